@@ -1,0 +1,49 @@
+# Two commands do everything on a fresh machine with Python 3.11+ and make: `make demo` and `make test`.
+# All paths are relative, so the checkout may lie anywhere, also under a path with spaces.
+
+SHELL := /bin/sh
+BIN := .venv/bin
+PY := $(BIN)/python
+
+.DEFAULT_GOAL := help
+.PHONY: help venv node demo test lint format types imports pytest coverage docs bench clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+venv:  ## make .venv and install squids with its development tools in it
+	@sh scripts/make-venv
+
+node: venv
+	@$(PY) scripts/install_node_modules.py
+
+demo: venv  ## start a local SQS server, send work, run the consumer, show the work being done
+	@$(PY) -m examples.demo
+
+test: lint types imports pytest  ## lint, types, import rules and all tests (under five minutes)
+
+lint: venv  ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: venv  ## ruff: mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: venv  ## mypy --strict
+	$(PY) -m mypy --strict squids
+
+imports: venv  ## import rules: who may import whom
+	$(BIN)/lint-imports --no-cache
+
+pytest: venv node  ## all tests, with coverage
+	$(PY) -m pytest --cov --cov-report=term
+
+docs: venv  ## build the documentation; a warning is an error
+	$(PY) -m sphinx -n -W --keep-going -b html docs docs/_build/html
+
+bench: venv node  ## the figures of the README
+	$(PY) benchmarks/consume.py
+
+clean:  ## remove what the targets above made
+	rm -rf .venv node_modules docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis .demo .coverage .coverage.*
