@@ -12,12 +12,13 @@ help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 venv:  ## make .venv and install squids with its development tools in it
-	@sh scripts/make-venv
+	@sh scripts/make-venv dev
 
 node: venv
 	@$(PY) scripts/install_node_modules.py
 
-demo: venv  ## start a local SQS server, send work, run the consumer, show the work being done
+demo:  ## start a local SQS server, send work, run the consumer, show the work being done
+	@sh scripts/make-venv local
 	@$(PY) -m examples.demo
 
 test: lint types imports pytest  ## lint, types, import rules and all tests (under five minutes)
