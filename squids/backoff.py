@@ -1,0 +1,52 @@
+"""Exponential backoff with jitter. Pure: the time and the random number come in.
+
+Half of each delay is fixed and half is random ("equal jitter"), so that many that failed together
+do not come back together, and none comes back at once.
+
+Source: https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
+"""
+
+from __future__ import annotations
+
+
+def exponential(attempt: int, *, first: float, maximum: float, jitter: float) -> float:
+    """Seconds to wait after failure number `attempt` (1 or more).
+
+    The whole is `first` doubled at each attempt, at most `maximum`; the answer lies between half
+    of it (`jitter` 0) and all of it (`jitter` 1).
+    """
+    if attempt < 1:
+        raise ValueError(f"attempt must be 1 or more, not {attempt}")
+    if not 0.0 <= jitter <= 1.0:
+        raise ValueError(f"jitter must be between 0 and 1, not {jitter}")
+    doublings = min(attempt - 1, 64)
+    whole: float = min(maximum, first * 2**doublings)
+    return whole * (0.5 + jitter / 2)
+
+
+class Backoff:
+    """Counts failures in a row, and says when to try again."""
+
+    def __init__(self, *, first: float, maximum: float, healthy_after: float | None = None) -> None:
+        self._first = first
+        self._maximum = maximum
+        self._healthy_after = healthy_after
+        self._last_failure: float | None = None
+        self.attempts = 0
+
+    def failed(self, now: float, jitter: float) -> float:
+        """Count a failure; the time of the next try, in the clock of `now`."""
+        if (
+            self._healthy_after is not None
+            and self._last_failure is not None
+            and now - self._last_failure >= self._healthy_after
+        ):
+            self.attempts = 0
+        self._last_failure = now
+        self.attempts += 1
+        return now + exponential(self.attempts, first=self._first, maximum=self._maximum, jitter=jitter)
+
+    def reset(self) -> None:
+        """Forget the failures."""
+        self.attempts = 0
+        self._last_failure = None

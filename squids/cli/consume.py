@@ -1,0 +1,112 @@
+"""The `squids` command: one queue, a pool of worker processes."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from squids.errors import AppImportFailed, ConfigurationError
+from squids.exit_codes import ExitCode
+from squids.options import OPTIONS, ConsumerOptions, Option, validate
+from squids.queues import QueueRef
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser. Each option of a consumer comes from `squids.options`, the one list of them."""
+    parser = argparse.ArgumentParser(
+        prog="squids",
+        description="Run the tasks of one SQS queue in a pool of worker processes.",
+        epilog="Exit codes: 0 drained, 1 failure, 2 usage, 78 a configuration that a restart cannot heal.",
+    )
+    for option in OPTIONS:
+        _add(parser, option)
+    parser.add_argument(
+        "--log-level",
+        default="INFO",
+        type=str.upper,
+        choices=["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
+        help="The least serious log lines shown. Defaults to INFO",
+    )
+    parser.add_argument(
+        "--log-format", default="text", choices=["text", "json"], help="How log lines look. Defaults to text"
+    )
+    parser.add_argument("--version", action="version", version=f"squids {_version()}")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of the console script."""
+    if sys.platform == "win32":
+        print("squids: consumers need fork or unix sockets; on Windows use WSL", file=sys.stderr)
+        return ExitCode.USAGE
+    from squids.process.pid1 import run_as_init_if_pid1
+
+    run_as_init_if_pid1()
+    parser = build_parser()
+    arguments = vars(parser.parse_args(argv))
+    level, style = arguments.pop("log_level"), arguments.pop("log_format")
+    options = ConsumerOptions(**arguments)
+    problems = validate(options)
+    try:
+        queue = QueueRef.parse(options.queue)
+    except ValueError as error:
+        problems.append(f"--queue: {error}")
+    if problems:
+        parser.error("; ".join(problems))
+    try:
+        return _consume(options, queue, level, style)
+    except AppImportFailed as error:
+        return _fail(f"importing the app failed:\n{error}", ExitCode.FAILURE)
+    except ConfigurationError as error:
+        return _fail(str(error), ExitCode.CONFIG)
+    except KeyboardInterrupt:
+        return 130
+
+
+def _consume(options: ConsumerOptions, queue: QueueRef, level: str, style: str) -> int:
+    from squids.pool import consumer_main, preload
+    from squids.process import log_format
+
+    log_format.configure(level, style)
+    sockets = preload.sockets_open()
+    app = preload.load({"app": options.app, "directory": os.getcwd()})
+    zygote = consumer_main.start_zygote(app, options, queue, preload.unforkable_since(sockets))
+    if sys.platform == "linux":
+        import setproctitle
+
+        setproctitle.setproctitle(f"squids: {queue.name} main")
+    return consumer_main.run(app, options, queue, zygote)
+
+
+def _fail(text: str, code: ExitCode) -> int:
+    print(f"squids: {text}", file=sys.stderr)
+    return code
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("squids")
+    except PackageNotFoundError:
+        return "unknown (not installed)"
+
+
+def _add(parser: argparse.ArgumentParser, option: Option) -> None:
+    flag = "--" + option.name.replace("_", "-")
+    if option.kind is bool and option.default:
+        flag = "--no-" + option.name.replace("_", "-")
+        parser.add_argument(flag, dest=option.name, action="store_false", help=option.help)
+    elif option.kind is bool:
+        parser.add_argument(flag, action="store_true", help=option.help)
+    else:
+        parser.add_argument(
+            flag,
+            type=option.kind,
+            default=option.default,
+            required=option.required,
+            choices=option.choices,
+            help=option.help,
+        )

@@ -1,0 +1,137 @@
+"""Decides when deletes and visibility changes leave, and in which batches.
+
+SQS takes up to ten entries in one call, and each call costs the same, so entries linger a
+moment for company. How long is decided here; who calls SQS, and what an answer means for a
+message, is not: see `settler` and `inflight`.
+
+The theory. An entry waits for others only while others can be expected: as long as some job
+runs. It leaves at once when ten are together, when nobody else can come, or when somebody
+waits for its end (`urgent`: a drain, or the next message of a FIFO group). Else it leaves
+when the linger has passed. A call that failed as a whole holds back all its kind for a
+backoff; an entry that failed alone waits alone.
+
+Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-batch-api-actions.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from squids.backoff import Backoff
+from squids.sqs_limits import MAX_BATCH
+
+LINGER = 0.010
+"""Seconds an entry may wait for company. More saves calls and holds slots of the budget longer."""
+
+CALL_BACKOFF_FIRST = 0.25
+CALL_BACKOFF_MAX = 20.0
+"""Seconds between calls while calls fail as a whole. Short enough for a visibility of a minute."""
+
+
+class Operation(Enum):
+    """What a batch does to its messages."""
+
+    DELETE = "delete"
+    RETURN = "return"
+    EXTEND = "extend"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One message of a batch: its id, the receipt used, and the visibility asked for in seconds."""
+
+    message_id: str
+    receipt: str
+    seconds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Up to ten entries of one operation: one call to SQS."""
+
+    operation: Operation
+    entries: tuple[Entry, ...]
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.entries) <= MAX_BATCH:
+            raise ValueError(f"a batch has 1 to {MAX_BATCH} entries, not {len(self.entries)}")
+
+
+class Lingering:
+    """The ids of one operation that wait for a call, oldest first.
+
+    Only ids wait here. Receipts are read when the batch is made, so that the newest is used.
+    """
+
+    def __init__(self, linger: float = LINGER) -> None:
+        self._linger = linger
+        self._due: dict[str, float] = {}
+        self._urgent: set[str] = set()
+        self._alone: set[str] = set()
+        self._backoff = Backoff(first=CALL_BACKOFF_FIRST, maximum=CALL_BACKOFF_MAX)
+        self._not_before = 0.0
+
+    def __len__(self) -> int:
+        return len(self._due)
+
+    def __contains__(self, message_id: str) -> bool:
+        return message_id in self._due
+
+    def add(self, message_id: str, now: float, *, urgent: bool = False, delay: float | None = None) -> None:
+        """Let an entry wait: the linger, not at all (`urgent`), or a delay of its own in seconds."""
+        self.discard(message_id)
+        self._due[message_id] = now + (self._linger if delay is None else delay)
+        if delay is not None:
+            self._alone.add(message_id)
+        elif urgent:
+            self._urgent.add(message_id)
+
+    def discard(self, message_id: str) -> None:
+        self._due.pop(message_id, None)
+        self._urgent.discard(message_id)
+        self._alone.discard(message_id)
+
+    def make_urgent(self, message_ids: Iterable[str]) -> None:
+        """Somebody waits for these now."""
+        self._urgent.update(
+            message_id
+            for message_id in message_ids
+            if message_id in self._due and message_id not in self._alone
+        )
+
+    def call_failed(self, now: float, jitter: float) -> None:
+        """A call failed as a whole: nothing of this kind leaves before the backoff has passed."""
+        self._not_before = self._backoff.failed(now, jitter)
+
+    def call_answered(self) -> None:
+        self._backoff.reset()
+        self._not_before = 0.0
+
+    def take(self, now: float, *, company_expected: bool) -> list[str]:
+        """Ids of the next batch, or none if it is better to wait."""
+        if not self._due or now < self._not_before:
+            return []
+        ripe = [
+            message_id for message_id, due in self._due.items() if due <= now or message_id not in self._alone
+        ]
+        leaves = (
+            len(ripe) >= MAX_BATCH
+            or any(self._due[message_id] <= now for message_id in ripe)
+            or bool(self._urgent)
+            or (bool(ripe) and not company_expected)
+        )
+        if not leaves:
+            return []
+        ripe.sort(key=lambda message_id: message_id not in self._urgent)
+        batch = ripe[:MAX_BATCH]
+        for message_id in batch:
+            self.discard(message_id)
+        return batch
+
+    def wakes_at(self) -> float | None:
+        """When an entry is due by time alone, or None."""
+        if not self._due:
+            return None
+        return max(min(self._due.values()), self._not_before)

@@ -1,0 +1,138 @@
+"""The entry of a consumer process: from options and an imported app to an exit code.
+
+The order matters: no process that has threads may fork, so the zygote is forked first, and only
+then come the loop, the client and its threads.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import signal
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+from squids.exit_codes import ExitCode
+from squids.options import ConsumerOptions
+from squids.pool.inflight import Limits
+from squids.pool.preload import Unforkable
+from squids.process.zygote_handle import ZygoteHandle
+from squids.queues import QueueRef
+from squids.retry import RetryPolicy
+
+if TYPE_CHECKING:
+    from squids.app import App
+    from squids.pool.pooled_consumer import PooledConsumer, PoolSettings
+
+log = logging.getLogger("squids")
+
+PRELOAD_ENTRY = "squids.pool.preload:load"
+
+
+def start_zygote(app: App, options: ConsumerOptions, queue: QueueRef, unforkable: Unforkable) -> ZygoteHandle:
+    """Fork the zygote from this process, or where that is unsafe, start it as a fresh interpreter."""
+    title = f"squids: {queue.name} zygote"
+    forkable = sys.platform == "linux" and options.preload and not unforkable
+    if unforkable and options.preload:
+        log.warning(
+            "importing the app started %s, which no fork may cross: "
+            "each worker starts in a fresh interpreter instead",
+            unforkable,
+            extra={"action": "not_forkable"},
+        )
+    if forkable:
+        # What is alive now is shared by all children: no collection shall touch, and so copy, it.
+        gc.collect()
+        gc.freeze()
+        return ZygoteHandle.fork(app, title)
+    arguments = {"app": options.app, "directory": os.getcwd()}
+    return ZygoteHandle.exec(PRELOAD_ENTRY, arguments, title, preload=False)
+
+
+def settings_of(options: ConsumerOptions, queue: QueueRef) -> PoolSettings:
+    from squids.pool.pooled_consumer import PoolSettings
+
+    workers = options.workers or usable_cpus()
+    retry = RetryPolicy(
+        first=options.retry_delay, maximum=options.retry_max_delay, enabled=not options.no_retry_delay
+    )
+    wait = options.polling_wait_time
+    return PoolSettings(
+        queue=queue,
+        limits=Limits(
+            workers=workers,
+            budget=options.prefetch or 2 * workers,
+            visibility=options.visibility_timeout,
+            shutdown_timeout=options.shutdown_timeout,
+            exit_when_empty=options.exit_when_empty,
+        ),
+        retry=retry,
+        # Two empty long polls tell that a queue is empty; short ones tell nothing.
+        polling_wait_time=max(1, wait) if options.exit_when_empty else wait,
+    )
+
+
+def usable_cpus() -> int:
+    """The CPUs that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def run(app: App, options: ConsumerOptions, queue: QueueRef, zygote: ZygoteHandle) -> ExitCode:
+    """Consume until told to stop. Leaves the process itself if a receive cannot be waited for."""
+    import asyncio
+
+    settings = settings_of(options, queue)
+    return asyncio.run(_run(app, options, settings, zygote))
+
+
+async def _run(app: App, options: ConsumerOptions, settings: PoolSettings, zygote: ZygoteHandle) -> ExitCode:
+    import asyncio
+
+    from squids.pool.pooled_consumer import PooledConsumer
+
+    client = app.sqs.queue_client(
+        settings.queue,
+        wait_seconds=settings.polling_wait_time,
+        connections=settings.limits.budget // 10 + 5,
+    )
+    consumer = PooledConsumer(settings, client, zygote)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, consumer.stop, signal.Signals(number).name)
+    loop.add_signal_handler(signal.SIGUSR1, consumer.report_state)
+    end = threading.Event()
+    if app.hooks.report_queue_stats:
+        consumer.on_ready = lambda: _start_reports(app, settings, options.report_interval, end)
+    code = await consumer.run()
+    end.set()
+    if consumer.stuck_in_receive:
+        leave_at_once(code)
+    return code
+
+
+def _start_reports(app: App, settings: PoolSettings, interval: float, end: threading.Event) -> None:
+    """Call `report_queue_stats` in a thread of its own: slow or raising, it delays no receive."""
+    client = app.sqs.queue_client(settings.queue, wait_seconds=0, connections=1)
+
+    def report() -> None:
+        while True:
+            try:
+                app.hooks.run_report_queue_stats(client.attributes())
+            except Exception:
+                log.exception("report_queue_stats failed", extra={"action": "report_failed"})
+            if end.wait(interval):
+                return
+
+    threading.Thread(target=report, name="squids-report", daemon=True).start()
+
+
+def leave_at_once(code: int) -> None:
+    """End without waiting for threads: one inside a receive cannot be stopped."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

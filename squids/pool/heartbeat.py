@@ -1,0 +1,96 @@
+"""Decides when the visibility of held messages is extended, and by how much.
+
+A receive asks for a short visibility; before half of it has passed, each message held is given
+it anew, until it is settled. So a machine that is lost costs no more than that visibility, and
+a task may take hours. A return is never overtaken by a beat: a message that goes back is left
+out here, and its return waits for a beat under way (see `inflight`).
+
+SQS counts twelve hours from the receive. A request beyond is an error, not a clamp, so the
+clamp is here, with a margin; at the bound the beats for a message end, and that is said once.
+
+Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from squids.backoff import Backoff
+from squids.pool.message import HeldMessage, State
+from squids.sqs_limits import MAX_BATCH, MAX_VISIBILITY
+
+BEAT_AFTER = 0.4
+"""Share of the visibility that may pass before a beat. Under a half, so that one may fail."""
+
+TOGETHER = 0.1
+"""Share of the visibility by which a beat may be early, to travel with others."""
+
+BOUND_MARGIN = 60
+"""Seconds kept from the twelve hours, for clocks and calls."""
+
+EXTENDED_STATES = (State.BUFFERED, State.RUNNING, State.DELETING)
+
+
+class Heartbeat:
+    """When the next beat is due. The messages themselves are the caller's."""
+
+    def __init__(self, visibility: int) -> None:
+        self._visibility = visibility
+        self._next: float | None = None
+        self._not_before = 0.0
+        self._backoff = Backoff(first=min(0.5, visibility / 10), maximum=max(1.0, visibility / 6))
+
+    def add(self, message: HeldMessage) -> None:
+        """A message's visibility is new."""
+        due = self._due(message)
+        if message.beats and (self._next is None or due < self._next):
+            self._next = due
+
+    def take(
+        self, held: Iterable[HeldMessage], now: float
+    ) -> tuple[list[tuple[HeldMessage, int]], list[HeldMessage]]:
+        """Messages to extend now with their seconds, at most ten; and those whose twelve hours are used up."""
+        if self._next is None or now < max(self._next, self._not_before):
+            return [], []
+        due: list[tuple[HeldMessage, int]] = []
+        used_up = []
+        following: float | None = None
+        for message in held:
+            if message.extending or not message.beats or message.state not in EXTENDED_STATES:
+                continue
+            at = self._due(message)
+            if at <= now + self._visibility * TOGETHER and len(due) < MAX_BATCH:
+                seconds = self.clamp(message, self._visibility, now)
+                if seconds < 1 or now + seconds <= message.visible_at:
+                    message.beats = False
+                    used_up.append(message)
+                else:
+                    due.append((message, seconds))
+            elif following is None or at < following:
+                following = at
+        self._next = following
+        return due, used_up
+
+    def wakes_at(self) -> float | None:
+        """When a beat may be due. May be too early, never too late."""
+        return None if self._next is None else max(self._next, self._not_before)
+
+    def clamp(self, message: HeldMessage, seconds: int, now: float) -> int:
+        """As many of the seconds as the twelve hours since the receive leave."""
+        left = message.received_at + MAX_VISIBILITY - BOUND_MARGIN - now
+        return max(0, min(seconds, math.floor(left)))
+
+    def call_failed(self, now: float, jitter: float) -> None:
+        self._not_before = self._backoff.failed(now, jitter)
+
+    def call_answered(self) -> None:
+        self._backoff.reset()
+        self._not_before = 0.0
+
+    def entry_failed(self, now: float) -> None:
+        """SQS refused one beat, though its receipt is good: a moment before the next."""
+        self._not_before = max(self._not_before, now + min(0.5, self._visibility / 10))
+
+    def _due(self, message: HeldMessage) -> float:
+        return message.visible_at - self._visibility * (1 - BEAT_AFTER)

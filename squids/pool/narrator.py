@@ -1,0 +1,195 @@
+"""Every sentence that a pooled consumer says to people. The `action` of each is stable, for tests
+and alerts; the words are not."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections.abc import Sequence
+
+from squids.errors import BadMessage
+from squids.exit_codes import ExitCode
+from squids.pool.actions import Notice, Report
+from squids.pool.inflight import InFlight, Limits, Phase
+from squids.pool.message import HeldMessage
+from squids.pool.worker_handle import WorkerHandle
+from squids.queues import QueueRef
+from squids.wire import decode
+
+log = logging.getLogger("squids")
+
+
+def _say(level: int, action: str, text: str, **details: object) -> None:
+    extra = {"action": action, **{key: value for key, value in details.items() if value is not None}}
+    log.log(level, text, extra=extra)
+
+
+def started(queue: QueueRef, limits: Limits, budget: int) -> None:
+    _say(
+        logging.INFO,
+        "started",
+        "starting",
+        queue=queue.name,
+        workers=limits.workers,
+        prefetch=budget,
+        visibility_timeout=limits.visibility,
+    )
+
+
+def ready(queue: QueueRef, workers: int) -> None:
+    _say(logging.INFO, "ready", "receiving", queue=queue.name, workers_ready=workers)
+
+
+def stopping(reason: str, inflight: InFlight, wait_seconds: int) -> None:
+    waits = []
+    if inflight.running:
+        waits.append(f"{_count(inflight.running, 'running task')}")
+    if inflight.ready:
+        waits.append(f"{_count(inflight.ready, 'unstarted message')} to be given back")
+    if len(inflight.polls):
+        waits.append(f"the receive under way (up to {wait_seconds} s)")
+    text = f"{reason}: draining; waits for {', '.join(waits)}" if waits else f"{reason}: draining"
+    _say(logging.INFO, "stopping", text, running=inflight.running, held=inflight.held)
+
+
+def forcing(reason: str) -> None:
+    _say(logging.WARNING, "killing", f"{reason} again: killing what runs and giving everything back")
+
+
+def stopped(inflight: InFlight, code: ExitCode) -> None:
+    left = f"; {_count(inflight.held, 'message')} left to the visibility timeout" if inflight.held else ""
+    _say(
+        logging.INFO, "stopped", f"stopped{left}", done=inflight.done, failed=inflight.failed, exit=int(code)
+    )
+
+
+def state(inflight: InFlight, ready: int, workers: int, running: Sequence[tuple[int, float]]) -> None:
+    jobs = ", ".join(f"worker {slot} for {seconds:.1f} s" for slot, seconds in running) or "nothing"
+    _say(
+        logging.INFO,
+        "state",
+        f"{inflight.phase.value}; running: {jobs}",
+        workers=f"{ready}/{workers}",
+        held=inflight.held,
+        buffered=inflight.ready,
+        receives=len(inflight.polls),
+        done=inflight.done,
+        failed=inflight.failed,
+        trouble=inflight.polls.trouble,
+    )
+
+
+def spawn_failed(slot: int, reason: str, seconds: float) -> None:
+    _say(
+        logging.WARNING,
+        "spawn_failed",
+        f"worker {slot} could not be started: {reason}; again in {seconds:g} s",
+    )
+
+
+def worker_ended(handle: WorkerHandle, how: str, status: int | None, busy: bool, phase: Phase) -> None:
+    if phase is not Phase.RUNNING and (status == 0 or not busy):
+        return
+    level = logging.INFO if phase is Phase.FORCED else logging.WARNING
+    hint = " (out of memory, perhaps)" if status == -signal.SIGKILL and phase is Phase.RUNNING else ""
+    _say(
+        level,
+        "worker_exited",
+        f"worker {handle.slot} {how}{hint}",
+        pid=handle.pid,
+        signal=_signal_name(status),
+    )
+
+
+def replacing(slot: int, seconds: float) -> None:
+    when = f" in {seconds:.1f} s" if seconds > 0.05 else ""
+    _say(logging.INFO, "worker_restarted", f"worker {slot} is replaced{when}")
+
+
+def gave_up(deaths: int) -> None:
+    _say(
+        logging.ERROR,
+        "gave_up",
+        f"workers died {deaths} times in a row and finished nothing in between: giving up",
+    )
+
+
+def zygote_died(status: int | None) -> None:
+    how = how_it_ended(status) if status is not None else "ended"
+    _say(
+        logging.ERROR,
+        "zygote_died",
+        f"the process that forks workers {how}: no worker can be replaced, draining",
+    )
+
+
+def how_it_ended(status: int) -> str:
+    """ "exited with 3", "was killed by SIGKILL"."""
+    name = _signal_name(status)
+    return f"was killed by {name}" if name else f"exited with {status}"
+
+
+def report(report: Report, queue: QueueRef, start_trouble: bool) -> None:
+    """A report of `inflight`, in words."""
+    details: dict[str, object] = {"queue": queue.name, **report.details}
+    message = report.message
+    if message is not None:
+        details["message_id"] = message.message_id
+        details["receive_count"] = message.receive_count
+    level, text = _words(report, start_trouble)
+    if report.notice is Notice.WORKER_LOST and message is not None:
+        details["task"] = _task_of(message)
+    traceback = details.pop("traceback", None)
+    details.pop("error", None)
+    details.pop("how", None)
+    _say(level, report.notice.value, text, **details, traceback=traceback or None)
+
+
+def _words(report: Report, start_trouble: bool) -> tuple[int, str]:
+    details = report.details
+    match report.notice:
+        case Notice.DEGRADED:
+            level = logging.ERROR if start_trouble else logging.WARNING
+            return level, f"cannot receive: {report.text}; trying again, at least once a minute"
+        case Notice.HEALED:
+            return logging.INFO, f"receiving again {report.text}"
+        case Notice.TASK_FAILED:
+            return logging.ERROR, f"task failed: {details.get('error')}"
+        case Notice.BAD_MESSAGE:
+            return logging.ERROR, f"message cannot be run: {details.get('error')}"
+        case Notice.WORKER_LOST:
+            return logging.ERROR, f"task lost, its worker {details.get('how')}"
+        case Notice.SETTLE_TROUBLE:
+            return logging.WARNING, f"cannot {details.get('operation')} messages: {report.text}; trying again"
+        case Notice.SETTLE_HEALED:
+            return logging.INFO, "deletes and visibility changes are answered again"
+        case Notice.TOO_LATE:
+            return logging.ERROR, f"its task is done, but it could not be deleted ({report.text}): it may run again"
+        case Notice.VISIBILITY_LOST:
+            return logging.WARNING, f"its visibility was lost while it runs ({report.text}): it may run elsewhere"
+        case Notice.VISIBILITY_BOUND:
+            return logging.WARNING, "held for the twelve hours that SQS allows: it may run elsewhere from now on"
+        case Notice.GAVE_BACK:
+            return logging.INFO, f"giving back {report.text}"
+        case Notice.KILLING:
+            return logging.WARNING, f"killing {report.text}"
+
+
+def _task_of(message: HeldMessage) -> str | None:
+    try:
+        return decode(message.body).task
+    except BadMessage:
+        return None
+
+
+def _signal_name(status: int | None) -> str | None:
+    if status is None or status >= 0:
+        return None
+    try:
+        return signal.Signals(-status).name
+    except ValueError:
+        return f"signal {-status}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

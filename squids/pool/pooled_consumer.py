@@ -1,0 +1,391 @@
+"""The shell of a pooled consumer: one queue, many workers, one loop.
+
+It owns the processes, threads, sockets and timers, and decides nothing about messages: events
+go to `inflight`, and its actions are carried out here. Workers that die are replaced as
+`process.restarts` says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from squids.exit_codes import ExitCode
+from squids.pool import narrator
+from squids.pool.actions import Action, Call, Hand, Kill, Recall, Receive, Recover, Report
+from squids.pool.batches import Batch
+from squids.pool.call_threads import Answer
+from squids.pool.inflight import InFlight, Limits, Phase, Received
+from squids.pool.polls import Poll
+from squids.pool.receiver import Receiver
+from squids.pool.settler import Settler
+from squids.pool.worker_handle import WorkerHandle
+from squids.process.protocol import Exited, Spawned, SpawnFailed
+from squids.process.restarts import GiveUp, RestartPolicy, Restarts
+from squids.process.zygote_handle import ZygoteHandle
+from squids.queues import QueueRef
+from squids.retry import RetryPolicy
+from squids.sqs import BatchAnswer, QueueClient, TroubleKind, classify
+
+WORKER_ENTRY = "squids.pool.worker_main:run"
+
+FORK_RETRY = 1.0
+"""Seconds before a fork that the system refused is tried again."""
+
+LEAVE_SECONDS = 2.0
+"""How long idle workers may take to leave at the end, before they are left to the zygote."""
+
+START_TROUBLES = frozenset(
+    {TroubleKind.UNREACHABLE, TroubleKind.NO_QUEUE, TroubleKind.CREDENTIALS, TroubleKind.DENIED}
+)
+"""With `exit_when_empty`, these at the start end the consumer: nobody waits for them to heal."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSettings:
+    """What a pooled consumer needs to know: counts, seconds, names."""
+
+    queue: QueueRef
+    limits: Limits
+    retry: RetryPolicy
+    polling_wait_time: int
+
+
+class PooledConsumer:
+    """Runs until it is stopped, or cannot go on. `run` answers with the exit code."""
+
+    def __init__(self, settings: PoolSettings, client: QueueClient, zygote: ZygoteHandle) -> None:
+        self._settings = settings
+        self._client = client
+        self._zygote = zygote
+        prefix = f"squids-{os.getpid()}-{random.getrandbits(64):x}" if settings.queue.is_fifo else None
+        self.inflight = InFlight(settings.limits, settings.retry, attempt_prefix=prefix)
+        give_up_after = max(10, 5 * settings.limits.workers)
+        self._restarts = Restarts(RestartPolicy(give_up_after=give_up_after))
+        self._workers: dict[int, WorkerHandle] = {}
+        self._ready: set[int] = set()
+        self._next_child = 1
+        self._exit_code = ExitCode.OK
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        self._deciding = False
+        self._done = asyncio.Event()
+        self._zygote_gone = False
+        self._announced = False
+        self.on_ready: Callable[[], None] = lambda: None
+
+    async def run(self) -> ExitCode:
+        """Start the workers, drain the queue, and leave when told to."""
+        self._loop = asyncio.get_running_loop()
+        budget = self._settings.limits.budget
+        self._receiver = Receiver(
+            self._client,
+            self._loop,
+            # One more, which fetches anew what an abandoned receive on a FIFO queue was given.
+            threads=self.inflight.prefetch.most_polls + 1,
+            wait_seconds=self._settings.polling_wait_time,
+            visibility=self._settings.limits.visibility,
+        )
+        self._settler = Settler(self._client, self._loop, threads=2)
+        self._loop.add_reader(self._zygote.channel.fileno(), self._hear_zygote)
+        for slot in range(1, self._settings.limits.workers + 1):
+            self._spawn(slot)
+        narrator.started(self._settings.queue, self._settings.limits, budget)
+        await self._done.wait()
+        await self._leave()
+        return self._exit_code
+
+    @property
+    def stuck_in_receive(self) -> bool:
+        """Whether a thread still waits inside a receive: then the process can only leave by `os._exit`."""
+        return self._receiver.busy
+
+    def stop(self, reason: str) -> None:
+        """Drain; called again, force."""
+        now = time.monotonic()
+        if self.inflight.phase is Phase.RUNNING:
+            narrator.stopping(reason, self.inflight, self._settings.polling_wait_time)
+            self.inflight.stop(now)
+        else:
+            narrator.forcing(reason)
+            self.inflight.force(now)
+        self._decide()
+
+    def report_state(self) -> None:
+        """One log line of what is going on."""
+        running = []
+        for worker in self._workers.values():
+            started = worker.started_job()
+            if started is not None:
+                running.append((worker.slot, time.monotonic() - started[1]))
+        narrator.state(self.inflight, len(self._ready), self._settings.limits.workers, running)
+
+    # Deciding and acting.
+
+    def _decide(self) -> None:
+        if self._deciding:
+            return
+        self._deciding = True
+        try:
+            for action in self.inflight.decide(time.monotonic()):
+                self._act(action)
+        finally:
+            self._deciding = False
+        if self.inflight.phase is Phase.DONE:
+            self._done.set()
+        else:
+            self._set_timer(self.inflight.wakes_at())
+
+    def _set_timer(self, at: float | None) -> None:
+        if self._timer is not None:
+            # A timer that comes too early costs one look; setting it anew at each message costs more.
+            if at is None or self._timer_at <= at:
+                return
+            self._timer.cancel()
+        if at is None:
+            return
+        self._timer_at = at
+        self._timer = self._loop.call_at(at, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._decide()
+
+    def _act(self, action: Action) -> None:
+        match action:
+            case Hand(worker, messages):
+                handle = self._workers[worker]
+                handle.assign(messages)
+                self._watch_writable(handle)
+            case Receive(poll) | Recover(poll):
+                self._receiver.receive(poll, self._on_received)
+            case Call(batch):
+                self._settler.call(batch, self._on_settled)
+            case Recall(worker):
+                self._workers[worker].recall()
+                self._watch_writable(self._workers[worker])
+            case Kill(worker):
+                self._kill(self._workers[worker])
+            case Report():
+                narrator.report(action, self._settings.queue, self._start_trouble)
+
+    # SQS's answers.
+
+    def _on_received(self, poll: Poll, answer: Answer[list[Received]]) -> None:
+        if answer.error is not None:
+            self._receive_failed(poll, answer.error)
+        else:
+            messages = answer.value or []
+            self.inflight.received(poll.number, messages, answer.seconds, answer.answered_at)
+            if not self._announced:
+                self._announced = True
+                narrator.ready(self._settings.queue, len(self._ready))
+                self.on_ready()
+        self._decide()
+
+    def _receive_failed(self, poll: Poll, error: Exception) -> None:
+        trouble = classify(error)
+        self._start_trouble = trouble.kind in START_TROUBLES and not self.inflight.polls.answered
+        self.inflight.receive_failed(poll.number, trouble.text, time.monotonic(), random.random())
+        hopeless = trouble.kind is TroubleKind.CONFIG or (
+            self._settings.limits.exit_when_empty
+            and (self._start_trouble or trouble.kind is TroubleKind.NO_QUEUE)
+        )
+        if hopeless and self.inflight.phase is Phase.RUNNING:
+            self._exit_code = ExitCode.CONFIG
+            self._decide()
+            self.stop(trouble.text)
+
+    _start_trouble = False
+
+    def _on_settled(self, batch: Batch, answer: Answer[BatchAnswer]) -> None:
+        now = time.monotonic()
+        if answer.value is None:
+            text = classify(answer.error).text if answer.error is not None else "no answer"
+            self.inflight.call_failed(batch, text, now, random.random())
+        else:
+            failed = [(f.id, f"{f.code}: {f.message}", f.stale) for f in answer.value.failed]
+            self.inflight.answered(batch, answer.value.done, failed, answer.seconds, answer.sent_at, now)
+        self._decide()
+
+    # Workers.
+
+    def _spawn(self, slot: int) -> None:
+        if self._zygote_gone or self.inflight.phase is not Phase.RUNNING:
+            return
+        try:
+            handle = WorkerHandle(self._next_child, slot)
+        except OSError as error:  # Out of descriptors: not the worker's fault.
+            self._spawn_refused(slot, str(error))
+            return
+        self._next_child += 1
+        self._workers[handle.child] = handle
+        self._zygote.spawn(
+            handle.child,
+            WORKER_ENTRY,
+            {"queue": self._settings.queue.name},
+            title=f"squids: {self._settings.queue.name} worker {slot}",
+            orphan_grace=self._settings.limits.visibility / 2,
+            descriptors=handle.descriptors,
+        )
+        self._watch_zygote_writable()
+        handle.handed_over()
+        self._loop.add_reader(handle.channel.fileno(), self._hear_worker, handle)
+
+    def _spawn_refused(self, slot: int, reason: str) -> None:
+        narrator.spawn_failed(slot, reason, FORK_RETRY)
+        self._loop.call_later(FORK_RETRY, self._spawn, slot)
+
+    def _hear_worker(self, handle: WorkerHandle) -> None:
+        self._read_worker(handle)
+        if handle.channel.closed:
+            self._loop.remove_reader(handle.channel.fileno())
+            if self._zygote_gone:
+                self._worker_gone(handle, "ended, status unknown", None)
+        self._decide()
+
+    def _read_worker(self, handle: WorkerHandle) -> None:
+        ready, results = handle.read()
+        if ready:
+            self._ready.add(handle.child)
+            self.inflight.worker_ready(handle.child)
+        if results:
+            self._restarts.progress()
+            self.inflight.results(handle.child, results, time.monotonic(), random.random())
+
+    def _watch_writable(self, handle: WorkerHandle) -> None:
+        if handle.channel.wants_write:
+            self._loop.add_writer(handle.channel.fileno(), self._flush_worker, handle)
+
+    def _flush_worker(self, handle: WorkerHandle) -> None:
+        handle.channel.flush()
+        if not handle.channel.wants_write or handle.channel.closed:
+            self._loop.remove_writer(handle.channel.fileno())
+
+    def _kill(self, handle: WorkerHandle) -> None:
+        if not self._zygote_gone:
+            self._zygote.kill(handle.child, signal.SIGKILL, group=True)
+            self._watch_zygote_writable()
+        elif handle.pid is not None:
+            try:
+                os.killpg(handle.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+
+    def _worker_gone(self, handle: WorkerHandle, how: str, status: int | None) -> None:
+        """The process is dead: what it still said is heard first, then its job is settled."""
+        if self._workers.get(handle.child) is not handle:
+            return
+        self._loop.remove_reader(handle.channel.fileno())
+        self._loop.remove_writer(handle.channel.fileno())
+        if not handle.channel.closed:
+            self._read_worker(handle)
+        del self._workers[handle.child]
+        self._ready.discard(handle.child)
+        started = handle.started_job()
+        handle.close()
+        now = time.monotonic()
+        jobs = self.inflight.running_on(handle.child)
+        number = started[0] if started else None
+        narrator.worker_ended(handle, how, status, bool(jobs), self.inflight.phase)
+        self.inflight.worker_gone(handle.child, number, how, now, random.random())
+        if self.inflight.phase is Phase.RUNNING and not self._zygote_gone:
+            self._replace(handle.slot, now)
+
+    def _replace(self, slot: int, now: float) -> None:
+        answer = self._restarts.died(now, random.random())
+        if isinstance(answer, GiveUp):
+            narrator.gave_up(answer.deaths)
+            self._exit_code = ExitCode.FAILURE
+            self.stop("workers die again and again")
+        else:
+            narrator.replacing(slot, answer.at - now)
+            self._loop.call_later(max(0.0, answer.at - now), self._spawn, slot)
+
+    # The zygote.
+
+    def _hear_zygote(self) -> None:
+        for event in self._zygote.receive():
+            match event:
+                case Spawned(child, pid):
+                    if child in self._workers:
+                        self._workers[child].pid = pid
+                case SpawnFailed(child, _, reason):
+                    handle = self._workers.pop(child, None)
+                    if handle is not None:
+                        self._loop.remove_reader(handle.channel.fileno())
+                        handle.close()
+                        self._spawn_refused(handle.slot, reason)
+                case Exited() if event.child in self._workers:
+                    how = narrator.how_it_ended(event.status)
+                    self._worker_gone(self._workers[event.child], how, event.status)
+        if self._zygote.gone:
+            self._on_zygote_gone()
+        self._decide()
+
+    def _on_zygote_gone(self) -> None:
+        self._loop.remove_reader(self._zygote.channel.fileno())
+        self._zygote_gone = True
+        if self._done.is_set():
+            return
+        narrator.zygote_died(self._zygote.reap())
+        self._exit_code = ExitCode.FAILURE
+        if self.inflight.phase is Phase.RUNNING:
+            self.stop("the process that forks workers died")
+        for handle in list(self._workers.values()):
+            if handle.channel.closed:
+                self._worker_gone(handle, "ended, status unknown", None)
+
+    def _watch_zygote_writable(self) -> None:
+        if self._zygote.channel.wants_write:
+            self._loop.add_writer(self._zygote.channel.fileno(), self._flush_zygote)
+
+    def _flush_zygote(self) -> None:
+        self._zygote.channel.flush()
+        if not self._zygote.channel.wants_write or self._zygote.channel.closed:
+            self._loop.remove_writer(self._zygote.channel.fileno())
+
+    # The end.
+
+    async def _leave(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._receiver.close()
+        self._settler.close()
+        for handle in self._workers.values():
+            self._loop.remove_reader(handle.channel.fileno())
+            self._loop.remove_writer(handle.channel.fileno())
+            handle.close()
+        if not self._zygote_gone:
+            self._loop.remove_reader(self._zygote.channel.fileno())
+            self._loop.remove_writer(self._zygote.channel.fileno())
+            await self._wait_for_exits()
+            self._zygote.close()
+        narrator.stopped(self.inflight, self._exit_code)
+
+    async def _wait_for_exits(self) -> None:
+        left = set(self._workers)
+        gone = asyncio.Event()
+
+        def hear() -> None:
+            for event in self._zygote.receive():
+                if isinstance(event, Exited):
+                    left.discard(event.child)
+            if not left or self._zygote.gone:
+                gone.set()
+
+        if not left:
+            return
+        self._loop.add_reader(self._zygote.channel.fileno(), hear)
+        try:
+            await asyncio.wait_for(gone.wait(), LEAVE_SECONDS)
+        except TimeoutError:
+            for child in left:
+                self._zygote.kill(child, signal.SIGKILL, group=True)
+        finally:
+            self._loop.remove_reader(self._zygote.channel.fileno())

@@ -1,0 +1,56 @@
+"""Threads that receive. When to receive, and how many, is decided in `prefetch` and `polls`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from squids.pool.call_threads import Answer, CallThreads
+from squids.pool.inflight import Received
+from squids.pool.polls import Poll
+from squids.sqs import QueueClient, TroubleKind, classify
+
+
+class Receiver:
+    """Receives from one queue, in threads of its own: a long poll delays no delete."""
+
+    def __init__(
+        self,
+        client: QueueClient,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        threads: int,
+        wait_seconds: int,
+        visibility: int,
+    ) -> None:
+        self._client = client
+        self._wait_seconds = wait_seconds
+        self._visibility = visibility
+        self._threads = CallThreads("squids-receive", threads, loop)
+
+    @property
+    def busy(self) -> bool:
+        return self._threads.busy > 0
+
+    def receive(self, poll: Poll, on_answer: Callable[[Poll, Answer[list[Received]]], None]) -> None:
+        wait = self._wait_seconds if poll.long else 0
+        self._threads.submit(lambda: self._call(poll, wait), lambda answer: on_answer(poll, answer))
+
+    def close(self) -> None:
+        self._threads.close()
+
+    def _call(self, poll: Poll, wait: int) -> list[Received]:
+        try:
+            messages = self._client.receive(poll.count, wait, self._visibility, poll.attempt_id)
+        except Exception as error:
+            renew_if_expired(self._client, error)
+            raise
+        return [
+            Received(m.message_id, m.receipt, m.body, m.receive_count, m.sent_at, m.group) for m in messages
+        ]
+
+
+def renew_if_expired(client: QueueClient, error: Exception) -> None:
+    """Expired or unknown credentials are looked up anew for the next call."""
+    if classify(error).kind is TroubleKind.EXPIRED:
+        client.renew()

@@ -1,0 +1,94 @@
+"""A worker as its consumer sees it. What runs in the process itself is in `worker_main`.
+
+The handle has the consumer's end of the socket and the shared page; whether the process is
+alive is the zygote's to say, and which messages it was handed is known to `inflight`.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import socket
+import tempfile
+from collections.abc import Sequence
+
+from squids.pool.inflight import JobEnd, JobResult
+from squids.pool.message import HeldMessage
+from squids.pool.worker_main import MARK
+from squids.process.channel import Channel
+from squids.process.protocol import Assign, Recall, Results, WorkerReady
+
+
+def _shared_page() -> int:
+    """A descriptor of one page of memory that two processes can map."""
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("squids-worker", os.MFD_CLOEXEC)
+    else:
+        with tempfile.TemporaryFile() as file:
+            descriptor = os.dup(file.fileno())
+    os.ftruncate(descriptor, mmap.PAGESIZE)
+    return descriptor
+
+
+class WorkerHandle:
+    """One worker process: its slot (1 to N), its child number at the zygote, its pid once known."""
+
+    def __init__(self, child: int, slot: int) -> None:
+        self.child = child
+        self.slot = slot
+        self.pid: int | None = None
+        ours, self._theirs = socket.socketpair()
+        self.channel = Channel(ours)
+        self._page_descriptor = _shared_page()
+        self._page = mmap.mmap(self._page_descriptor, mmap.PAGESIZE)
+
+    @property
+    def descriptors(self) -> list[int]:
+        """What the process is given: its end of the socket, and the page."""
+        return [self._theirs.fileno(), self._page_descriptor]
+
+    def handed_over(self) -> None:
+        """The process has its descriptors; ours of them are closed, so that its end means its end."""
+        self._theirs.close()
+        os.close(self._page_descriptor)
+
+    def assign(self, messages: Sequence[HeldMessage]) -> None:
+        self.channel.send(
+            Assign(
+                [
+                    [m.number, m.message_id, m.body, m.receive_count, m.sent_at, m.group]
+                    for m in messages
+                ]
+            )
+        )
+
+    def recall(self) -> None:
+        self.channel.send(Recall())
+
+    def read(self) -> tuple[bool, list[JobResult]]:
+        """What it said since: whether it is ready for its first job, and results."""
+        ready = False
+        results: list[JobResult] = []
+        for frame in self.channel.receive():
+            if isinstance(frame, Results):
+                results.extend(_result(fields) for fields in frame.results)
+            elif isinstance(frame, WorkerReady):
+                ready = True
+        return ready, results
+
+    def started_job(self) -> tuple[int, float] | None:
+        """The job that runs now, or ran when it died: its number and its start in monotonic seconds."""
+        number, started = MARK.unpack_from(self._page, 0)
+        return (number, started) if number else None
+
+    def close(self) -> None:
+        self.channel.close()
+        self._page.close()
+
+
+_ENDS = {end.value: end for end in JobEnd}
+
+
+def _result(fields: list[object]) -> JobResult:
+    number, end, seconds, *failure = fields
+    return JobResult(number, _ENDS[end], seconds, *failure)  # type: ignore[arg-type, index]

@@ -1,0 +1,100 @@
+"""What runs in a worker process: jobs from a socket, one after the other.
+
+How the consumer sees this process is in `worker_handle`. A worker knows no SQS: it is handed
+messages, runs their tasks, and reports how each ended. It leaves when its socket ends, which
+means that its consumer is gone.
+
+Before a job starts, its number is written to a page of memory shared with the consumer, so that
+whatever kills this process, the consumer knows which job it was.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import socket
+import struct
+import time
+from typing import TYPE_CHECKING, Any
+
+from squids.execute import Delivery, OutcomeKind, execute
+from squids.process.channel import BlockingChannel
+from squids.process.protocol import Assign, Recall, Results, WorkerReady
+
+if TYPE_CHECKING:
+    from squids.app import App
+
+MARK = struct.Struct("<qd")
+"""The page: the number of the job that runs (0: none), and when it started (monotonic seconds)."""
+
+REPORT_AFTER = 0.001
+"""Seconds that results of short jobs may wait for those behind them: one frame, one wake-up."""
+
+ENDS = {OutcomeKind.DONE: "done", OutcomeKind.FAILED: "failed", OutcomeKind.BAD_MESSAGE: "bad"}
+
+
+def run(app: App, channel_socket: socket.socket, descriptors: list[int], args: dict[str, Any]) -> int:
+    """Run jobs until the consumer is gone. The process's exit status."""
+    page = mmap.mmap(descriptors[0], mmap.PAGESIZE)
+    os.close(descriptors[0])
+    worker = _Worker(app, BlockingChannel(channel_socket), page, str(args["queue"]))
+    try:
+        worker.run()
+    except BrokenPipeError:
+        pass  # The consumer is gone, and with it whoever would hear of the results.
+    return 0
+
+
+class _Worker:
+    def __init__(self, app: App, channel: BlockingChannel, page: mmap.mmap, queue: str) -> None:
+        self._app = app
+        self._channel = channel
+        self._page = page
+        self._queue = queue
+        self._results: list[list[Any]] = []
+        self._oldest = 0.0
+
+    def run(self) -> None:
+        self._channel.send(WorkerReady())
+        while (frame := self._channel.receive()) is not None:
+            if isinstance(frame, Assign):
+                self._run_all(frame.jobs)
+
+    def _run_all(self, jobs: list[list[Any]]) -> None:
+        for position, job in enumerate(jobs):
+            if position and self._channel.pending() and isinstance(self._channel.receive(), Recall | None):
+                self._results.extend([number, "unstarted", 0.0] for number, *_ in jobs[position:])
+                break
+            try:
+                self._run_one(job)
+            except KeyboardInterrupt:
+                self._results.append([job[0], "failed", 0.0, None, "KeyboardInterrupt", ""])
+                self._results.extend([number, "unstarted", 0.0] for number, *_ in jobs[position + 1 :])
+                self._report()
+                raise
+        self._report()
+
+    def _run_one(self, job: list[Any]) -> None:
+        number, message_id, body, receive_count, sent_at, group = job
+        started = time.monotonic()
+        if self._results and started - self._oldest > REPORT_AFTER:
+            self._report()
+        MARK.pack_into(self._page, 0, number, started)
+        outcome = execute(
+            Delivery(message_id, self._queue, body, receive_count, sent_at, group),
+            self._app.tasks,
+            self._app.hooks,
+        )
+        ended = time.monotonic()
+        MARK.pack_into(self._page, 0, 0, 0.0)
+        result = [number, ENDS[outcome.kind], ended - started]
+        if outcome.kind is not OutcomeKind.DONE:
+            result += [outcome.task, outcome.error or "", outcome.traceback or ""]
+        if not self._results:
+            self._oldest = ended
+        self._results.append(result)
+
+    def _report(self) -> None:
+        if self._results:
+            results, self._results = self._results, []
+            self._channel.send(Results(results))
