@@ -6,10 +6,10 @@ BIN := .venv/bin
 PY := $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help venv node demo test lint format types imports pytest coverage docs bench clean
+.PHONY: help venv node demo test lint format types imports pytest coverage docs bench bench-short clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 venv:  ## make .venv and install squids with its development tools in it
 	@sh scripts/make-venv dev
@@ -19,7 +19,7 @@ node: venv
 
 demo:  ## start a local SQS server, send work, run the consumer, show the work being done
 	@sh scripts/make-venv local
-	@$(PY) -m examples.demo
+	@$(PY) examples/demo.py
 
 test: lint types imports pytest  ## lint, types, import rules and all tests (under five minutes)
 
@@ -45,6 +45,9 @@ docs: venv  ## build the documentation; a warning is an error
 
 bench: venv node  ## the figures of the README
 	$(PY) benchmarks/consume.py
+
+bench-short: venv node  ## the same, brief, as a check that they run
+	$(PY) benchmarks/consume.py --short
 
 clean:  ## remove what the targets above made
 	rm -rf .venv node_modules docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis .demo .coverage .coverage.*

@@ -1,0 +1,9 @@
+"""`python -m squids`: the same as the `squids` command."""
+
+import sys
+
+from squids.cli.consume import main
+
+# A guard, because the exec start method and multiprocessing import the main module again.
+if __name__ == "__main__":
+    sys.exit(main())
