@@ -1,0 +1,54 @@
+"""Write the table of options in command.md from `squids.options.OPTIONS`, the one list of them.
+
+Run it after a change of the options: `.venv/bin/python docs/option_table.py`. A test compares the two.
+"""
+
+from pathlib import Path
+
+from squids.options import OPTIONS, Option
+
+PAGE = Path(__file__).parent / "command.md"
+BEGIN = "<!-- options: made by docs/option_table.py -->\n"
+END = "<!-- end of options -->\n"
+
+OTHERS = (
+    ("`--log-level`", "INFO", "The least serious log lines shown: DEBUG, INFO, WARNING, ERROR or CRITICAL"),
+    ("`--log-format`", "text", "How log lines look: text or json"),
+    ("`--version`", "", "Show the version and exit"),
+    ("`-h`, `--help`", "", "Show all options and exit"),
+)
+
+
+def table() -> str:
+    """The table, as Markdown."""
+    rows = [("option", "default", "what it is")]
+    rows.append(("---", "---", "---"))
+    rows += [(_flag(option), _default(option), _cell(option.help)) for option in OPTIONS]
+    rows += OTHERS
+    return "".join(f"| {' | '.join(row)} |\n".replace("|  |", "| |") for row in rows)
+
+
+def page_with_table(text: str) -> str:
+    """The page's text, with the table brought up to date."""
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n{table()}\n{END}{after}"
+
+
+def _flag(option: Option) -> str:
+    name = option.name.replace("_", "-")
+    return f"`--no-{name}`" if option.kind is bool and option.default else f"`--{name}`"
+
+
+def _default(option: Option) -> str:
+    if option.kind is bool or option.default is None:
+        return "required" if option.required else ""
+    return "required" if option.required else f"{option.default:g}"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page_with_table(PAGE.read_text()))
