@@ -24,7 +24,7 @@ from squids.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from squids.app import App
-    from squids.pool.pooled_consumer import PooledConsumer, PoolSettings
+    from squids.pool.pooled_consumer import PoolSettings
 
 log = logging.getLogger("squids")
 

@@ -50,7 +50,7 @@ class Heartbeat:
     def take(
         self, held: Iterable[HeldMessage], now: float
     ) -> tuple[list[tuple[HeldMessage, int]], list[HeldMessage]]:
-        """Messages to extend now with their seconds, at most ten; and those whose twelve hours are used up."""
+        """Messages to extend now with their seconds, at most ten; and those that used up the twelve hours."""
         if self._next is None or now < max(self._next, self._not_before):
             return [], []
         due: list[tuple[HeldMessage, int]] = []

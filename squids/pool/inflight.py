@@ -376,13 +376,13 @@ class InFlight:
         self._deletes.add(message.message_id, now, urgent=awaited)
 
     def _fail(
-        self, message: HeldMessage, notice: Notice, now: float, jitter: float, **details: object
+        self, message: HeldMessage, notice: Notice, now: float, jitter: float, **details: str | int | None
     ) -> None:
         self.failed += 1
         delay = self._retry.decide(message.receive_count, jitter).delay_seconds
         if delay is not None:
             details["retry_in"] = delay
-        self._report(notice, message=message, **details)
+        self._actions.append(Report(notice, message=message, details=dict(details)))
         if message.group is not None:
             for follower in self._groups.followers(message.group):
                 self._release(self._held[follower], now)
@@ -406,9 +406,7 @@ class InFlight:
     def _give_back(self, message: HeldMessage, seconds: int, now: float) -> None:
         message.return_seconds = self._heartbeat.clamp(message, seconds, now)
         if not message.extending:  # else after its beat is answered, which would undo the return
-            self._returns.add(
-                message.message_id, now, urgent=seconds == 0 or self.phase is not Phase.RUNNING
-            )
+            self._returns.add(message.message_id, now, urgent=seconds == 0 or self.phase is not Phase.RUNNING)
 
     def _forget(self, message: HeldMessage) -> None:
         message.state = State.GONE
@@ -446,9 +444,7 @@ class InFlight:
         elif message.happens(Event.SETTLED):
             self._forget(message)
 
-    def _entry_failed(
-        self, operation: Operation, entry: Entry, reason: str, stale: bool, now: float
-    ) -> None:
+    def _entry_failed(self, operation: Operation, entry: Entry, reason: str, stale: bool, now: float) -> None:
         message = self._held.get(entry.message_id)
         if message is None:
             return

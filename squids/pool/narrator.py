@@ -164,11 +164,20 @@ def _words(report: Report, start_trouble: bool) -> tuple[int, str]:
         case Notice.SETTLE_HEALED:
             return logging.INFO, "deletes and visibility changes are answered again"
         case Notice.TOO_LATE:
-            return logging.ERROR, f"its task is done, but it could not be deleted ({report.text}): it may run again"
+            return (
+                logging.ERROR,
+                f"its task is done, but it could not be deleted ({report.text}): it may run again",
+            )
         case Notice.VISIBILITY_LOST:
-            return logging.WARNING, f"its visibility was lost while it runs ({report.text}): it may run elsewhere"
+            return (
+                logging.WARNING,
+                f"its visibility was lost while it runs ({report.text}): it may run elsewhere",
+            )
         case Notice.VISIBILITY_BOUND:
-            return logging.WARNING, "held for the twelve hours that SQS allows: it may run elsewhere from now on"
+            return (
+                logging.WARNING,
+                "held for the twelve hours that SQS allows: it may run elsewhere from now on",
+            )
         case Notice.GAVE_BACK:
             return logging.INFO, f"giving back {report.text}"
         case Notice.KILLING:

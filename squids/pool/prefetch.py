@@ -133,7 +133,11 @@ class Prefetch:
     def decide(self, now: float, view: View) -> Ask | AskLater | None:
         """Whether to start one more receive."""
         free = self.budget - view.held - view.expected
-        if free < 1 or view.polls >= self.most_polls or (view.polls and not (self.deep and free >= MAX_BATCH)):
+        if (
+            free < 1
+            or view.polls >= self.most_polls
+            or (view.polls and not (self.deep and free >= MAX_BATCH))
+        ):
             return None
         if self.tasks.short:
             return self._full_or_patient(now, view, free)

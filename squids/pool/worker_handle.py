@@ -54,12 +54,7 @@ class WorkerHandle:
 
     def assign(self, messages: Sequence[HeldMessage]) -> None:
         self.channel.send(
-            Assign(
-                [
-                    [m.number, m.message_id, m.body, m.receive_count, m.sent_at, m.group]
-                    for m in messages
-                ]
-            )
+            Assign([[m.number, m.message_id, m.body, m.receive_count, m.sent_at, m.group] for m in messages])
         )
 
     def recall(self) -> None:

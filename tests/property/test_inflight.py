@@ -26,9 +26,7 @@ class Consumer(RuleBasedStateMachine):
 
     fifo = False
 
-    @initialize(
-        workers=st.integers(1, 4), extra=st.integers(0, 30), visibility=st.sampled_from([1, 10, 60])
-    )
+    @initialize(workers=st.integers(1, 4), extra=st.integers(0, 30), visibility=st.sampled_from([1, 10, 60]))
     def start(self, workers, extra, visibility):
         self.now = 100.0
         self.budget = workers + extra
@@ -46,6 +44,7 @@ class Consumer(RuleBasedStateMachine):
         self.running_groups: dict[str, str] = {}
         self.group_of: dict[str, str | None] = {}
         self.order: dict[str, list[str]] = {}
+        self.must_go_back: set[str] = set()
         for _ in range(workers):
             self.new_worker()
         self.decide()
@@ -81,6 +80,7 @@ class Consumer(RuleBasedStateMachine):
                 case Kill(worker):
                     self.lose(worker)
                 case Call(batch):
+                    self.check_no_return_beside_a_beat(batch)
                     for entry in batch.entries:
                         if batch.operation is Operation.DELETE:
                             assert entry.message_id in self.succeeded, "deleted, though no task returned"
@@ -89,7 +89,27 @@ class Consumer(RuleBasedStateMachine):
                     if notice is Notice.TOO_LATE:
                         self.gave_up.add(message.message_id)
 
+    def check_no_return_beside_a_beat(self, batch):
+        if batch.operation is Operation.RETURN:
+            beaten = {
+                entry.message_id
+                for other, _ in self.calls
+                if other.operation is Operation.EXTEND
+                for entry in other.entries
+            }
+            returned = {entry.message_id for entry in batch.entries}
+            assert not beaten & returned, "a beat under way may undo the return"
+
+    def behind(self, message):
+        """The messages held behind this one in its group: they must not run once it failed."""
+        if not self.fifo:
+            return []
+        order = self.order[message.group]
+        later = order[order.index(message.message_id) + 1 :]
+        return [message_id for message_id in later if message_id in self.core._held]
+
     def check_start(self, message):
+        assert message.message_id not in self.must_go_back, "run past one of its group that failed"
         for jobs in self.jobs.values():
             assert message.message_id not in [m.message_id for m in jobs], "run twice at once"
         assert message.message_id not in self.succeeded, "run again after its task returned"
@@ -107,6 +127,8 @@ class Consumer(RuleBasedStateMachine):
 
     def lose(self, worker):
         jobs = self.jobs.pop(worker)
+        if jobs:
+            self.must_go_back.update(self.behind(jobs[0]))
         started = jobs[0].number if jobs else None
         self.core.worker_gone(worker, started, "was killed by SIGKILL", self.now, 0.5)
 
@@ -160,7 +182,10 @@ class Consumer(RuleBasedStateMachine):
             fate = data.draw(st.sampled_from(["done", "done", "done", "refused", "stale", "missing"]))
             if fate == "done":
                 done.append(entry.message_id)
-                if batch.operation is not Operation.EXTEND and entry.receipt == self.received[entry.message_id]:
+                if (
+                    batch.operation is not Operation.EXTEND
+                    and entry.receipt == self.received[entry.message_id]
+                ):
                     self.settled[entry.message_id] = batch.operation.value
             elif fate != "missing":
                 failed.append((entry.message_id, fate, fate == "stale"))
@@ -181,12 +206,16 @@ class Consumer(RuleBasedStateMachine):
     # Workers.
 
     @precondition(lambda self: any(self.jobs.values()))
-    @rule(data=st.data(), ends=st.sampled_from(list(JobEnd)[:3]), seconds=st.sampled_from([0.00001, 0.05, 10.0]))
+    @rule(
+        data=st.data(), ends=st.sampled_from(list(JobEnd)[:3]), seconds=st.sampled_from([0.00001, 0.05, 10.0])
+    )
     def a_job_ends(self, data, ends, seconds):
         worker = data.draw(st.sampled_from([w for w, jobs in self.jobs.items() if jobs]))
         message = self.jobs[worker].pop(0)
         if ends is JobEnd.DONE:
             self.succeeded.add(message.message_id)
+        else:
+            self.must_go_back.update(self.behind(message))
         self.core.results(worker, [JobResult(message.number, ends, seconds)], self.now, 0.5)
         self.decide()
 

@@ -5,7 +5,9 @@ from squids.pool.message import HeldMessage, State
 from squids.sqs_limits import MAX_VISIBILITY
 
 
-def message(name: str = "m", *, received: float = 0.0, visibility: int = 60, state=State.RUNNING) -> HeldMessage:
+def message(
+    name: str = "m", *, received: float = 0.0, visibility: int = 60, state=State.RUNNING
+) -> HeldMessage:
     held = HeldMessage(name, "r", "{}", 1, None, None, received, received + visibility)
     held.state = state
     return held
