@@ -1,0 +1,127 @@
+"""The documentation's examples run, and do what the page says."""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from examples.demo_parts import LocalSQS
+from tests.docs.pages import PAGES, ROOT, blocks, commands, files, script
+
+QUEUES = ("emails", "reports", "orders.fifo")
+
+PAGES_WITH_PYTHON = [page for page in PAGES if any(b.language == "python" for b in blocks(page.read_text()))]
+
+RUN_PAGE = """
+import importlib, runpy, sys
+sys.path.insert(0, "")
+for name in sys.argv[2:]:
+    importlib.import_module(name)
+runpy.run_path(sys.argv[1])
+"""
+
+
+def _page_name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSQS]:
+    environment = _environment()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        sqs = LocalSQS(tmp_path_factory.mktemp("sqs") / "log")
+    yield sqs
+    sqs.stop()
+
+
+@pytest.fixture
+def environment(server: LocalSQS) -> dict[str, str]:
+    """What a page's programs run in: a local SQS with the queues of the pages, empty."""
+    reset = urllib.request.Request(f"{server.url}/moto-api/reset", method="POST")
+    urllib.request.urlopen(reset, timeout=10).close()
+    for queue in QUEUES:
+        server.create_queue(queue)
+    return {**_environment(), "AWS_ENDPOINT_URL_SQS": server.url}
+
+
+def _environment() -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return kept | {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "eu-west-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _write_files(text: str, directory: Path) -> list[str]:
+    modules = []
+    for name, code in files(text).items():
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(code)
+        modules.append(name.removesuffix(".py").replace("/", "."))
+    return modules
+
+
+def _run_page(page: Path, directory: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    text = page.read_text()
+    modules = _write_files(text, directory)
+    (directory / page.name).write_text(script(text))
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", RUN_PAGE, page.name, *modules],
+        cwd=directory,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("page", PAGES_WITH_PYTHON, ids=_page_name)
+def test_the_python_examples_of_a_page_run(page: Path, tmp_path: Path, environment: dict[str, str]) -> None:
+    done = _run_page(page, tmp_path, environment)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/getting-started.md"])
+def test_the_first_app_is_run_by_the_command_beside_it(
+    page: str, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    """What the page sends, the page's own command line does."""
+    sent = _run_page(ROOT / page, tmp_path, environment)
+    assert sent.returncode == 0, sent.stdout
+    (command, *_) = commands((ROOT / page).read_text(), "squids")
+    arguments = [*shlex.split(command)[1:], "--exit-when-empty", "--polling-wait-time", "1"]
+    done = subprocess.run(
+        [sys.executable, "-m", "squids", *arguments],
+        cwd=tmp_path,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "order 2: receipt mailed to ada@example.com" in done.stdout
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_page_name)
+def test_json_in_a_page_is_json(page: Path) -> None:
+    for block in blocks(page.read_text()):
+        if block.language == "json":
+            json.loads(block.code)

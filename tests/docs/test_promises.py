@@ -1,0 +1,74 @@
+"""What the documentation lists is what the code has: options, exit codes, log actions, files, words."""
+
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+from squids.cli.consume import build_parser
+from squids.exit_codes import ExitCode
+from squids.options import OPTIONS
+from tests.docs.pages import PAGES, ROOT
+
+COMMAND_PAGE = ROOT / "docs" / "command.md"
+_LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)")
+_ACTION_IN_CODE = re.compile(r'"action": "(\w+)"|_say\(\s*[\w.]+,\s*"(\w+)"')
+
+
+def test_the_table_of_options_is_made_from_the_options() -> None:
+    """Mend it with: .venv/bin/python docs/option_table.py"""
+    make = runpy.run_path(str(ROOT / "docs" / "option_table.py"))["page_with_table"]
+    text = COMMAND_PAGE.read_text()
+    assert make(text) == text
+
+
+def test_every_option_of_the_parser_is_in_the_table() -> None:
+    text = COMMAND_PAGE.read_text()
+    flags = [flag for action in build_parser()._actions for flag in action.option_strings]
+    assert len(flags) >= len(OPTIONS)
+    assert [flag for flag in flags if f"`{flag}`" not in text] == []
+
+
+def test_every_exit_code_of_the_command_is_explained() -> None:
+    rows = set(re.findall(r"^\| (\d+) \|", COMMAND_PAGE.read_text(), re.MULTILINE))
+    supervisors_own = {ExitCode.UNAVAILABLE, ExitCode.LOCKED}
+    assert rows == {str(int(code)) for code in ExitCode if code not in supervisors_own}
+
+
+def _actions_in_code() -> set[str]:
+    found = set()
+    for path in [*(ROOT / "squids" / "pool").glob("*.py"), *(ROOT / "squids" / "cli").glob("*.py")]:
+        found |= {one or other for one, other in _ACTION_IN_CODE.findall(path.read_text())}
+    from squids.pool.actions import Notice
+
+    return found | {notice.value for notice in Notice}
+
+
+def test_every_log_action_of_the_command_is_in_the_table_and_no_other() -> None:
+    section = COMMAND_PAGE.read_text().partition("| action |")[2].partition("##")[0]
+    documented = {
+        name
+        for row in section.splitlines()
+        if row.startswith("| `")
+        for name in re.findall(r"`(\w+)`", row.split("|")[1])
+    }
+    assert documented == _actions_in_code()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_to_files_lead_somewhere(page: Path) -> None:
+    broken = [link for link in _LINK.findall(page.read_text()) if not (page.parent / link).exists()]
+    assert broken == []
+
+
+def test_every_decision_is_listed() -> None:
+    folder = ROOT / "docs" / "decisions"
+    listed = (folder / "README.md").read_text()
+    assert [path.name for path in folder.glob("0*.md") if path.stem not in listed] == []
+
+
+def test_every_target_of_the_makefile_that_the_pages_name_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {name for page in PAGES for name in re.findall(r"make ([a-z]+)`", page.read_text())}
+    assert named <= targets
