@@ -48,7 +48,7 @@ def blocks(text: str) -> list[Block]:
 
 
 def script(text: str) -> str:
-    """The page's Python blocks that are not files, each on its own line of the page, so that tracebacks fit."""
+    """The page's Python blocks that are not files, on the lines of the page, so that tracebacks fit it."""
     lines = [""] * len(text.splitlines())
     for block in blocks(text):
         if block.language == "python" and block.file_name is None:
