@@ -1,0 +1,180 @@
+"""A socket pair's end: frames and descriptors. Never blocks its owner; loses no result.
+
+`Channel` is for a process with a loop: what the kernel does not take is kept until it does;
+figures may be dropped instead. `BlockingChannel` is for a process that has nothing else to do
+than to wait for its owner. The end of the socket means that the peer is gone.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+from collections import deque
+from collections.abc import Sequence
+
+from squids.process.frames import FrameReader, encode
+from squids.process.protocol import Frame, from_wire, to_wire
+
+RECEIVE_BYTES = 256 * 1024
+DROP_ABOVE = 256 * 1024
+"""Bytes that wait for the kernel above which droppable frames are dropped."""
+
+MAX_DESCRIPTORS = 16
+
+
+class Channel:
+    """The non-blocking end, for an owner with a loop. It waits in the loop, by `fileno`."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self._socket = sock
+        self._reader = FrameReader()
+        self._waiting: deque[tuple[bytes, tuple[int, ...]]] = deque()
+        self._waiting_bytes = 0
+        self.closed = False
+        """The peer is gone, or this end was closed."""
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    @property
+    def wants_write(self) -> bool:
+        """Whether frames wait for the kernel: call `flush` when the socket takes more."""
+        return bool(self._waiting) and not self.closed
+
+    def send(self, frame: Frame, descriptors: Sequence[int] = (), *, droppable: bool = False) -> None:
+        """Send, or keep until the kernel takes it. Descriptors are duplicated until then."""
+        if self.closed or (droppable and self._waiting_bytes > DROP_ABOVE):
+            return
+        data = encode(to_wire(frame))
+        if self._waiting:
+            self._keep(data, descriptors)
+            return
+        rest = self._send_now(data, descriptors)
+        if rest is None:
+            self._keep(data, descriptors)
+        elif rest:
+            self._keep(rest, ())
+
+    def flush(self) -> None:
+        """Send what waits, as far as the kernel takes it."""
+        while self._waiting and not self.closed:
+            data, descriptors = self._waiting[0]
+            rest = self._send_now(data, descriptors)
+            if rest is None:
+                return
+            self._waiting_bytes -= len(data) - len(rest)
+            _close(descriptors)
+            if rest:
+                self._waiting[0] = (rest, ())
+                return
+            self._waiting.popleft()
+
+    def receive(self) -> list[Frame]:
+        """All whole frames that are here now. Sets `closed` at the end of the socket."""
+        frames: list[Frame] = []
+        while not self.closed:
+            try:
+                data = self._socket.recv(RECEIVE_BYTES)
+            except BlockingIOError:
+                break
+            except OSError:
+                data = b""
+            if not data:
+                self.closed = True
+                break
+            frames.extend(from_wire(payload) for payload in self._reader.feed(data))
+            if len(data) < RECEIVE_BYTES and frames:
+                break  # Most likely all; if not, the socket is still readable.
+        return frames
+
+    def receive_with_descriptors(self) -> tuple[list[Frame], list[int]]:
+        """Whole frames of one read of the socket, and the descriptors that came beside."""
+        try:
+            data, descriptors, _, _ = socket.recv_fds(self._socket, RECEIVE_BYTES, MAX_DESCRIPTORS)
+        except BlockingIOError:
+            return [], []
+        except OSError:
+            data, descriptors = b"", []
+        if not data:
+            self.closed = True
+        for descriptor in descriptors:
+            os.set_inheritable(descriptor, False)
+        return [from_wire(payload) for payload in self._reader.feed(data)], list(descriptors)
+
+    def receive_all(self) -> list[Frame]:
+        """All that the peer has said until now, to the last byte: for a peer that is dead."""
+        frames: list[Frame] = []
+        while not self.closed:
+            more = self.receive()
+            if not more:
+                break
+            frames.extend(more)
+        return frames
+
+    def close(self) -> None:
+        self.closed = True
+        for _, descriptors in self._waiting:
+            _close(descriptors)
+        self._waiting.clear()
+        self._socket.close()
+
+    def _keep(self, data: bytes, descriptors: Sequence[int]) -> None:
+        self._waiting.append((data, tuple(os.dup(descriptor) for descriptor in descriptors)))
+        self._waiting_bytes += len(data)
+
+    def _send_now(self, data: bytes, descriptors: Sequence[int]) -> bytes | None:
+        """What is left after one try: b"" for nothing; None if the kernel took nothing."""
+        try:
+            if descriptors:
+                sent = socket.send_fds(self._socket, [data], descriptors)
+            else:
+                sent = self._socket.send(data)
+        except BlockingIOError:
+            return None
+        except OSError:
+            self.closed = True
+            return b""
+        return data[sent:]
+
+
+class BlockingChannel:
+    """The end of a child that waits for its owner."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(True)
+        self._socket = sock
+        self._reader = FrameReader()
+        self._frames: deque[Frame] = deque()
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def receive(self) -> Frame | None:
+        """The next frame, waited for; None when the owner is gone."""
+        while not self._frames:
+            try:
+                data = self._socket.recv(RECEIVE_BYTES)
+            except ConnectionError:
+                return None
+            if not data:
+                return None
+            self._frames.extend(from_wire(payload) for payload in self._reader.feed(data))
+        return self._frames.popleft()
+
+    def pending(self) -> bool:
+        """Whether `receive` would answer at once."""
+        return bool(self._frames) or bool(select.select([self._socket], [], [], 0)[0])
+
+    def send(self, frame: Frame) -> None:
+        """Send all of it. BrokenPipeError when the owner is gone."""
+        self._socket.sendall(encode(to_wire(frame)))
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def _close(descriptors: Sequence[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)

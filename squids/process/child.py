@@ -1,0 +1,65 @@
+"""How a child of the zygote begins and ends, forked or started anew.
+
+It begins with Python's default signals, a title, and faulthandler on; it ends by itself, without
+running what its parent had on the stack.
+"""
+
+from __future__ import annotations
+
+import atexit
+import faulthandler
+import os
+import socket
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from squids.process.signals import restore_defaults
+
+Entry = Callable[[Any, socket.socket, list[int], dict[str, Any]], int]
+"""What runs in a child: (what was preloaded, its socket, further descriptors, arguments) -> exit code."""
+
+
+def run_and_exit(
+    entry: Entry, preloaded: Any, descriptors: list[int], args: dict[str, Any], title: str
+) -> NoReturn:
+    """Be the child, to its end."""
+    code = 1
+    try:
+        restore_defaults()
+        set_title(title)
+        if not faulthandler.is_enabled():
+            faulthandler.enable()
+        channel = socket.socket(fileno=descriptors[0])
+        code = entry(preloaded, channel, descriptors[1:], args)
+    except SystemExit as request:
+        code = request.code if isinstance(request.code, int) else int(request.code is not None)
+    except KeyboardInterrupt:
+        code = 130
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        leave(code)
+    raise AssertionError("not reached")
+
+
+def leave(code: int) -> NoReturn:
+    """Run what was registered for the exit, flush, and end."""
+    try:
+        atexit._run_exitfuncs()
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+    except (Exception, SystemExit):
+        code = code or 1
+    finally:
+        os._exit(code & 0xFF)
+
+
+def set_title(title: str) -> None:
+    """Say in `ps` what this process is. Linux only: elsewhere it costs more than it gives."""
+    if sys.platform == "linux":
+        import setproctitle
+
+        setproctitle.setproctitle(title)

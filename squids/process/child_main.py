@@ -1,0 +1,27 @@
+"""A child of the zygote in a fresh interpreter: `python -m squids.process.child_main SPEC`.
+
+It imports for itself what a forked child would find imported. Started by `zygote_main` only.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import NoReturn
+
+from squids.process.child import run_and_exit, set_title
+from squids.process.entry_points import resolve
+
+
+def main(argv: list[str]) -> NoReturn:
+    """`argv`: the specification as JSON."""
+    spec = json.loads(argv[1])
+    sys.path[:] = spec["path"]
+    set_title(spec["title"])
+    preloaded = resolve(spec["preload_entry"])(spec["preload_args"])
+    entry = resolve(spec["entry"])
+    run_and_exit(entry, preloaded, spec["descriptors"], spec["args"], spec["title"])
+
+
+if __name__ == "__main__":
+    main(sys.argv)

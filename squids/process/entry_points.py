@@ -1,0 +1,16 @@
+"""Entry points by name, "module:function", as frames carry them."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+
+def resolve(entry: str) -> Callable[..., Any]:
+    """The function that a name means. ImportError or AttributeError if there is none."""
+    module, _, function = entry.partition(":")
+    found = getattr(importlib.import_module(module), function)
+    if not callable(found):
+        raise AttributeError(f"{entry} is not a function")
+    return found  # type: ignore[no-any-return]

@@ -1,0 +1,80 @@
+"""Log lines: one event a line, for people or for programs.
+
+Text: `2026-01-31 12:00:00,000 INFO  receiving action=ready queue=emails`. JSON: one object a line,
+with the same fields. A traceback follows its line, or is a field of its object.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+_STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {"message", "asctime", "taskName"}
+
+
+def configure(level: str, style: str, stream: TextIO | None = None) -> None:
+    """Send the lines of all loggers to `stream` (standard error), in `style` "text" or "json"."""
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
+    root = logging.getLogger()
+    for old in list(root.handlers):
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel("WARNING" if level == "INFO" else level)
+    logging.getLogger("squids").setLevel(level)
+    for chatty in ("boto3", "botocore", "urllib3", "s3transfer"):
+        logging.getLogger(chatty).setLevel("WARNING")
+
+
+def _extras(record: logging.LogRecord) -> dict[str, Any]:
+    return {key: value for key, value in vars(record).items() if key not in _STANDARD}
+
+
+def _traceback(record: logging.LogRecord, extras: dict[str, Any], formatter: logging.Formatter) -> str:
+    given = extras.pop("traceback", None)
+    if record.exc_info and not record.exc_text:
+        record.exc_text = formatter.formatException(record.exc_info)
+    return (given or record.exc_text or "").rstrip("\n")
+
+
+class TextFormatter(logging.Formatter):
+    """For people. Values with spaces are quoted; line ends in them are escaped."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        extras = _extras(record)
+        traceback = _traceback(record, extras, self)
+        parts = [self.formatTime(record), f"{record.levelname:<7}"]
+        if record.name not in ("squids", "root"):
+            parts.append(f"{record.name}:")
+        parts.append(record.getMessage().replace("\n", "\\n"))
+        parts.extend(f"{key}={_shown(value)}" for key, value in extras.items())
+        line = " ".join(parts)
+        return f"{line}\n{traceback}" if traceback else line
+
+
+class JsonFormatter(logging.Formatter):
+    """For programs: ISO times in UTC, stable names."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        extras = _extras(record)
+        traceback = _traceback(record, extras, self)
+        event: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **extras,
+        }
+        if traceback:
+            event["traceback"] = traceback
+        return json.dumps(event, default=str, ensure_ascii=False)
+
+
+def _shown(value: object) -> str:
+    text = str(value)
+    if not text or any(character.isspace() or character in '"=' for character in text):
+        return json.dumps(text, ensure_ascii=False)
+    return text

@@ -1,0 +1,23 @@
+"""Signal dispositions of children: what Python has by default, whatever was inherited.
+
+A program started in the background of a plain shell has SIGINT ignored, and so would its
+children; a child that ignores signals cannot be stopped by them.
+"""
+
+from __future__ import annotations
+
+import signal
+
+
+def restore_defaults() -> None:
+    """Python's own dispositions at start, and an empty mask."""
+    keep = {signal.SIGKILL, signal.SIGSTOP}
+    for number in signal.valid_signals() - keep:
+        if number == signal.SIGINT:
+            signal.signal(number, signal.default_int_handler)
+        elif number in (signal.SIGPIPE, getattr(signal, "SIGXFSZ", None)):
+            signal.signal(number, signal.SIG_IGN)  # As Python does at start: an error, not a death.
+        elif signal.getsignal(number) is not signal.SIG_DFL and signal.getsignal(number) is not None:
+            signal.signal(number, signal.SIG_DFL)
+    signal.set_wakeup_fd(-1)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])

@@ -1,0 +1,114 @@
+"""The zygote as its owner sees it. What runs in it is in `zygote_main`."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from squids.process.channel import Channel
+from squids.process.child import leave, set_title
+from squids.process.protocol import Exited, Kill, Spawn, Spawned, SpawnFailed
+from squids.process.zygote_main import Zygote
+
+
+class ZygoteHandle:
+    """A running fork server, and the socket to it."""
+
+    def __init__(self, pid: int, sock: socket.socket, process: subprocess.Popen[bytes] | None = None) -> None:
+        self.pid = pid
+        self.channel = Channel(sock)
+        self._process = process
+        self._status: int | None = None
+
+    @classmethod
+    def fork(cls, preloaded: Any, title: str) -> ZygoteHandle:
+        """Fork it from this process, which has one thread and has imported what children share."""
+        ours, theirs = socket.socketpair()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        pid = os.fork()
+        if pid:
+            theirs.close()
+            return cls(pid, ours)
+        code = 1
+        try:
+            ours.close()
+            os.setpgid(0, 0)  # Out of the terminal's foreground group: Ctrl-C is for the main process.
+            set_title(title)
+            Zygote(theirs, preloaded, None).serve()
+            code = 0
+        finally:
+            leave(code)
+
+    @classmethod
+    def exec(cls, preload_entry: str, preload_args: dict[str, Any], title: str) -> ZygoteHandle:
+        """Start it as a fresh interpreter, whose children are fresh interpreters too."""
+        ours, theirs = socket.socketpair()
+        spec = {
+            "path": sys.path,
+            "title": title,
+            "preload_entry": preload_entry,
+            "preload_args": preload_args,
+            "descriptor": theirs.fileno(),
+        }
+        command = [sys.executable, "-m", "squids.process.zygote_main", json.dumps(spec)]
+        process = subprocess.Popen(
+            command, pass_fds=[theirs.fileno()], process_group=0, stdin=subprocess.DEVNULL
+        )
+        theirs.close()
+        return cls(process.pid, ours, process)
+
+    @property
+    def gone(self) -> bool:
+        """Its socket ended: it is dead, or as good as dead."""
+        return self.channel.closed
+
+    def spawn(
+        self,
+        child: int,
+        entry: str,
+        args: dict[str, Any],
+        *,
+        title: str,
+        orphan_grace: float,
+        descriptors: Sequence[int],
+        owns_children: bool = False,
+    ) -> None:
+        """Ask for a child. The answer is Spawned or SpawnFailed; the descriptors may be closed at once.
+
+        `orphan_grace`: seconds that it may outlive this owner.
+        """
+        frame = Spawn(child, entry, args, title, orphan_grace, len(descriptors), owns_children)
+        self.channel.send(frame, descriptors)
+
+    def kill(self, child: int, number: int, *, group: bool = True) -> None:
+        """Ask for a signal to a child."""
+        self.channel.send(Kill(child, int(number), group))
+
+    def receive(self) -> list[Spawned | SpawnFailed | Exited]:
+        """What it reported since."""
+        return [
+            frame for frame in self.channel.receive() if isinstance(frame, Spawned | SpawnFailed | Exited)
+        ]
+
+    def reap(self) -> int | None:
+        """Its exit status, if it is dead and was not reaped by somebody else."""
+        if self._status is None:
+            if self._process is not None:
+                self._status = self._process.poll()
+            else:
+                try:
+                    pid, status = os.waitpid(self.pid, os.WNOHANG)
+                except ChildProcessError:
+                    return None
+                self._status = os.waitstatus_to_exitcode(status) if pid else None
+        return self._status
+
+    def close(self) -> None:
+        """Be its owner no longer: it leaves when its children have left."""
+        self.channel.close()
