@@ -3,6 +3,7 @@
 Run it after a change of the options: `.venv/bin/python docs/option_table.py`. A test compares the two.
 """
 
+import re
 from pathlib import Path
 
 from squids.options import OPTIONS, Option
@@ -23,7 +24,7 @@ def table() -> str:
     """The table, as Markdown."""
     rows = [("option", "default", "what it is")]
     rows.append(("---", "---", "---"))
-    rows += [(_flag(option), _default(option), _cell(option.help)) for option in OPTIONS]
+    rows += [(_flag(option), _default(option), _cell(option)) for option in OPTIONS]
     rows += OTHERS
     return "".join(f"| {' | '.join(row)} |\n".replace("|  |", "| |") for row in rows)
 
@@ -46,8 +47,13 @@ def _default(option: Option) -> str:
     return "required" if option.required else f"{option.default:g}"
 
 
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
+def _cell(option: Option) -> str:
+    text = " ".join(option.help.split()).replace("|", "\\|")
+    if _default(option):
+        # It stands in a column of its own.
+        sentences = text.split(". ")
+        text = ". ".join(sentence for sentence in sentences if not sentence.startswith("Defaults to"))
+    return re.sub(r"(https://\S+)", r"<\1>", text).removesuffix(".")
 
 
 if __name__ == "__main__":
