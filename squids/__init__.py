@@ -1,0 +1,69 @@
+"""Background work from AWS SQS: plain functions as tasks, and consumers that lose no message.
+
+Names are resolved when they are used, so that `import squids` costs a web process next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from squids.app import App
+    from squids.consumer import Consumer, ConsumeResult
+    from squids.errors import (
+        AppImportFailed,
+        AppNotFound,
+        BadMessage,
+        ConfigurationError,
+        DuplicateTask,
+        SquidsError,
+    )
+    from squids.job import Job, current_job
+    from squids.sqs import QueueStats
+    from squids.task import Task
+
+_HOMES = {
+    "App": "app",
+    "AppImportFailed": "errors",
+    "AppNotFound": "errors",
+    "BadMessage": "errors",
+    "ConfigurationError": "errors",
+    "ConsumeResult": "consumer",
+    "Consumer": "consumer",
+    "DuplicateTask": "errors",
+    "Job": "job",
+    "QueueStats": "sqs",
+    "SquidsError": "errors",
+    "Task": "task",
+    "current_job": "job",
+}
+
+__all__ = [
+    "App",
+    "AppImportFailed",
+    "AppNotFound",
+    "BadMessage",
+    "ConfigurationError",
+    "ConsumeResult",
+    "Consumer",
+    "DuplicateTask",
+    "Job",
+    "QueueStats",
+    "SquidsError",
+    "Task",
+    "current_job",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"squids.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -17,3 +17,13 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-v
 MAX_MESSAGE_BYTES = 1_048_576
 """One message with its attributes, and all of one batch together.
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html"""
+
+SEND_OPTIONS = (
+    "DelaySeconds",
+    "MessageAttributes",
+    "MessageSystemAttributes",
+    "MessageDeduplicationId",
+    "MessageGroupId",
+)
+"""What SQS.Queue.send_message takes besides MessageBody.
+https://docs.aws.amazon.com/boto3/latest/reference/services/sqs/queue/send_message.html"""

@@ -56,9 +56,9 @@ class CallThreads:
         def work() -> None:
             sent_at = time.monotonic()
             try:
-                answer = Answer[T](call(), None, sent_at, time.monotonic())
+                answer: Answer[T] = Answer(call(), None, sent_at, time.monotonic())
             except Exception as error:
-                answer = Answer[T](None, error, sent_at, time.monotonic())
+                answer = Answer(None, error, sent_at, time.monotonic())
             try:
                 self._loop.call_soon_threadsafe(answered, answer)
             except RuntimeError:

@@ -48,7 +48,7 @@ def start_zygote(app: App, options: ConsumerOptions, queue: QueueRef, unforkable
         gc.freeze()
         return ZygoteHandle.fork(app, title)
     arguments = {"app": options.app, "directory": os.getcwd()}
-    return ZygoteHandle.exec(PRELOAD_ENTRY, arguments, title, preload=False)
+    return ZygoteHandle.exec(PRELOAD_ENTRY, arguments, title)
 
 
 def settings_of(options: ConsumerOptions, queue: QueueRef) -> PoolSettings:

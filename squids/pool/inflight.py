@@ -27,6 +27,7 @@ from squids.pool.heartbeat import Heartbeat
 from squids.pool.message import Event, HeldMessage, State
 from squids.pool.polls import Polls
 from squids.pool.prefetch import Ask, AskLater, Prefetch, View
+from squids.received import Received
 from squids.retry import RetryPolicy
 from squids.sqs_limits import MAX_BATCH
 
@@ -59,18 +60,6 @@ class JobEnd(Enum):
     FAILED = "failed"
     BAD_MESSAGE = "bad"
     UNSTARTED = "unstarted"
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """A message as SQS gave it."""
-
-    message_id: str
-    receipt: str
-    body: str
-    receive_count: int
-    sent_at: float | None = None
-    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from squids.pool import narrator
 from squids.pool.actions import Action, Call, Hand, Kill, Recall, Receive, Recover, Report
 from squids.pool.batches import Batch
 from squids.pool.call_threads import Answer
-from squids.pool.inflight import InFlight, Limits, Phase, Received
+from squids.pool.inflight import InFlight, JobResult, Limits, Phase
 from squids.pool.polls import Poll
 from squids.pool.receiver import Receiver
 from squids.pool.settler import Settler
@@ -29,6 +29,7 @@ from squids.process.protocol import Exited, Spawned, SpawnFailed
 from squids.process.restarts import GiveUp, RestartPolicy, Restarts
 from squids.process.zygote_handle import ZygoteHandle
 from squids.queues import QueueRef
+from squids.received import Received
 from squids.retry import RetryPolicy
 from squids.sqs import BatchAnswer, QueueClient, TroubleKind, classify
 
@@ -242,15 +243,14 @@ class PooledConsumer:
         self._loop.call_later(FORK_RETRY, self._spawn, slot)
 
     def _hear_worker(self, handle: WorkerHandle) -> None:
-        self._read_worker(handle)
+        self._heard(handle, *handle.read())
         if handle.channel.closed:
             self._loop.remove_reader(handle.channel.fileno())
             if self._zygote_gone:
                 self._worker_gone(handle, "ended, status unknown", None)
         self._decide()
 
-    def _read_worker(self, handle: WorkerHandle) -> None:
-        ready, results = handle.read()
+    def _heard(self, handle: WorkerHandle, ready: bool, results: list[JobResult]) -> None:
         if ready:
             self._ready.add(handle.child)
             self.inflight.worker_ready(handle.child)
@@ -283,8 +283,7 @@ class PooledConsumer:
             return
         self._loop.remove_reader(handle.channel.fileno())
         self._loop.remove_writer(handle.channel.fileno())
-        if not handle.channel.closed:
-            self._read_worker(handle)
+        self._heard(handle, *handle.read_to_the_end())
         del self._workers[handle.child]
         self._ready.discard(handle.child)
         started = handle.started_job()

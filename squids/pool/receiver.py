@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable
 
 from squids.pool.call_threads import Answer, CallThreads
-from squids.pool.inflight import Received
 from squids.pool.polls import Poll
+from squids.received import Received
 from squids.sqs import QueueClient, TroubleKind, classify
 
 
@@ -41,13 +41,10 @@ class Receiver:
 
     def _call(self, poll: Poll, wait: int) -> list[Received]:
         try:
-            messages = self._client.receive(poll.count, wait, self._visibility, poll.attempt_id)
+            return self._client.receive(poll.count, wait, self._visibility, poll.attempt_id)
         except Exception as error:
             renew_if_expired(self._client, error)
             raise
-        return [
-            Received(m.message_id, m.receipt, m.body, m.receive_count, m.sent_at, m.group) for m in messages
-        ]
 
 
 def renew_if_expired(client: QueueClient, error: Exception) -> None:

@@ -16,7 +16,7 @@ from squids.pool.inflight import JobEnd, JobResult
 from squids.pool.message import HeldMessage
 from squids.pool.worker_main import MARK
 from squids.process.channel import Channel
-from squids.process.protocol import Assign, Recall, Results, WorkerReady
+from squids.process.protocol import Assign, Frame, Recall, Results, WorkerReady
 
 
 def _shared_page() -> int:
@@ -62,14 +62,11 @@ class WorkerHandle:
 
     def read(self) -> tuple[bool, list[JobResult]]:
         """What it said since: whether it is ready for its first job, and results."""
-        ready = False
-        results: list[JobResult] = []
-        for frame in self.channel.receive():
-            if isinstance(frame, Results):
-                results.extend(_result(fields) for fields in frame.results)
-            elif isinstance(frame, WorkerReady):
-                ready = True
-        return ready, results
+        return _said(self.channel.receive())
+
+    def read_to_the_end(self) -> tuple[bool, list[JobResult]]:
+        """All that it said before it died."""
+        return _said(self.channel.receive_all())
 
     def started_job(self) -> tuple[int, float] | None:
         """The job that runs now, or ran when it died: its number and its start in monotonic seconds."""
@@ -84,6 +81,12 @@ class WorkerHandle:
 _ENDS = {end.value: end for end in JobEnd}
 
 
-def _result(fields: list[object]) -> JobResult:
-    number, end, seconds, *failure = fields
-    return JobResult(number, _ENDS[end], seconds, *failure)  # type: ignore[arg-type, index]
+def _said(frames: Sequence[Frame]) -> tuple[bool, list[JobResult]]:
+    ready = False
+    results: list[JobResult] = []
+    for frame in frames:
+        if isinstance(frame, Results):
+            results.extend(JobResult(number, _ENDS[end], *rest) for number, end, *rest in frame.results)
+        elif isinstance(frame, WorkerReady):
+            ready = True
+    return ready, results

@@ -196,7 +196,7 @@ class Zygote:
                 for descriptor in owner.descriptors:
                     os.close(descriptor)
         except OSError as error:
-            print(f"squids: a child could not begin: {error}", file=sys.stderr)
+            sys.stderr.write(f"squids: a child could not begin: {error}\n")
             leave(1)
         run_and_exit(entry, self._preloaded, descriptors, spawn.args, spawn.title)
 

@@ -13,8 +13,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from squids.pool.actions import Call, Hand, Kill, Notice, Recall, Receive, Recover, Report
 from squids.pool.batches import Operation
-from squids.pool.inflight import InFlight, JobEnd, JobResult, Limits, Phase, Received
+from squids.pool.inflight import InFlight, JobEnd, JobResult, Limits, Phase
 from squids.pool.message import State
+from squids.received import Received
 from squids.retry import RetryPolicy
 
 MOMENTS = st.floats(min_value=0.0, max_value=20.0)

@@ -1,0 +1,139 @@
+"""The consumer in your own process: one receive, its messages run one after the other.
+
+It has no heartbeat and no pool: tasks have to end within the visibility timeout that was asked
+for. The `squids` command has both.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from squids.execute import Delivery, OutcomeKind, execute
+from squids.hooks import Hooks
+from squids.queues import QueueRef
+from squids.received import Received
+from squids.sqs import RECEIVE_ATTRIBUTES_FIFO, SQS, classify, read_message
+from squids.task import Task
+
+log = logging.getLogger("squids")
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumeResult:
+    """What one `consume` did, in messages. `returned`: unrun, behind a failed one of their FIFO group."""
+
+    received: int = 0
+    done: int = 0
+    failed: int = 0
+    returned: int = 0
+
+
+class Consumer:
+    """Receives from one queue and runs what it receives. Made by `App.create_consumer`."""
+
+    def __init__(self, sqs: SQS, tasks: Mapping[str, Task[..., Any]], hooks: Hooks, queue: QueueRef) -> None:
+        self._sqs = sqs
+        self._tasks = tasks
+        self._hooks = hooks
+        self.queue = queue
+
+    def consume(self, options: Mapping[str, Any] | None = None) -> ConsumeResult:
+        """Receive once and run each message; what succeeded is deleted, what failed comes back.
+
+        `options` takes what SQS.Queue.receive_messages takes. A failed message is logged and left
+        alone: SQS shows it again when its visibility timeout runs out. It never stops the rest.
+
+        Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
+        """
+        messages = self._receive(dict(options or {}))
+        counts = {"done": 0, "failed": 0, "returned": 0}
+        failed_groups: set[str] = set()
+        for message in messages:
+            if message.group is not None and message.group in failed_groups:
+                self._give_back(message)
+                counts["returned"] += 1
+            elif self._run(message):
+                counts["done"] += 1
+            else:
+                counts["failed"] += 1
+                if self.queue.is_fifo and message.group is not None:
+                    failed_groups.add(message.group)
+        return ConsumeResult(received=len(messages), **counts)
+
+    def _receive(self, options: dict[str, Any]) -> list[Received]:
+        names = [*options.pop("MessageSystemAttributeNames", ()), *RECEIVE_ATTRIBUTES_FIFO]
+        if "All" in names:
+            names = ["All"]
+        answer = self._sqs.client(self.queue).receive_message(
+            QueueUrl=self._sqs.queue_url(self.queue),
+            MessageSystemAttributeNames=list(dict.fromkeys(names)),
+            **options,
+        )
+        return [read_message(message) for message in answer.get("Messages", ())]
+
+    def _run(self, message: Received) -> bool:
+        delivery = Delivery(
+            message.message_id,
+            self.queue.name,
+            message.body,
+            message.receive_count,
+            message.sent_at,
+            message.group,
+        )
+        outcome = execute(delivery, self._tasks, self._hooks)
+        if outcome.kind is OutcomeKind.DONE:
+            return self._delete(message)
+        bad = outcome.kind is OutcomeKind.BAD_MESSAGE
+        log.error(
+            "message cannot be run: %s" if bad else "task failed: %s",
+            outcome.error,
+            extra={
+                "action": "bad_message" if bad else "task_failed",
+                "queue": self.queue.name,
+                "message_id": message.message_id,
+                "receive_count": message.receive_count,
+                "task": outcome.task,
+                "traceback": outcome.traceback,
+            },
+        )
+        return False
+
+    def _delete(self, message: Received) -> bool:
+        try:
+            self._sqs.client(self.queue).delete_message(
+                QueueUrl=self._sqs.queue_url(self.queue), ReceiptHandle=message.receipt
+            )
+        except Exception as error:
+            log.error(
+                "its task is done, but it could not be deleted, so it will run again: %s",
+                classify(error).text,
+                extra={
+                    "action": "settle_failed",
+                    "queue": self.queue.name,
+                    "message_id": message.message_id,
+                },
+            )
+            return False
+        return True
+
+    def _give_back(self, message: Received) -> None:
+        try:
+            self._sqs.client(self.queue).change_message_visibility(
+                QueueUrl=self._sqs.queue_url(self.queue),
+                ReceiptHandle=message.receipt,
+                VisibilityTimeout=0,
+            )
+        except Exception as error:
+            # Its visibility timeout does the same, later.
+            log.warning(
+                "could not be given back: %s",
+                classify(error).text,
+                extra={
+                    "action": "settle_failed",
+                    "queue": self.queue.name,
+                    "message_id": message.message_id,
+                },
+            )

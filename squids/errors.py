@@ -1,0 +1,42 @@
+"""All exceptions of squids. A class's docstring is its message where none is given."""
+
+from __future__ import annotations
+
+
+class SquidsError(Exception):
+    """Something in squids went wrong."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or (type(self).__doc__ or "").strip())
+
+
+class ConfigurationError(SquidsError):
+    """The configuration is wrong, and a restart cannot heal it."""
+
+
+class AppNotFound(ConfigurationError):
+    """The app was not found where --app says."""
+
+
+class AppImportFailed(SquidsError):
+    """Importing the app raised."""
+
+
+class DuplicateTask(SquidsError, ValueError):
+    """Two tasks have one name, and a message could mean either."""
+
+
+class BadMessage(SquidsError):
+    """A message that nobody can run."""
+
+
+class NotATaskMessage(BadMessage):
+    """The message's body is not a task call."""
+
+
+class UnknownTask(BadMessage):
+    """The message names a task that the app does not have."""
+
+
+class ArgumentsDoNotBind(BadMessage):
+    """The message's arguments do not fit the task's signature."""

@@ -1,0 +1,136 @@
+"""Runs one message: finds its task, runs the hooks and the task, and says how it ended.
+
+Whatever a task does is an answer here, not an exception: a bad message, `sys.exit()` in a task, a
+hook that raises. Who deletes the message or gives it back is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from types import TracebackType
+from typing import Any
+
+from squids.errors import BadMessage, UnknownTask
+from squids.hooks import Hooks
+from squids.job import CURRENT, Job
+from squids.task import Task
+from squids.wire import Call, decode
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A message to be run. `sent_at`: seconds since the epoch."""
+
+    message_id: str
+    queue: str
+    body: str
+    receive_count: int = 1
+    sent_at: float | None = None
+    group: str | None = None
+
+
+class OutcomeKind(Enum):
+    """How a message ended."""
+
+    DONE = "done"
+    FAILED = "failed"
+    BAD_MESSAGE = "bad_message"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a message ended; for a failure its error in a line, and the task's own frames."""
+
+    kind: OutcomeKind
+    task: str | None = None
+    error: str | None = None
+    traceback: str | None = None
+
+
+def execute(delivery: Delivery, tasks: Mapping[str, Task[Any, Any]], hooks: Hooks) -> Outcome:
+    """Run a message. Raises KeyboardInterrupt and nothing else."""
+    try:
+        call = decode(delivery.body)
+        task = find(call, tasks)
+    except BadMessage as error:
+        return Outcome(OutcomeKind.BAD_MESSAGE, None, str(error))
+    job = Job(
+        delivery.message_id,
+        delivery.queue,
+        call.task,
+        delivery.receive_count,
+        None if delivery.sent_at is None else datetime.fromtimestamp(delivery.sent_at, UTC),
+        tuple(call.args),
+        call.kwargs,
+    )
+    token = CURRENT.set(job)
+    try:
+        return _run(call, task, hooks)
+    finally:
+        CURRENT.reset(token)
+
+
+def find(call: Call, tasks: Mapping[str, Task[Any, Any]]) -> Task[Any, Any]:
+    """The task that a call names. UnknownTask if the app has none."""
+    task = tasks.get(call.task)
+    if task is None:
+        import difflib
+
+        near = difflib.get_close_matches(call.task, tasks, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise UnknownTask(f"the app has no task {call.task}{hint}")
+    return task
+
+
+def _run(call: Call, task: Task[Any, Any], hooks: Hooks) -> Outcome:
+    if hooks.pre_task:
+        bad = _unbindable(call, task)
+        if bad is not None:
+            return bad
+        try:
+            hooks.run_pre_task(task)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            return _failure(task, error, "in a pre_task hook: ")
+    try:
+        task.target(*call.args, **call.kwargs)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        # Binding is only looked at when it can be the reason: it costs more than a short task.
+        bad = _unbindable(call, task) if isinstance(error, TypeError) else None
+        if bad is not None:
+            return bad
+        outcome = _failure(task, error)
+    else:
+        outcome = Outcome(OutcomeKind.DONE, call.task)
+    if hooks.post_task:
+        hooks.run_post_task(task)
+    return outcome
+
+
+def _unbindable(call: Call, task: Task[Any, Any]) -> Outcome | None:
+    try:
+        task.signature.bind(*call.args, **call.kwargs)
+    except TypeError as error:
+        text = f"the arguments do not fit {call.task}{task.signature}: {error}"
+        return Outcome(OutcomeKind.BAD_MESSAGE, call.task, text)
+    return None
+
+
+def _failure(task: Task[Any, Any], error: BaseException, where: str = "") -> Outcome:
+    line = traceback.format_exception_only(error)[-1].strip().replace("\n", " ")
+    text = "".join(traceback.format_exception(type(error), error, _users_frames(error.__traceback__)))
+    return Outcome(OutcomeKind.FAILED, task.name, where + line, text)
+
+
+def _users_frames(frames: TracebackType | None) -> TracebackType | None:
+    """The frames behind ours."""
+    while frames is not None and frames.tb_frame.f_globals.get("__name__", "").startswith("squids."):
+        frames = frames.tb_next
+    return frames

@@ -1,0 +1,68 @@
+"""The application's hooks, and what happens when one raises.
+
+Several of each may be registered, before or after the tasks they watch. They run in the order of
+their registration. `pre_send` and `pre_task` may stop what they precede by raising. `post_send` and
+`post_task` come too late for that, and the reports of statistics stop nothing: what they raise is
+logged, and the hooks behind them still run.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from squids.sqs import QueueStats
+    from squids.task import Task
+
+log = logging.getLogger("squids")
+
+PreSend = Callable[[str, dict[str, Any]], Any]
+PostSend = Callable[[str, dict[str, Any], dict[str, Any]], Any]
+TaskHook = Callable[["Task[Any, Any]"], Any]
+StatsHook = Callable[["QueueStats"], Any]
+
+
+class Hooks:
+    """What is registered with one app."""
+
+    def __init__(self) -> None:
+        self.pre_send: list[PreSend] = []
+        self.post_send: list[PostSend] = []
+        self.pre_task: list[TaskHook] = []
+        self.post_task: list[TaskHook] = []
+        self.report_queue_stats: list[StatsHook] = []
+
+    def run_pre_send(self, queue_name: str, body: dict[str, Any]) -> None:
+        """Before a message is sent. What one raises goes to the sender, and nothing is sent."""
+        for hook in self.pre_send:
+            hook(queue_name, body)
+
+    def run_post_send(self, queue_name: str, body: dict[str, Any], response: dict[str, Any]) -> None:
+        """After a message was sent."""
+        for hook in self.post_send:
+            _run("post_send", hook, queue_name, body, response)
+
+    def run_pre_task(self, task: Task[Any, Any]) -> None:
+        """Before a task runs. What one raises is the message's failure, and the task does not run."""
+        for hook in self.pre_task:
+            hook(task)
+
+    def run_post_task(self, task: Task[Any, Any]) -> None:
+        """After a task returned or raised."""
+        for hook in self.post_task:
+            _run("post_task", hook, task)
+
+    def run_report_queue_stats(self, stats: QueueStats) -> None:
+        """With the attributes of a queue, now and then."""
+        for hook in self.report_queue_stats:
+            _run("report_queue_stats", hook, stats)
+
+
+def _run(kind: str, hook: Callable[..., Any], *args: Any) -> None:
+    try:
+        hook(*args)
+    except Exception:
+        name = getattr(hook, "__qualname__", repr(hook))
+        log.exception("%s hook %s raised", kind, name, extra={"action": "hook_failed"})

@@ -1,0 +1,311 @@
+"""SQS over boto3: the only module that imports it, and only when it is first needed.
+
+A client belongs to the process that made it: after a fork the next use makes a new one. What
+processes share is the loader with the service's model, which holds no connection and no lock.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from squids.queues import QueueRef
+from squids.received import Received
+from squids.sqs_trouble import STALE_CODES, Trouble, TroubleKind, classify
+
+if TYPE_CHECKING:
+    import boto3.session
+    from botocore.config import Config
+
+__all__ = [
+    "SQS",
+    "BatchAnswer",
+    "BatchFailure",
+    "QueueClient",
+    "QueueStats",
+    "Trouble",
+    "TroubleKind",
+    "classify",
+]
+
+CONFIG_KEYS = (
+    "region_name",
+    "api_version",
+    "use_ssl",
+    "verify",
+    "endpoint_url",
+    "aws_access_key_id",
+    "aws_secret_access_key",
+    "aws_session_token",
+    "config",
+)
+"""What boto3.session.Session.resource takes, but for the service's name.
+https://docs.aws.amazon.com/boto3/latest/reference/core/session.html#boto3.session.Session.resource"""
+
+READ_MARGIN = 10
+"""Seconds that an answer may take beyond the wait that was asked for."""
+
+CONNECT_TIMEOUT = 5
+
+_transports: weakref.WeakSet[SQS] = weakref.WeakSet()
+
+
+class QueueStats(dict[str, Any]):
+    """The attributes of a queue as GetQueueAttributes gives them, numbers as `int`."""
+
+    def __init__(self, queue_name: str, attributes: Mapping[str, str]) -> None:
+        super().__init__({key: int(text) if text.isdigit() else text for key, text in attributes.items()})
+        self.queue_name = queue_name
+
+
+@dataclass(frozen=True, slots=True)
+class BatchFailure:
+    """One entry that SQS refused. `stale`: its receipt is worth nothing any more."""
+
+    id: str
+    code: str
+    message: str
+    stale: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BatchAnswer:
+    """What became of each entry of a batch."""
+
+    done: list[str]
+    failed: list[BatchFailure]
+
+
+class SQS:
+    """An app's way to SQS. `config` takes the keys of boto3.session.Session.resource."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        for key in config:
+            if key not in CONFIG_KEYS:
+                import difflib
+
+                near = difflib.get_close_matches(key, CONFIG_KEYS, 1)
+                hint = f'did you mean "{near[0]}"?' if near else f"there are {', '.join(CONFIG_KEYS)}"
+                raise TypeError(f'unknown key "{key}" in config; {hint}')
+        self.config = dict(config)
+        self._loader: Any = None
+        self._forget()
+        _transports.add(self)
+
+    def _forget(self) -> None:
+        """Begin anew: what another process made is not this one's."""
+        self._lock = threading.RLock()
+        self._clients: dict[tuple[str | None, str | None], Any] = {}
+        self._urls: dict[QueueRef, str] = {}
+
+    def warm(self) -> None:
+        """Import boto3 and load SQS's model, for the processes that will be forked from this one.
+
+        Opens no connection and resolves no credentials.
+        """
+        session = self.new_session()
+        model = session._session.get_service_model("sqs")
+        self._loader.load_service_model("sqs", "endpoint-rule-set-1")
+        self._loader.load_data("endpoints")
+        self._loader.load_data("partitions")
+        self._loader.load_data("sdk-default-configuration")
+        model.operation_model("ReceiveMessage")
+
+    def new_session(self) -> boto3.session.Session:
+        """A session of its own, with the loader that all share."""
+        import boto3.session
+        import botocore.session
+
+        core = botocore.session.Session()
+        if self._loader is None:
+            self._loader = core.get_component("data_loader")
+        else:
+            core.register_component("data_loader", self._loader)
+        return boto3.session.Session(botocore_session=core)
+
+    def new_client(self, ref: QueueRef | None, config: Config | None = None) -> Any:
+        """A client for a queue's region and endpoint; with a Config of ours on top of the user's."""
+        arguments = dict(self.config)
+        if config is not None:
+            users: Config | None = arguments.get("config")
+            arguments["config"] = users.merge(config) if users is not None else config
+        if ref is not None:
+            if ref.region:
+                arguments["region_name"] = ref.region
+            named = arguments.get("endpoint_url") or any(
+                os.environ.get(name) for name in ("AWS_ENDPOINT_URL_SQS", "AWS_ENDPOINT_URL")
+            )
+            if ref.endpoint and not named:
+                arguments["endpoint_url"] = ref.endpoint
+        return self.new_session().client("sqs", **arguments)
+
+    def client(self, ref: QueueRef | None = None) -> Any:
+        """This process's client for a queue's region and endpoint. Threads may share it."""
+        key = (ref.region, ref.endpoint) if ref is not None else (None, None)
+        client = self._clients.get(key)
+        if client is None:
+            with self._lock:
+                client = self._clients.get(key)
+                if client is None:
+                    client = self._clients[key] = self.new_client(ref)
+        return client
+
+    def queue_url(self, ref: QueueRef) -> str:
+        """A queue's URL; asked for once a process, and not at all where the user gave it."""
+        if ref.url:
+            return ref.url
+        url = self._urls.get(ref)
+        if url is None:
+            url = self._urls[ref] = fetch_queue_url(self.client(ref), ref)
+        return url
+
+    def send(self, ref: QueueRef, body: str, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Send one message; the response of SendMessage."""
+        response: dict[str, Any] = self.client(ref).send_message(
+            QueueUrl=self.queue_url(ref), MessageBody=body, **options
+        )
+        return response
+
+    def queue_client(self, ref: QueueRef, *, wait_seconds: int, connections: int) -> QueueClient:
+        """A consumer's client for one queue. It is made at its first call."""
+        return QueueClient(self, ref, wait_seconds, connections)
+
+
+class QueueClient:
+    """What a consumer asks of its queue. Threads may share it; it never retries by itself.
+
+    Its calls are lean: our parameters need no validation, and the user agent is fixed, since botocore
+    otherwise builds it anew for each request.
+    """
+
+    def __init__(self, sqs: SQS, ref: QueueRef, wait_seconds: int, connections: int) -> None:
+        self._sqs = sqs
+        self._ref = ref
+        self._wait_seconds = wait_seconds
+        self._connections = connections
+        self._lock = threading.Lock()
+        self._made: tuple[Any, str] | None = None
+
+    def receive(
+        self, max_messages: int, wait_seconds: int, visibility_timeout: int, attempt_id: str | None
+    ) -> list[Received]:
+        """Up to `max_messages` messages, waiting for the first one up to `wait_seconds`."""
+        client, url = self._client()
+        arguments: dict[str, Any] = {
+            "QueueUrl": url,
+            "MaxNumberOfMessages": max_messages,
+            "WaitTimeSeconds": wait_seconds,
+            "VisibilityTimeout": visibility_timeout,
+            "MessageSystemAttributeNames": RECEIVE_ATTRIBUTES_FIFO
+            if self._ref.is_fifo
+            else RECEIVE_ATTRIBUTES,
+        }
+        if attempt_id is not None:
+            arguments["ReceiveRequestAttemptId"] = attempt_id
+        return [read_message(message) for message in client.receive_message(**arguments).get("Messages", ())]
+
+    def delete(self, entries: Sequence[tuple[str, str]]) -> BatchAnswer:
+        """Delete messages: pairs of message id and receipt, at most ten."""
+        client, url = self._client()
+        batch = [{"Id": str(number), "ReceiptHandle": entry[1]} for number, entry in enumerate(entries)]
+        answer = client.delete_message_batch(QueueUrl=url, Entries=batch)
+        return _read_batch(answer, [entry[0] for entry in entries])
+
+    def change_visibility(self, entries: Sequence[tuple[str, str, int]]) -> BatchAnswer:
+        """Set the visibility of messages: message id, receipt, seconds from now, at most ten."""
+        client, url = self._client()
+        batch = [
+            {"Id": str(number), "ReceiptHandle": receipt, "VisibilityTimeout": seconds}
+            for number, (_, receipt, seconds) in enumerate(entries)
+        ]
+        answer = client.change_message_visibility_batch(QueueUrl=url, Entries=batch)
+        return _read_batch(answer, [entry[0] for entry in entries])
+
+    def attributes(self) -> QueueStats:
+        """All attributes of the queue."""
+        client, url = self._client()
+        answer = client.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
+        return QueueStats(self._ref.name, answer.get("Attributes", {}))
+
+    def renew(self) -> None:
+        """Look up credentials anew for the next call."""
+        with self._lock:
+            self._made = None
+
+    def _client(self) -> tuple[Any, str]:
+        made = self._made
+        if made is None:
+            with self._lock:
+                if self._made is None:
+                    client = self._sqs.new_client(self._ref, self._lean_config())
+                    self._made = client, self._ref.url or fetch_queue_url(client, self._ref)
+                made = self._made
+        return made
+
+    def _lean_config(self) -> Config:
+        import botocore
+        from botocore.config import Config
+
+        return Config(
+            user_agent=f"squids Botocore/{botocore.__version__}",
+            parameter_validation=False,
+            retries={"total_max_attempts": 1, "mode": "standard"},
+            connect_timeout=CONNECT_TIMEOUT,
+            read_timeout=self._wait_seconds + READ_MARGIN,
+            max_pool_connections=self._connections,
+            tcp_keepalive=True,
+        )
+
+
+RECEIVE_ATTRIBUTES = ["ApproximateReceiveCount", "SentTimestamp"]
+RECEIVE_ATTRIBUTES_FIFO = [*RECEIVE_ATTRIBUTES, "MessageGroupId"]
+
+
+def fetch_queue_url(client: Any, ref: QueueRef) -> str:
+    """Ask SQS for a queue's URL."""
+    arguments = {"QueueName": ref.name}
+    if ref.account:
+        arguments["QueueOwnerAWSAccountId"] = ref.account
+    url: str = client.get_queue_url(**arguments)["QueueUrl"]
+    return url
+
+
+def read_message(message: Mapping[str, Any]) -> Received:
+    """A message of an answer as a value."""
+    attributes = message.get("Attributes", {})
+    sent = attributes.get("SentTimestamp")
+    return Received(
+        message["MessageId"],
+        message["ReceiptHandle"],
+        message.get("Body", ""),
+        int(attributes.get("ApproximateReceiveCount", 1)),
+        int(sent) / 1000 if sent else None,
+        attributes.get("MessageGroupId"),
+    )
+
+
+def _read_batch(answer: Mapping[str, Any], ids: Sequence[str]) -> BatchAnswer:
+    """HTTP 200 may hold failures; an entry that is in neither list was not answered for."""
+    done = [ids[int(entry["Id"])] for entry in answer.get("Successful", ())]
+    failed = [
+        BatchFailure(
+            ids[int(entry["Id"])],
+            entry.get("Code", "?"),
+            entry.get("Message", ""),
+            entry.get("Code", "") in STALE_CODES or "ReceiptHandle" in entry.get("Message", ""),
+        )
+        for entry in answer.get("Failed", ())
+    ]
+    return BatchAnswer(done, failed)
+
+
+def _forget_in_child() -> None:
+    for transport in list(_transports):
+        transport._forget()
+
+
+os.register_at_fork(after_in_child=_forget_in_child)

@@ -1,0 +1,187 @@
+"""A task: a function that can be called here, or sent to a queue and run by a consumer."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import keyword
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+
+from squids.job import current_job
+from squids.queues import QueueRef
+from squids.sqs_limits import SEND_OPTIONS
+from squids.wire import encode
+
+if TYPE_CHECKING:
+    from squids.app import App
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Task(Generic[P, R]):
+    """What `App.task` makes of a function, and what class-based tasks inherit from.
+
+    A class-based task has a `queue` and a `run` method, and is registered with `App.add_task`.
+    Called, a task runs here and now, like the function that it is.
+    """
+
+    queue: str
+    name: str
+
+    def __init__(self, app: App, queue: str, func: Callable[P, R] | None = None) -> None:
+        self.app = app
+        self.queue = queue
+        if func is None:
+            self.target: Callable[..., Any] = self.run
+            home: Any = type(self)
+        else:
+            self.target = func
+            functools.update_wrapper(self, func)
+            home = func
+        self.name = f"{_importable_module(home.__module__)}.{home.__qualname__}"
+        self.signature = inspect.signature(self.target)
+        if func is not None:
+            self.__signature__ = self.signature
+            # In the instance's own dict, so that functools.wraps around a task copies them.
+            self.__dict__.update(send=self.send, send_job=self.send_job)
+
+    def run(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run the task here and now. Class-based tasks override this."""
+        if self.target == self.run:
+            raise TypeError(f"{type(self).__qualname__} has no run method of its own")
+        return self.target(*args, **kwargs)  # type: ignore[no-any-return]
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self.target(*args, **kwargs)  # type: ignore[no-any-return]
+
+    def send(self, *args: P.args, **kwargs: P.kwargs) -> dict[str, Any]:
+        """Send the call to the task's queue.
+
+        The response is that of SQS.Queue.send_message. TypeError, before anything is sent, if the
+        arguments do not fit the signature or JSON cannot carry one.
+        """
+        return self.send_job(args, kwargs)
+
+    def send_job(
+        self,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        options: Mapping[str, Any] | None = None,
+        queue: str | None = None,
+    ) -> dict[str, Any]:
+        """Send the call, with options.
+
+        `options` takes what SQS.Queue.send_message takes, but for MessageBody; `queue` sends to
+        another queue than the task's. TypeError, before anything is sent, if the arguments do not
+        fit the signature, JSON cannot carry one, or an option is unknown.
+
+        Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+        """
+        bound = self._bind(args or (), kwargs or {})
+        send_options = _checked_options(options or {})
+        text = encode(self.name, bound.args, bound.kwargs, list(bound.arguments))
+        if self.name.startswith("__main__."):
+            raise RuntimeError(
+                f"task {self.name} is defined in a script that no consumer can import: "
+                "move it to a module, or name the script like one"
+            )
+        queue_name = queue or self.queue
+        target = QueueRef.parse(queue_name)
+        hooks, transport = self.app.hooks, self.app.sqs
+        body: dict[str, Any] = {"task": self.name, "args": list(bound.args), "kwargs": bound.kwargs}
+        if hooks.pre_send:
+            hooks.run_pre_send(queue_name, body)
+            text = encode(**body) if set(body) == {"task", "args", "kwargs"} else _encode_more(body)
+        response = transport.send(target, text, send_options)
+        hooks.run_post_send(queue_name, body, response)
+        return response
+
+    @property
+    def id(self) -> str | None:
+        """The id of the message that is run now, inside a run of this task; else None."""
+        job = current_job()
+        return job.id if job is not None and job.task == self.name else None
+
+    def _bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> inspect.BoundArguments:
+        try:
+            return self.signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{self.name}: {error}") from None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name} for queue {self.queue}>"
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        # Pickled by name, like the function it stands for: the other side imports it.
+        return self.name.rpartition(".")[2] if "<locals>" not in self.name else super().__reduce__()
+
+
+def check_function(func: object) -> Callable[..., Any]:
+    """The function that is to be a task; TypeError, with the reason, for what cannot be one."""
+    if isinstance(func, staticmethod):
+        func = func.__func__
+    if isinstance(func, classmethod):
+        raise TypeError("a classmethod cannot be a task: a message carries no class; use a function")
+    if isinstance(func, Task):
+        raise TypeError(f"{func.name} is a task already; send it to another queue with send_job(queue=...)")
+    if isinstance(func, type) or not callable(func):
+        raise TypeError(f"app.task decorates a function, not {func!r}; for a class, use app.add_task")
+    if not hasattr(func, "__qualname__") or not hasattr(func, "__module__"):
+        raise TypeError(f"{func!r} has no name that a message could carry; wrap it in a function")
+    plain = inspect.unwrap(func)
+    if inspect.iscoroutinefunction(plain):
+        raise TypeError(f"{func.__qualname__} is async: a worker would never await it; use a plain function")
+    if inspect.isgeneratorfunction(plain) or inspect.isasyncgenfunction(plain):
+        raise TypeError(f"{func.__qualname__} is a generator: calling it runs nothing; use a plain function")
+    if _is_method(func):
+        raise TypeError(
+            f"{func.__qualname__} is a method: a message carries no object to call it on; "
+            "use a function, a staticmethod, or a class with app.add_task"
+        )
+    return func
+
+
+def _is_method(func: Callable[..., Any]) -> bool:
+    parent = func.__qualname__.rpartition(".")[0]
+    if not parent or parent.endswith("<locals>"):
+        return False
+    first = next(iter(inspect.signature(func).parameters), None)
+    return first in ("self", "cls")
+
+
+def _checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    for name in options:
+        if name == "MessageBody":
+            raise TypeError("options cannot have MessageBody: the body is the call itself")
+        if name not in SEND_OPTIONS:
+            import difflib
+
+            near = difflib.get_close_matches(name, SEND_OPTIONS, 1)
+            hint = f'; did you mean "{near[0]}"?' if near else f"; there are {', '.join(SEND_OPTIONS)}"
+            raise TypeError(f'unknown option "{name}"{hint}')
+    return dict(options)
+
+
+def _encode_more(body: dict[str, Any]) -> str:
+    """A body to which a `pre_send` hook added keys of its own."""
+    import json
+
+    return json.dumps(body, allow_nan=False)
+
+
+def _importable_module(module: str) -> str:
+    """The name under which a consumer can import a module; for a script, that of its file."""
+    if module != "__main__":
+        return module
+    main = sys.modules["__main__"]
+    spec = getattr(main, "__spec__", None)
+    if spec is not None and spec.name:
+        return str(spec.name)
+    stem, extension = os.path.splitext(os.path.basename(getattr(main, "__file__", None) or ""))
+    if extension == ".py" and stem.isidentifier() and not keyword.iskeyword(stem):
+        return stem
+    return module

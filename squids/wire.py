@@ -1,0 +1,72 @@
+"""A message's body: JSON, `{"task": "package.module.qualname", "args": [...], "kwargs": {...}}`.
+
+It is what the original SQuidS writes and reads. Unknown keys are ignored, so that what is added
+later harms nobody; nothing new is ever required.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from squids.errors import NotATaskMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A task's name and its arguments, as JSON gives them."""
+
+    task: str
+    args: list[Any] = field(default_factory=list)
+    kwargs: dict[str, Any] = field(default_factory=dict)
+
+
+def encode(
+    task: str, args: Sequence[Any], kwargs: Mapping[str, Any], names: Sequence[str | None] = ()
+) -> str:
+    """A call as a body. TypeError that names the argument which JSON cannot carry.
+
+    `names`: the parameters' names of the positional arguments, for that error.
+    """
+    body = {"task": task, "args": list(args), "kwargs": dict(kwargs)}
+    try:
+        return json.dumps(body, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        labels = [*names, *[None] * len(args)]
+        for position, value in enumerate(args):
+            _check(value, f'"{labels[position]}"' if labels[position] else f"number {position + 1}")
+        for name, value in kwargs.items():
+            _check(value, f'"{name}"')
+        raise TypeError(f"JSON cannot carry the arguments: {error}") from error
+
+
+def decode(body: str) -> Call:
+    """The call that a body is. NotATaskMessage, with the reason, if it is none."""
+    try:
+        data = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise NotATaskMessage(f"the body is not JSON: {error}") from None
+    if not isinstance(data, dict):
+        raise NotATaskMessage(f"the body is a JSON {_kind(data)}, not an object")
+    task, args, kwargs = data.get("task"), data.get("args", []), data.get("kwargs", {})
+    if not isinstance(task, str):
+        raise NotATaskMessage('the body has no "task"' if task is None else '"task" is not a string')
+    if not isinstance(args, list):
+        raise NotATaskMessage(f'"args" is a JSON {_kind(args)}, not an array')
+    if not isinstance(kwargs, dict):
+        raise NotATaskMessage(f'"kwargs" is a JSON {_kind(kwargs)}, not an object')
+    return Call(task, args, kwargs)
+
+
+def _check(value: Any, label: str) -> None:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise TypeError(f"argument {label} cannot be sent as JSON: {error}") from None
+
+
+def _kind(value: Any) -> str:
+    names = {str: "string", bool: "boolean", int: "number", float: "number", list: "array", dict: "object"}
+    return names.get(type(value), "null")
