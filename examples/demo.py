@@ -43,27 +43,35 @@ def main() -> int:
         say("Starting a local SQS server")
         sqs = LocalSQS(SCRATCH / "sqs.log")
         os.environ["AWS_ENDPOINT_URL_SQS"] = sqs.url
-        say(f"It listens on {sqs.url}. Making three queues, one of them FIFO, and sending work")
+        say(f"It listens on {sqs.url}")
+        say("Making three queues, one of them FIFO, and sending work")
         for queue in ("emails", "reports", "orders.fifo"):
             sqs.create_queue(queue)
         work = send_work()
         say(f"{len(work.keys)} messages sent")
         for queue, workers in (("emails", 4), ("reports", 2), ("orders.fifo", 2)):
             consumers.append(Consumer(queue, workers, directory=HERE, log=SCRATCH / f"{queue}.log"))
-            say("$ " + consumers[-1].command_line)
+            say(f"$ {consumers[-1].command_line} \\")
+            say(f"      {consumers[-1].more_options}")
         finished = watch(work, journal, consumers)
         say("All done. Stopping the consumers (SIGTERM)" if finished else "Giving up. Stopping the consumers")
-        codes = [consumer.stop() for consumer in consumers]
+        codes = stop_all(consumers)
         left = {queue: sqs.messages_left(queue) for queue in work.queues}
         return report(work, journal, codes, left)
     except Stopped as stopped:
         say(f"Stopped by {stopped.name}. What was not done stayed in its queue")
         return 128 + stopped.number
     finally:
-        for consumer in consumers:
-            consumer.stop()
+        stop_all(consumers)
         if sqs is not None:
             sqs.stop()
+
+
+def stop_all(consumers: list[Consumer]) -> list[int]:
+    """Have all consumers drain at the same time. Returns their exit codes."""
+    for consumer in consumers:
+        consumer.ask_to_stop()
+    return [consumer.stop() for consumer in consumers]
 
 
 def send_work() -> Work:

@@ -102,9 +102,11 @@ class Consumer:
 
     def __init__(self, queue: str, workers: int, *, directory: Path, log: Path) -> None:
         self.queue = queue
+        self._asked = False
         options = ["--queue", queue, "--app", "shop.tasks:app", "--workers", str(workers)]
         options += ["--polling-wait-time", "1", "--retry-delay", "1"]
-        self.command_line = shlex.join(["squids", *options])
+        self.command_line = shlex.join(["squids", *options[:6]])
+        self.more_options = shlex.join(options[6:])
         self._output = log.open("w+b")
         self._lines = log.open("r", errors="replace")
         self._process = subprocess.Popen(
@@ -121,24 +123,30 @@ class Consumer:
         lines = []
         while line := self._lines.readline():
             if INTERESTING.search(line):
-                # Without the date, which is today's.
-                lines.append(re.sub(r"^\S+[T ]\S+\s+", "", line.strip()))
+                # Without the date, which is today's, and the fields, which are for programs.
+                lines.append(re.sub(r"^\S+ \S+ +(\w+) +(.*?) action=.*", r"\1 \2", line.strip()))
         return lines
 
     def exit_code(self) -> int | None:
         """The exit code, or None while it runs."""
         return self._process.poll()
 
-    def stop(self) -> int:
-        """Ask it to drain and leave. Returns its exit code."""
-        if self._process.poll() is None:
+    def ask_to_stop(self) -> None:
+        """Ask it to drain and leave."""
+        if not self._asked and self._process.poll() is None:
             self._process.terminate()
+        self._asked = True
+
+    def stop(self) -> int:
+        """Have it drain and leave. Returns its exit code."""
+        self.ask_to_stop()
         try:
             code = self._process.wait(timeout=40)
         except subprocess.TimeoutExpired:
             self._process.kill()
             code = self._process.wait()
         self._output.close()
+        self._lines.close()
         return code
 
 
