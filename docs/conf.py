@@ -23,10 +23,16 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_preserve_defaults = True
 
+# Docstrings mark code with single backticks.
+default_role = "code"
+
 nitpicky = True
 # Names of the standard library and of boto3, whose inventories are not fetched: a build needs no network.
 nitpick_ignore_regex = [
     ("py:.*", r"(collections|typing|datetime|inspect|enum|botocore|boto3|types)\..*"),
     ("py:.*", r"(Any|Callable|Mapping|Iterator|Sequence|ParamSpec|P|R|T|datetime|optional)"),
-    ("py:class", r"squids\.(task|app|hooks)\.(P|R|T|\w*_P|\w*_R)"),
+    # Our own, where the annotation names the module that a public name lives in, or a type variable.
+    ("py:class", r"squids\.\w+\.(\w*T|P|R|Task|App|Job|Consumer|ConsumeResult|QueueStats)"),
+    ("py:exc", r"squids\.\w+\.\w+"),
+    ("py:class", r"\w*T"),
 ]
