@@ -32,7 +32,7 @@ format: venv  ## ruff: mend what it can
 	$(BIN)/ruff format .
 
 types: venv  ## mypy --strict
-	$(PY) -m mypy --strict squids
+	$(PY) -m mypy --strict squids $(wildcard tests/typing)
 
 imports: venv  ## import rules: who may import whom
 	$(BIN)/lint-imports --no-cache
