@@ -365,6 +365,7 @@ class PooledConsumer:
             self._loop.remove_writer(self._zygote.channel.fileno())
             await self._wait_for_exits()
             self._zygote.close()
+        self._zygote.wait(LEAVE_SECONDS)
         narrator.stopped(self.inflight, self._exit_code)
 
     async def _wait_for_exits(self) -> None:

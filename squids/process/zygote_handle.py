@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -108,6 +110,21 @@ class ZygoteHandle:
                     return None
                 self._status = os.waitstatus_to_exitcode(status) if pid else None
         return self._status
+
+    def wait(self, seconds: float) -> int | None:
+        """Its exit status, waited for up to so many seconds; None if it still lives."""
+        deadline = time.monotonic() + seconds
+        if hasattr(os, "pidfd_open"):
+            try:
+                descriptor = os.pidfd_open(self.pid)
+            except OSError:
+                return self.reap()
+            select.select([descriptor], [], [], seconds)
+            os.close(descriptor)
+            return self.reap()
+        while (status := self.reap()) is None and time.monotonic() < deadline:
+            time.sleep(0.01)  # Without pidfds (macOS) nothing else tells of one process among many.
+        return status
 
     def close(self) -> None:
         """Be its owner no longer: it leaves when its children have left."""

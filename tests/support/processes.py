@@ -1,0 +1,224 @@
+"""The `squids` command as a real process, and what there is to know of it from outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tests.support.waiting import wait_until
+
+MARKER = "SQUIDS_TEST_RUN"
+
+
+class Journal:
+    """What tasks write down: one line each, appended whole."""
+
+    SOURCE = """
+def note(*words):
+    import os
+    line = " ".join(str(word) for word in (*words, os.getpid())) + "\\n"
+    descriptor = os.open(os.environ["JOURNAL"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(descriptor, line.encode())
+    os.close(descriptor)
+"""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def lines(self) -> list[list[str]]:
+        return [line.split() for line in self.path.read_text().splitlines()] if self.path.exists() else []
+
+    def words(self, first: str) -> list[str]:
+        """The second words of the lines with this first word, in order."""
+        return [line[1] for line in self.lines() if line[0] == first]
+
+    def pids(self, first: str) -> list[int]:
+        return [int(line[-1]) for line in self.lines() if line[0] == first]
+
+
+APP = (
+    Journal.SOURCE
+    + """
+import os, sys, time
+import squids
+
+app = squids.App("tests")
+
+@app.task("tests")
+def work(name, seconds=0.0):
+    note("start", name)
+    time.sleep(seconds)
+    note("done", name)
+
+@app.task("tests")
+def wait_for(name, path):
+    note("start", name)
+    while not os.path.exists(path):
+        time.sleep(0.005)
+    note("done", name)
+
+@app.task("tests")
+def fail(name, until=10**9):
+    note("start", name)
+    if squids.current_job().receive_count < until:
+        raise ValueError(f"{name} fails")
+    note("done", name)
+
+@app.task("tests")
+def die(name, status=3):
+    note("start", name)
+    if status < 0:
+        os.kill(os.getpid(), -status)
+        time.sleep(60)
+    os._exit(status)
+
+@app.task("tests")
+def spawn_and_wait(name, path):
+    import subprocess
+    child = subprocess.Popen(["sleep", "600"])
+    note("child", child.pid)
+    wait_for.run(name, path)
+"""
+)
+
+
+def call(task: str, *args: object, module: str = "shop", **kwargs: object) -> str:
+    """The body of a message that calls a task of the test app."""
+    return json.dumps({"task": f"{module}.{task}", "args": args, "kwargs": kwargs})
+
+
+class SquidsProcess:
+    """One run of `squids` in a directory of its own, with an app of its own."""
+
+    def __init__(self, directory: Path, environment: dict[str, str], app: str = APP) -> None:
+        self.directory = directory
+        self.journal = Journal(directory / "journal")
+        self.environment = {
+            **{key: value for key, value in os.environ.items() if not key.startswith("AWS_")},
+            "JOURNAL": str(self.journal.path),
+            "PYTHONUNBUFFERED": "1",
+            "SPT_NOENV": "1",  # setproctitle shall leave the environment, and with it our marker, alone.
+            **environment,
+        }
+        (directory / "shop.py").write_text(app)
+        self.output: list[str] = []
+        self._marker = uuid.uuid4().hex
+        self.process: subprocess.Popen[str] | None = None
+
+    def start(
+        self, *arguments: str, queue: str = "tests", preexec: Callable[[], None] | None = None
+    ) -> SquidsProcess:
+        command = [sys.executable, "-m", "squids", "--queue", queue, "--app", "shop.app", *arguments]
+        self.process = subprocess.Popen(
+            command,
+            cwd=self.directory,
+            env={**self.environment, MARKER: self._marker},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            process_group=0,
+            preexec_fn=preexec,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        return self
+
+    def _read(self) -> None:
+        assert self.process is not None
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.output.append(line.rstrip("\n"))
+        self.process.stdout.close()
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.output)
+
+    def actions(self, action: str) -> list[str]:
+        """The log lines of this action."""
+        return [line for line in self.output if re.search(rf"\baction={action}\b", line)]
+
+    def wait_for(self, action: str, count: int = 1, seconds: float = 30.0) -> list[str]:
+        """The log lines of this action, once there are so many."""
+        return wait_until(
+            lambda: lines if len(lines := self.actions(action)) >= count else [],
+            seconds=seconds,
+            what=f"{count} x action={action} in:\n{self.text}",
+        )
+
+    def ready(self) -> SquidsProcess:
+        self.wait_for("ready")
+        return self
+
+    def signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def wait(self, seconds: float = 40.0) -> int:
+        """The exit status, and that nothing of this run is left."""
+        assert self.process is not None
+        status = self.process.wait(seconds)
+        self._reader.join(10)
+        return status
+
+    def stop(self, seconds: float = 40.0) -> int:
+        self.signal(signal.SIGTERM)
+        return self.wait(seconds)
+
+    def processes(self) -> dict[int, str]:
+        """All living processes of this run: pid and title."""
+        found = {}
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                try:
+                    if f"{MARKER}={self._marker}".encode() not in (entry / "environ").read_bytes():
+                        continue
+                    title = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
+                    state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
+                except OSError:
+                    continue  # It ended meanwhile, or is none of ours.
+                if state != "Z":
+                    found[int(entry.name)] = title
+        return found
+
+    def named(self, word: str) -> list[int]:
+        """Pids whose title has this word: main, zygote, worker."""
+        return [pid for pid, title in self.processes().items() if f" {word}" in title]
+
+    def nothing_left(self, seconds: float = 10.0) -> None:
+        wait_until(lambda: not self.processes(), seconds=seconds, what=f"no process is left: {self.processes()}")
+
+    def close(self) -> None:
+        """End what is left of this run, by pid."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        for pid in self.processes():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        if self.process is not None:
+            self._reader.join(10)
+
+
+def cpu_seconds(pids: Sequence[int]) -> float:
+    """CPU time that these processes used so far."""
+    ticks = 0
+    for pid in pids:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
