@@ -105,6 +105,7 @@ def _described(value: object) -> str:
         return "a module"
     if isinstance(value, type):
         return f"the class {value.__name__}"
-    if callable(value) and not isinstance(value, App):
-        return "a function" if hasattr(value, "__code__") else f"a {type(value).__name__}"
-    return f"a {type(value).__name__}"
+    if hasattr(value, "__code__"):
+        return "a function"
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"

@@ -27,8 +27,7 @@ def configure(level: str, style: str, stream: TextIO | None = None) -> None:
     for old in list(root.handlers):
         root.removeHandler(old)
     root.addHandler(handler)
-    root.setLevel("WARNING" if level == "INFO" else level)
-    logging.getLogger("squids").setLevel(level)
+    root.setLevel(level)
     for chatty in ("boto3", "botocore", "urllib3", "s3transfer"):
         logging.getLogger(chatty).setLevel("WARNING")
 
