@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from squids.backoff import Backoff
 from squids.sqs_limits import MAX_BATCH
@@ -38,8 +39,7 @@ class Operation(Enum):
     EXTEND = "extend"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One message of a batch: its id, the receipt used, and the visibility asked for in seconds."""
 
     message_id: str

@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from squids.pool.actions import Action, Call, Hand, Kill, Notice, Recall, Receive, Recover, Report
 from squids.pool.batches import Batch, Entry, Lingering, Operation
@@ -62,8 +63,7 @@ class JobEnd(Enum):
     UNSTARTED = "unstarted"
 
 
-@dataclass(frozen=True, slots=True)
-class JobResult:
+class JobResult(NamedTuple):
     """What a worker reports of one job: its number, end, seconds taken, and for a failure why."""
 
     number: int

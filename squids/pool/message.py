@@ -23,6 +23,9 @@ class State(Enum):
     RETURNING = "returning"
     GONE = "gone"
 
+    # Members are single objects; what Enum hashes instead, a string in Python code, is felt in the table.
+    __hash__ = object.__hash__
+
 
 class Event(Enum):
     """What can happen to a message."""
@@ -36,6 +39,8 @@ class Event(Enum):
     REDELIVERED = "SQS gave it again"
     SETTLED = "SQS confirmed its delete or its return"
     LAPSED = "its visibility ran out, or SQS knows its receipt no more"
+
+    __hash__ = object.__hash__
 
 
 @dataclass(frozen=True, slots=True)

@@ -159,14 +159,14 @@ class PooledConsumer:
 
     def _act(self, action: Action) -> None:
         match action:
-            case Hand(worker, messages):
-                handle = self._workers[worker]
-                handle.assign(messages)
+            case Hand():
+                handle = self._workers[action.worker]
+                handle.assign(action.messages)
                 self._watch_writable(handle)
-            case Receive(poll) | Recover(poll):
-                self._receiver.receive(poll, self._on_received)
-            case Call(batch):
-                self._settler.call(batch, self._on_settled)
+            case Receive() | Recover():
+                self._receiver.receive(action.poll, self._on_received)
+            case Call():
+                self._settler.call(action.batch, self._on_settled)
             case Recall(worker):
                 self._workers[worker].recall()
                 self._watch_writable(self._workers[worker])
