@@ -102,6 +102,16 @@ class SQS:
         self._clients: dict[tuple[str | None, str | None], Any] = {}
         self._urls: dict[QueueRef, str] = {}
 
+    def has_static_credentials(self) -> bool:
+        """Whether a client can be made without asking anybody for credentials: they stand in the config or
+        in the environment."""
+        if self.config.get("aws_access_key_id") and self.config.get("aws_secret_access_key"):
+            return True
+        named = os.environ.get("AWS_PROFILE") or os.environ.get("AWS_DEFAULT_PROFILE")
+        return not named and all(
+            os.environ.get(f"AWS_{key}") for key in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY")
+        )
+
     def warm(self) -> None:
         """Import boto3 and load SQS's model, for the processes that will be forked from this one.
 
@@ -188,7 +198,8 @@ class QueueClient:
         self._wait_seconds = wait_seconds
         self._connections = connections
         self._lock = threading.Lock()
-        self._made: tuple[Any, str] | None = None
+        self._made: Any = None
+        self._url = ref.url
 
     def receive(
         self, max_messages: int, wait_seconds: int, visibility_timeout: int, attempt_id: str | None
@@ -235,16 +246,22 @@ class QueueClient:
         """Look up credentials anew for the next call."""
         with self._lock:
             self._made = None
+            self._url = self._ref.url
+
+    def prepare(self) -> None:
+        """Make the client now. Calls nobody if the credentials are static."""
+        with self._lock:
+            if self._made is None:
+                self._made = self._sqs.new_client(self._ref, self._lean_config())
 
     def _client(self) -> tuple[Any, str]:
-        made = self._made
-        if made is None:
+        client, url = self._made, self._url
+        if client is None or url is None:
+            self.prepare()
             with self._lock:
-                if self._made is None:
-                    client = self._sqs.new_client(self._ref, self._lean_config())
-                    self._made = client, self._ref.url or fetch_queue_url(client, self._ref)
-                made = self._made
-        return made
+                client = self._made
+                url = self._url = self._url or fetch_queue_url(client, self._ref)
+        return client, url
 
     def _lean_config(self) -> Config:
         import botocore

@@ -32,7 +32,13 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--log-format", default="text", choices=["text", "json"], help="How log lines look. Defaults to text"
     )
-    parser.add_argument("--version", action="version", version=f"squids {_version()}")
+    parser.add_argument(
+        "--version",
+        action=_ShowVersion,
+        nargs=0,
+        default=argparse.SUPPRESS,
+        help="Say which version this is, and leave",
+    )
     return parser
 
 
@@ -72,12 +78,15 @@ def _consume(options: ConsumerOptions, queue: QueueRef, level: str, style: str) 
     log_format.configure(level, style)
     sockets = preload.sockets_open()
     app = preload.load({"app": options.app, "directory": os.getcwd()})
-    zygote = consumer_main.start_zygote(app, options, queue, preload.unforkable_since(sockets))
+    unforkable = preload.unforkable_since(sockets)
+    settings = consumer_main.settings_of(options, queue)
+    client = consumer_main.client_of(app, settings)
+    zygote = consumer_main.start_zygote(app, options, settings, client, unforkable)
     if sys.platform == "linux":
         import setproctitle
 
         setproctitle.setproctitle(f"squids: {queue.name} main")
-    return consumer_main.run(app, options, queue, zygote)
+    return consumer_main.run(app, options, settings, client, zygote)
 
 
 def _fail(text: str, code: ExitCode) -> int:
@@ -85,13 +94,17 @@ def _fail(text: str, code: ExitCode) -> int:
     return code
 
 
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
+class _ShowVersion(argparse.Action):
+    """Looks the version up only when it is asked for: that import costs megabytes."""
 
-    try:
-        return version("squids")
-    except PackageNotFoundError:
-        return "unknown (not installed)"
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            print(f"squids {version('squids')}")
+        except PackageNotFoundError:
+            print("squids, not installed as a package")
+        parser.exit()
 
 
 def _add(parser: argparse.ArgumentParser, option: Option) -> None:

@@ -6,6 +6,7 @@ then come the loop, the client and its threads.
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import os
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 from squids.exit_codes import ExitCode
 from squids.options import ConsumerOptions
 from squids.pool.inflight import Limits
+from squids.pool.pooled_consumer import PooledConsumer, PoolSettings
 from squids.pool.preload import Unforkable
 from squids.process.zygote_handle import ZygoteHandle
 from squids.queues import QueueRef
@@ -24,16 +26,18 @@ from squids.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from squids.app import App
-    from squids.pool.pooled_consumer import PoolSettings
+    from squids.sqs import QueueClient
 
 log = logging.getLogger("squids")
 
 PRELOAD_ENTRY = "squids.pool.preload:load"
 
 
-def start_zygote(app: App, options: ConsumerOptions, queue: QueueRef, unforkable: Unforkable) -> ZygoteHandle:
+def start_zygote(
+    app: App, options: ConsumerOptions, settings: PoolSettings, client: QueueClient, unforkable: Unforkable
+) -> ZygoteHandle:
     """Fork the zygote from this process, or where that is unsafe, start it as a fresh interpreter."""
-    title = f"squids: {queue.name} zygote"
+    title = f"squids: {settings.queue.name} zygote"
     forkable = sys.platform == "linux" and options.preload and not unforkable
     if unforkable and options.preload:
         log.warning(
@@ -43,7 +47,10 @@ def start_zygote(app: App, options: ConsumerOptions, queue: QueueRef, unforkable
             extra={"action": "not_forkable"},
         )
     if forkable:
-        # What is alive now is shared by all children: no collection shall touch, and so copy, it.
+        # What is alive now is shared by all, and so counts once: the client too, where making it asks nobody
+        # for credentials. No collection shall touch, and so copy, it.
+        if app.sqs.has_static_credentials():
+            client.prepare()
         gc.collect()
         gc.freeze()
         return ZygoteHandle.fork(app, title)
@@ -52,8 +59,7 @@ def start_zygote(app: App, options: ConsumerOptions, queue: QueueRef, unforkable
 
 
 def settings_of(options: ConsumerOptions, queue: QueueRef) -> PoolSettings:
-    from squids.pool.pooled_consumer import PoolSettings
-
+    """The options, with what is worked out here."""
     workers = options.workers or usable_cpus()
     retry = RetryPolicy(
         first=options.retry_delay, maximum=options.retry_max_delay, enabled=not options.no_retry_delay
@@ -81,27 +87,28 @@ def usable_cpus() -> int:
     return os.cpu_count() or 1
 
 
-def run(app: App, options: ConsumerOptions, queue: QueueRef, zygote: ZygoteHandle) -> ExitCode:
-    """Consume until told to stop. Leaves the process itself if a receive cannot be waited for."""
-    import asyncio
-
-    # What comes and goes here is messages, in no cycles: looking for cycles at each seventh of them costs
-    # more CPU than it frees memory.
-    gc.set_threshold(20_000, 20, 20)
-    settings = settings_of(options, queue)
-    return asyncio.run(_run(app, options, settings, zygote))
-
-
-async def _run(app: App, options: ConsumerOptions, settings: PoolSettings, zygote: ZygoteHandle) -> ExitCode:
-    import asyncio
-
-    from squids.pool.pooled_consumer import PooledConsumer
-
-    client = app.sqs.queue_client(
+def client_of(app: App, settings: PoolSettings) -> QueueClient:
+    """The consumer's client: its main process's own."""
+    return app.sqs.queue_client(
         settings.queue,
         wait_seconds=settings.polling_wait_time,
         connections=settings.limits.budget // 10 + 5,
     )
+
+
+def run(
+    app: App, options: ConsumerOptions, settings: PoolSettings, client: QueueClient, zygote: ZygoteHandle
+) -> ExitCode:
+    """Consume until told to stop. Leaves the process itself if a receive cannot be waited for."""
+    # What comes and goes here is messages, in no cycles: looking for cycles at each seventh of them costs
+    # more CPU than it frees memory.
+    gc.set_threshold(20_000, 20, 20)
+    return asyncio.run(_run(app, options, settings, client, zygote))
+
+
+async def _run(
+    app: App, options: ConsumerOptions, settings: PoolSettings, client: QueueClient, zygote: ZygoteHandle
+) -> ExitCode:
     consumer = PooledConsumer(settings, client, zygote)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

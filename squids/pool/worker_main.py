@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from squids.execute import Delivery, OutcomeKind, execute
 from squids.process.channel import BlockingChannel
-from squids.process.protocol import Assign, Recall, Results, WorkerReady
+from squids.process.protocol import WORKER_READY, Assign, Recall, Results
 
 if TYPE_CHECKING:
     from squids.app import App
@@ -55,7 +55,7 @@ class _Worker:
         self._oldest = 0.0
 
     def run(self) -> None:
-        self._channel.send(WorkerReady())
+        self._channel.send_encoded(WORKER_READY)
         while (frame := self._channel.receive()) is not None:
             if isinstance(frame, Assign):
                 self._run_all(frame.jobs)

@@ -171,6 +171,10 @@ class BlockingChannel:
         """Send all of it. BrokenPipeError when the owner is gone."""
         self._socket.sendall(encode(to_wire(frame)))
 
+    def send_encoded(self, frame: bytes) -> None:
+        """Send a frame that was encoded before."""
+        self._socket.sendall(frame)
+
     def close(self) -> None:
         self._socket.close()
 

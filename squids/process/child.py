@@ -1,6 +1,6 @@
 """How a child of the zygote begins and ends, forked or started anew.
 
-It begins with Python's default signals, a title, and faulthandler on; it ends by itself, without
+It begins with a title and faulthandler on; it ends by itself, without
 running what its parent had on the stack.
 """
 
@@ -15,8 +15,6 @@ import traceback
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from squids.process.signals import restore_defaults
-
 Entry = Callable[[Any, socket.socket, list[int], dict[str, Any]], int]
 """What runs in a child: (what was preloaded, its socket, further descriptors, arguments) -> exit code."""
 
@@ -27,7 +25,6 @@ def run_and_exit(
     """Be the child, to its end."""
     code = 1
     try:
-        restore_defaults()
         set_title(title)
         if not faulthandler.is_enabled():
             faulthandler.enable()

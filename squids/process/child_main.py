@@ -11,12 +11,14 @@ from typing import NoReturn
 
 from squids.process.child import run_and_exit, set_title
 from squids.process.entry_points import resolve
+from squids.process.signals import restore_defaults
 
 
 def main(argv: list[str]) -> NoReturn:
     """`argv`: the specification as JSON."""
     spec = json.loads(argv[1])
     sys.path[:] = spec["path"]
+    restore_defaults()  # An ignored signal stays ignored in a new program.
     set_title(spec["title"])
     preloaded = resolve(spec["preload_entry"])(spec["preload_args"])
     entry = resolve(spec["entry"])

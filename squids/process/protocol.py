@@ -6,8 +6,10 @@ list on the wire, whose first item is its tag.
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar
+
+from squids.process.frames import encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +107,12 @@ _FRAMES: dict[str, type[Frame]] = {
 
 def to_wire(frame: Frame) -> list[Any]:
     """A frame as what JSON carries."""
-    # The two of the hot path; `astuple` copies all that is inside.
+    # The two of the hot path.
     if isinstance(frame, Assign):
         return ["assign", frame.jobs]
     if isinstance(frame, Results):
         return ["results", frame.results]
-    return [frame.tag, *astuple(frame)]
+    return [frame.tag, *(getattr(frame, name) for name in frame.__slots__)]
 
 
 def from_wire(payload: Any) -> Frame:
@@ -120,3 +122,7 @@ def from_wire(payload: Any) -> Frame:
         return _FRAMES[tag](*fields)
     except (TypeError, KeyError, ValueError) as error:
         raise ValueError(f"not a frame of ours: {str(payload)[:80]}") from error
+
+
+WORKER_READY = encode(to_wire(WorkerReady()))
+"""Encoded once for all: what an idle child does not touch stays shared with its siblings."""

@@ -10,14 +10,23 @@ import signal
 
 
 def restore_defaults() -> None:
-    """Python's own dispositions at start, and an empty mask."""
+    """Python's own dispositions at start for all signals, and an empty mask."""
     keep = {signal.SIGKILL, signal.SIGSTOP}
-    for number in signal.valid_signals() - keep:
+    changed = [
+        number
+        for number in signal.valid_signals() - keep
+        if signal.getsignal(number) not in (signal.SIG_DFL, None)
+    ]
+    restore(*changed, signal.SIGINT, signal.SIGPIPE)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+
+def restore(*numbers: int) -> None:
+    """Python's own dispositions at start for these signals."""
+    for number in numbers:
         if number == signal.SIGINT:
             signal.signal(number, signal.default_int_handler)
         elif number in (signal.SIGPIPE, getattr(signal, "SIGXFSZ", None)):
             signal.signal(number, signal.SIG_IGN)  # As Python does at start: an error, not a death.
-        elif signal.getsignal(number) is not signal.SIG_DFL and signal.getsignal(number) is not None:
+        else:
             signal.signal(number, signal.SIG_DFL)
-    signal.set_wakeup_fd(-1)
-    signal.pthread_sigmask(signal.SIG_SETMASK, [])

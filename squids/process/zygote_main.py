@@ -33,9 +33,13 @@ from squids.process.child import leave, run_and_exit, set_title
 from squids.process.entry_points import resolve
 from squids.process.orphans import Orphans
 from squids.process.protocol import Exited, Frame, Kill, Spawn, Spawned, SpawnFailed
+from squids.process.signals import restore, restore_defaults
 
 PR_SET_CHILD_SUBREAPER = 36
 """prctl(2)."""
+
+IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+"""The zygote is told over its socket, and outlives its owner."""
 
 
 @dataclass(eq=False, slots=True)
@@ -83,13 +87,13 @@ class Zygote:
                 _kill_group(pid)
 
     def _take_signals(self) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
-            signal.signal(number, signal.SIG_IGN)  # It is told over its socket, and outlives its owner.
+        restore_defaults()  # Here, so that a child has only what is changed below to restore.
+        for number in IGNORED:
+            signal.signal(number, signal.SIG_IGN)
         for descriptor in (self._wake_read, self._wake_write):
             os.set_blocking(descriptor, False)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.pthread_sigmask(signal.SIG_SETMASK, [])
         become_subreaper()
 
     def _wait(self) -> None:
@@ -189,6 +193,7 @@ class Zygote:
         try:
             os.setpgid(0, 0)
             signal.set_wakeup_fd(-1)
+            restore(*IGNORED, signal.SIGCHLD)
             os.close(self._wake_read)
             os.close(self._wake_write)
             for owner in self._owners.values():
