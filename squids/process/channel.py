@@ -16,7 +16,9 @@ from collections.abc import Sequence
 from squids.process.frames import FrameReader, encode
 from squids.process.protocol import Frame, from_wire, to_wire
 
-RECEIVE_BYTES = 256 * 1024
+RECEIVE_BYTES = 64 * 1024
+"""Bytes read at a time. Above 128 KiB, malloc maps each buffer anew: a read then costs six times as much."""
+
 DROP_ABOVE = 256 * 1024
 """Bytes that wait for the kernel above which droppable frames are dropped."""
 
@@ -89,19 +91,24 @@ class Channel:
                 break  # Most likely all; if not, the socket is still readable.
         return frames
 
-    def receive_with_descriptors(self) -> tuple[list[Frame], list[int]]:
-        """Whole frames of one read of the socket, and the descriptors that came beside."""
+    def receive_with_descriptors(self) -> tuple[list[Frame], list[int] | None]:
+        """Whole frames of one read of the socket, and the descriptors that one frame brought along.
+
+        A read ends behind descriptors, so they are one frame's: that of this read's last byte. None if
+        none came. They are fewer than were sent if this process can open no more.
+        """
         try:
-            data, descriptors, _, _ = socket.recv_fds(self._socket, RECEIVE_BYTES, MAX_DESCRIPTORS)
+            data, descriptors, flags, _ = socket.recv_fds(self._socket, RECEIVE_BYTES, MAX_DESCRIPTORS)
         except BlockingIOError:
-            return [], []
+            return [], None
         except OSError:
-            data, descriptors = b"", []
+            data, descriptors, flags = b"", [], 0
         if not data:
             self.closed = True
         for descriptor in descriptors:
             os.set_inheritable(descriptor, False)
-        return [from_wire(payload) for payload in self._reader.feed(data)], list(descriptors)
+        came = list(descriptors) if descriptors or flags & socket.MSG_CTRUNC else None
+        return [from_wire(payload) for payload in self._reader.feed(data)], came
 
     def receive_all(self) -> list[Frame]:
         """All that the peer has said until now, to the last byte: for a peer that is dead."""
@@ -147,6 +154,8 @@ class BlockingChannel:
         self._socket = sock
         self._reader = FrameReader()
         self._frames: deque[Frame] = deque()
+        self._poll = select.poll()  # Not select(2), which knows no descriptor above 1023.
+        self._poll.register(sock, select.POLLIN)
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -165,7 +174,7 @@ class BlockingChannel:
 
     def pending(self) -> bool:
         """Whether `receive` would answer at once."""
-        return bool(self._frames) or bool(select.select([self._socket], [], [], 0)[0])
+        return bool(self._frames) or bool(self._poll.poll(0))
 
     def send(self, frame: Frame) -> None:
         """Send all of it. BrokenPipeError when the owner is gone."""

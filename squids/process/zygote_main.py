@@ -16,6 +16,7 @@ cannot mean anybody else.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import select
@@ -31,6 +32,7 @@ from typing import Any, NoReturn
 from squids.process.channel import Channel
 from squids.process.child import leave, run_and_exit, set_title
 from squids.process.entry_points import resolve
+from squids.process.frames import FrameError
 from squids.process.orphans import Orphans
 from squids.process.protocol import Exited, Frame, Kill, Spawn, Spawned, SpawnFailed
 from squids.process.signals import restore, restore_defaults
@@ -45,7 +47,8 @@ IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.
 @dataclass(eq=False, slots=True)
 class _Owner:
     channel: Channel
-    descriptors: deque[int] = field(default_factory=deque)
+    descriptors: deque[list[int]] = field(default_factory=deque)
+    """Those of each Spawn that is not whole yet."""
 
 
 @dataclass(eq=False, slots=True)
@@ -120,8 +123,14 @@ class Zygote:
     def _hear(self, descriptor: int) -> None:
         owner = self._owners[descriptor]
         owner.channel.flush()
-        frames, descriptors = owner.channel.receive_with_descriptors()
-        owner.descriptors.extend(descriptors)
+        try:
+            frames, descriptors = owner.channel.receive_with_descriptors()
+        except (FrameError, ValueError) as error:
+            sys.stderr.write(f"squids: an owner of processes is given up: {error}\n")
+            self._lose(descriptor)
+            return
+        if descriptors is not None:
+            owner.descriptors.append(descriptors)
         for frame in frames:
             match frame:
                 case Spawn():
@@ -135,7 +144,7 @@ class Zygote:
         owner = self._owners.pop(descriptor)
         owner.channel.close()
         for unused in owner.descriptors:
-            os.close(unused)
+            _close(unused)
         now = time.monotonic()
         for child in self._children.values():
             if child.owner is owner:
@@ -149,34 +158,40 @@ class Zygote:
     # Children.
 
     def _spawn(self, owner: _Owner, spawn: Spawn) -> None:
-        descriptors = [owner.descriptors.popleft() for _ in range(spawn.descriptors)]
-        theirs: socket.socket | None = None
-        ours: socket.socket | None = None
+        descriptors = owner.descriptors.popleft() if spawn.descriptors else []
+        new_owner: _Owner | None = None
         try:
+            if len(descriptors) != spawn.descriptors:
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
             if spawn.owns_children:
                 ours, theirs = socket.socketpair()
                 descriptors.insert(1, theirs.detach())
+                new_owner = self._add_owner(ours)  # Before the fork: a child closes what its owners' are.
             child = self._start(owner, spawn, descriptors)
-        except OSError as error:
-            self._tell(owner, SpawnFailed(spawn.child, error.errno or 0, error.strerror or str(error)))
-        except (ImportError, AttributeError) as error:
-            self._tell(owner, SpawnFailed(spawn.child, 0, str(error)))
+        except Exception as error:
+            if new_owner is not None:
+                self._lose(new_owner.channel.fileno())
+            number = error.errno if isinstance(error, OSError) else None
+            reason = (error.strerror if isinstance(error, OSError) else None) or repr(error)
+            self._tell(owner, SpawnFailed(spawn.child, number or 0, reason))
         else:
             self._children[child.pid] = child
             self._tell(owner, Spawned(spawn.child, child.pid))
-            if ours is not None:
-                self._add_owner(ours)
-                ours = None
         finally:
-            for descriptor in descriptors:
-                os.close(descriptor)
-            if ours is not None:
-                ours.close()
+            _close(descriptors)
 
     def _start(self, owner: _Owner, spawn: Spawn, descriptors: list[int]) -> _Child:
-        if self._fresh is not None:
-            process = self._start_fresh(spawn, descriptors)
-            return _Child(spawn.child, process.pid, spawn.orphan_grace, owner, process)
+        # A signal that comes before the child has its own dispositions waits until it has them.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        try:
+            if self._fresh is not None:
+                process = self._start_fresh(spawn, descriptors)
+                return _Child(spawn.child, process.pid, spawn.orphan_grace, owner, process)
+            return _Child(spawn.child, self._fork(spawn, descriptors), spawn.orphan_grace, owner)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def _fork(self, spawn: Spawn, descriptors: list[int]) -> int:
         entry = resolve(spawn.entry)  # Here, so that what it imports is shared by all.
         sys.stdout.flush()
         sys.stderr.flush()
@@ -187,7 +202,7 @@ class Zygote:
             os.setpgid(pid, pid)  # The child does so too; whoever comes first.
         except OSError:
             pass  # It was first, or is gone already.
-        return _Child(spawn.child, pid, spawn.orphan_grace, owner)
+        return pid
 
     def _be_child(self, spawn: Spawn, entry: Any, descriptors: list[int]) -> NoReturn:
         try:
@@ -198,8 +213,9 @@ class Zygote:
             os.close(self._wake_write)
             for owner in self._owners.values():
                 owner.channel.close()
-                for descriptor in owner.descriptors:
-                    os.close(descriptor)
+                for unused in owner.descriptors:
+                    _close(unused)
+            signal.pthread_sigmask(signal.SIG_SETMASK, [])
         except OSError as error:
             sys.stderr.write(f"squids: a child could not begin: {error}\n")
             leave(1)
@@ -227,25 +243,26 @@ class Zygote:
                         os.killpg(child.pid, kill.signal)
                     else:
                         os.kill(child.pid, kill.signal)
-                except ProcessLookupError:
-                    pass  # Dead, and soon reaped.
+                except OSError:
+                    pass  # Dead, and soon reaped; or no signal at all.
                 return
 
     def _reap(self) -> None:
-        while True:
+        while (pid := _dead_child()) is not None:
+            if pid in self._children:
+                _kill_group(pid)  # Before it is reaped: its pid is still its own.
             try:
-                dead = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+                pid, status, usage = os.wait4(pid or -1, os.WNOHANG)
             except ChildProcessError:
                 return
-            if dead is None:
+            if pid == 0:
                 return
-            child = self._children.pop(dead.si_pid, None)
-            if child is not None:
-                _kill_group(child.pid)  # Before it is reaped: its pid is still its own.
-            _, status, usage = os.wait4(dead.si_pid, 0)
+            child = self._children.pop(pid, None)
             if child is None:
                 continue  # A stranger: something that a task left behind.
-            self._orphans.ended(child.pid)
+            if not hasattr(os, "waitid"):
+                _kill_group(pid)
+            self._orphans.ended(pid)
             code = os.waitstatus_to_exitcode(status)
             if child.process is not None:
                 child.process.returncode = code
@@ -260,6 +277,22 @@ def become_subreaper() -> None:
     import ctypes
 
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _dead_child() -> int | None:
+    """A child that is dead, which this does not reap. None: there is none. 0: the system cannot tell."""
+    if not hasattr(os, "waitid"):  # macOS, before Python 3.13.
+        return 0
+    try:
+        dead = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return None
+    return dead.si_pid if dead else None
+
+
+def _close(descriptors: list[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 def _kill_group(group: int) -> None:
