@@ -1,0 +1,79 @@
+"""The typed frames, and what they are on the wire."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from squids.process import protocol
+from squids.process.frames import FrameReader
+from squids.process.protocol import (
+    Assign,
+    Exited,
+    Kill,
+    Recall,
+    Results,
+    Spawn,
+    Spawned,
+    SpawnFailed,
+    WorkerReady,
+    from_wire,
+    to_wire,
+)
+
+numbers = st.integers(min_value=0, max_value=2**53)
+payloads = st.lists(st.lists(st.none() | numbers | st.text() | st.floats(allow_nan=False), max_size=4))
+frames = st.one_of(
+    st.builds(
+        Spawn,
+        numbers,
+        st.text(),
+        st.dictionaries(st.text(), st.text() | numbers),
+        st.text(),
+        st.floats(min_value=0, max_value=1e6),
+        numbers,
+        st.booleans(),
+    ),
+    st.builds(Spawned, numbers, numbers),
+    st.builds(SpawnFailed, numbers, numbers, st.text()),
+    st.builds(Kill, numbers, numbers, st.booleans()),
+    st.builds(Exited, numbers, numbers, st.integers(-64, 255), st.floats(0, 1e6), numbers),
+    st.just(WorkerReady()),
+    st.builds(Assign, payloads),
+    st.builds(Results, payloads),
+    st.just(Recall()),
+)
+
+
+@given(frames)
+def test_every_frame_is_the_same_on_the_other_side(frame):
+    """What is sent is what is received, through JSON."""
+    assert from_wire(json.loads(json.dumps(to_wire(frame)))) == frame
+
+
+def test_the_frames_above_are_all_there_are():
+    """A new frame is added to the test above too."""
+    names = "Spawn Spawned SpawnFailed Kill Exited WorkerReady Assign Results Recall"
+    assert {frame.__name__ for frame in protocol._FRAMES.values()} == set(names.split())
+
+
+def test_tags_are_unique():
+    """A tag means one frame."""
+    assert len(protocol._FRAMES) == len(protocol.Frame.__args__)
+
+
+@pytest.mark.parametrize(
+    "payload", [None, 3, "spawn", [], {}, ["unknown"], ["spawned", 1], ["recall", 1], [["spawn"]], [None, 1]]
+)
+def test_what_is_no_frame_is_refused(payload):
+    """JSON that nobody of ours sent is a ValueError, whatever its shape."""
+    with pytest.raises(ValueError, match="not a frame of ours"):
+        from_wire(payload)
+
+
+def test_the_frame_encoded_in_advance_is_the_frame():
+    """What an idle worker sends without encoding it is WorkerReady."""
+    assert [from_wire(payload) for payload in FrameReader().feed(protocol.WORKER_READY)] == [WorkerReady()]

@@ -1,0 +1,74 @@
+"""When what died is started again."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from squids.process.restarts import GiveUp, RestartPolicy, Restarts, StartAt
+
+POLICY = RestartPolicy(immediate=2, first=1.0, maximum=8.0, give_up_after=7, healthy_after=60.0)
+
+
+def deaths(count: int, policy: RestartPolicy = POLICY, every: float = 1.0) -> list[StartAt | GiveUp]:
+    """The answers to so many deaths in a row, with the longest jitter."""
+    restarts = Restarts(policy)
+    return [restarts.died(number * every, 1.0) for number in range(count)]
+
+
+def delays(answers: list[StartAt | GiveUp], every: float = 1.0) -> list[float | None]:
+    """How long each waits; None: given up."""
+    return [
+        answer.at - number * every if isinstance(answer, StartAt) else None
+        for number, answer in enumerate(answers)
+    ]
+
+
+def test_the_table():
+    """The first deaths are answered at once, then each wait doubles up to the maximum, then it is given up."""
+    assert delays(deaths(8)) == [0.0, 0.0, 1.0, 2.0, 4.0, 8.0, None, None]
+
+
+def test_giving_up_says_after_how_many():
+    """Whoever tells a person knows the count."""
+    assert deaths(8)[-2:] == [GiveUp(7), GiveUp(8)]
+
+
+def test_it_may_never_be_given_up():
+    """Without a count it goes on at the longest wait, without overflow."""
+    policy = RestartPolicy(immediate=0, first=1.0, maximum=8.0, give_up_after=None)
+    answers = deaths(3000, policy)
+    assert not any(isinstance(answer, GiveUp) for answer in answers)
+    assert delays(answers)[-1] == 8.0
+
+
+def test_progress_forgets():
+    """What finished something begins anew."""
+    restarts = Restarts(POLICY)
+    for number in range(6):
+        restarts.died(float(number), 1.0)
+    restarts.progress()
+    assert restarts.deaths == 0
+    assert restarts.died(6.0, 1.0) == StartAt(6.0)
+
+
+@pytest.mark.parametrize(("pause", "forgotten"), [(59.9, False), (60.0, True), (1e6, True)])
+def test_a_long_time_without_a_death_forgets(pause, forgotten):
+    """Once a day is not again and again."""
+    restarts = Restarts(POLICY)
+    for _ in range(4):
+        restarts.died(100.0, 1.0)
+    assert (restarts.died(100.0 + pause, 1.0) == StartAt(100.0 + pause)) is forgotten
+
+
+@given(st.floats(0, 1), st.integers(1, 6), st.floats(0, 1e9))
+def test_jitter_takes_at_most_half(jitter, count, now):
+    """A start is never in the past, and never later than the longest wait."""
+    restarts = Restarts(POLICY)
+    for _ in range(count):
+        answer = restarts.died(now, jitter)
+        assert isinstance(answer, StartAt)
+    assert now <= answer.at <= now + POLICY.maximum
+    if count > POLICY.immediate:
+        assert answer.at >= now + POLICY.first / 2 - 1e-6
