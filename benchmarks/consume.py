@@ -161,9 +161,7 @@ def throughput(bench: Bench) -> list[Row]:
     return rows
 
 
-def per_task(
-    bench: Bench, command: Callable[[str, str], list[str]]
-) -> tuple[float, int, int]:
+def per_task(bench: Bench, command: Callable[[str, str], list[str]]) -> tuple[float, int, int]:
     """CPU seconds a task, without the start; messages left; receives and settle calls made."""
     empty = bench.cpu(*command(*bench.queue()))
     name, url = bench.queue("noop", bench.messages)
@@ -201,7 +199,14 @@ def busy(bench: Bench) -> list[Row]:
         worked = sum(max(0.0, min(e, end) - max(s, begin)) for s, e in spans)
         share = worked / (8 * (end - begin))
         left = slow.left(queue_url)
-        return [Row("busy: 8 workers, 50 ms tasks, 5 ms to SQS", ">= 95 %", f"{share:.1%}", share >= 0.95 and not left)]
+        return [
+            Row(
+                "busy: 8 workers, 50 ms tasks, 5 ms to SQS",
+                ">= 95 %",
+                f"{share:.1%}",
+                share >= 0.95 and not left,
+            )
+        ]
 
 
 def idle(bench: Bench) -> list[Row]:
@@ -291,7 +296,7 @@ def main() -> int:
     arguments = parser.parse_args()
     rows: list[Row] = []
     with servers.fauxqs() as url:
-        bench = Bench(url, 2000 if arguments.short else 6000, 1 if arguments.short else 5)
+        bench = Bench(url, 3000 if arguments.short else 6000, 1 if arguments.short else 5)
         for part in arguments.only:
             rows += PARTS[part](bench)
         bench.client.close()

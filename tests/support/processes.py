@@ -199,7 +199,9 @@ class SquidsProcess:
         return [pid for pid, title in self.processes().items() if f" {word}" in title]
 
     def nothing_left(self, seconds: float = 10.0) -> None:
-        wait_until(lambda: not self.processes(), seconds=seconds, what=f"no process is left: {self.processes()}")
+        wait_until(
+            lambda: not self.processes(), seconds=seconds, what=f"no process is left: {self.processes()}"
+        )
 
     def close(self) -> None:
         """End what is left of this run, by pid."""

@@ -175,20 +175,20 @@ class StrictSQS:
 
     # The API. Each method is an action; called with the lock held.
 
-    def GetQueueUrl(self, data: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
+    def GetQueueUrl(self, data: dict[str, Any]) -> dict[str, Any]:
         self._named(data["QueueName"])
         return {"QueueUrl": self.url(data["QueueName"])}
 
-    def CreateQueue(self, data: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
+    def CreateQueue(self, data: dict[str, Any]) -> dict[str, Any]:
         attributes = data.get("Attributes", {})
         self.create(data["QueueName"], visibility=int(attributes.get("VisibilityTimeout", 30)))
         return {"QueueUrl": self.url(data["QueueName"])}
 
-    def DeleteQueue(self, data: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
+    def DeleteQueue(self, data: dict[str, Any]) -> dict[str, Any]:
         del self.queues[self._queue(data).name]
         return {}
 
-    def GetQueueAttributes(self, data: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
+    def GetQueueAttributes(self, data: dict[str, Any]) -> dict[str, Any]:
         queue = self._queue(data)
         return {
             "Attributes": {
@@ -199,7 +199,7 @@ class StrictSQS:
             }
         }
 
-    def SendMessage(self, data: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
+    def SendMessage(self, data: dict[str, Any]) -> dict[str, Any]:
         queue = self._queue(data)
         if queue.fifo and not data.get("MessageGroupId"):
             # API_SendMessage: MessageGroupId is required for FIFO queues.
@@ -210,7 +210,7 @@ class StrictSQS:
         self._log("SendMessage", queue, message)
         return {"MessageId": message.message_id, "MD5OfMessageBody": "0" * 32}
 
-    def ReceiveMessage(self, data: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
+    def ReceiveMessage(self, data: dict[str, Any]) -> dict[str, Any]:
         queue = self._queue(data)
         count = int(data.get("MaxNumberOfMessages", 1))
         if not 1 <= count <= 10:
@@ -239,19 +239,21 @@ class StrictSQS:
         # An empty answer has no Messages key (seen with boto3 against SQS).
         return {"Messages": [self._shown(message, names) for message in taken]} if taken else {}
 
-    def DeleteMessage(self, data: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
+    def DeleteMessage(self, data: dict[str, Any]) -> dict[str, Any]:
         self._delete(self._queue(data), data["ReceiptHandle"])
         return {}
 
-    def DeleteMessageBatch(self, data: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
+    def DeleteMessageBatch(self, data: dict[str, Any]) -> dict[str, Any]:
         queue = self._queue(data)
-        return self._batch(data, "DeleteMessageBatch", lambda entry: self._delete(queue, entry["ReceiptHandle"]))
+        return self._batch(
+            data, "DeleteMessageBatch", lambda entry: self._delete(queue, entry["ReceiptHandle"])
+        )
 
-    def ChangeMessageVisibility(self, data: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
+    def ChangeMessageVisibility(self, data: dict[str, Any]) -> dict[str, Any]:
         self._change(self._queue(data), data["ReceiptHandle"], int(data["VisibilityTimeout"]))
         return {}
 
-    def ChangeMessageVisibilityBatch(self, data: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
+    def ChangeMessageVisibilityBatch(self, data: dict[str, Any]) -> dict[str, Any]:
         queue = self._queue(data)
         return self._batch(
             data,
@@ -335,7 +337,9 @@ class StrictSQS:
             return
         raise _stale_receipt("The receipt handle is not the newest")
 
-    def _batch(self, data: dict[str, Any], action: str, one: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    def _batch(
+        self, data: dict[str, Any], action: str, one: Callable[[dict[str, Any]], None]
+    ) -> dict[str, Any]:
         entries = data.get("Entries") or []
         ids = [entry["Id"] for entry in entries]
         # DG sqs-batch-api-actions and API_*Batch: 1 to 10 entries, ids of 80 characters, distinct.
@@ -343,7 +347,9 @@ class StrictSQS:
             raise SQSError("EmptyBatchRequest", "AWS.SimpleQueueService.EmptyBatchRequest", "no entries")
         if len(entries) > 10:
             raise SQSError(
-                "TooManyEntriesInBatchRequest", "AWS.SimpleQueueService.TooManyEntriesInBatchRequest", "over 10"
+                "TooManyEntriesInBatchRequest",
+                "AWS.SimpleQueueService.TooManyEntriesInBatchRequest",
+                "over 10",
             )
         if len(set(ids)) < len(ids):
             raise SQSError(
@@ -470,7 +476,7 @@ class StrictSQS:
             protocol_version = "HTTP/1.1"
             disable_nagle_algorithm = True
 
-            def do_POST(self) -> None:  # noqa: N802
+            def do_POST(self) -> None:
                 data = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 answer = server.answer(self.headers["X-Amz-Target"].partition(".")[2], data)
                 if answer is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import boto3
 import pytest
 
@@ -39,7 +41,7 @@ def test_order_within_groups_and_groups_beside_each_other(strict_sqs, queue, squ
     spans = intervals(process.journal)
     for group in ("g0", "g1", "g2"):
         mine = sorted(span for name, span in spans.items() if name.startswith(group))
-        assert all(first[1] < second[0] for first, second in zip(mine, mine[1:], strict=False))
+        assert all(first[1] < second[0] for first, second in itertools.pairwise(mine))
     assert process.stop() == 0
 
 
@@ -93,7 +95,9 @@ def test_the_next_starts_when_the_delete_is_confirmed(strict_sqs, queue, squids_
 def test_a_whole_group_is_extended_together(strict_sqs, queue, squids_process, tmp_path):
     """Those that wait behind a long task keep their visibility, so that SQS keeps the order."""
     process = squids_process(strict_sqs.endpoint_url)
-    process.start("--workers", "1", "--prefetch", "10", "--visibility-timeout", "1", queue="tests.fifo").ready()
+    process.start(
+        "--workers", "1", "--prefetch", "10", "--visibility-timeout", "1", queue="tests.fifo"
+    ).ready()
     go = tmp_path / "go"
     with strict_sqs._changed:
         strict_sqs.put("tests.fifo", call("wait_for", "0", str(go)), group="g")
@@ -118,7 +122,7 @@ def test_a_receive_cut_on_the_network_is_repeated_with_its_attempt_id(strict_sqs
     strict_sqs.fail("cut", action="ReceiveMessage", times=1)
     process.wait_for("healed")
     ids = [d["ReceiveRequestAttemptId"] for _, a, d in strict_sqs.requests if a == "ReceiveMessage"]
-    assert [first for first, second in zip(ids, ids[1:], strict=False) if first == second]
+    assert [first for first, second in itertools.pairwise(ids) if first == second]
     assert len(set(ids)) >= len(ids) - 1
     assert process.stop() == 0
 

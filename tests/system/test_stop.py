@@ -33,9 +33,7 @@ def poll_for(strict_sqs, queue, count):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_stop_lets_tasks_end_and_gives_the_rest_back(
-    strict_sqs, queue, squids_process, tmp_path, number
-):
+def test_a_stop_lets_tasks_end_and_gives_the_rest_back(strict_sqs, queue, squids_process, tmp_path, number):
     """What runs ends and is deleted; what was buffered is visible at once and never ran."""
     process = squids_process(strict_sqs.endpoint_url).start("--workers", "1", "--prefetch", "6").ready()
     go = tmp_path / "go"
@@ -64,7 +62,9 @@ def test_the_poll_under_way_at_the_stop_strands_nothing(strict_sqs, squids_proce
     """Ten messages that a long poll brings after the stop was decided are all visible again at once."""
     queue = strict_sqs.create(queue_name)
     process = squids_process(strict_sqs.endpoint_url)
-    process.start("--workers", "10", "--prefetch", "10", "--polling-wait-time", "20", queue=queue_name).ready()
+    process.start(
+        "--workers", "10", "--prefetch", "10", "--polling-wait-time", "20", queue=queue_name
+    ).ready()
     poll_for(strict_sqs, queue, 10)
     answer = strict_sqs.hold("ReceiveMessage")
     with strict_sqs._changed:
@@ -82,7 +82,9 @@ def test_the_poll_under_way_at_the_stop_strands_nothing(strict_sqs, squids_proce
 
 def test_a_second_signal_kills_and_gives_back(strict_sqs, queue, squids_process, tmp_path):
     """The second signal does not wait: what runs is killed, and is visible at once."""
-    process = squids_process(strict_sqs.endpoint_url).start("--workers", "2", "--polling-wait-time", "20").ready()
+    process = (
+        squids_process(strict_sqs.endpoint_url).start("--workers", "2", "--polling-wait-time", "20").ready()
+    )
     for name in ("a", "b"):
         strict_sqs.put("tests", call("wait_for", name, str(tmp_path / "never")))
     wait_until(lambda: len(process.journal.words("start")) == 2)
@@ -98,7 +100,9 @@ def test_the_second_signal_recovers_a_cut_poll_on_fifo(strict_sqs, squids_proces
     """On FIFO queues, what a cut poll was given is fetched by its attempt id and given back."""
     queue = strict_sqs.create("tests.fifo")
     process = squids_process(strict_sqs.endpoint_url)
-    process.start("--workers", "5", "--prefetch", "5", "--polling-wait-time", "20", queue="tests.fifo").ready()
+    process.start(
+        "--workers", "5", "--prefetch", "5", "--polling-wait-time", "20", queue="tests.fifo"
+    ).ready()
     poll_for(strict_sqs, queue, 5)
     with strict_sqs._changed:
         for name in range(5):
@@ -119,7 +123,9 @@ def test_the_second_signal_recovers_a_cut_poll_on_fifo(strict_sqs, squids_proces
 
 def test_the_shutdown_timeout_ends_the_wait(strict_sqs, queue, squids_process, tmp_path):
     """A task that outlives the shutdown timeout is killed and given back, and the exit code is 0."""
-    process = squids_process(strict_sqs.endpoint_url).start("--workers", "1", "--shutdown-timeout", "0.5").ready()
+    process = (
+        squids_process(strict_sqs.endpoint_url).start("--workers", "1", "--shutdown-timeout", "0.5").ready()
+    )
     strict_sqs.put("tests", call("wait_for", "long", str(tmp_path / "never")))
     wait_until(lambda: process.journal.words("start"))
     assert process.stop(15) == 0
@@ -129,7 +135,9 @@ def test_the_shutdown_timeout_ends_the_wait(strict_sqs, queue, squids_process, t
 
 def test_a_stop_waits_for_the_poll_and_says_so(strict_sqs, queue, squids_process):
     """The log says what a stop waits for."""
-    process = squids_process(strict_sqs.endpoint_url).start("--workers", "1", "--polling-wait-time", "2").ready()
+    process = (
+        squids_process(strict_sqs.endpoint_url).start("--workers", "1", "--polling-wait-time", "2").ready()
+    )
     strict_sqs.wait_until(lambda: strict_sqs.calls["ReceiveMessage"] >= 2)
     assert process.stop() == 0
     assert "the receive under way (up to 2 s)" in process.actions("stopping")[0]
@@ -201,8 +209,22 @@ def test_as_pid_1_it_reaps_strangers_and_takes_signals(strict_sqs, queue, squids
         pytest.skip("making a PID namespace needs root")
     process = squids_process(strict_sqs.endpoint_url)
     child = subprocess.Popen(
-        ["unshare", "--fork", "--pid", "--mount-proc", "--kill-child", sys.executable, "-m", "squids"]
-        + ["--queue", "tests", "--app", "shop.app", "--workers", "1"],
+        [
+            "unshare",
+            "--fork",
+            "--pid",
+            "--mount-proc",
+            "--kill-child",
+            sys.executable,
+            "-m",
+            "squids",
+            "--queue",
+            "tests",
+            "--app",
+            "shop.app",
+            "--workers",
+            "1",
+        ],
         cwd=process.directory,
         env=process.environment,
         stdout=subprocess.PIPE,

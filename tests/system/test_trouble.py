@@ -21,7 +21,9 @@ def queue(strict_sqs):
 def test_after_a_storm_of_failures_receiving_goes_on(strict_sqs, queue, squids_process):
     """After 500s, 503s, throttling, garbage and cut connections in random order all messages are done."""
     chance = random.Random(5)
-    process = squids_process(strict_sqs.endpoint_url).start("--workers", "2", "--polling-wait-time", "1").ready()
+    process = (
+        squids_process(strict_sqs.endpoint_url).start("--workers", "2", "--polling-wait-time", "1").ready()
+    )
     kinds = ["500", "503", "throttle", "cut", "garbage"]
     for number in range(30):
         strict_sqs.put("tests", call("work", str(number)))
@@ -35,7 +37,9 @@ def test_after_a_storm_of_failures_receiving_goes_on(strict_sqs, queue, squids_p
 
 def test_trouble_is_said_once_when_it_starts_and_once_when_it_ends(strict_sqs, queue, squids_process):
     """One line when receiving fails, one when it heals, however many tries lie between."""
-    process = squids_process(strict_sqs.endpoint_url).start("--workers", "1", "--polling-wait-time", "0").ready()
+    process = (
+        squids_process(strict_sqs.endpoint_url).start("--workers", "1", "--polling-wait-time", "0").ready()
+    )
     strict_sqs.fail("503", action="ReceiveMessage", times=4)
     process.wait_for("healed")
     (degraded,) = process.actions("degraded")
@@ -76,7 +80,9 @@ def test_it_heals_when_the_queue_comes_to_be(strict_sqs, squids_process):
 
 def test_a_queue_deleted_while_running_is_waited_for(strict_sqs, queue, squids_process):
     """A queue that goes away does not end its consumer."""
-    process = squids_process(strict_sqs.endpoint_url).start("--workers", "1", "--polling-wait-time", "0").ready()
+    process = (
+        squids_process(strict_sqs.endpoint_url).start("--workers", "1", "--polling-wait-time", "0").ready()
+    )
     del strict_sqs.queues["tests"]
     process.wait_for("degraded")
     strict_sqs.create("tests")
@@ -87,7 +93,9 @@ def test_a_queue_deleted_while_running_is_waited_for(strict_sqs, queue, squids_p
 
 def test_expired_credentials_are_looked_up_anew(strict_sqs, queue, squids_process):
     """When SQS says that credentials are expired, the consumer makes a new client and goes on."""
-    process = squids_process(strict_sqs.endpoint_url).start("--workers", "1", "--polling-wait-time", "0").ready()
+    process = (
+        squids_process(strict_sqs.endpoint_url).start("--workers", "1", "--polling-wait-time", "0").ready()
+    )
     urls = strict_sqs.calls["GetQueueUrl"]
     strict_sqs.fail("expired", action="ReceiveMessage", times=1)
     process.wait_for("healed")
