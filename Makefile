@@ -38,7 +38,7 @@ imports: venv  ## import rules: who may import whom
 	$(BIN)/lint-imports --no-cache
 
 pytest: venv node  ## all tests, with coverage
-	$(PY) -m pytest --cov --cov-report=term
+	$(PY) -m pytest -n 4 --cov --cov-report=term
 
 docs: venv  ## build the documentation; a warning is an error
 	$(PY) -m sphinx -n -W --keep-going -b html docs docs/_build/html

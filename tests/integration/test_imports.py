@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -13,7 +14,11 @@ HEAVY = {"asyncio", "yaml", "pydantic", "watchfiles", "squids.pool", "squids.pro
 
 def modules_after(code: str) -> set[str]:
     script = f"import json, sys\n{code}\nprint(json.dumps(sorted(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    # Without coverage, which would be counted too.
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("COVERAGE")}
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment
+    )
     return set(json.loads(done.stdout))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import struct
 
@@ -22,7 +23,7 @@ json_values = st.recursive(
 def pieces(stream: bytes, cuts: list[int]) -> list[bytes]:
     """The stream, cut at these places."""
     places = [0, *sorted(cut % (len(stream) + 1) for cut in cuts), len(stream)]
-    return [stream[start:end] for start, end in zip(places, places[1:], strict=False)]
+    return [stream[start:end] for start, end in itertools.pairwise(places)]
 
 
 @given(st.lists(json_values, max_size=6), st.lists(st.integers(min_value=0), max_size=12))
