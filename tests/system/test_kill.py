@@ -48,7 +48,7 @@ def test_a_killed_worker_costs_one_attempt_of_one_message(
     wait_until(lambda: not queue.messages, what="all is deleted")
     assert sorted(process.journal.words("done")) == ["a", "b"]
     assert process.journal.words("start").count("b") == 1
-    assert len(process.named("worker")) == 2
+    wait_until(lambda: len(process.named("worker")) == 2, what="the worker is replaced")
     assert process.stop() == 0
     process.nothing_left()
 
