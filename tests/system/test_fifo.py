@@ -29,7 +29,7 @@ def test_order_within_groups_and_groups_beside_each_other(strict_sqs, queue, squ
     """Each group runs in order and one at a time; different groups run at the same time."""
     process = squids_process(strict_sqs.endpoint_url)
     process.start("--workers", "4", "--prefetch", "20", queue="tests.fifo").ready()
-    with strict_sqs._changed:
+    with strict_sqs.together():
         for number in range(40):
             group = f"g{number % 3}"
             strict_sqs.put("tests.fifo", call("work", f"{group}.{number:02}", 0.01), group=group)
@@ -49,7 +49,7 @@ def test_nothing_overtakes_a_failed_one(strict_sqs, queue, squids_process):
     """When one of a group fails, those behind it go back unrun and come after it; other groups go on."""
     process = squids_process(strict_sqs.endpoint_url)
     process.start("--workers", "2", "--prefetch", "10", "--retry-delay", "1", queue="tests.fifo").ready()
-    with strict_sqs._changed:
+    with strict_sqs.together():
         strict_sqs.put("tests.fifo", call("fail", "first", 3), group="g")
         for name in ("second", "third"):
             strict_sqs.put("tests.fifo", call("work", name), group="g")
@@ -67,7 +67,7 @@ def test_a_killed_worker_does_not_break_the_order(strict_sqs, queue, squids_proc
     process.start("--workers", "2", "--prefetch", "10", "--retry-delay", "0", queue="tests.fifo").ready()
     queue.max_receive_count = 3
     queue.dead_letter = strict_sqs.create("dead.fifo")
-    with strict_sqs._changed:
+    with strict_sqs.together():
         strict_sqs.put("tests.fifo", call("die", "first"), group="g")
         strict_sqs.put("tests.fifo", call("work", "second"), group="g")
     wait_until(lambda: not queue.messages, seconds=60)
@@ -81,7 +81,7 @@ def test_the_next_starts_when_the_delete_is_confirmed(strict_sqs, queue, squids_
     process = squids_process(strict_sqs.endpoint_url)
     process.start("--workers", "2", "--prefetch", "10", queue="tests.fifo").ready()
     answer = strict_sqs.hold("DeleteMessageBatch")
-    with strict_sqs._changed:
+    with strict_sqs.together():
         for name in ("first", "second"):
             strict_sqs.put("tests.fifo", call("work", name), group="g")
     strict_sqs.wait_until(lambda: strict_sqs.held["DeleteMessageBatch"] == 1)
@@ -99,7 +99,7 @@ def test_a_whole_group_is_extended_together(strict_sqs, queue, squids_process, t
         "--workers", "1", "--prefetch", "10", "--visibility-timeout", "1", queue="tests.fifo"
     ).ready()
     go = tmp_path / "go"
-    with strict_sqs._changed:
+    with strict_sqs.together():
         strict_sqs.put("tests.fifo", call("wait_for", "0", str(go)), group="g")
         for number in range(1, 5):
             strict_sqs.put("tests.fifo", call("work", str(number)), group="g")

@@ -67,7 +67,7 @@ def test_the_poll_under_way_at_the_stop_strands_nothing(strict_sqs, squids_proce
     ).ready()
     poll_for(strict_sqs, queue, 10)
     answer = strict_sqs.hold("ReceiveMessage")
-    with strict_sqs._changed:
+    with strict_sqs.together():
         for name in range(10):
             strict_sqs.put(queue_name, call("work", str(name)), group="g" if queue.fifo else None)
     strict_sqs.wait_until(lambda: strict_sqs.held["ReceiveMessage"] == 1)
@@ -104,7 +104,7 @@ def test_the_second_signal_recovers_a_cut_poll_on_fifo(strict_sqs, squids_proces
         "--workers", "5", "--prefetch", "5", "--polling-wait-time", "20", queue="tests.fifo"
     ).ready()
     poll_for(strict_sqs, queue, 5)
-    with strict_sqs._changed:
+    with strict_sqs.together():
         for name in range(5):
             strict_sqs.put("tests.fifo", call("work", str(name)), group="g")
         answer = strict_sqs.hold("ReceiveMessage")

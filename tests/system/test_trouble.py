@@ -151,7 +151,7 @@ def test_a_redelivered_message_is_not_run_twice(strict_sqs, queue, squids_proces
     process.start("--workers", "2", "--polling-wait-time", "1").ready()
     message = strict_sqs.put("tests", call("wait_for", "a", str(tmp_path / "go")))
     wait_until(lambda: process.journal.words("start") == ["a"])
-    with strict_sqs._changed:
+    with strict_sqs.together():
         message.visible_at = 0.0  # As SQS may: at least once.
     strict_sqs.wait_until(lambda: message.receive_count == 2)
     (tmp_path / "go").touch()
@@ -183,7 +183,7 @@ def test_no_more_than_twice_the_workers_are_held(strict_sqs, queue, squids_proce
 
     def watch():
         nonlocal most
-        with strict_sqs._changed:
+        with strict_sqs.together():
             most = max(most, len(queue.in_flight()))
         return not queue.messages
 
