@@ -1,11 +1,13 @@
-"""A child of the zygote in a fresh interpreter: `python -m squids.process.child_main SPEC`.
+"""A child of the zygote in a fresh interpreter.
 
-It imports for itself what a forked child would find imported. Started by `zygote_main` only.
+It imports for itself what a forked child would find imported. Started by `zygote_main` only, with
+its specification as JSON.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import NoReturn
 
@@ -18,12 +20,10 @@ def main(argv: list[str]) -> NoReturn:
     """`argv`: the specification as JSON."""
     spec = json.loads(argv[1])
     sys.path[:] = spec["path"]
-    restore_defaults()  # An ignored signal stays ignored in a new program.
+    restore_defaults()  # An ignored signal stays ignored in a new program, and a blocked one blocked.
+    for descriptor in spec["descriptors"]:
+        os.set_inheritable(descriptor, False)  # They were, to come here; programs of tasks get none.
     set_title(spec["title"])
     preloaded = resolve(spec["preload_entry"])(spec["preload_args"])
     entry = resolve(spec["entry"])
     run_and_exit(entry, preloaded, spec["descriptors"], spec["args"], spec["title"])
-
-
-if __name__ == "__main__":
-    main(sys.argv)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import socket
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from typing import Any
 
-from squids.process.channel import Channel
+from squids.process.channel import MAX_DESCRIPTORS, Channel
 from squids.process.child import leave, set_title
 from squids.process.protocol import Exited, Kill, Spawn, Spawned, SpawnFailed
-from squids.process.zygote_main import Zygote
+from squids.process.zygote_main import Zygote, interpreter_of
 
 
 class ZygoteHandle:
@@ -41,9 +41,12 @@ class ZygoteHandle:
         try:
             ours.close()
             os.setpgid(0, 0)  # Out of the terminal's foreground group: Ctrl-C is for the main process.
+            _read_nothing()
             set_title(title)
             Zygote(theirs, preloaded, None).serve()
             code = 0
+        except BaseException:
+            traceback.print_exc()
         finally:
             leave(code)
 
@@ -58,7 +61,7 @@ class ZygoteHandle:
             "preload_args": preload_args,
             "descriptor": theirs.fileno(),
         }
-        command = [sys.executable, "-m", "squids.process.zygote_main", json.dumps(spec)]
+        command = interpreter_of("squids.process.zygote_main", spec)
         process = subprocess.Popen(
             command, pass_fds=[theirs.fileno()], process_group=0, stdin=subprocess.DEVNULL
         )
@@ -83,8 +86,10 @@ class ZygoteHandle:
     ) -> None:
         """Ask for a child. The answer is Spawned or SpawnFailed; the descriptors may be closed at once.
 
-        `orphan_grace`: seconds that it may outlive this owner.
+        `orphan_grace`: seconds that it may outlive this owner. ValueError: more descriptors than can be sent.
         """
+        if len(descriptors) > MAX_DESCRIPTORS:
+            raise ValueError(f"{len(descriptors)} descriptors are more than {MAX_DESCRIPTORS}")
         frame = Spawn(child, entry, args, title, orphan_grace, len(descriptors), owns_children)
         self.channel.send(frame, descriptors)
 
@@ -129,3 +134,11 @@ class ZygoteHandle:
     def close(self) -> None:
         """Be its owner no longer: it leaves when its children have left."""
         self.channel.close()
+
+
+def _read_nothing() -> None:
+    """Standard input from nowhere: who reads a terminal in the background is stopped (SIGTTIN), for ever."""
+    nowhere = os.open(os.devnull, os.O_RDONLY)
+    if nowhere != 0:
+        os.dup2(nowhere, 0)
+        os.close(nowhere)

@@ -232,7 +232,7 @@ class Zygote:
             "args": spawn.args,
             "descriptors": descriptors,
         }
-        command = [sys.executable, "-m", "squids.process.child_main", json.dumps(spec)]
+        command = interpreter_of("squids.process.child_main", spec)
         return subprocess.Popen(command, pass_fds=descriptors, process_group=0, stdin=subprocess.DEVNULL)
 
     def _kill(self, owner: _Owner, kill: Kill) -> None:
@@ -302,15 +302,22 @@ def _kill_group(group: int) -> None:
         pass  # Nobody is left in it, or only its dead leader (macOS says so this way).
 
 
+def interpreter_of(module: str, spec: dict[str, Any]) -> list[str]:
+    """The command that runs a module's `main` in a fresh interpreter, with its specification as JSON.
+
+    Not by `-m`: a module of the app that is named as one of the standard library's would come first.
+    """
+    place = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    program = f"import sys; sys.path.append({place!r}); from {module} import main; main(sys.argv)"
+    return [sys.executable, "-P", "-c", program, json.dumps(spec)]
+
+
 def main(argv: list[str]) -> NoReturn:
     """A zygote of fresh children, as an interpreter of its own. `argv`: the specification as JSON."""
     spec = json.loads(argv[1])
     sys.path[:] = spec["path"]
     set_title(spec["title"])
     fresh = Fresh(spec["preload_entry"], spec["preload_args"])
+    os.set_inheritable(spec["descriptor"], False)
     Zygote(socket.socket(fileno=spec["descriptor"]), None, fresh).serve()
     leave(0)
-
-
-if __name__ == "__main__":
-    main(sys.argv)
