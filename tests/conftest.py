@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +14,8 @@ import pytest
 
 from tests.support import servers
 from tests.support.processes import APP, SquidsProcess
+from tests.support.servers import CREDENTIALS
 from tests.support.strict_sqs import StrictSQS
-
-CREDENTIALS = {
-    "AWS_ACCESS_KEY_ID": "testing",
-    "AWS_SECRET_ACCESS_KEY": "testing",
-    "AWS_DEFAULT_REGION": "us-east-1",
-    "AWS_EC2_METADATA_DISABLED": "true",
-}
 
 
 @pytest.fixture(scope="session")
@@ -31,9 +27,16 @@ def moto_url() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def fauxqs_url() -> Iterator[str]:
-    """The second opinion."""
+    """fauxqs, the second opinion."""
     with servers.fauxqs() as url:
         yield url
+
+
+@pytest.fixture
+def fauxqs(fauxqs_url: str) -> Iterator[Any]:
+    """A boto3 client of fauxqs; its queues are made with `create_queue`."""
+    with closing(servers.client(fauxqs_url)) as client:
+        yield client
 
 
 @pytest.fixture
@@ -51,12 +54,17 @@ def sqs_endpoint(moto_url: str) -> str:
 
 
 @pytest.fixture
-def aws_environment(monkeypatch: pytest.MonkeyPatch, sqs_endpoint: str) -> dict[str, str]:
-    """The usual AWS environment, pointing at the test server, and nothing of the person's own."""
-    import os
-
+def no_aws_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the person's own: no profile, no region, no credentials."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def aws_environment(
+    monkeypatch: pytest.MonkeyPatch, no_aws_environment: None, sqs_endpoint: str
+) -> dict[str, str]:
+    """The usual AWS environment, pointing at the test server."""
     environment = {**CREDENTIALS, "AWS_ENDPOINT_URL_SQS": sqs_endpoint}
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
@@ -66,9 +74,8 @@ def aws_environment(monkeypatch: pytest.MonkeyPatch, sqs_endpoint: str) -> dict[
 @pytest.fixture
 def sqs_client(aws_environment: dict[str, str]) -> Iterator[Any]:
     """A boto3 client of the test server."""
-    client = boto3.client("sqs")
-    yield client
-    client.close()
+    with closing(boto3.client("sqs")) as client:
+        yield client
 
 
 @pytest.fixture
@@ -78,6 +85,8 @@ def new_queue(sqs_client: Any) -> Callable[..., tuple[str, str]]:
     def make(name: str | None = None, **attributes: Any) -> tuple[str, str]:
         name = name or f"q-{uuid.uuid4().hex[:12]}"
         values = {key: str(value) for key, value in attributes.items()}
+        if name.endswith(".fifo"):
+            values["FifoQueue"] = "true"
         return name, sqs_client.create_queue(QueueName=name, Attributes=values)["QueueUrl"]
 
     return make

@@ -1,8 +1,9 @@
-// The fast SQS server on loopback only: its own command listens on every interface.
-// Usage: node fauxqs.mjs PORT [LATENCY_MS]. GET /calls answers with the number of calls of each action.
+// The fast SQS server, on loopback only: its own command listens on every interface. On a port that the system
+// chooses; it says the port, and ends with its standard input.
+// Usage: node fauxqs.mjs [LATENCY_MS]. GET /calls answers with the number of calls of each action.
 import { buildApp } from "fauxqs";
 
-const [port, latency] = process.argv.slice(2).map(Number);
+const latency = Number(process.argv[2] ?? 0);
 const calls = {};
 const app = buildApp({ logger: false });
 app.addHook("preHandler", async (request) => {
@@ -11,4 +12,6 @@ app.addHook("preHandler", async (request) => {
   if (latency > 0) await new Promise((resolve) => setTimeout(resolve, latency));
 });
 app.get("/calls", async () => calls);
-await app.listen({ host: "127.0.0.1", port });
+await app.listen({ host: "127.0.0.1", port: 0 });
+console.log(app.server.address().port);
+process.stdin.on("end", () => process.exit(0)).resume();

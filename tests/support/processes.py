@@ -13,39 +13,15 @@ import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from tests.support import journal
+from tests.support.journal import Journal
 from tests.support.waiting import wait_until
 
 MARKER = "SQUIDS_TEST_RUN"
 
 
-class Journal:
-    """What tasks write down: one line each, appended whole."""
-
-    SOURCE = """
-def note(*words):
-    import os
-    line = " ".join(str(word) for word in (*words, os.getpid())) + "\\n"
-    descriptor = os.open(os.environ["JOURNAL"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    os.write(descriptor, line.encode())
-    os.close(descriptor)
-"""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def lines(self) -> list[list[str]]:
-        return [line.split() for line in self.path.read_text().splitlines()] if self.path.exists() else []
-
-    def words(self, first: str) -> list[str]:
-        """The second words of the lines with this first word, in order."""
-        return [line[1] for line in self.lines() if line[0] == first]
-
-    def pids(self, first: str) -> list[int]:
-        return [int(line[-1]) for line in self.lines() if line[0] == first]
-
-
 APP = (
-    Journal.SOURCE
+    journal.SOURCE
     + """
 import os, sys, time
 import squids

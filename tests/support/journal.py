@@ -1,0 +1,77 @@
+"""What tasks write down, so that a test knows what ran, in which order and in which process.
+
+A task writes one line with one `write` to a file opened with O_APPEND: lines of many processes do not mix, and a
+process that is killed has written its line or has not.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+SOURCE = """
+def note(*words):
+    import os
+    line = " ".join(str(word) for word in (*words, os.getpid())) + "\\n"
+    descriptor = os.open(os.environ["JOURNAL"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(descriptor, line.encode())
+    os.close(descriptor)
+"""
+"""For the app's module: `note("start", name)` adds a line of these words and the process's id."""
+
+
+class Journal:
+    """The lines: words, of which the first says what happened and the last is the process's id."""
+
+    SOURCE = SOURCE
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def lines(self) -> list[list[str]]:
+        """All whole lines so far, in the order in which they were written."""
+        if not self.path.exists():
+            return []
+        whole, _, _ = self.path.read_text().rpartition("\n")
+        return [line.split() for line in whole.splitlines()]
+
+    def words(self, first: str) -> list[str]:
+        """The second words of the lines with this first word, in order."""
+        return [line[1] for line in self.lines() if line[0] == first]
+
+    def pids(self, first: str) -> list[int]:
+        """The processes that wrote the lines with this first word, in order."""
+        return [int(line[-1]) for line in self.lines() if line[0] == first]
+
+    def spans(self) -> dict[str, tuple[int, int | None]]:
+        """For each name, the numbers of the lines of its last start and of its end (None: it has not ended)."""
+        found: dict[str, tuple[int, int | None]] = {}
+        for number, line in enumerate(self.lines()):
+            if line[0] == "start":
+                found[line[1]] = (number, None)
+            elif line[0] == "done" and line[1] in found:
+                found[line[1]] = (found[line[1]][0], number)
+        return found
+
+    def assert_each_ran_once(self, names: Iterable[str]) -> None:
+        """Exactly these were done, each started once and done once."""
+        wanted = Counter(names)
+        for word in ("start", "done"):
+            found = Counter(self.words(word))
+            assert found == wanted, f"{word}: missing {wanted - found}, too many {found - wanted}"
+
+    def assert_each_ran(self, names: Iterable[str]) -> None:
+        """Each of these, and nothing else, was done at least once."""
+        wanted, found = set(names), set(self.words("done"))
+        assert found == wanted, f"missing {sorted(wanted - found)}, not asked for {sorted(found - wanted)}"
+
+    def assert_one_at_a_time(self, names: Iterable[str]) -> None:
+        """These ran in this order, and each ended before the next began."""
+        spans = self.spans()
+        ended = -1
+        for name in names:
+            start, end = spans[name]
+            assert start > ended, f"{name} began before the one before it had ended"
+            assert end is not None, f"{name} has not ended"
+            ended = end
