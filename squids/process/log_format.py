@@ -40,7 +40,9 @@ def _traceback(record: logging.LogRecord, extras: dict[str, Any], formatter: log
     given = extras.pop("traceback", None)
     if record.exc_info and not record.exc_text:
         record.exc_text = formatter.formatException(record.exc_info)
-    return (given or record.exc_text or "").rstrip("\n")
+    stack = formatter.formatStack(record.stack_info) if record.stack_info else ""
+    parts = (str(part).rstrip("\n") for part in (given, record.exc_text, stack) if part)
+    return "\n".join(parts)
 
 
 class TextFormatter(logging.Formatter):
@@ -69,11 +71,22 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
-            **extras,
         }
+        event |= {key: value for key, value in extras.items() if key not in event}
         if traceback:
             event["traceback"] = traceback
-        return json.dumps(event, default=str, ensure_ascii=False)
+        try:
+            return json.dumps(event, default=str, ensure_ascii=False, allow_nan=False)
+        except (TypeError, ValueError):  # A key that is no text, NaN, a circle: told as text.
+            return json.dumps({key: _plain(value) for key, value in event.items()}, ensure_ascii=False)
+
+
+def _plain(value: object) -> object:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        return str(value)
+    return value
 
 
 def _shown(value: object) -> str:

@@ -302,13 +302,24 @@ def _kill_group(group: int) -> None:
         pass  # Nobody is left in it, or only its dead leader (macOS says so this way).
 
 
+_START = """\
+import importlib.util, sys
+spec = importlib.util.spec_from_file_location("squids", {package!r})
+sys.modules["squids"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(sys.modules["squids"])
+from {module} import main
+main(sys.argv)
+"""
+
+
 def interpreter_of(module: str, spec: dict[str, Any]) -> list[str]:
     """The command that runs a module's `main` in a fresh interpreter, with its specification as JSON.
 
-    Not by `-m`: a module of the app that is named as one of the standard library's would come first.
+    Not by `-m`, which looks into the working directory first: an app's own `queue.py` would stand for the
+    standard library's. And this very copy of squids, wherever it came from: PyPI has another `squids`.
     """
-    place = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    program = f"import sys; sys.path.append({place!r}); from {module} import main; main(sys.argv)"
+    package = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "__init__.py")
+    program = _START.format(package=package, module=module)
     return [sys.executable, "-P", "-c", program, json.dumps(spec)]
 
 

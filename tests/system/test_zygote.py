@@ -7,6 +7,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import signal
 import socket
 import struct
@@ -579,31 +580,25 @@ def test_fresh_children_are_not_misled_by_modules_of_the_app(tmp_path, monkeypat
         assert zygote.exited(zygote.spawn("leave", status=3)).status == 3
 
 
-def test_the_interpreter_need_not_find_squids_by_itself(tmp_path, monkeypatch):
-    """A checkout that is on the module path only: fresh interpreters get that path from us."""
-    copy = tmp_path / "elsewhere"
-    copy.mkdir()
-    (copy / "squids").symlink_to(ROOT / "squids")
+def test_fresh_children_run_the_same_copy_of_squids(tmp_path):
+    """The owner's own, from wherever it came: a checkout on the module path, beside one that is installed."""
+    copy, found = tmp_path / "elsewhere", tmp_path / "found"
+    shutil.copytree(ROOT / "squids", copy / "squids")
     program = (
         f"import sys; sys.path[:0] = [{str(copy)!r}, {str(ROOT)!r}]\n"
+        "import socket\n"
         "from squids.process.zygote_handle import ZygoteHandle\n"
-        "import squids.process.protocol as p, select, socket\n"
         "zygote = ZygoteHandle.exec('tests.support.zygote_entries:preload', {}, 'squids: test')\n"
         "ours, theirs = socket.socketpair()\n"
-        "zygote.spawn(1, 'tests.support.zygote_entries:leave', {'status': 3}, title='x', orphan_grace=0,"
-        " descriptors=[theirs.fileno()])\n"
-        "events = []\n"
-        "while len(events) < 2:\n"
-        "    select.select([zygote.channel], [], [], 20)\n"
-        "    events += zygote.receive()\n"
-        "    assert not zygote.gone\n"
-        "print(events[-1].status)\n"
-        "zygote.close(); zygote.wait(20)\n"
+        "zygote.spawn(1, 'tests.support.zygote_entries:write_place', {'path': sys.argv[1]}, title='x',"
+        " orphan_grace=600, descriptors=[theirs.fileno()])\n"
+        "zygote.close()\n"
+        "print(zygote.wait(30))\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=60
-    )
-    assert done.stdout == "3\n", done.stderr
+    command = [sys.executable, "-I", "-c", program, str(found)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "0\n", done.stderr
+    assert found.read_text() == str(copy / "squids" / "process" / "child_main.py")
 
 
 def test_a_request_may_carry_no_more_descriptors_than_arrive(forking):

@@ -1,0 +1,176 @@
+"""How log lines look."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import re
+import sys
+from datetime import datetime
+
+import pytest
+
+from squids.process import log_format
+
+
+@pytest.fixture
+def lines():
+    """Configure logging as a process of ours does, and put it back afterwards."""
+    root = logging.getLogger()
+    before = (root.handlers[:], root.level)
+    stream = io.StringIO()
+
+    def configure(style: str, level: str = "INFO") -> io.StringIO:
+        log_format.configure(level, style, stream)
+        return stream
+
+    yield configure
+    root.handlers[:], level = before
+    root.setLevel(level)
+
+
+log = logging.getLogger("squids")
+
+
+def test_a_text_line_is_time_level_message_and_key_values(lines):
+    """One event a line."""
+    stream = lines("text")
+    log.info("receiving from %s", "emails", extra={"action": "ready", "workers": 2})
+    time = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}"
+    assert re.fullmatch(time + r" INFO    receiving from emails action=ready workers=2\n", stream.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("plain", "plain"),
+        (3, "3"),
+        (None, "None"),
+        ("two words", '"two words"'),
+        ("", '""'),
+        ("a=b", '"a=b"'),
+        ('say "x"', r'"say \"x\""'),
+        ("two\nlines", r'"two\nlines"'),
+        ("é", "é"),
+    ],
+)
+def test_values_are_quoted_where_a_reader_would_be_misled(lines, value, shown):
+    """Spaces, quotes, equal signs and line ends."""
+    stream = lines("text")
+    log.info("m", extra={"key": value})
+    assert stream.getvalue().endswith(f" m key={shown}\n")
+
+
+def test_a_message_with_line_ends_stays_one_line(lines):
+    """Nobody forges a log line by what a task is called."""
+    stream = lines("text")
+    log.info("a\nb")
+    assert stream.getvalue().count("\n") == 1
+
+
+def test_lines_of_other_loggers_say_whose_they_are(lines):
+    """A task's own lines are told from ours."""
+    stream = lines("text")
+    logging.getLogger("shop.tasks").warning("careful")
+    assert " WARNING shop.tasks: careful\n" in stream.getvalue()
+
+
+def test_an_exception_follows_its_line_with_its_line_structure(lines):
+    """A traceback is for people."""
+    stream = lines("text")
+    try:
+        raise ValueError("x")
+    except ValueError:
+        log.exception("failed", extra={"action": "task_failed"})
+    first, second, *_, last = stream.getvalue().splitlines()
+    assert first.endswith("ERROR   failed action=task_failed")
+    assert second == "Traceback (most recent call last):"
+    assert last == "ValueError: x"
+
+
+def test_a_traceback_that_comes_as_text_follows_its_line(lines):
+    """From a worker it comes in a frame."""
+    stream = lines("text")
+    log.error("failed", extra={"traceback": "Traceback ...\n  x\nValueError: y\n"})
+    assert stream.getvalue().endswith("ERROR   failed\nTraceback ...\n  x\nValueError: y\n")
+
+
+def test_the_stack_is_shown_where_it_was_asked_for(lines):
+    """stack_info is logging's own."""
+    for style in ("text", "json"):
+        stream = lines(style)
+        log.info("here", stack_info=True)
+        assert "test_log_format.py" in stream.getvalue()
+
+
+def test_a_json_line_is_one_object(lines):
+    """The same fields, with stable names; times in ISO format with their offset."""
+    stream = lines("json")
+    log.warning("up to %d", 3, extra={"action": "degraded", "seconds": 1.5, "when": datetime(2026, 1, 31)})
+    event = json.loads(stream.getvalue())
+    assert datetime.fromisoformat(event.pop("time")).utcoffset() is not None
+    assert event == {
+        "level": "WARNING",
+        "logger": "squids",
+        "message": "up to 3",
+        "action": "degraded",
+        "seconds": 1.5,
+        "when": "2026-01-31 00:00:00",
+    }
+
+
+def test_an_exception_is_a_field_of_its_object(lines):
+    """Programs that read lines get whole events."""
+    stream = lines("json")
+    try:
+        raise ValueError("x")
+    except ValueError:
+        log.exception("failed")
+    (line,) = stream.getvalue().splitlines()
+    assert json.loads(line)["traceback"].endswith("ValueError: x")
+
+
+def test_a_tasks_own_fields_cannot_stand_for_ours(lines):
+    """A field called `level` is not the event's level."""
+    stream = lines("json")
+    log.info("m", extra={"level": 99, "time": "never", "logger": "x", "other": 1})
+    event = json.loads(stream.getvalue())
+    assert (event["level"], event["logger"], event["other"]) == ("INFO", "squids", 1)
+    datetime.fromisoformat(event["time"])
+
+
+@pytest.mark.parametrize("value", [{(1, 2): 3}, float("nan"), {1, 2}, object(), "\ud800"])
+@pytest.mark.parametrize("style", ["text", "json"])
+def test_any_value_can_be_logged(lines, capsys, style, value):
+    """A strange value costs nobody a log line."""
+    stream = lines(style)
+    log.info("m", extra={"key": value})
+    (line,) = stream.getvalue().splitlines()
+    if style == "json":
+        json.loads(line, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    assert capsys.readouterr().err == ""
+
+
+def test_the_level_and_the_libraries(lines):
+    """boto3's own chatter begins at WARNING, whatever the level."""
+    stream = lines("text", "DEBUG")
+    log.debug("ours")
+    logging.getLogger("botocore.hooks").debug("theirs")
+    assert "ours" in stream.getvalue()
+    assert "theirs" not in stream.getvalue()
+
+
+def test_configuring_again_replaces_the_handler():
+    """A line is not written twice."""
+    root = logging.getLogger()
+    before = (root.handlers[:], root.level)
+    try:
+        log_format.configure("INFO", "text")
+        log_format.configure("INFO", "json")
+        (handler,) = root.handlers
+        assert isinstance(handler, logging.StreamHandler)
+        assert handler.stream is sys.stderr
+    finally:
+        root.handlers[:], level = before
+        root.setLevel(level)
