@@ -20,14 +20,14 @@ def queue(strict_sqs):
 
 
 def poll_for(strict_sqs, queue, count):
-    """Have the consumer wait in a long poll for so many messages: once it knows that tasks are short."""
+    """Have the consumer wait in a long poll for so many messages: none held, and the poll not answered yet."""
     for number in range(15):
         strict_sqs.put(queue.name, call("work", f"warm{number}"), group=f"w{number}" if queue.fifo else None)
 
     def waits():
-        polls = [data for _, action, data in strict_sqs.requests if action == "ReceiveMessage"]
-        last = polls[-1]
-        return not queue.messages and last["MaxNumberOfMessages"] == count and last["WaitTimeSeconds"] > 0
+        at, poll = [(at, data) for at, action, data in strict_sqs.requests if action == "ReceiveMessage"][-1]
+        unanswered = not queue.messages and at > strict_sqs.events[-1].at
+        return unanswered and poll["MaxNumberOfMessages"] == count and poll["WaitTimeSeconds"] > 0
 
     strict_sqs.wait_until(waits)
 
@@ -63,7 +63,7 @@ def test_the_poll_under_way_at_the_stop_strands_nothing(strict_sqs, squids_proce
     queue = strict_sqs.create(queue_name)
     process = squids_process(strict_sqs.endpoint_url)
     process.start(
-        "--workers", "10", "--prefetch", "10", "--polling-wait-time", "20", queue=queue_name
+        "--workers", "10", "--prefetch", "10", "--polling-wait-time", "5", queue=queue_name
     ).ready()
     poll_for(strict_sqs, queue, 10)
     answer = strict_sqs.hold("ReceiveMessage")
@@ -101,7 +101,7 @@ def test_the_second_signal_recovers_a_cut_poll_on_fifo(strict_sqs, squids_proces
     queue = strict_sqs.create("tests.fifo")
     process = squids_process(strict_sqs.endpoint_url)
     process.start(
-        "--workers", "5", "--prefetch", "5", "--polling-wait-time", "20", queue="tests.fifo"
+        "--workers", "5", "--prefetch", "5", "--polling-wait-time", "5", queue="tests.fifo"
     ).ready()
     poll_for(strict_sqs, queue, 5)
     with strict_sqs.together():
