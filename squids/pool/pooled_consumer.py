@@ -78,6 +78,7 @@ class PooledConsumer:
         self._done = asyncio.Event()
         self._zygote_gone = False
         self._announced = False
+        self._start_trouble = False
         self.on_ready: Callable[[], None] = lambda: None
 
     async def run(self) -> ExitCode:
@@ -201,8 +202,6 @@ class PooledConsumer:
             self._exit_code = ExitCode.CONFIG
             self._decide()
             self.stop(trouble.text)
-
-    _start_trouble = False
 
     def _on_settled(self, batch: Batch, answer: Answer[BatchAnswer]) -> None:
         now = time.monotonic()
