@@ -14,7 +14,7 @@ HttpAnswer = tuple[int, dict[str, str], bytes]
 
 KINDS = frozenset({"500", "503", "throttle", "cut", "cut_after", "garbage", "expired", "denied", "delay"})
 """500 and 503: as they come from a load balancer. throttle: RequestThrottled. cut: the connection is closed before
-the call takes effect. cut_after: the same, after it took effect: the answer is lost. garbage: not JSON. expired,
+the call takes effect. cut_after: the same, after it took effect: the answer is lost. garbage: a page of some proxy, with status 200. expired,
 denied: of credentials. delay: `seconds` before the call, which then goes its way."""
 
 ENTRY_KINDS = frozenset({"entry", "missing"})
@@ -72,7 +72,7 @@ def answer_of(fault: Fault) -> HttpAnswer | None:
         case "cut" | "cut_after":
             return None
         case "garbage":
-            return 200, {}, b"<html>not what you asked for</html>"
+            return 200, {"Content-Type": "text/html"}, b"<html>not what you asked for</html>"
         case "throttle":
             return answer_of_error(SQSError("RequestThrottled", "Rate exceeded"))
         case "expired":

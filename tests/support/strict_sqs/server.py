@@ -201,9 +201,8 @@ def _handler_of(server: StrictSQS) -> type[BaseHTTPRequestHandler]:
             status, headers, body = answer
             try:
                 self.send_response(status)
-                for name, value in headers.items():
+                for name, value in {"Content-Type": "application/x-amz-json-1.0", **headers}.items():
                     self.send_header(name, value)
-                self.send_header("Content-Type", "application/x-amz-json-1.0")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
