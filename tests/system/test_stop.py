@@ -62,9 +62,7 @@ def test_the_poll_under_way_at_the_stop_strands_nothing(strict_sqs, squids_proce
     """Ten messages that a long poll brings after the stop was decided are all visible again at once."""
     queue = strict_sqs.create(queue_name)
     process = squids_process(strict_sqs.endpoint_url)
-    process.start(
-        "--workers", "10", "--prefetch", "10", "--polling-wait-time", "5", queue=queue_name
-    ).ready()
+    process.start("--workers", "10", "--prefetch", "10", "--polling-wait-time", "5", queue=queue_name).ready()
     poll_for(strict_sqs, queue, 10)
     answer = strict_sqs.hold("ReceiveMessage")
     with strict_sqs.together():
@@ -100,9 +98,7 @@ def test_the_second_signal_recovers_a_cut_poll_on_fifo(strict_sqs, squids_proces
     """On FIFO queues, what a cut poll was given is fetched by its attempt id and given back."""
     queue = strict_sqs.create("tests.fifo")
     process = squids_process(strict_sqs.endpoint_url)
-    process.start(
-        "--workers", "5", "--prefetch", "5", "--polling-wait-time", "5", queue="tests.fifo"
-    ).ready()
+    process.start("--workers", "5", "--prefetch", "5", "--polling-wait-time", "5", queue="tests.fifo").ready()
     poll_for(strict_sqs, queue, 5)
     with strict_sqs.together():
         for name in range(5):
