@@ -1,25 +1,8 @@
-"""Fixtures of the tests of whole processes."""
-
-from __future__ import annotations
+"""System tests start whole processes, each with an AWS environment of its own."""
 
 import pytest
 
-from tests.support.zygotes import Method, OwnedZygote
 
-
-@pytest.fixture(params=list(Method), ids=lambda method: method.value)
-def method(request):
-    return request.param
-
-
-@pytest.fixture
-def zygote(method):
-    with OwnedZygote(method) as made:
-        yield made
-
-
-@pytest.fixture
-def forking():
-    """For what does not depend on how children start."""
-    with OwnedZygote(Method.FORK) as made:
-        yield made
+@pytest.fixture(autouse=True)
+def _no_aws_environment(no_aws_environment: None) -> None:
+    """What a test does not give to a process is not there."""
