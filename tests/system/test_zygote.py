@@ -159,7 +159,9 @@ def test_a_child_has_default_signal_dispositions(zygote):
     report = zygote.spawn("report").told()
     assert report["interrupt"] and report["terminate"] and report["child"]
     assert report["signals"]["SigBlk"] == []
-    assert set(report["signals"]["SigIgn"]) <= {signal.SIGPIPE, signal.SIGXFSZ}
+    # What the C library keeps to itself (32, 33) may be ignored by whoever started us, and nobody can change it.
+    ignored = set(report["signals"]["SigIgn"]) & set(signal.valid_signals())
+    assert ignored <= {signal.SIGPIPE, signal.SIGXFSZ}
     assert signal.SIGINT in report["signals"]["SigCgt"]
     assert not {signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP} & set(report["signals"]["SigCgt"])
 
