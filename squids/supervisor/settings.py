@@ -1,0 +1,143 @@
+"""What a configuration file comes to: plain values, checked and merged, with every default filled in.
+
+Values only: `config_text` and `config` make them, `difference` compares them, the rest obeys them.
+Times in seconds, sizes in bytes. Equal settings mean equal processes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Any
+
+
+class Restart(Enum):
+    """When a consumer that ended by itself is started again."""
+
+    ALWAYS = "always"
+    ON_FAILURE = "on-failure"
+    NEVER = "never"
+
+
+class ExitOn(Enum):
+    """When the supervisor leaves with exit code 69."""
+
+    NEVER = "never"
+    ESSENTIAL = "essential"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What is applied before the app is imported. Programs of one ground share a fork server.
+
+    `directory` is absolute. `python` None: the supervisor's own interpreter. `environment` is laid over the
+    supervisor's; None unsets. `groups` None: those of the user. `umask` None: inherited.
+    """
+
+    app: str
+    directory: str
+    environment: tuple[tuple[str, str | None], ...] = ()
+    python: str | None = None
+    user: str | None = None
+    group: str | None = None
+    umask: int | None = None
+    preload: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class BackoffSettings:
+    """Seconds before a restart: `first`, doubled up to `maximum`; `jitter` is the part that chance may take."""
+
+    first: float = 1.0
+    maximum: float = 60.0
+    jitter: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class MaxRestarts:
+    """More than `count` restarts within `window` seconds are FATAL."""
+
+    count: int
+    window: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class LogFile:
+    """Where a program's lines go besides. `path` is absolute. `max_bytes` 0: rotated by others, if at all."""
+
+    path: str
+    max_bytes: int = 0
+    backups: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramSettings:
+    """One consumer of one queue.
+
+    `name` is unique: the key under `queues`, with `:1`, `:2` and so on behind it where it has several
+    consumers. `options` are the consumer's own, by the names of `squids.options`; what is not there has its
+    default. `limits`: a resource's name ("nofile", "as") to its soft limit; None is unlimited.
+    """
+
+    name: str
+    key: str
+    ground: Ground
+    options: tuple[tuple[str, Any], ...]
+    autostart: bool = True
+    priority: int = 0
+    restart: Restart = Restart.ALWAYS
+    start_timeout: float = 60.0
+    healthy_after: float = 60.0
+    heartbeat_timeout: float = 30.0
+    backoff: BackoffSettings = field(default_factory=BackoffSettings)
+    max_restarts: MaxRestarts | None = None
+    essential: bool = False
+    log_file: LogFile | None = None
+    log_level: str = "INFO"
+    nice: int = 0
+    limits: tuple[tuple[str, int | None], ...] = ()
+
+    def option(self, name: str, default: Any = None) -> Any:
+        """A consumer's option as the file gives it."""
+        return dict(self.options).get(name, default)
+
+    @property
+    def queue(self) -> str:
+        """The SQS queue: a name, a URL or an ARN."""
+        return str(self.option("queue"))
+
+    @property
+    def shutdown_timeout(self) -> float:
+        return float(self.option("shutdown_timeout", 30.0))
+
+    def scaled(self, workers: int) -> ProgramSettings:
+        """The same with another number of workers."""
+        options = tuple(sorted({**dict(self.options), "workers": workers}.items()))
+        return replace(self, options=options)
+
+
+@dataclass(frozen=True, slots=True)
+class SupervisorSettings:
+    """The supervisor's own. `socket` None: where the configuration's path says. `log_format` None: by what
+    standard error is."""
+
+    log_format: str | None = None
+    log_level: str = "INFO"
+    socket: str | None = None
+    socket_mode: int = 0o600
+    socket_group: str | None = None
+    exit_on: ExitOn = ExitOn.NEVER
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A whole file. `files` are all that were read, absolute: the first is the file itself."""
+
+    supervisor: SupervisorSettings
+    programs: tuple[ProgramSettings, ...]
+    files: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def program(self, name: str) -> ProgramSettings | None:
+        return next((program for program in self.programs if program.name == name), None)
