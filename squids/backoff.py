@@ -9,11 +9,11 @@ Source: https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-wit
 from __future__ import annotations
 
 
-def exponential(attempt: int, *, first: float, maximum: float, jitter: float) -> float:
+def exponential(attempt: int, *, first: float, maximum: float, jitter: float, spread: float = 0.5) -> float:
     """Seconds to wait after failure number `attempt` (1 or more).
 
-    The whole is `first` doubled at each attempt, at most `maximum`; the answer lies between half
-    of it (`jitter` 0) and all of it (`jitter` 1).
+    The whole is `first` doubled at each attempt, at most `maximum`; chance takes the part `spread` of it,
+    all of that with `jitter` 0, nothing with `jitter` 1.
     """
     if attempt < 1:
         raise ValueError(f"attempt must be 1 or more, not {attempt}")
@@ -21,7 +21,7 @@ def exponential(attempt: int, *, first: float, maximum: float, jitter: float) ->
         raise ValueError(f"jitter must be between 0 and 1, not {jitter}")
     doublings = min(attempt - 1, 64)
     whole: float = min(maximum, first * 2**doublings)
-    return whole * (0.5 + jitter / 2)
+    return whole * (1 - spread * (1 - jitter))
 
 
 class Backoff:

@@ -7,9 +7,10 @@ processes share is the loader with the service's model, which holds no connectio
 from __future__ import annotations
 
 import os
+import socket
 import threading
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -93,6 +94,7 @@ class SQS:
                 raise TypeError(f'unknown key "{key}" in config; {hint}')
         self.config = dict(config)
         self._loader: Any = None
+        self._prepared: dict[tuple[str | None, str | None, int, int], Any] = {}
         self._forget()
         _transports.add(self)
 
@@ -124,6 +126,26 @@ class SQS:
         self._loader.load_data("partitions")
         self._loader.load_data("sdk-default-configuration")
         model.operation_model("ReceiveMessage")
+        # The first name that is looked up imports this, in each process anew.
+        socket.getaddrinfo("127.0.0.1", 80)
+
+    def prepared(self, ref: QueueRef, wait_seconds: int, connections: int) -> Any:
+        """A consumer's client that was made before the fork, or is made now.
+
+        Each process may have a copy of one that has called nobody yet: it holds no connection.
+        """
+        key = (ref.region, ref.endpoint, wait_seconds, connections)
+        with self._lock:
+            client = self._prepared.get(key)
+            if client is None:
+                config = lean_config(wait_seconds, connections)
+                client = self._prepared[key] = self.new_client(ref, config)
+        return client
+
+    def unprepare(self) -> None:
+        """Make new clients from now on: with credentials that are looked up anew."""
+        with self._lock:
+            self._prepared.clear()
 
     def new_session(self) -> boto3.session.Session:
         """A session of its own, with the loader that all share."""
@@ -245,6 +267,7 @@ class QueueClient:
     def renew(self) -> None:
         """Look up credentials anew for the next call."""
         with self._lock:
+            self._sqs.unprepare()
             self._made = None
             self._url = self._ref.url
 
@@ -252,7 +275,27 @@ class QueueClient:
         """Make the client now. Calls nobody if the credentials are static."""
         with self._lock:
             if self._made is None:
-                self._made = self._sqs.new_client(self._ref, self._lean_config())
+                self._made = self._sqs.prepared(self._ref, self._wait_seconds, self._connections)
+
+    def rehearse(self) -> None:
+        """Go through each call once, up to the network but not over it.
+
+        What botocore makes lazily is then made, and shared by the processes forked from this one.
+        """
+        self.prepare()
+        client = self._made
+        client.meta.events.register("before-send.sqs", _answer_nothing, unique_id="squids-rehearsal")
+        try:
+            url = self._ref.url or "https://sqs.invalid/0/rehearsal"
+            client.get_queue_url(QueueName="rehearsal")
+            client.receive_message(
+                QueueUrl=url, MaxNumberOfMessages=1, WaitTimeSeconds=0, VisibilityTimeout=1
+            )
+            client.delete_message_batch(QueueUrl=url, Entries=[{"Id": "0", "ReceiptHandle": "none"}])
+            entry = {"Id": "0", "ReceiptHandle": "none", "VisibilityTimeout": 0}
+            client.change_message_visibility_batch(QueueUrl=url, Entries=[entry])
+        finally:
+            client.meta.events.unregister("before-send.sqs", unique_id="squids-rehearsal")
 
     def _client(self) -> tuple[Any, str]:
         client, url = self._made, self._url
@@ -263,19 +306,22 @@ class QueueClient:
                 url = self._url = self._url or fetch_queue_url(client, self._ref)
         return client, url
 
-    def _lean_config(self) -> Config:
-        import botocore
-        from botocore.config import Config
 
-        return Config(
-            user_agent=f"squids Botocore/{botocore.__version__}",
-            parameter_validation=False,
-            retries={"total_max_attempts": 1, "mode": "standard"},
-            connect_timeout=CONNECT_TIMEOUT,
-            read_timeout=self._wait_seconds + READ_MARGIN,
-            max_pool_connections=self._connections,
-            tcp_keepalive=True,
-        )
+def lean_config(wait_seconds: int, connections: int) -> Config:
+    """A consumer's own calls: no validation of our parameters, no user agent built anew for each, no retries
+    but ours."""
+    import botocore
+    from botocore.config import Config
+
+    return Config(
+        user_agent=f"squids Botocore/{botocore.__version__}",
+        parameter_validation=False,
+        retries={"total_max_attempts": 1, "mode": "standard"},
+        connect_timeout=CONNECT_TIMEOUT,
+        read_timeout=wait_seconds + READ_MARGIN,
+        max_pool_connections=connections,
+        tcp_keepalive=True,
+    )
 
 
 RECEIVE_ATTRIBUTES = ["ApproximateReceiveCount", "SentTimestamp"]
@@ -303,6 +349,22 @@ def read_message(message: Mapping[str, Any]) -> Received:
         int(sent) / 1000 if sent else None,
         attributes.get("MessageGroupId"),
     )
+
+
+class _EmptyAnswer:
+    """The body of an answer that came over no network."""
+
+    def stream(self, *_: object, **__: object) -> Iterator[bytes]:
+        yield b"{}"
+
+
+def _answer_nothing(request: Any, **_: object) -> Any:
+    """For botocore's before-send event: an empty answer instead of a request.
+    https://docs.aws.amazon.com/botocore/latest/topics/events.html"""
+    from botocore.awsrequest import AWSResponse
+
+    headers: Any = {"content-type": "application/x-amz-json-1.0"}
+    return AWSResponse(request.url, 200, headers, _EmptyAnswer())
 
 
 def _read_batch(answer: Mapping[str, Any], ids: Sequence[str]) -> BatchAnswer:

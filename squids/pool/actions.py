@@ -53,6 +53,13 @@ class Call:
     batch: Batch
 
 
+@dataclass(frozen=True, slots=True)
+class Dismiss:
+    """Let a worker leave: it has nothing to do, and is one too many."""
+
+    worker: int
+
+
 class Notice(Enum):
     """What people should know. The value is the log's `action`."""
 
@@ -80,4 +87,4 @@ class Report:
     details: dict[str, object] = field(default_factory=dict)
 
 
-Action = Receive | Recover | Hand | Recall | Kill | Call | Report
+Action = Receive | Recover | Hand | Recall | Kill | Call | Dismiss | Report

@@ -65,6 +65,10 @@ class CallThreads:
         else:
             self._waiting.append(work_of)
 
+    def allow(self, count: int) -> None:
+        """Up to so many threads from now on, if that is more."""
+        self._most = max(self._most, count)
+
     def close(self) -> None:
         """Threads leave once they are free."""
         for mailbox in self._mailboxes:

@@ -20,6 +20,8 @@ from squids.options import ConsumerOptions
 from squids.pool.inflight import Limits
 from squids.pool.pooled_consumer import PooledConsumer, PoolSettings
 from squids.pool.preload import Unforkable
+from squids.pool.supervised import obey
+from squids.process.channel import Channel
 from squids.process.zygote_handle import ZygoteHandle
 from squids.queues import QueueRef
 from squids.retry import RetryPolicy
@@ -50,7 +52,7 @@ def start_zygote(
         # What is alive now is shared by all, and so counts once: the client too, where making it asks nobody
         # for credentials. No collection shall touch, and so copy, it.
         if app.sqs.has_static_credentials():
-            client.prepare()
+            client.rehearse()
         gc.collect()
         gc.freeze()
         return ZygoteHandle.fork(app, title)
@@ -97,20 +99,35 @@ def client_of(app: App, settings: PoolSettings) -> QueueClient:
 
 
 def run(
-    app: App, options: ConsumerOptions, settings: PoolSettings, client: QueueClient, zygote: ZygoteHandle
+    app: App,
+    options: ConsumerOptions,
+    settings: PoolSettings,
+    client: QueueClient,
+    zygote: ZygoteHandle,
+    owner: Channel | None = None,
 ) -> ExitCode:
-    """Consume until told to stop. Leaves the process itself if a receive cannot be waited for."""
+    """Consume until told to stop. Leaves the process itself if a receive cannot be waited for.
+
+    `owner`: the socket to a supervisor, which is obeyed, and told how things are.
+    """
     # What comes and goes here is messages, in no cycles: looking for cycles at each seventh of them costs
     # more CPU than it frees memory.
     gc.set_threshold(20_000, 20, 20)
-    return asyncio.run(_run(app, options, settings, client, zygote))
+    return asyncio.run(_run(app, options, settings, client, zygote, owner))
 
 
 async def _run(
-    app: App, options: ConsumerOptions, settings: PoolSettings, client: QueueClient, zygote: ZygoteHandle
+    app: App,
+    options: ConsumerOptions,
+    settings: PoolSettings,
+    client: QueueClient,
+    zygote: ZygoteHandle,
+    owner: Channel | None,
 ) -> ExitCode:
     consumer = PooledConsumer(settings, client, zygote)
     loop = asyncio.get_running_loop()
+    if owner is not None:
+        obey(consumer, owner, loop)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, consumer.stop, signal.Signals(number).name)
     loop.add_signal_handler(signal.SIGUSR1, consumer.report_state)

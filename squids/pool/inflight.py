@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
-from squids.pool.actions import Action, Call, Hand, Kill, Notice, Recall, Receive, Recover, Report
+from squids.pool.actions import Action, Call, Dismiss, Hand, Kill, Notice, Recall, Receive, Recover, Report
 from squids.pool.batches import Batch, Entry, Lingering, Operation
 from squids.pool.groups import Groups
 from squids.pool.heartbeat import Heartbeat
@@ -100,6 +100,7 @@ class InFlight:
         self._ready: deque[str] = deque()
         self._workers: dict[int, dict[int, HeldMessage]] = {}
         self._idle: list[int] = []
+        self._retired: set[int] = set()
         self._running = 0
         self._heartbeat = Heartbeat(limits.visibility)
         self._deletes = Lingering()
@@ -111,6 +112,8 @@ class InFlight:
         self._ask_later: float | None = None
         self._deadline: float | None = None
         self._recovering: set[int] = set()
+        self.paused = False
+        """Nothing is received; what is held goes on."""
         self.done = 0
         self.failed = 0
 
@@ -139,11 +142,30 @@ class InFlight:
     def worker_ready(self, worker: int) -> None:
         """A worker waits for its first job."""
         self._workers[worker] = {}
-        self._idle.append(worker)
+        self._is_idle(worker)
+
+    def _is_idle(self, worker: int) -> None:
+        if worker in self._retired:
+            self._actions.append(Dismiss(worker))
+        else:
+            self._idle.append(worker)
+
+    def retire(self, worker: int) -> None:
+        """A worker is one too many: it is handed nothing more, and leaves when it has nothing to do."""
+        self._retired.add(worker)
+        if worker in self._idle:
+            self._idle.remove(worker)
+            self._actions.append(Dismiss(worker))
+
+    def resize(self, limits: Limits) -> None:
+        """The user wants another number of workers."""
+        self._limits = limits
+        self.prefetch.resize(limits.workers, limits.budget)
 
     def worker_gone(self, worker: int, started: int | None, how: str, now: float, jitter: float) -> None:
         """A worker is dead: `started` is the job it ran, if any; those behind it never started."""
         jobs = self._workers.pop(worker, {})
+        self._retired.discard(worker)
         if worker in self._idle:
             self._idle.remove(worker)
         for number, message in jobs.items():
@@ -185,7 +207,7 @@ class InFlight:
                     traceback=result.traceback,
                 )
         if not jobs:
-            self._idle.append(worker)
+            self._is_idle(worker)
 
     # Events: SQS.
 
@@ -311,7 +333,7 @@ class InFlight:
                 at = waiting.wakes_at()
                 if at is not None:
                     times.append(at)
-        if self.phase is Phase.RUNNING:
+        if self.phase is Phase.RUNNING and not self.paused:
             if self._ask_later is not None:
                 times.append(self._ask_later)
             if self.polls.trouble is not None and not len(self.polls):
@@ -532,6 +554,8 @@ class InFlight:
 
     def _ask(self, now: float) -> None:
         self._ask_later = None
+        if self.paused:
+            return
         if self._limits.exit_when_empty and not self._held and self.polls.queue_empty:
             if not len(self.polls):
                 self.stop(now)

@@ -7,14 +7,12 @@ import logging
 import signal
 from collections.abc import Sequence
 
-from squids.errors import BadMessage
 from squids.exit_codes import ExitCode
 from squids.pool.actions import Notice, Report
+from squids.pool.figures import task_of
 from squids.pool.inflight import InFlight, Limits, Phase
-from squids.pool.message import HeldMessage
 from squids.pool.worker_handle import WorkerHandle
 from squids.queues import QueueRef
-from squids.wire import decode
 
 log = logging.getLogger("squids")
 
@@ -101,6 +99,14 @@ def worker_ended(handle: WorkerHandle, how: str, status: int | None, busy: bool,
     )
 
 
+def paused(on: bool) -> None:
+    _say(logging.INFO, "paused" if on else "resumed", "receiving nothing" if on else "receiving again")
+
+
+def scaled(workers: int) -> None:
+    _say(logging.INFO, "scaled", f"{_count(workers, 'worker')} from now on")
+
+
 def replacing(slot: int, seconds: float) -> None:
     when = f" in {seconds:.1f} s" if seconds > 0.05 else ""
     _say(logging.INFO, "worker_restarted", f"worker {slot} is replaced{when}")
@@ -138,7 +144,7 @@ def report(report: Report, queue: QueueRef, start_trouble: bool) -> None:
         details["receive_count"] = message.receive_count
     level, text = _words(report, start_trouble)
     if report.notice is Notice.WORKER_LOST and message is not None:
-        details["task"] = _task_of(message)
+        details["task"] = task_of(message)
     traceback = details.pop("traceback", None)
     details.pop("error", None)
     details.pop("how", None)
@@ -182,13 +188,6 @@ def _words(report: Report, start_trouble: bool) -> tuple[int, str]:
             return logging.INFO, f"giving back {report.text}"
         case Notice.KILLING:
             return logging.WARNING, f"killing {report.text}"
-
-
-def _task_of(message: HeldMessage) -> str | None:
-    try:
-        return decode(message.body).task
-    except BadMessage:
-        return None
 
 
 def _signal_name(status: int | None) -> str | None:

@@ -13,18 +13,22 @@ import random
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from squids.exit_codes import ExitCode
 from squids.pool import narrator
-from squids.pool.actions import Action, Call, Hand, Kill, Recall, Receive, Recover, Report
+from squids.pool.actions import Action, Call, Dismiss, Hand, Kill, Notice, Recall, Receive, Recover, Report
 from squids.pool.batches import Batch
 from squids.pool.call_threads import Answer
+from squids.pool.figures import figures
 from squids.pool.inflight import InFlight, JobResult, Limits, Phase
 from squids.pool.polls import Poll
 from squids.pool.receiver import Receiver
+from squids.pool.reporter import Reporter
 from squids.pool.settler import Settler
 from squids.pool.worker_handle import WorkerHandle
+from squids.process.liveness import Liveness, Unheard
 from squids.process.protocol import Exited, Spawned, SpawnFailed
 from squids.process.restarts import GiveUp, RestartPolicy, Restarts
 from squids.process.zygote_handle import ZygoteHandle
@@ -37,6 +41,9 @@ WORKER_ENTRY = "squids.pool.worker_main:run"
 
 FORK_RETRY = 1.0
 """Seconds before a fork that the system refused is tried again."""
+
+ADVANCE_MARGIN = 45.0
+"""Seconds beyond its wait within which a receive is answered or fails: connecting, looking up credentials."""
 
 LEAVE_SECONDS = 2.0
 """How long idle workers may take to leave at the end, before they are left to the zygote."""
@@ -55,12 +62,21 @@ class PoolSettings:
     limits: Limits
     retry: RetryPolicy
     polling_wait_time: int
+    label: str = ""
+    """Not empty: workers print to the zygote's first owner, each as "label/slot"."""
+    log_level: str | None = None
+    """Not None: workers log as this consumer does, from this level on."""
 
 
 class PooledConsumer:
     """Runs until it is stopped, or cannot go on. `run` answers with the exit code."""
 
-    def __init__(self, settings: PoolSettings, client: QueueClient, zygote: ZygoteHandle) -> None:
+    def __init__(
+        self,
+        settings: PoolSettings,
+        client: QueueClient,
+        zygote: ZygoteHandle,
+    ) -> None:
         self._settings = settings
         self._client = client
         self._zygote = zygote
@@ -70,6 +86,7 @@ class PooledConsumer:
         self._restarts = Restarts(RestartPolicy(give_up_after=give_up_after))
         self._workers: dict[int, WorkerHandle] = {}
         self._ready: set[int] = set()
+        self._retired: set[int] = set()
         self._next_child = 1
         self._exit_code = ExitCode.OK
         self._timer: asyncio.TimerHandle | None = None
@@ -80,6 +97,13 @@ class PooledConsumer:
         self._announced = False
         self._start_trouble = False
         self.on_ready: Callable[[], None] = lambda: None
+        self._poll_started: dict[int, float] = {}
+        self.hear_of_life(Unheard())
+
+    def hear_of_life(self, liveness: Liveness) -> None:
+        """Tell this of the consumer's life. Before `run`."""
+        self.liveness = liveness
+        self._reporter = Reporter(liveness, self._figures, self._advances)
 
     async def run(self) -> ExitCode:
         """Start the workers, drain the queue, and leave when told to."""
@@ -98,6 +122,8 @@ class PooledConsumer:
         for slot in range(1, self._settings.limits.workers + 1):
             self._spawn(slot)
         narrator.started(self._settings.queue, self._settings.limits, budget)
+        self.liveness.booted()
+        self._reporter.start(self._loop)
         await self._done.wait()
         await self._leave()
         return self._exit_code
@@ -110,12 +136,41 @@ class PooledConsumer:
     def stop(self, reason: str) -> None:
         """Drain; called again, force."""
         now = time.monotonic()
+        self.liveness.stopping(reason)
         if self.inflight.phase is Phase.RUNNING:
             narrator.stopping(reason, self.inflight, self._settings.polling_wait_time)
             self.inflight.stop(now)
         else:
             narrator.forcing(reason)
             self.inflight.force(now)
+        self._decide()
+
+    def pause(self, on: bool) -> None:
+        """Stop receiving, or go on. What is held goes on all the same."""
+        if self.inflight.paused != on:
+            self.inflight.paused = on
+            narrator.paused(on)
+            self._reporter.nudge()
+            self._decide()
+
+    def scale(self, workers: int) -> None:
+        """Have this many workers. Those too many leave when their task has ended."""
+        limits = self._settings.limits
+        if workers == limits.workers or workers < 1:
+            return
+        budget = 2 * workers if limits.budget == 2 * limits.workers else limits.budget
+        limits = replace(limits, workers=workers, budget=budget)
+        self._settings = replace(self._settings, limits=limits)
+        self.inflight.resize(limits)
+        self._receiver.allow(self.inflight.prefetch.most_polls + 1)
+        narrator.scaled(workers)
+        for handle in self._workers.values():
+            if handle.slot > workers:
+                self._retired.add(handle.child)
+                self.inflight.retire(handle.child)
+        for slot in range(1, workers + 1):
+            self._spawn(slot)
+        self._reporter.nudge()
         self._decide()
 
     def report_state(self) -> None:
@@ -164,7 +219,9 @@ class PooledConsumer:
                 handle = self._workers[action.worker]
                 handle.assign(action.messages)
                 self._watch_writable(handle)
+                self._reporter.nudge()
             case Receive() | Recover():
+                self._poll_started[action.poll.number] = time.monotonic()
                 self._receiver.receive(action.poll, self._on_received)
             case Call():
                 self._settler.call(action.batch, self._on_settled)
@@ -173,12 +230,17 @@ class PooledConsumer:
                 self._watch_writable(self._workers[worker])
             case Kill(worker):
                 self._kill(self._workers[worker])
+            case Dismiss(worker):
+                self._workers[worker].dismiss()
             case Report():
                 narrator.report(action, self._settings.queue, self._start_trouble)
+                if action.notice in (Notice.DEGRADED, Notice.HEALED):
+                    self.liveness.degraded(action.text if action.notice is Notice.DEGRADED else None)
 
     # SQS's answers.
 
     def _on_received(self, poll: Poll, answer: Answer[list[Received]]) -> None:
+        self._poll_started.pop(poll.number, None)
         if answer.error is not None:
             self._receive_failed(poll, answer.error)
         else:
@@ -187,6 +249,7 @@ class PooledConsumer:
             if not self._announced:
                 self._announced = True
                 narrator.ready(self._settings.queue, len(self._ready))
+                self.liveness.ready()
                 self.on_ready()
         self._decide()
 
@@ -203,6 +266,15 @@ class PooledConsumer:
             self._decide()
             self.stop(trouble.text)
 
+    def _advances(self, now: float) -> bool:
+        """Whether each receive is answered, or fails, in time."""
+        longest = self._settings.polling_wait_time + ADVANCE_MARGIN
+        return all(now - started <= longest for started in self._poll_started.values())
+
+    def _figures(self) -> dict[str, Any]:
+        workers = self._settings.limits.workers
+        return figures(self.inflight, self._workers.values(), self._ready, workers, self._reporter.times)
+
     def _on_settled(self, batch: Batch, answer: Answer[BatchAnswer]) -> None:
         now = time.monotonic()
         if answer.value is None:
@@ -216,7 +288,7 @@ class PooledConsumer:
     # Workers.
 
     def _spawn(self, slot: int) -> None:
-        if self._zygote_gone or self.inflight.phase is not Phase.RUNNING:
+        if self._zygote_gone or self.inflight.phase is not Phase.RUNNING or not self._is_wanted(slot):
             return
         try:
             handle = WorkerHandle(self._next_child, slot)
@@ -228,14 +300,20 @@ class PooledConsumer:
         self._zygote.spawn(
             handle.child,
             WORKER_ENTRY,
-            {"queue": self._settings.queue.name},
-            title=f"squids: {self._settings.queue.name} worker {slot}",
+            {"queue": self._settings.queue.name, "log_level": self._settings.log_level},
+            title=f"squids: {self._settings.label or self._settings.queue.name} worker {slot}",
             orphan_grace=self._settings.limits.visibility / 2,
             descriptors=handle.descriptors,
+            label=f"{self._settings.label}/{slot}" if self._settings.label else "",
         )
         self._watch_zygote_writable()
         handle.handed_over()
         self._loop.add_reader(handle.channel.fileno(), self._hear_worker, handle)
+
+    def _is_wanted(self, slot: int) -> bool:
+        """Whether there is to be a worker in this slot, and is none."""
+        taken = {handle.slot for handle in self._workers.values() if handle.child not in self._retired}
+        return slot <= self._settings.limits.workers and slot not in taken
 
     def _spawn_refused(self, slot: int, reason: str) -> None:
         narrator.spawn_failed(slot, reason, FORK_RETRY)
@@ -255,6 +333,7 @@ class PooledConsumer:
             self.inflight.worker_ready(handle.child)
         if results:
             self._restarts.progress()
+            self._reporter.times.extend(result.seconds for result in results if result.seconds)
             self.inflight.results(handle.child, results, time.monotonic(), random.random())
 
     def _watch_writable(self, handle: WorkerHandle) -> None:
@@ -290,9 +369,12 @@ class PooledConsumer:
         now = time.monotonic()
         jobs = self.inflight.running_on(handle.child)
         number = started[0] if started else None
-        narrator.worker_ended(handle, how, status, bool(jobs), self.inflight.phase)
+        dismissed = handle.child in self._retired
+        self._retired.discard(handle.child)
+        if not dismissed or jobs:
+            narrator.worker_ended(handle, how, status, bool(jobs), self.inflight.phase)
         self.inflight.worker_gone(handle.child, number, how, now, random.random())
-        if self.inflight.phase is Phase.RUNNING and not self._zygote_gone:
+        if self.inflight.phase is Phase.RUNNING and not self._zygote_gone and self._is_wanted(handle.slot):
             self._replace(handle.slot, now)
 
     def _replace(self, slot: int, now: float) -> None:
@@ -353,6 +435,7 @@ class PooledConsumer:
     async def _leave(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        self._reporter.stop()
         self._receiver.close()
         self._settler.close()
         for handle in self._workers.values():

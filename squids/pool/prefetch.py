@@ -120,6 +120,10 @@ class Prefetch:
         self.deep = False
         self._starved_since: float | None = None
 
+    def resize(self, workers: int, budget: int) -> None:
+        self.workers = workers
+        self.budget = budget
+
     @property
     def most_polls(self) -> int:
         """Receives that may run at once: more than one only where there is room for more than ten."""

@@ -7,13 +7,19 @@ fresh interpreter for each process.
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
+import sysconfig
 import threading
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from squids.loading import load_app
+from squids.options import ConsumerOptions
+from squids.process import log_format
+from squids.queues import QueueRef
 
 if TYPE_CHECKING:
     from squids.app import App
@@ -27,6 +33,62 @@ def load(args: dict[str, Any]) -> App:
     app = load_app(str(args["app"]))
     app.sqs.warm()
     return app
+
+
+def load_shared(args: dict[str, Any]) -> tuple[App, str, dict[str, Any]]:
+    """What a supervisor's zygote imports: the app; what of it no fork may cross; and what there is to know.
+
+    `consumers` are the options of those that will be forked: their clients are made here, where nobody has to
+    be asked for credentials.
+    """
+    log_format.configure(args["log_level"], "record")
+    sockets = sockets_open()
+    imported_at = time.time()
+    app = load(args)
+    unforkable = unforkable_since(sockets)
+    if not unforkable:
+        for module in SHARED:
+            importlib.import_module(module)
+        _make_clients(app, args["consumers"])
+    tasks: dict[str, list[str]] = {}
+    for name, task in app.tasks.items():
+        tasks.setdefault(QueueRef.parse(task.queue).name, []).append(name)
+    facts = {"imported_at": imported_at, "files": files_imported(), "tasks": tasks}
+    return app, str(unforkable) if unforkable else "", facts
+
+
+SHARED = ("squids.pool.consumer_child", "squids.pool.worker_main", "asyncio.selector_events")
+"""What all children need."""
+
+
+def _make_clients(app: App, consumers: list[dict[str, Any]]) -> None:
+    from squids.pool.consumer_main import client_of, settings_of
+
+    if not app.sqs.has_static_credentials():
+        return
+    for options in consumers:
+        try:
+            settings = settings_of(ConsumerOptions(**options), QueueRef.parse(options["queue"]))
+            client_of(app, settings).rehearse()
+        except Exception:
+            return  # No region, say. The consumer will meet it too, and tell of it.
+
+
+def files_imported() -> list[tuple[str, int, int]]:
+    """The files of all modules but the standard library's: path, time of the last change in ns, size."""
+    standard = tuple(sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib"))
+    packages = tuple(sysconfig.get_path(name) + os.sep for name in ("purelib", "platlib"))
+    found = []
+    for module in list(sys.modules.values()):
+        path = getattr(module, "__file__", None)
+        if not path or (path.startswith(standard) and not path.startswith(packages)):
+            continue
+        try:
+            status = os.stat(path)
+        except OSError:
+            continue
+        found.append((path, status.st_mtime_ns, status.st_size))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,10 @@ class Receiver:
         wait = self._wait_seconds if poll.long else 0
         self._threads.submit(lambda: self._call(poll, wait), lambda answer: on_answer(poll, answer))
 
+    def allow(self, threads: int) -> None:
+        """Up to so many receives at once from now on, if that is more."""
+        self._threads.allow(threads)
+
     def close(self) -> None:
         self._threads.close()
 

@@ -57,6 +57,10 @@ class WorkerHandle:
             Assign([[m.number, m.message_id, m.body, m.receive_count, m.sent_at, m.group] for m in messages])
         )
 
+    def dismiss(self) -> None:
+        """Let it leave: what it still says is heard."""
+        self.channel.end_sending()
+
     def recall(self) -> None:
         self.channel.send(Recall())
 

@@ -120,6 +120,13 @@ class Channel:
             frames.extend(more)
         return frames
 
+    def end_sending(self) -> None:
+        """The peer sees the end of the socket; what it still sends is heard."""
+        try:
+            self._socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # It is gone already.
+
     def close(self) -> None:
         self.closed = True
         for _, descriptors in self._waiting:

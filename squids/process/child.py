@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import atexit
 import faulthandler
+import io
 import os
+import resource
+import signal
 import socket
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 Entry = Callable[[Any, socket.socket, list[int], dict[str, Any]], int]
@@ -28,6 +31,10 @@ def run_and_exit(
         set_title(title)
         if not faulthandler.is_enabled():
             faulthandler.enable()
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(line_buffering=True)  # Whoever reads a log wants to see it now.
+        faulthandler.register(signal.SIGUSR2)  # What each thread does, to standard error.
         channel = socket.socket(fileno=descriptors[0])
         code = entry(preloaded, channel, descriptors[1:], args)
     except SystemExit as request:
@@ -39,6 +46,30 @@ def run_and_exit(
     finally:
         leave(code)
     raise AssertionError("not reached")
+
+
+def print_to(descriptor: int) -> None:
+    """Have all that is printed go there."""
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)
+
+
+LIMITS = ("as", "core", "cpu", "data", "fsize", "memlock", "nofile", "nproc", "rss", "stack")
+"""The resource limits that can be set, by their names in getrlimit(2)."""
+
+
+def bound(nice: int, limits: Mapping[str, int | None]) -> None:
+    """Set this process's priority and soft limits. OSError or ValueError if the system refuses."""
+    if nice:
+        os.setpriority(os.PRIO_PROCESS, 0, nice)
+    for name, soft in limits.items():
+        kind = getattr(resource, f"RLIMIT_{name.upper()}")
+        hard = resource.getrlimit(kind)[1]
+        wanted = resource.RLIM_INFINITY if soft is None else soft
+        if hard != resource.RLIM_INFINITY and (wanted == resource.RLIM_INFINITY or wanted > hard):
+            wanted = hard
+        resource.setrlimit(kind, (wanted, hard))
 
 
 def leave(code: int) -> NoReturn:

@@ -11,7 +11,9 @@ import os
 import sys
 from typing import NoReturn
 
-from squids.process.child import run_and_exit, set_title
+from squids.errors import ConfigurationError, SquidsError
+from squids.exit_codes import ExitCode
+from squids.process.child import bound, leave, run_and_exit, set_title
 from squids.process.entry_points import resolve
 from squids.process.signals import restore_defaults
 
@@ -24,6 +26,11 @@ def main(argv: list[str]) -> NoReturn:
     for descriptor in spec["descriptors"]:
         os.set_inheritable(descriptor, False)  # They were, to come here; programs of tasks get none.
     set_title(spec["title"])
-    preloaded = resolve(spec["preload_entry"])(spec["preload_args"])
+    try:
+        bound(spec["nice"], spec["limits"])
+        preloaded = resolve(spec["preload_entry"])(spec["preload_args"])
+    except (SquidsError, OSError, ValueError) as error:
+        sys.stderr.write(f"squids: {spec['title'].removeprefix('squids: ')} cannot start: {error}\n")
+        leave(ExitCode.CONFIG if isinstance(error, ConfigurationError) else ExitCode.FAILURE)
     entry = resolve(spec["entry"])
     run_and_exit(entry, preloaded, spec["descriptors"], spec["args"], spec["title"])

@@ -20,9 +20,12 @@ _STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {
 
 
 def configure(level: str, style: str, stream: TextIO | None = None) -> None:
-    """Send the lines of all loggers to `stream` (standard error), in `style` "text" or "json"."""
+    """Send the lines of all loggers to `stream` (standard error), in `style` "text", "json" or "record".
+
+    "record" is what a supervisor reads: it writes the lines that people see.
+    """
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
+    handler.setFormatter(_FORMATTERS[style]())
     root = logging.getLogger()
     for old in list(root.handlers):
         root.removeHandler(old)
@@ -79,6 +82,23 @@ class JsonFormatter(logging.Formatter):
             return json.dumps(event, default=str, ensure_ascii=False, allow_nan=False)
         except (TypeError, ValueError):  # A key that is no text, NaN, a circle: told as text.
             return json.dumps({key: _plain(value) for key, value in event.items()}, ensure_ascii=False)
+
+
+class RecordFormatter(JsonFormatter):
+    """For a supervisor: JSON behind a record separator, so that it is told from what tasks print.
+    https://www.rfc-editor.org/rfc/rfc7464"""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return RECORD + super().format(record)
+
+
+RECORD = "\x1e"
+
+_FORMATTERS: dict[str, type[logging.Formatter]] = {
+    "text": TextFormatter,
+    "json": JsonFormatter,
+    "record": RecordFormatter,
+}
 
 
 def _plain(value: object) -> object:

@@ -6,8 +6,8 @@ list on the wire, whose first item is its tag.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, get_args
 
 from squids.process.frames import encode
 
@@ -24,6 +24,11 @@ class Spawn:
     orphan_grace: float
     descriptors: int
     owns_children: bool = False
+    label: str = ""
+    """Not empty: what the child prints goes to the zygote's first owner, under this label."""
+    nice: int = 0
+    limits: dict[str, int | None] = field(default_factory=dict)
+    """Soft resource limits by name; None is unlimited. The children it owns have them and `nice` too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +52,14 @@ class SpawnFailed:
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """Send a signal to a child, or to its whole process group."""
+    """Send a signal to a child, or to its whole process group, or to all that belongs to it."""
 
     tag: ClassVar[str] = "kill"
     child: int
     signal: int
     group: bool = True
+    tree: bool = False
+    """Also to the groups of the children that it owns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,107 @@ class Exited:
     status: int
     cpu: float = 0.0
     max_rss: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Preloaded:
+    """A zygote that its owner started has imported what children share; `facts` are the preload entry's.
+
+    `unforkable` says what the import left behind that no fork may cross; such a zygote leaves at once.
+    """
+
+    tag: ClassVar[str] = "preloaded"
+    unforkable: str
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PreloadFailed:
+    """The import failed, and the zygote leaves. `hopeless`: a restart cannot heal it."""
+
+    tag: ClassVar[str] = "preload_failed"
+    hopeless: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """The read end of what a child prints travels beside. It ends when all that may print have ended."""
+
+    tag: ClassVar[str] = "output"
+    label: str
+    pid: int
+
+
+# Between a supervisor and its consumers.
+
+
+@dataclass(frozen=True, slots=True)
+class Booted:
+    """The consumer's loop runs."""
+
+    tag: ClassVar[str] = "booted"
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Its first receive was answered."""
+
+    tag: ClassVar[str] = "ready"
+
+
+@dataclass(frozen=True, slots=True)
+class Degraded:
+    """It cannot do its work, for this reason, and tries on. None: it can again."""
+
+    tag: ClassVar[str] = "degraded"
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What it is doing."""
+
+    tag: ClassVar[str] = "figures"
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """Its receive loop advances, and nothing else is to be told."""
+
+    tag: ClassVar[str] = "alive"
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """It drains, for this reason."""
+
+    tag: ClassVar[str] = "stopping"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Stop receiving, let what runs end, leave. The second time: kill what runs."""
+
+    tag: ClassVar[str] = "drain"
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Stop receiving, or go on."""
+
+    tag: ClassVar[str] = "pause"
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Have this many workers."""
+
+    tag: ClassVar[str] = "scale"
+    workers: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +205,20 @@ class Recall:
     tag: ClassVar[str] = "recall"
 
 
-Frame = Spawn | Spawned | SpawnFailed | Kill | Exited | WorkerReady | Assign | Results | Recall
+Life = Booted | Ready | Degraded | Figures | Alive | Stopping
+"""What a consumer tells its supervisor."""
 
-_FRAMES: dict[str, type[Frame]] = {
-    frame.tag: frame
-    for frame in (Spawn, Spawned, SpawnFailed, Kill, Exited, WorkerReady, Assign, Results, Recall)
-}
+Command = Drain | Pause | Scale
+"""What a supervisor tells its consumer."""
+
+FromZygote = Preloaded | PreloadFailed | Spawned | SpawnFailed | Exited | Output
+
+Frame = Spawn | Kill | FromZygote | Life | Command | WorkerReady | Assign | Results | Recall
+
+_FRAMES: dict[str, type[Frame]] = {frame.tag: frame for frame in get_args(Frame)}
+
+PROTOCOL = 1
+"""What both ends of a socket must have in common, where they may be of different versions of squids."""
 
 
 def to_wire(frame: Frame) -> list[Any]:

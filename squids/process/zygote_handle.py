@@ -9,13 +9,15 @@ import subprocess
 import sys
 import time
 import traceback
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
 from squids.process.channel import MAX_DESCRIPTORS, Channel
 from squids.process.child import leave, set_title
-from squids.process.protocol import Exited, Kill, Spawn, Spawned, SpawnFailed
-from squids.process.zygote_main import Zygote, interpreter_of
+from squids.process.interpreter import interpreter_of
+from squids.process.protocol import PROTOCOL, FromZygote, Kill, Output, Spawn
+from squids.process.zygote_main import Zygote
 
 
 class ZygoteHandle:
@@ -26,6 +28,9 @@ class ZygoteHandle:
         self.channel = Channel(sock)
         self._process = process
         self._status: int | None = None
+        self._answerable = True
+        self._outputs: deque[int | None] = deque()
+        """Of each Output that is not whole yet."""
 
     @classmethod
     def fork(cls, preloaded: Any, title: str) -> ZygoteHandle:
@@ -51,22 +56,86 @@ class ZygoteHandle:
             leave(code)
 
     @classmethod
+    def inherited(cls, sock: socket.socket) -> ZygoteHandle:
+        """The one that made this process, which is its child; somebody else is answerable for it."""
+        handle = cls(os.getppid(), sock)
+        handle._answerable = False
+        return handle
+
+    @classmethod
     def exec(cls, preload_entry: str, preload_args: dict[str, Any], title: str) -> ZygoteHandle:
         """Start it as a fresh interpreter, whose children are fresh interpreters too."""
+        return cls._start(preload_entry, preload_args, title, preload=False, path=sys.path, protocol=None)
+
+    @classmethod
+    def start(
+        cls,
+        preload_entry: str,
+        preload_args: dict[str, Any],
+        title: str,
+        *,
+        preload: bool,
+        python: str | None,
+        output: int,
+        **process: Any,
+    ) -> ZygoteHandle:
+        """Start it as a fresh interpreter, which says Preloaded or PreloadFailed.
+
+        `preload`: it imports what its children share, and forks them; else they are fresh interpreters.
+        `python`: another interpreter, by its path as written. `output`: where it prints. `process`: what else
+        subprocess.Popen takes (cwd, env, user, group, umask). OSError if the system refuses.
+        """
+        return cls._start(
+            preload_entry,
+            preload_args,
+            title,
+            preload=preload,
+            path=None,
+            protocol=PROTOCOL,
+            python=python,
+            stdout=output,
+            stderr=output,
+            **process,
+        )
+
+    @classmethod
+    def _start(
+        cls,
+        preload_entry: str,
+        preload_args: dict[str, Any],
+        title: str,
+        *,
+        preload: bool,
+        path: list[str] | None,
+        protocol: int | None,
+        python: str | None = None,
+        **process: Any,
+    ) -> ZygoteHandle:
         ours, theirs = socket.socketpair()
         spec = {
-            "path": sys.path,
+            "path": path,
             "title": title,
+            "preload": preload,
             "preload_entry": preload_entry,
             "preload_args": preload_args,
             "descriptor": theirs.fileno(),
+            "owner": os.getpid(),
+            "protocol": protocol,
         }
-        command = interpreter_of("squids.process.zygote_main", spec)
-        process = subprocess.Popen(
-            command, pass_fds=[theirs.fileno()], process_group=0, stdin=subprocess.DEVNULL
-        )
-        theirs.close()
-        return cls(process.pid, ours, process)
+        try:
+            started = subprocess.Popen(
+                interpreter_of("squids.process.zygote_start", spec, python),
+                pass_fds=[theirs.fileno()],
+                process_group=0,
+                stdin=subprocess.DEVNULL,
+                **process,
+            )
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        return cls(started.pid, ours, started)
 
     @property
     def gone(self) -> bool:
@@ -83,29 +152,54 @@ class ZygoteHandle:
         orphan_grace: float,
         descriptors: Sequence[int],
         owns_children: bool = False,
+        label: str = "",
+        nice: int = 0,
+        limits: dict[str, int | None] | None = None,
     ) -> None:
         """Ask for a child. The answer is Spawned or SpawnFailed; the descriptors may be closed at once.
 
-        `orphan_grace`: seconds that it may outlive this owner. ValueError: more descriptors than can be sent.
+        `orphan_grace`: seconds that it may outlive this owner. `label`: what it prints goes to the zygote's
+        first owner, under this name. ValueError: more descriptors than can be sent.
         """
         if len(descriptors) > MAX_DESCRIPTORS:
             raise ValueError(f"{len(descriptors)} descriptors are more than {MAX_DESCRIPTORS}")
-        frame = Spawn(child, entry, args, title, orphan_grace, len(descriptors), owns_children)
+        frame = Spawn(
+            child,
+            entry,
+            args,
+            title,
+            orphan_grace,
+            len(descriptors),
+            owns_children,
+            label,
+            nice,
+            limits or {},
+        )
         self.channel.send(frame, descriptors)
 
-    def kill(self, child: int, number: int, *, group: bool = True) -> None:
-        """Ask for a signal to a child."""
-        self.channel.send(Kill(child, int(number), group))
+    def kill(self, child: int, number: int, *, group: bool = True, tree: bool = False) -> None:
+        """Ask for a signal to a child, to its group, or to all that belongs to it."""
+        self.channel.send(Kill(child, int(number), group, tree))
 
-    def receive(self) -> list[Spawned | SpawnFailed | Exited]:
+    def receive(self) -> list[FromZygote]:
         """What it reported since."""
+        return [frame for frame in self.channel.receive() if isinstance(frame, FromZygote)]
+
+    def receive_with_outputs(self) -> list[tuple[FromZygote, int | None]]:
+        """What it reported in one read of the socket. With an Output comes its descriptor, the caller's to
+        close; None if this process can open no more."""
+        frames, descriptors = self.channel.receive_with_descriptors()
+        if descriptors is not None:
+            self._outputs.append(descriptors[0] if descriptors else None)
         return [
-            frame for frame in self.channel.receive() if isinstance(frame, Spawned | SpawnFailed | Exited)
+            (frame, self._outputs.popleft() if isinstance(frame, Output) and self._outputs else None)
+            for frame in frames
+            if isinstance(frame, FromZygote)
         ]
 
     def reap(self) -> int | None:
         """Its exit status, if it is dead and was not reaped by somebody else."""
-        if self._status is None:
+        if self._status is None and self._answerable:
             if self._process is not None:
                 self._status = self._process.poll()
             else:
@@ -119,6 +213,8 @@ class ZygoteHandle:
     def wait(self, seconds: float) -> int | None:
         """Its exit status, waited for up to so many seconds; None if it still lives."""
         deadline = time.monotonic() + seconds
+        if not self._answerable:
+            return None
         if hasattr(os, "pidfd_open"):
             try:
                 descriptor = os.pidfd_open(self.pid)

@@ -17,7 +17,6 @@ cannot mean anybody else.
 from __future__ import annotations
 
 import errno
-import json
 import os
 import select
 import signal
@@ -26,15 +25,17 @@ import subprocess
 import sys
 import time
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from squids.process.channel import Channel
-from squids.process.child import leave, run_and_exit, set_title
+from squids.process.child import bound, leave, print_to, run_and_exit
 from squids.process.entry_points import resolve
 from squids.process.frames import FrameError
+from squids.process.interpreter import interpreter_of
 from squids.process.orphans import Orphans
-from squids.process.protocol import Exited, Frame, Kill, Spawn, Spawned, SpawnFailed
+from squids.process.protocol import Exited, Frame, Kill, Output, Spawn, Spawned, SpawnFailed
 from squids.process.signals import restore, restore_defaults
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -49,6 +50,9 @@ class _Owner:
     channel: Channel
     descriptors: deque[list[int]] = field(default_factory=deque)
     """Those of each Spawn that is not whole yet."""
+    nice: int = 0
+    limits: dict[str, int | None] = field(default_factory=dict)
+    """What each of its children gets."""
 
 
 @dataclass(eq=False, slots=True)
@@ -58,6 +62,7 @@ class _Child:
     grace: float
     owner: _Owner | None
     process: subprocess.Popen[bytes] | None = None
+    owns: _Owner | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +82,10 @@ class Zygote:
         self._owners: dict[int, _Owner] = {}
         self._children: dict[int, _Child] = {}
         self._orphans = Orphans()
-        self._add_owner(owner)
+        self._first = self._add_owner(owner)
+        self._outputs: dict[int, int] = {}
+        """By the child's pid, the read end of what it prints: read by the first owner, and here when that is
+        gone, so that no task fails because nobody reads what it prints."""
         self._wake_read, self._wake_write = os.pipe()
 
     def serve(self) -> None:
@@ -105,6 +113,9 @@ class Zygote:
         for descriptor, owner in self._owners.items():
             events = select.POLLIN | (select.POLLOUT if owner.channel.wants_write else 0)
             poll.register(descriptor, events)
+        unread = list(self._outputs.values()) if self._first.channel.closed else []
+        for descriptor in unread:
+            poll.register(descriptor, select.POLLIN)
         at = self._orphans.wakes_at()
         timeout = None if at is None else max(0.0, at - time.monotonic()) * 1000 + 1
         for descriptor, _ in poll.poll(timeout):
@@ -112,6 +123,8 @@ class Zygote:
                 os.read(self._wake_read, 4096)
             elif descriptor in self._owners:
                 self._hear(descriptor)
+            elif descriptor in unread and not _discard(descriptor):
+                self._close_output(descriptor)
 
     # Owners.
 
@@ -167,7 +180,9 @@ class Zygote:
                 ours, theirs = socket.socketpair()
                 descriptors.insert(1, theirs.detach())
                 new_owner = self._add_owner(ours)  # Before the fork: a child closes what its owners' are.
+                new_owner.nice, new_owner.limits = spawn.nice, spawn.limits
             child = self._start(owner, spawn, descriptors)
+            child.owns = new_owner
         except Exception as error:
             if new_owner is not None:
                 self._lose(new_owner.channel.fileno())
@@ -181,30 +196,58 @@ class Zygote:
             _close(descriptors)
 
     def _start(self, owner: _Owner, spawn: Spawn, descriptors: list[int]) -> _Child:
+        output = os.pipe() if spawn.label else None
+        nice, limits = spawn.nice or owner.nice, {**owner.limits, **spawn.limits}
         # A signal that comes before the child has its own dispositions waits until it has them.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
             if self._fresh is not None:
-                process = self._start_fresh(spawn, descriptors)
-                return _Child(spawn.child, process.pid, spawn.orphan_grace, owner, process)
-            return _Child(spawn.child, self._fork(spawn, descriptors), spawn.orphan_grace, owner)
+                process = self._start_fresh(spawn, descriptors, output, nice, limits)
+                child = _Child(spawn.child, process.pid, spawn.orphan_grace, owner, process)
+            else:
+                pid = self._fork(spawn, descriptors, output, nice, limits)
+                child = _Child(spawn.child, pid, spawn.orphan_grace, owner)
+        except BaseException:
+            _close([output[0]] if output else [])
+            raise
         finally:
+            _close([output[1]] if output else [])
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if output is not None:
+            self._outputs[child.pid] = output[0]
+            if not self._first.channel.closed:
+                self._first.channel.send(Output(spawn.label, child.pid), [output[0]])
+        return child
 
-    def _fork(self, spawn: Spawn, descriptors: list[int]) -> int:
+    def _fork(
+        self,
+        spawn: Spawn,
+        descriptors: list[int],
+        output: tuple[int, int] | None,
+        nice: int,
+        limits: Mapping[str, int | None],
+    ) -> int:
         entry = resolve(spawn.entry)  # Here, so that what it imports is shared by all.
         sys.stdout.flush()
         sys.stderr.flush()
         pid = os.fork()
         if pid == 0:
-            self._be_child(spawn, entry, descriptors)
+            self._be_child(spawn, entry, descriptors, output, nice, limits)
         try:
             os.setpgid(pid, pid)  # The child does so too; whoever comes first.
         except OSError:
             pass  # It was first, or is gone already.
         return pid
 
-    def _be_child(self, spawn: Spawn, entry: Any, descriptors: list[int]) -> NoReturn:
+    def _be_child(
+        self,
+        spawn: Spawn,
+        entry: Any,
+        descriptors: list[int],
+        output: tuple[int, int] | None,
+        nice: int,
+        limits: Mapping[str, int | None],
+    ) -> NoReturn:
         try:
             os.setpgid(0, 0)
             signal.set_wakeup_fd(-1)
@@ -215,13 +258,25 @@ class Zygote:
                 owner.channel.close()
                 for unused in owner.descriptors:
                     _close(unused)
+            _close(list(self._outputs.values()))
+            if output is not None:
+                os.close(output[0])
+                print_to(output[1])
+            bound(nice, limits)
             signal.pthread_sigmask(signal.SIG_SETMASK, [])
-        except OSError as error:
+        except (OSError, ValueError) as error:
             sys.stderr.write(f"squids: a child could not begin: {error}\n")
             leave(1)
         run_and_exit(entry, self._preloaded, descriptors, spawn.args, spawn.title)
 
-    def _start_fresh(self, spawn: Spawn, descriptors: list[int]) -> subprocess.Popen[bytes]:
+    def _start_fresh(
+        self,
+        spawn: Spawn,
+        descriptors: list[int],
+        output: tuple[int, int] | None,
+        nice: int,
+        limits: Mapping[str, int | None],
+    ) -> subprocess.Popen[bytes]:
         assert self._fresh is not None
         spec = {
             "path": sys.path,
@@ -231,20 +286,27 @@ class Zygote:
             "entry": spawn.entry,
             "args": spawn.args,
             "descriptors": descriptors,
+            "nice": nice,
+            "limits": limits,
         }
-        command = interpreter_of("squids.process.child_main", spec)
-        return subprocess.Popen(command, pass_fds=descriptors, process_group=0, stdin=subprocess.DEVNULL)
+        prints = output[1] if output is not None else None
+        return subprocess.Popen(
+            interpreter_of("squids.process.child_main", spec),
+            pass_fds=descriptors,
+            process_group=0,
+            stdin=subprocess.DEVNULL,
+            stdout=prints,
+            stderr=prints,
+        )
 
     def _kill(self, owner: _Owner, kill: Kill) -> None:
-        for child in self._children.values():
+        for child in list(self._children.values()):
             if child.number == kill.child and child.owner is owner:
-                try:
-                    if kill.group:
-                        os.killpg(child.pid, kill.signal)
-                    else:
-                        os.kill(child.pid, kill.signal)
-                except OSError:
-                    pass  # Dead, and soon reaped; or no signal at all.
+                if kill.tree:
+                    for other in list(self._children.values()):
+                        if other.owner is not None and other.owner is child.owns:
+                            _signal(other.pid, kill.signal, group=kill.group)
+                _signal(child.pid, kill.signal, group=kill.group)
                 return
 
     def _reap(self) -> None:
@@ -263,11 +325,17 @@ class Zygote:
             if not hasattr(os, "waitid"):
                 _kill_group(pid)
             self._orphans.ended(pid)
+            if not self._first.channel.closed and pid in self._outputs:
+                self._close_output(self._outputs[pid])  # Its first owner has its own.
             code = os.waitstatus_to_exitcode(status)
             if child.process is not None:
                 child.process.returncode = code
             cpu = usage.ru_utime + usage.ru_stime
             self._tell(child.owner, Exited(child.number, child.pid, code, cpu, usage.ru_maxrss))
+
+    def _close_output(self, descriptor: int) -> None:
+        self._outputs = {pid: other for pid, other in self._outputs.items() if other != descriptor}
+        os.close(descriptor)
 
 
 def become_subreaper() -> None:
@@ -290,6 +358,24 @@ def _dead_child() -> int | None:
     return dead.si_pid if dead else None
 
 
+def _discard(descriptor: int) -> bool:
+    """Read what is there, for nobody. False at the end."""
+    try:
+        return bool(os.read(descriptor, 65536))
+    except BlockingIOError:
+        return True
+
+
+def _signal(pid: int, number: int, *, group: bool) -> None:
+    try:
+        if group:
+            os.killpg(pid, number)
+        else:
+            os.kill(pid, number)
+    except OSError:
+        pass  # Dead, and soon reaped; or no signal at all.
+
+
 def _close(descriptors: list[int]) -> None:
     for descriptor in descriptors:
         os.close(descriptor)
@@ -300,35 +386,3 @@ def _kill_group(group: int) -> None:
         os.killpg(group, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
         pass  # Nobody is left in it, or only its dead leader (macOS says so this way).
-
-
-_START = """\
-import importlib.util, sys
-spec = importlib.util.spec_from_file_location("squids", {package!r})
-sys.modules["squids"] = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(sys.modules["squids"])
-from {module} import main
-main(sys.argv)
-"""
-
-
-def interpreter_of(module: str, spec: dict[str, Any]) -> list[str]:
-    """The command that runs a module's `main` in a fresh interpreter, with its specification as JSON.
-
-    Not by `-m`, which looks into the working directory first: an app's own `queue.py` would stand for the
-    standard library's. And this very copy of squids, wherever it came from: PyPI has another `squids`.
-    """
-    package = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "__init__.py")
-    program = _START.format(package=package, module=module)
-    return [sys.executable, "-P", "-c", program, json.dumps(spec)]
-
-
-def main(argv: list[str]) -> NoReturn:
-    """A zygote of fresh children, as an interpreter of its own. `argv`: the specification as JSON."""
-    spec = json.loads(argv[1])
-    sys.path[:] = spec["path"]
-    set_title(spec["title"])
-    fresh = Fresh(spec["preload_entry"], spec["preload_args"])
-    os.set_inheritable(spec["descriptor"], False)
-    Zygote(socket.socket(fileno=spec["descriptor"]), None, fresh).serve()
-    leave(0)

@@ -47,7 +47,7 @@ class Ground:
 
 @dataclass(frozen=True, slots=True)
 class BackoffSettings:
-    """Seconds before a restart: `first`, doubled up to `maximum`; `jitter` is the part that chance may take."""
+    """Seconds before a restart: `first`, doubled up to `maximum`; chance may take the part `jitter` of it."""
 
     first: float = 1.0
     maximum: float = 60.0
@@ -64,7 +64,10 @@ class MaxRestarts:
 
 @dataclass(frozen=True, slots=True)
 class LogFile:
-    """Where a program's lines go besides. `path` is absolute. `max_bytes` 0: rotated by others, if at all."""
+    """Where a program's lines go, instead of standard error. `path` is absolute.
+
+    `max_bytes` 0: others rotate it, if anybody does.
+    """
 
     path: str
     max_bytes: int = 0

@@ -10,7 +10,7 @@ import os
 import socket
 import sys
 
-from squids.process import zygote_main
+from squids.process import child
 from squids.process.child import leave
 from squids.process.zygote_main import Zygote
 
@@ -37,7 +37,7 @@ def main(argv: list[str]) -> None:
         refuse_first_fork()
     elif trouble == "waitid":
         del os.waitid  # As on macOS before Python 3.13.
-    zygote_main.set_title("squids: test zygote")
+    child.set_title("squids: test zygote")
     Zygote(socket.socket(fileno=int(argv[1])), {"preloaded": {"answer": 42}, "by": os.getpid()}, None).serve()
     leave(0)
 

@@ -1,0 +1,98 @@
+"""What `check` runs in a fresh interpreter for each app: imports it, and says what it found.
+
+With `aws` it also asks SQS about the queues, with the app's own configuration. Nothing is changed there: that a
+call is allowed shows in that SQS refuses it for another reason than access.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+from squids.errors import ConfigurationError, SquidsError
+from squids.pool.preload import load
+from squids.queues import QueueRef
+from squids.sqs import TroubleKind, classify
+
+LEAST_RECEIVES = 3
+"""A redrive policy that gives up sooner sends messages away that a restart or two met."""
+
+
+def main(argv: list[str]) -> None:
+    """Prints one line of JSON behind a mark, since the app may print, too."""
+    spec = json.loads(argv[1])
+    answer: dict[str, Any] = {}
+    try:
+        app = load({"app": spec["app"], "directory": os.getcwd()})
+        tasks: dict[str, list[str]] = {}
+        for name, task in app.tasks.items():
+            tasks.setdefault(QueueRef.parse(task.queue).name, []).append(name)
+        answer["tasks"] = tasks
+        if spec["aws"]:
+            answer["queues"] = {queue: queue_troubles(app, queue) for queue in spec["queues"]}
+    except SquidsError as error:
+        answer["error"] = str(error)
+        answer["hopeless"] = isinstance(error, ConfigurationError)
+    print(f"\n{spec['mark']}{json.dumps(answer)}", flush=True)
+    os._exit(0)  # Whatever the app started.
+
+
+def queue_troubles(app: Any, queue: str) -> list[str]:
+    """What is wrong with a queue, as far as SQS says."""
+    ref = QueueRef.parse(queue)
+    client = app.sqs.client(ref)
+    try:
+        url = app.sqs.queue_url(ref)
+    except Exception as error:
+        return [classify(error).text]
+    found = []
+    for name, call in (
+        ("ReceiveMessage", lambda: client.receive_message(QueueUrl=url, MaxNumberOfMessages=0)),
+        ("DeleteMessage", lambda: client.delete_message(QueueUrl=url, ReceiptHandle="none")),
+        (
+            "ChangeMessageVisibility",
+            lambda: client.change_message_visibility(QueueUrl=url, ReceiptHandle="none", VisibilityTimeout=0),
+        ),
+    ):
+        trouble = _trouble(call)
+        if trouble is not None:
+            found.append(f"{name}: {trouble}")
+    return found + _redrive(client, url)
+
+
+def _trouble(call: Any) -> str | None:
+    """Why it is not allowed. What SQS refuses for what it says is allowed."""
+    try:
+        call()
+    except Exception as error:
+        trouble = classify(error)
+        if trouble.kind in (
+            TroubleKind.DENIED,
+            TroubleKind.UNREACHABLE,
+            TroubleKind.NO_QUEUE,
+            TroubleKind.CREDENTIALS,
+            TroubleKind.EXPIRED,
+            TroubleKind.CONFIG,
+        ):
+            return trouble.text
+    return None
+
+
+def _redrive(client: Any, url: str) -> list[str]:
+    try:
+        answer = client.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"])
+    except Exception as error:
+        return [f"cannot see its redrive policy: {classify(error).text}"]
+    policy = answer.get("Attributes", {}).get("RedrivePolicy")
+    if not policy:
+        return ["has no dead-letter queue: a message that always fails comes back for ever"]
+    receives = int(json.loads(policy).get("maxReceiveCount", 0))
+    if receives < LEAST_RECEIVES:
+        return [f"maxReceiveCount is {receives}: {LEAST_RECEIVES} or more survive a restart or two"]
+    return []
+
+
+if __name__ == "__main__":
+    main(sys.argv)

@@ -1,0 +1,217 @@
+"""How answers of the supervisor look to a person, or to a program (`--json`)."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any
+
+Answer = dict[str, Any]
+
+
+def show(answer: Answer, *, as_json: bool) -> None:
+    """Print one answer. The end is the caller's."""
+    if as_json:
+        print(json.dumps(answer, ensure_ascii=False), flush=True)
+        return
+    match answer["type"]:
+        case "status":
+            print(status(answer, width()), flush=True)
+        case "result":
+            stream = sys.stdout if answer["ok"] else sys.stderr
+            print(f"{answer['queue']}: {_first_line_last(answer['text'])}", file=stream, flush=True)
+        case "text":
+            stream = sys.stderr if answer.get("error") else sys.stdout
+            print(answer["text"], file=stream, flush=True)
+        case "line":
+            print(answer["text"], flush=True)
+        case "event":
+            print(event(answer), flush=True)
+        case "why":
+            print(why(answer), flush=True)
+
+
+def _first_line_last(text: str) -> str:
+    """A traceback goes below its sentence."""
+    return text if "\n" not in text else f"\n{text}"
+
+
+def width() -> int:
+    """Columns that may be used: all, where the output is no terminal."""
+    if not sys.stdout.isatty():
+        return 10_000
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns
+    except OSError:
+        return 80
+
+
+def event(answer: Answer) -> str:
+    """One line."""
+    program = f" {answer['program']}" if answer["program"] else ""
+    text = answer["text"].splitlines()[0] if answer["text"] else ""
+    return f"{answer['at']}{program} {answer['event']}: {text}"
+
+
+def why(answer: Answer) -> str:
+    """The last deaths of a program, the newest last."""
+    lines = [f"{answer['queue']} is {answer['state']}{': ' if answer['reason'] else ''}{answer['reason']}"]
+    if not answer["deaths"]:
+        lines.append("  it has not died since the supervisor started")
+    for death in answer["deaths"]:
+        asked = " (asked for)" if death["asked"] else ""
+        lines.append(
+            f"  {death['at']}  pid {death['pid']}  {death['cause']} after {seconds(death['uptime'])}{asked}"
+        )
+        for job in death["running"]:
+            lines.append(
+                f"    was running {job['task']}, message {job['message_id']}, in worker {job['worker']}"
+            )
+        if not death["asked"]:
+            lines.extend(f"    | {line}" for line in death["lines"])
+    return "\n".join(lines)
+
+
+# The table of `status`.
+
+Column = tuple[str, Callable[[Answer], str], int]
+"""Title, text, and how early it goes when there is no room: the higher, the earlier. 0 stays."""
+
+
+def _workers(entry: Answer) -> str:
+    if entry["workers"] is None:
+        return "-"
+    return f"{entry['busy'] or 0}/{entry['workers']}"
+
+
+def _state(entry: Answer) -> str:
+    state: str = entry["state"].upper()
+    stale = "*" if (entry["code"] or {}).get("stale") else ""
+    return state + stale
+
+
+def _why(entry: Answer) -> str:
+    if entry["degraded"]:
+        return str(entry["degraded"])
+    if entry["retry_in"] is not None:
+        return f"again in {entry['retry_in']:.0f} s: {_last_line(entry['reason'])}"
+    if entry["replacement"] is not None:
+        return "being replaced"
+    if entry["leaving"]:
+        return f"pid {', '.join(map(str, entry['leaving']))} drains"
+    if entry["state"] in ("running", "paused", "stopped"):
+        return ""
+    return _last_line(entry["reason"])
+
+
+def _last_line(text: str) -> str:
+    return text.splitlines()[-1] if text else ""
+
+
+def _oldest(entry: Answer) -> str:
+    job = entry["oldest_task"]
+    if job is None:
+        return "-"
+    return f"{(job['task'] or '?').rpartition('.')[2]} {seconds(job['seconds'])}"
+
+
+def _last_exit(entry: Answer) -> str:
+    last = entry["last_exit"]
+    return "-" if last is None else str(last["cause"]).splitlines()[0][:40]
+
+
+COLUMNS: tuple[Column, ...] = (
+    ("NAME", lambda entry: entry["name"], 0),
+    ("STATE", _state, 0),
+    ("FOR", lambda entry: seconds(entry["seconds"]), 3),
+    ("PID", lambda entry: _or_dash(entry["pid"]), 2),
+    ("UPTIME", lambda entry: seconds(entry["uptime"]), 8),
+    ("RESTARTS", lambda entry: str(entry["restarts"]), 4),
+    ("WORKERS", _workers, 1),
+    ("HELD", lambda entry: _or_dash(entry["held"]), 6),
+    ("DONE/s", lambda entry: _rate(entry["done_per_second"]), 5),
+    ("FAILED", lambda entry: _or_dash(entry["failed"]), 5),
+    ("p50", lambda entry: seconds(entry["p50"]), 9),
+    ("p95", lambda entry: seconds(entry["p95"]), 7),
+    ("OLDEST", _oldest, 10),
+    ("CPU", lambda entry: "-" if entry["cpu"] is None else f"{entry['cpu'] * 100:.0f}%", 7),
+    ("MEM", lambda entry: _memory(entry["memory"]), 6),
+    ("LAST EXIT", _last_exit, 11),
+    ("WHY", _why, 0),
+)
+
+
+def status(answer: Answer, columns: int) -> str:
+    """The table, as wide as there is room; what matters least goes first."""
+    entries = answer["programs"]
+    supervisor = answer["supervisor"]
+    lines = [_table(entries, columns)] if entries else ["there are no programs"]
+    stale = [entry["name"] for entry in entries if (entry["code"] or {}).get("stale")]
+    if stale:
+        note = f"* its code has changed on disk since it was imported: restart takes it ({len(stale)})"
+        lines.append(note[:columns])
+    if supervisor["reload_failed"]:
+        lines.append(f"the last reload failed: {supervisor['reload_failed']}"[:columns])
+    if supervisor["stopping"]:
+        lines.append("the supervisor is shutting down")
+    return "\n".join(lines)
+
+
+def _table(entries: list[Answer], columns: int) -> str:
+    cells = {title: [title, *(text(entry) for entry in entries)] for title, text, _ in COLUMNS}
+    widths = {title: max(map(len, texts)) for title, texts in cells.items()}
+    if not any(cells["WHY"][1:]):
+        del widths["WHY"]
+    kept = [column for column in COLUMNS if column[0] in widths]
+    while len(kept) > 2 and _width(kept, widths) > columns:
+        least = max(kept, key=lambda column: column[2])
+        if least[2] == 0:
+            break
+        kept.remove(least)
+    rows = zip(*(cells[title] for title, _, _ in kept), strict=True)
+    return "\n".join(_row(row, [widths[title] for title, _, _ in kept])[:columns].rstrip() for row in rows)
+
+
+def _width(kept: Iterable[Column], widths: dict[str, int]) -> int:
+    # The reason may be cut, but not to nothing.
+    return sum(min(widths[title], 24) if title == "WHY" else widths[title] for title, _, _ in kept) + 2 * (
+        len(list(kept)) - 1
+    )
+
+
+def _row(texts: Iterable[str], widths: list[int]) -> str:
+    return "  ".join(text.ljust(width) for text, width in zip(texts, widths, strict=True))
+
+
+def _or_dash(value: object) -> str:
+    return "-" if value is None else str(value)
+
+
+def _rate(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}" if value < 100 else f"{value:.0f}"
+
+
+def _memory(value: int | None) -> str:
+    if value is None:
+        return "-"
+    mega = value / 1024**2
+    return f"{mega:.0f}M" if mega < 1000 else f"{mega / 1024:.1f}G"
+
+
+def seconds(value: float | None) -> str:
+    """A duration in a few characters."""
+    if value is None:
+        return "-"
+    if value < 1:
+        return f"{value * 1000:.0f}ms"
+    if value < 10:
+        return f"{value:.1f}s"
+    if value < 120:
+        return f"{value:.0f}s"
+    if value < 7200:
+        return f"{value / 60:.0f}m"
+    if value < 172_800:
+        return f"{value / 3600:.0f}h"
+    return f"{value / 86400:.0f}d"

@@ -1,0 +1,200 @@
+"""The `squids-supervisor` command: runs a supervisor, or speaks to one that runs.
+
+The verbs are light: they import nothing but this, the client and how answers look.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+PLACES = ("./squids.yaml", "/etc/squids/squids.yaml")
+"""Where the file is looked for, after -c and $SQUIDS_CONFIG."""
+
+EPILOG = """\
+Without a verb it runs. Queues are named as in the file; 'email*' selects several; none means all.
+Exit codes of verbs: 0 done, 1 failed, 2 usage, 3 (status) not all is as wanted, 4 the supervisor is not
+reachable, 5 no such queue, 124 the time-out passed. Of the supervisor: 0 stopped, 69 gave up as exit_on
+says, 75 another one runs for this file, 78 the file is wrong.
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of the command and its verbs."""
+    parser = argparse.ArgumentParser(
+        prog="squids-supervisor",
+        description="Run one pooled consumer for each queue of a file, and steer them.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "-c",
+        "--config",
+        metavar="FILE",
+        help="The file. Default: $SQUIDS_CONFIG, ./squids.yaml, /etc/squids/squids.yaml",
+    )
+    parser.add_argument("--version", action="store_true", help="Say which version this is, and leave")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs")
+    run = verbs.add_parser("run", help="Run the supervisor in the foreground. The default")
+    run.set_defaults(command="run")
+    _add_offline(verbs)
+    _add_looking(verbs)
+    _add_steering(verbs)
+    return parser
+
+
+def _add_offline(verbs: Any) -> None:
+    check = verbs.add_parser("check", help="Check the file and the apps; with --aws, the queues too")
+    check.add_argument("--aws", action="store_true", help="Ask SQS whether each queue exists and may be used")
+    check.add_argument("--json", action="store_true", help="For programs")
+    verbs.add_parser("schema", help="Print the file's JSON Schema, for editors")
+
+
+def _add_looking(verbs: Any) -> None:
+    _verb(verbs, "status", "What each queue does", "json")
+    _verb(verbs, "why", "How each queue's processes ended, and what they said last", "json")
+    for name, text in (("logs", "The last lines"), ("events", "The last changes of state, and why")):
+        verb = _verb(verbs, name, text, "json")
+        verb.add_argument("-f", "--follow", action="store_true", help="Go on with what comes")
+        verb.add_argument("-n", "--lines", type=_positive, default=50, help="How many. Defaults to 50")
+    _verb(verbs, "pid", "The supervisor's pid, or those of queues", "json")
+    wait = _verb(verbs, "wait", "Wait until queues run, or are down", "json", "timeout")
+    wait.add_argument("--for", dest="for_", choices=["running", "stopped"], default="running")
+
+
+def _add_steering(verbs: Any) -> None:
+    common = ("json", "timeout", "wait")
+    _verb(verbs, "start", "Start queues", *common)
+    _verb(verbs, "stop", "Drain and stop queues", *common)
+    restart = _verb(verbs, "restart", "Restart queues with the code that is on disk now", *common)
+    restart.add_argument(
+        "--rolling", action="store_true", help="The new process receives before the old one drains"
+    )
+    _verb(verbs, "pause", "Stop receiving, and keep the processes", *common)
+    _verb(verbs, "resume", "Receive again", *common)
+    _verb(verbs, "scale", "Change the number of workers: QUEUE=N, until the next reload", *common)
+    reload = _verb(verbs, "reload", "Read the file again, and touch only what changed", *common, queues=False)
+    reload.add_argument("--dry-run", action="store_true", help="Say what would change, and change nothing")
+    _verb(verbs, "reset", "Forget the failures of queues, and start them now", *common)
+    _verb(verbs, "dump", "What each thread of each process does", "json")
+    send = _verb(verbs, "signal", "Send a signal to the main processes of queues", "json", queues=False)
+    send.add_argument("signal", metavar="SIGNAL")
+    send.add_argument("queues", nargs="+", metavar="QUEUE")
+    down = _verb(verbs, "shutdown", "Drain all queues, and end the supervisor", *common, queues=False)
+    down.add_argument("--now", action="store_true", help="Do not wait for tasks: give them back")
+
+
+def _verb(verbs: Any, name: str, text: str, *options: str, queues: bool = True) -> argparse.ArgumentParser:
+    verb: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text)
+    if queues:
+        verb.add_argument("queues", nargs="*", metavar="QUEUE")
+    if "json" in options:
+        verb.add_argument("--json", action="store_true", help="For programs: a line of JSON for each answer")
+    if "timeout" in options:
+        verb.add_argument("--timeout", type=_seconds, metavar="S", help="Seconds to wait at most")
+    if "wait" in options:
+        verb.add_argument("--no-wait", action="store_true", help="Do not wait for the effect")
+    return verb
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("a number from 1")
+    return number
+
+
+def _seconds(text: str) -> float:
+    number = float(text.removesuffix("s"))
+    if not 0 <= number < 1e9:
+        raise argparse.ArgumentTypeError("a number of seconds")
+    return number
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of the console script."""
+    if sys.platform == "win32":
+        print("squids-supervisor: needs unix sockets and processes; on Windows use WSL", file=sys.stderr)
+        return 2
+    parser = build_parser()
+    arguments = parser.parse_args(argv)
+    if arguments.version:
+        return _version()
+    if arguments.verb == "schema":
+        return _schema()
+    config = find_config(arguments.config)
+    if config is None:
+        named = "-c FILE, $SQUIDS_CONFIG, " + " or ".join(PLACES)
+        print(f"squids-supervisor: there is no configuration file: {named}", file=sys.stderr)
+        return 78
+    try:
+        if arguments.verb in (None, "run"):
+            from squids.cli.run_supervisor import run
+
+            return run(config, named=arguments.config is not None)
+        if arguments.verb == "check":
+            from squids.cli.check import check
+
+            return check(config, aws=arguments.aws, as_json=arguments.json)
+        return _ask(config, arguments)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # `| head` has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+
+
+def find_config(given: str | None) -> str | None:
+    """The file that is meant, absolute; None if there is none in any of its places."""
+    named = given or os.environ.get("SQUIDS_CONFIG")
+    if named:
+        return os.path.abspath(named)
+    return next((os.path.abspath(path) for path in PLACES if os.path.exists(path)), None)
+
+
+def _ask(config: str, arguments: argparse.Namespace) -> int:
+    from squids.cli import client, render
+
+    options: dict[str, Any] = {}
+    for name in ("timeout", "rolling", "dry_run", "now", "follow", "lines", "signal"):
+        value = getattr(arguments, name, None)
+        if value not in (None, False):
+            options[name] = value
+    if hasattr(arguments, "for_"):
+        options["for"] = arguments.for_
+    if getattr(arguments, "no_wait", False):
+        options["wait"] = False
+    queues = list(getattr(arguments, "queues", []))
+    try:
+        for answer in client.ask(config, arguments.verb, queues, **options):
+            if answer["type"] != "end" or arguments.json:
+                render.show(answer, as_json=arguments.json)
+            if answer["type"] == "end":
+                if answer.get("error") and not arguments.json:
+                    print(f"squids-supervisor: {answer['error']}", file=sys.stderr)
+                return int(answer["code"])
+    except client.Unreachable as error:
+        print(f"squids-supervisor: {error}", file=sys.stderr)
+    return 4
+
+
+def _schema() -> int:
+    import json
+
+    from squids.supervisor.config_rules import json_schema
+
+    print(json.dumps(json_schema(), indent=2))
+    return 0
+
+
+def _version() -> int:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        print(f"squids-supervisor {version('squids')}")
+    except PackageNotFoundError:
+        print("squids-supervisor, not installed as a package")
+    return 0

@@ -1,0 +1,75 @@
+"""What a pooled consumer tells of itself: plain values, as a supervisor's `status` shows them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection
+from typing import Any
+
+from squids.errors import BadMessage
+from squids.pool.inflight import InFlight
+from squids.pool.message import HeldMessage
+from squids.pool.reporter import quantiles
+from squids.pool.worker_handle import WorkerHandle
+from squids.wire import decode
+
+MOST_RUNNING = 20
+"""Running jobs told one by one."""
+
+LARGE = 16 * 1024
+"""Characters of a body above which the task's name is not worth the parsing."""
+
+
+def figures(
+    inflight: InFlight,
+    workers: Collection[WorkerHandle],
+    ready: Collection[int],
+    wanted: int,
+    times: deque[float],
+) -> dict[str, Any]:
+    """Times are seconds; `started` is monotonic, the same for all processes of a machine."""
+    running: list[dict[str, Any]] = []
+    busy = 0
+    for handle in workers:
+        started = handle.started_job()
+        if started is None:
+            continue
+        busy += 1
+        message = inflight.message_of_job(handle.child, started[0])
+        if message is not None and len(running) < MOST_RUNNING:
+            running.append(
+                {
+                    "worker": handle.slot,
+                    "pid": handle.pid,
+                    "task": task_of(message),
+                    "message_id": message.message_id,
+                    "started": started[1],
+                }
+            )
+    median, high = quantiles(times)
+    return {
+        "phase": inflight.phase.value,
+        "paused": inflight.paused,
+        "workers": wanted,
+        "ready": len(ready),
+        "busy": busy,
+        "held": inflight.held,
+        "buffered": inflight.ready,
+        "receiving": len(inflight.polls),
+        "done": inflight.done,
+        "failed": inflight.failed,
+        "p50": median,
+        "p95": high,
+        "running": running,
+        "pids": {handle.slot: handle.pid for handle in workers if handle.pid is not None},
+    }
+
+
+def task_of(message: HeldMessage) -> str | None:
+    """The task that a message calls, if it says so, and shortly."""
+    if len(message.body) > LARGE:
+        return None
+    try:
+        return decode(message.body).task
+    except BadMessage:
+        return None

@@ -1,0 +1,41 @@
+"""A pooled consumer under a supervisor: its socket, and what it says there."""
+
+from __future__ import annotations
+
+import asyncio
+
+from squids.pool.inflight import Phase
+from squids.pool.pooled_consumer import PooledConsumer
+from squids.process.channel import Channel
+from squids.process.liveness import ToOwner
+from squids.process.protocol import Drain, Pause, Scale
+
+
+def obey(consumer: PooledConsumer, owner: Channel, loop: asyncio.AbstractEventLoop) -> None:
+    """Carry out what the supervisor says, and tell it how things are. When it is gone: drain and leave."""
+
+    def flush() -> None:
+        owner.flush()
+        if not owner.wants_write:
+            loop.remove_writer(owner.fileno())
+
+    def flush_later() -> None:
+        loop.add_writer(owner.fileno(), flush)
+
+    def hear() -> None:
+        for frame in owner.receive():
+            match frame:
+                case Drain():
+                    consumer.stop("the supervisor")
+                case Pause(on):
+                    consumer.pause(on)
+                case Scale(workers):
+                    consumer.scale(workers)
+        if owner.closed:
+            loop.remove_reader(owner.fileno())
+            loop.remove_writer(owner.fileno())
+            if consumer.inflight.phase is Phase.RUNNING:
+                consumer.stop("the supervisor is gone")
+
+    consumer.hear_of_life(ToOwner(owner, flush_later))
+    loop.add_reader(owner.fileno(), hear)

@@ -1,0 +1,338 @@
+"""What a configuration file may say: each key with its type, range, default and meaning.
+
+The keys of a consumer come from `squids.options`, the one list of them. pydantic checks shapes and makes
+the JSON Schema; its words for what is wrong are put into ours in `config`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    create_model,
+)
+
+from squids.options import OPTIONS, Option
+from squids.process.child import LIMITS
+
+DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|)")
+UNITS = {"": 1, "ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+SIZE = re.compile(r"(\d+)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
+SIZES = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
+
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+
+
+def duration(value: Any) -> Any:
+    """Seconds: a number, or a number with a unit."""
+    if isinstance(value, str):
+        match = DURATION.fullmatch(value.strip())
+        if match is None:
+            raise ValueError(f"expected a time such as 30, 30s or 5m, not {value!r}")
+        return float(match[1]) * UNITS[match[2]]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"expected a time such as 30, 30s or 5m, not {shown(value)}")
+    return float(value)
+
+
+def whole_seconds(value: Any) -> Any:
+    """Whole seconds."""
+    seconds = duration(value)
+    if seconds != int(seconds):
+        raise ValueError(f"expected whole seconds, not {value!r}")
+    return int(seconds)
+
+
+def size(value: Any) -> Any:
+    """Bytes: a number, or a number with K, M, G or T."""
+    if isinstance(value, str):
+        match = SIZE.fullmatch(value.strip())
+        if match is None:
+            raise ValueError(f"expected a size such as 512M, not {value!r}")
+        return int(match[1]) * SIZES[match[2].upper()]
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"expected a size such as 512M, not {shown(value)}")
+    return value
+
+
+def limit(value: Any) -> Any:
+    """A number, a size, or "unlimited"."""
+    return None if value == "unlimited" else size(value)
+
+
+def octal(value: Any) -> Any:
+    """Permission bits, always octal."""
+    if not isinstance(value, str) or not re.fullmatch(r"0?o?[0-7]{3,4}", value):
+        raise ValueError(f"expected octal digits such as 0027, not {shown(value)}")
+    return int(value.replace("o", ""), 8)
+
+
+def whole(value: Any) -> Any:
+    """A whole number, and nothing that might pass for one."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"expected a whole number, not {shown(value)}")
+    return value
+
+
+def number(value: Any) -> Any:
+    """A number, whole or not."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"expected a number, not {shown(value)}")
+    return float(value)
+
+
+def limit_names(limits: dict[str, Any]) -> dict[str, Any]:
+    """Only limits that there are."""
+    for name in limits:
+        if name not in LIMITS:
+            near = difflib.get_close_matches(name, LIMITS, 1)
+            hint = f'did you mean "{near[0]}"?' if near else f"there are {', '.join(LIMITS)}"
+            raise ValueError(f'unknown limit "{name}", {hint}')
+    return limits
+
+
+def flag(value: Any) -> Any:
+    """true or false."""
+    if not isinstance(value, bool):
+        raise ValueError(f"expected true or false, not {shown(value)}")
+    return value
+
+
+def text(value: Any) -> Any:
+    """A word or a sentence. A plain number is one, too."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError(f"expected a text, not {shown(value)}")
+    return str(value)
+
+
+def shown(value: object) -> str:
+    """A value as its writer would recognize it."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+_DURATION_SCHEMA = {"anyOf": [{"type": "number"}, {"type": "string", "pattern": f"^{DURATION.pattern}$"}]}
+_SIZE_SCHEMA: dict[str, Any] = {"anyOf": [{"type": "integer"}, {"type": "string"}]}
+_OCTAL_SCHEMA = {"anyOf": [{"type": "string", "pattern": "^0?o?[0-7]{3,4}$"}, {"type": "integer"}]}
+
+Duration = Annotated[float, BeforeValidator(duration), WithJsonSchema(_DURATION_SCHEMA)]
+Seconds = Annotated[int, BeforeValidator(whole_seconds), WithJsonSchema(_DURATION_SCHEMA)]
+Size = Annotated[int, BeforeValidator(size), WithJsonSchema(_SIZE_SCHEMA)]
+Limit = Annotated[int | None, BeforeValidator(limit), WithJsonSchema(_SIZE_SCHEMA)]
+Octal = Annotated[int, BeforeValidator(octal), WithJsonSchema(_OCTAL_SCHEMA)]
+Whole = Annotated[int, BeforeValidator(whole)]
+Flag = Annotated[bool, BeforeValidator(flag)]
+Text = Annotated[str, BeforeValidator(text)]
+Number = Annotated[
+    float, BeforeValidator(lambda value: float(value) if type(value) in (int, float) else value)
+]
+Environment = dict[str, Annotated[str | None, BeforeValidator(lambda v: None if v is None else text(v))]]
+
+TIMES = ("_time", "_timeout", "_interval", "_delay")
+"""Options whose names end so are times, and take units."""
+
+
+class Rules(BaseModel):
+    """Common to all."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class BackoffRules(Rules):
+    first: Annotated[Duration, Field(gt=0, description="Seconds before the first restart.")] = 1.0
+    max: Annotated[Duration, Field(gt=0, description="The most seconds before a restart.")] = 60.0
+    jitter: Annotated[Number, Field(ge=0, le=1, description="The part of it that chance may take.")] = 0.5
+
+
+class MaxRestartsRules(Rules):
+    count: Annotated[Whole, Field(ge=1, description="How many restarts are too many.")]
+    window: Annotated[Duration, Field(gt=0, description="Within how many seconds.")] = 600.0
+
+
+class LogFileRules(Rules):
+    path: Annotated[Text, Field(min_length=1, description="The file.")]
+    max_size: Annotated[Size, Field(ge=0, description="Rotate above this size; 0: never.")] = 0
+    backups: Annotated[Whole, Field(ge=0, le=1000, description="How many old files are kept.")] = 5
+
+
+def _max_restarts(value: Any) -> Any:
+    return {"count": value} if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _log_file(value: Any) -> Any:
+    return {"path": value} if isinstance(value, str) else value
+
+
+class GroundRules(Rules):
+    app: Annotated[
+        Text | None, Field(description="Where the app is: module.app or module:app. Needed somewhere.")
+    ] = None
+    directory: Annotated[
+        Text | None,
+        Field(description="Where the app is imported from, and runs. Default: the file's own directory."),
+    ] = None
+    python: Annotated[
+        Text | None,
+        Field(description="Another interpreter. Symbolic links are kept. Default: the supervisor's own."),
+    ] = None
+    environment: Annotated[
+        Environment, Field(description="Variables over those of the supervisor; null unsets one.")
+    ] = {}
+    user: Annotated[Text | None, Field(description="The user to run as. Needs root.")] = None
+    group: Annotated[Text | None, Field(description="The group to run as. Needs root.")] = None
+    umask: Annotated[Octal | None, Field(le=0o777, description="The umask, in octal digits.")] = None
+
+
+class ProgramRules(GroundRules):
+    autostart: Annotated[Flag, Field(description="Start it with the supervisor.")] = True
+    priority: Annotated[Whole, Field(description="Lower ones start first, and are told to stop last.")] = 0
+    restart: Annotated[
+        Literal["always", "on-failure", "never"],
+        Field(description="Whether it is started again when it ended by itself."),
+    ] = "always"
+    start_timeout: Annotated[
+        Duration, Field(gt=0, description="Seconds that importing the app, and then starting, may take.")
+    ] = 60.0
+    healthy_after: Annotated[
+        Duration, Field(ge=0, description="Seconds of running after which its failures are forgotten.")
+    ] = 60.0
+    heartbeat_timeout: Annotated[
+        Duration, Field(ge=10, description="Seconds without a sign of life before it is killed.")
+    ] = 30.0
+    backoff: Annotated[BackoffRules, Field(description="How long it waits before a restart.")] = (
+        BackoffRules()
+    )
+    max_restarts: Annotated[
+        MaxRestartsRules | None,
+        BeforeValidator(_max_restarts),
+        Field(
+            description="More restarts than this, within ten minutes or `window`, are FATAL. Default: never "
+            "give up."
+        ),
+    ] = None
+    essential: Annotated[Flag, Field(description="See `supervisor.exit_on`.")] = False
+    consumers: Annotated[
+        Whole,
+        Field(ge=1, le=1000, description="How many consumers drain this queue: NAME:1, NAME:2 and so on."),
+    ] = 1
+    log_file: Annotated[
+        LogFileRules | None,
+        BeforeValidator(_log_file),
+        Field(
+            description="Where its lines go, not to standard error: a path, or `{path, max_size, backups}`."
+        ),
+    ] = None
+    log_level: Annotated[LogLevel, Field(description="The least serious log lines shown.")] = "INFO"
+    nice: Annotated[Whole, Field(ge=-20, le=19, description="The priority, as of nice(1).")] = 0
+    limits: Annotated[
+        dict[str, Limit],
+        AfterValidator(limit_names),
+        Field(description="Soft limits as of ulimit, by name, each a number, a size or `unlimited`."),
+    ] = {}
+
+
+def _rule_of(option: Option) -> tuple[Any, Any]:
+    kind: Any = {int: Whole, bool: Flag, str: Text, float: Duration}[option.kind]
+    if option.kind is int and option.name.endswith(TIMES):
+        kind = Seconds
+    minimum, maximum = option.minimum, option.maximum
+    if option.choices is not None:
+        minimum, maximum = option.choices[0], option.choices[-1]
+    description = option.help if option.name != "preload" else PRELOAD
+    described = Field(description=description.rstrip(".") + ".", ge=minimum, le=maximum)
+    if option.default is None:
+        return Annotated[kind | None, described], None
+    return Annotated[kind, described], option.default
+
+
+PRELOAD = (
+    "Fork it from a process that has imported the app. false: each process is a fresh interpreter, for "
+    "apps that start threads or open connections at import"
+)
+
+CONSUMER_OPTIONS = tuple(option for option in OPTIONS if option.name not in ("queue", "app"))
+
+_OPTION_RULES: dict[str, Any] = {option.name: _rule_of(option) for option in CONSUMER_OPTIONS}
+
+DefaultRules: Any = create_model("DefaultRules", __base__=ProgramRules, **_OPTION_RULES)
+
+
+class QueueRules(DefaultRules):  # type: ignore[misc] # derived above
+    queue: Annotated[
+        Text | None, Field(description="The SQS queue: its name, URL or ARN. Default: the key.")
+    ] = None
+
+
+class SupervisorRules(Rules):
+    log_format: Annotated[
+        Literal["text", "json"] | None,
+        Field(description="How lines look. Default: text, and in the journal with its prefix."),
+    ] = None
+    log_level: Annotated[LogLevel, Field(description="The least serious of its own lines.")] = "INFO"
+    socket: Annotated[
+        Text | None, Field(description="The control socket. Default: by the path of this file.")
+    ] = None
+    socket_mode: Annotated[Octal, Field(le=0o777, description="The socket's mode, in octal digits.")] = 0o600
+    socket_group: Annotated[Text | None, Field(description="The socket's group.")] = None
+    exit_on: Annotated[
+        Literal["never", "essential", "all"],
+        Field(
+            description="Leave with exit code 69 when a program that is `essential` is FATAL, or `all` are."
+        ),
+    ] = "never"
+
+
+def _list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _mapping(value: Any) -> Any:
+    return {} if value is None else value
+
+
+def _mappings(value: Any) -> Any:
+    return {key: _mapping(item) for key, item in value.items()} if isinstance(value, dict) else value
+
+
+class FileRules(GroundRules):
+    """A whole file."""
+
+    include: Annotated[
+        list[str], BeforeValidator(_list), Field(description="More files with `queues`: paths, or globs.")
+    ] = []
+    supervisor: Annotated[
+        SupervisorRules, BeforeValidator(_mapping), Field(description="The supervisor itself.")
+    ] = SupervisorRules()
+    defaults: Annotated[
+        DefaultRules, BeforeValidator(_mapping), Field(description="What holds for each queue.")
+    ] = DefaultRules()
+    queues: Annotated[
+        dict[str, QueueRules],
+        BeforeValidator(_mappings),
+        Field(description="The queues, by a name of your own."),
+    ] = {}
+
+
+def json_schema() -> dict[str, Any]:
+    """For editors and for docs."""
+    schema = FileRules.model_json_schema()
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "squids.yaml",
+        **{key: value for key, value in schema.items() if key != "title"},
+    }

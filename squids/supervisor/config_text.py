@@ -1,0 +1,362 @@
+"""A configuration file as text: YAML, its includes and variables, to plain data with places.
+
+Reading never raises: whatever is wrong is a Problem with a place, and reading goes on. What the data
+mean is not looked at here; that is `config`.
+
+YAML 1.1 has traps, and this refuses them instead of guessing: `yes` (a boolean), `010` (eight), `1_000`,
+`1:30` (ninety). Keys in `WRITTEN` are taken as they are written.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+Path = tuple[str | int, ...]
+
+WRITTEN = frozenset({"umask", "socket_mode"})
+"""Keys whose values are octal, as they are written."""
+
+MOST_NODES = 100_000
+"""More than this is no configuration, but an alias that multiplies itself."""
+
+MOST_BYTES = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something stands. Lines and columns count from 1."""
+
+    file: str
+    line: int = 1
+    column: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake."""
+
+    place: Place
+    path: Path
+    text: str
+
+    def __str__(self) -> str:
+        path = ".".join(str(part) for part in self.path)
+        return f"{self.place}: {path}: {self.text}" if path else f"{self.place}: {self.text}"
+
+
+@dataclass(slots=True)
+class Text:
+    """What one file, with its includes, says.
+
+    `texts` holds each scalar as it was written, with variables expanded.
+    """
+
+    data: dict[str, Any] = field(default_factory=dict)
+    places: dict[Path, Place] = field(default_factory=dict)
+    keys: dict[Path, Place] = field(default_factory=dict)
+    texts: dict[Path, str] = field(default_factory=dict)
+    files: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    def place(self, path: Path, *, key: bool = False) -> Place:
+        """The nearest place that is known: of the path, or of what is around it."""
+        while path:
+            found = (self.keys.get(path) if key else None) or self.places.get(path) or self.keys.get(path)
+            if found is not None:
+                return found
+            path = path[:-1]
+        return self.places.get((), Place(self.files[0] if self.files else "?"))
+
+
+def read_text(path: str, environ: Mapping[str, str]) -> Text:
+    """The file and all that it includes."""
+    text = Text()
+    _read_file(os.path.abspath(path), text, environ, (), None)
+    return text
+
+
+def _read_file(
+    path: str, into: Text, environ: Mapping[str, str], chain: tuple[str, ...], asked: Place | None
+) -> None:
+    here = Place(_shown(path))
+    if path in chain:
+        cycle = " includes ".join(_shown(file) for file in (*chain[chain.index(path) :], path))
+        into.problems.append(Problem(asked or here, ("include",), f"goes in a circle: {cycle}"))
+        return
+    if path in into.files:
+        return
+    into.files.append(path)
+    source = _source(path, into, asked or here)
+    if source is None:
+        return
+    reader = _Reader(_shown(path), environ)
+    data = reader.read(source)
+    into.problems.extend(reader.problems)
+    if data is None and not reader.problems:
+        data = {}
+    if not isinstance(data, dict):
+        if not reader.problems:
+            into.problems.append(Problem(here, (), "is not a mapping of keys to values"))
+        return
+    _merge(path, data, reader, into, main=not chain)
+    _include(path, data, reader, into, environ, (*chain, path))
+
+
+def _source(path: str, into: Text, place: Place) -> str | None:
+    try:
+        if os.path.getsize(path) > MOST_BYTES:
+            into.problems.append(Problem(place, (), f"{_shown(path)} is over {MOST_BYTES} bytes"))
+            return None
+        with open(path, "rb") as file:
+            return file.read().decode("utf-8-sig")
+    except OSError as error:
+        into.problems.append(Problem(place, (), f"cannot read {_shown(path)}: {error.strerror}"))
+    except UnicodeDecodeError as error:
+        into.problems.append(Problem(place, (), f"{_shown(path)} is not UTF-8: byte {error.start}"))
+    return None
+
+
+def _merge(path: str, data: dict[str, Any], reader: _Reader, into: Text, *, main: bool) -> None:
+    if main:
+        into.data = dict(data)
+        into.places.update(reader.places)
+        into.keys.update(reader.keys)
+        into.texts.update(reader.texts)
+        queues = data.get("queues")
+        into.data["queues"] = dict(queues) if isinstance(queues, dict) else queues
+        if queues is None:
+            into.data["queues"] = {}
+        return
+    for key in data:
+        if key not in ("queues", "include"):
+            place = reader.keys.get((key,), Place(_shown(path)))
+            into.problems.append(Problem(place, (key,), "an included file may hold queues, and include"))
+    queues = data.get("queues")
+    if queues is None:
+        return
+    if not isinstance(queues, dict):
+        into.problems.append(
+            Problem(reader.places[("queues",)], ("queues",), "is not a mapping of queues to their keys")
+        )
+        return
+    known = into.data.get("queues")
+    if not isinstance(known, dict):
+        return
+    for name, value in queues.items():
+        if name in known:
+            other = into.keys.get(("queues", name))
+            text = f"is there twice: also at {other}" if other is not None else "is there twice"
+            into.problems.append(Problem(reader.keys[("queues", name)], ("queues", name), text))
+            continue
+        known[name] = value
+        here = ("queues", name)
+        into.places.update((path, place) for path, place in reader.places.items() if path[:2] == here)
+        into.keys.update((path, place) for path, place in reader.keys.items() if path[:2] == here)
+        into.texts.update((path, text) for path, text in reader.texts.items() if path[:2] == here)
+
+
+def _include(
+    path: str,
+    data: dict[str, Any],
+    reader: _Reader,
+    into: Text,
+    environ: Mapping[str, str],
+    chain: tuple[str, ...],
+) -> None:
+    wanted = data.get("include")
+    if wanted is None:
+        return
+    if isinstance(wanted, str):
+        wanted = [wanted]
+    if not isinstance(wanted, list) or not all(isinstance(item, str) for item in wanted):
+        place = reader.places.get(("include",), Place(_shown(path)))
+        into.problems.append(Problem(place, ("include",), "is not a list of files"))
+        return
+    for number, pattern in enumerate(wanted):
+        place = reader.places.get(("include", number)) or reader.places[("include",)]
+        full = os.path.join(os.path.dirname(path), pattern)
+        found = sorted(glob.glob(full)) if glob.has_magic(pattern) else [full]
+        for file in found:
+            if glob.has_magic(pattern) and os.path.abspath(file) == path:
+                continue
+            _read_file(os.path.abspath(file), into, environ, chain, place)
+
+
+def _shown(path: str) -> str:
+    """As a person would name it: relative where it is below the current directory."""
+    try:
+        relative = os.path.relpath(path)
+    except (OSError, ValueError):
+        return path
+    return path if relative.startswith("..") else relative
+
+
+class _Reader:
+    """One file's YAML to data."""
+
+    def __init__(self, file: str, environ: Mapping[str, str]) -> None:
+        self._file = file
+        self._environ = environ
+        self._nodes = 0
+        self.problems: list[Problem] = []
+        self.places: dict[Path, Place] = {}
+        self.keys: dict[Path, Place] = {}
+        self.texts: dict[Path, str] = {}
+
+    def read(self, source: str) -> Any:
+        try:
+            node = yaml.compose(source, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            text = " ".join(part for part in (error.context, error.problem) if part)
+            self._problem(self._mark(mark) if mark else Place(self._file), (), f"YAML: {text}")
+            return None
+        except (yaml.YAMLError, RecursionError, ValueError) as error:
+            text = str(error).splitlines()[0] if str(error) else "it nests too deeply"
+            self._problem(Place(self._file), (), f"YAML: {text}")
+            return None
+        try:
+            return None if node is None else self._value(node, (), ())
+        except RecursionError:
+            self._problem(Place(self._file), (), "it nests too deeply")
+            return None
+
+    def _mark(self, mark: Any) -> Place:
+        return Place(self._file, mark.line + 1, mark.column + 1)
+
+    def _problem(self, place: Place, path: Path, text: str) -> None:
+        self.problems.append(Problem(place, path, text))
+
+    def _value(self, node: Any, path: Path, around: tuple[int, ...]) -> Any:
+        self.places[path] = place = self._mark(node.start_mark)
+        self._nodes += 1
+        if id(node) in around:
+            self._problem(place, path, "refers to itself")
+            return None
+        if self._nodes > MOST_NODES:
+            if self._nodes == MOST_NODES + 1:
+                self._problem(place, path, f"there are more than {MOST_NODES} values")
+            return None
+        around = (*around, id(node))
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path, around)
+        if isinstance(node, yaml.SequenceNode):
+            return [self._value(item, (*path, number), around) for number, item in enumerate(node.value)]
+        return self._scalar(node, path)
+
+    def _mapping(self, node: Any, path: Path, around: tuple[int, ...]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        merged: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            place = self._mark(key_node.start_mark)
+            if not isinstance(key_node, yaml.ScalarNode):
+                self._problem(place, path, "a key is a plain word")
+                continue
+            key = key_node.value
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                self._merged(value_node, path, around, merged)
+                continue
+            if key in found:
+                self._problem(place, (*path, key), f"is there twice: also at {self.keys[(*path, key)]}")
+                continue
+            self.keys[(*path, key)] = place
+            found[key] = self._value(value_node, (*path, key), around)
+        return {**merged, **found}
+
+    def _merged(self, node: Any, path: Path, around: tuple[int, ...], into: dict[str, Any]) -> None:
+        """YAML's merge key: the values of an anchor, under those that stand here."""
+        nodes = node.value if isinstance(node, yaml.SequenceNode) else [node]
+        for other in nodes:
+            if not isinstance(other, yaml.MappingNode) or id(other) in around:
+                self._problem(self._mark(node.start_mark), path, "<< takes an anchor of a mapping")
+                continue
+            before = dict(self.places)
+            for key, value in self._mapping(other, path, (*around, id(other))).items():
+                into.setdefault(key, value)
+            self.places[path] = before[path]
+
+    def _scalar(self, node: Any, path: Path) -> Any:
+        text = self._expand(node.value, path, self._mark(node.start_mark))
+        self.texts[path] = text
+        plain = not node.style
+        if plain and node.tag == "tag:yaml.org,2002:null":
+            return None
+        if path and path[-1] in WRITTEN:
+            return text
+        if plain and text == node.value:
+            value = self._plain(text, node.tag, path)
+            return text if len(path) > 1 and path[-2] == "environment" else value
+        if text != node.value and not (len(path) > 1 and path[-2] == "environment"):
+            return _expanded(text)
+        return text
+
+    def _plain(self, text: str, tag: str, path: Path) -> Any:
+        place = self.places[path]
+        match tag.rpartition(":")[2]:
+            case "null":
+                return None
+            case "bool":
+                if text in ("true", "false"):
+                    return text == "true"
+                meant = "true" if text.lower() in ("yes", "on", "true") else "false"
+                self._problem(place, path, f'YAML reads {text} as {meant}: write {meant}, or "{text}"')
+                return meant == "true"
+            case "int":
+                if re.fullmatch(r"[-+]?(0|[1-9][0-9]*)", text):
+                    return int(text) if len(text) < 20 else float(text)
+                self._problem(
+                    place, path, f'YAML reads {text} as another number: write it plainly, or "{text}"'
+                )
+                return None
+            case "float":
+                if re.fullmatch(r"[-+]?[0-9]+\.[0-9]*([eE][-+]?[0-9]+)?", text):
+                    return float(text)
+                self._problem(place, path, f'{text} is no number that is meant here; or write "{text}"')
+                return None
+            case _:
+                return text
+
+    def _expand(self, text: str, path: Path, place: Place) -> str:
+        def value(match: re.Match[str]) -> str:
+            if match.group() == "$$":
+                return "$"
+            name, default = match.group("name"), match.group("default")
+            if name is None:
+                self._problem(place, path, f"{match.group()} is no variable; for a $ write $$")
+                return ""
+            found = self._environ.get(name)
+            if found:
+                return found
+            if default is not None:
+                return default
+            if found is None:
+                self._problem(
+                    place, path, f"the variable {name} is not set; ${{{name}:-default}} gives it a default"
+                )
+            return ""
+
+        return _VARIABLE.sub(value, text)
+
+
+def _expanded(text: str) -> Any:
+    """A variable's value: a number or a boolean where it is written as one."""
+    if text in ("true", "false"):
+        return text == "true"
+    if re.fullmatch(r"-?(0|[1-9][0-9]{0,17})", text):
+        return int(text)
+    if re.fullmatch(r"-?(0|[1-9][0-9]*)\.[0-9]+", text):
+        return float(text)
+    return text
+
+
+_VARIABLE = re.compile(r"\$\$|\$\{(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}|[^}]*\}?)")

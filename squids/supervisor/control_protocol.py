@@ -1,0 +1,96 @@
+"""What is said over the control socket: one request, then answers, each a line of JSON.
+
+Request: `{"verb": "stop", "queues": ["email*"], "options": {"timeout": 10}}`. Answers carry a `type`:
+`result` (one for each queue), `status`, `line`, `event`, `why`, `text`; the last is `end`, with an exit
+code. A client keeps its end open until then: one that leaves ends its request.
+
+Imports next to nothing: the client starts fast.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from typing import Any
+
+MAX_REQUEST = 64 * 1024
+"""Bytes."""
+
+MAX_PATH = 107
+"""Bytes of a unix socket's path: unix(7)."""
+
+OK, FAILED, USAGE, NOT_ALL, UNREACHABLE, NO_SUCH_NAME, TIMED_OUT = 0, 1, 2, 3, 4, 5, 124
+"""Exit codes of the verbs. NOT_ALL is `status`'s own: some program is not as wanted."""
+
+SYSTEM_CONFIG = "/etc/squids"
+
+
+def run_directory(config: str) -> str:
+    """Where the supervisor of a configuration file has its socket and its lock: by the file's path alone.
+
+    `config` is made absolute; symbolic links in it are not followed.
+    """
+    path = os.path.abspath(config)
+    directory, name = os.path.split(path)
+    stem = name.removesuffix(".yaml").removesuffix(".yml")
+    if directory == SYSTEM_CONFIG:
+        return f"/run/squids/{stem}"
+    digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:10]
+    return os.path.join(private_directory(), f"{stem[:20]}-{digest}")
+
+
+def private_directory() -> str:
+    """This user's directory for sockets."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    if runtime and os.path.isdir(runtime):
+        return os.path.join(runtime, "squids")
+    return os.path.join("/tmp", f"squids-{os.getuid()}")
+
+
+def default_socket(config: str) -> str:
+    """The control socket's path."""
+    return os.path.join(run_directory(config), "control.sock")
+
+
+def lock_path(config: str) -> str:
+    """The lock's path. The file says who holds the lock, and where its socket is."""
+    return os.path.join(run_directory(config), "lock")
+
+
+def read_holder(config: str) -> dict[str, Any]:
+    """What the holder of the lock, or the last one, said of itself."""
+    try:
+        with open(lock_path(config), "rb") as file:
+            holder = json.loads(file.read(64 * 1024))
+    except (OSError, ValueError):
+        return {}
+    return holder if isinstance(holder, dict) else {}
+
+
+def socket_of(config: str) -> str:
+    """Where the supervisor of this file listens, or would."""
+    return str(read_holder(config).get("socket") or default_socket(config))
+
+
+def encode(message: dict[str, Any]) -> bytes:
+    """One line."""
+    return json.dumps(message, ensure_ascii=False, default=str).encode() + b"\n"
+
+
+def request(verb: str, queues: list[str], **options: Any) -> bytes:
+    return encode({"verb": verb, "queues": queues, "options": options})
+
+
+def decode_request(line: bytes) -> tuple[str, list[str], dict[str, Any]]:
+    """The verb, the queues and the options. ValueError for what is no request."""
+    try:
+        message = json.loads(line)
+        verb, queues, options = message["verb"], message.get("queues", []), message.get("options", {})
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError("a request is a line of JSON with a verb, queues and options") from error
+    if not isinstance(verb, str) or not isinstance(options, dict) or not isinstance(queues, list):
+        raise ValueError("verb is text, queues a list, options an object")
+    if not all(isinstance(queue, str) for queue in queues):
+        raise ValueError("queues are names")
+    return verb, queues, options

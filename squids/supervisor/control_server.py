@@ -1,0 +1,178 @@
+"""The control socket: takes requests, limits who sends them, and hands them to the orders.
+
+The file's mode is the authorization; the peer's uid goes to the log. No client delays the supervisor: each
+has a limit on the size of its request, on the time to send it and to take the answer, and there
+is one on their number.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import grp
+import os
+import socket
+import stat
+import struct
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from squids.supervisor.control_protocol import FAILED, MAX_REQUEST, USAGE, decode_request, encode
+
+MOST_CLIENTS = 64
+REQUEST_SECONDS = 10.0
+ANSWER_SECONDS = 10.0
+MOST_WAITING = 1024 * 1024
+"""Bytes that wait for one client, before it has to take them."""
+
+LOOK_EVERY = 5.0
+"""Seconds between looks at the socket's path: sweepers of temporary directories take it away."""
+
+Answer = dict[str, Any]
+Run = Callable[[str, list[str], dict[str, Any], int | None], AsyncIterator[Answer]]
+
+
+class ControlServer:
+    """`run` carries out one request, and yields its answers; the last has the type "end"."""
+
+    def __init__(self, path: str, mode: int, group: str | None, run: Run) -> None:
+        self.path = path
+        self._mode = mode
+        self._group = group
+        self._run = run
+        self._server: asyncio.Server | None = None
+        self._identity: tuple[int, int] | None = None
+        self._clients: set[asyncio.Task[None]] = set()
+        self._look: asyncio.TimerHandle | None = None
+
+    async def start(self) -> None:
+        """Listen. The caller holds the lock: a socket that is there is a dead one's. OSError."""
+        listener = self._bind()
+        self._server = await asyncio.start_unix_server(self._accept, sock=listener, limit=MAX_REQUEST)
+        self._look_later()
+
+    async def close(self) -> None:
+        """Let those who wait for an answer have it, and end."""
+        if self._look is not None:
+            self._look.cancel()
+        if self._server is not None:
+            self._server.close()
+        if self._clients:
+            await asyncio.wait(self._clients, timeout=1.0)
+        for client in self._clients:
+            client.cancel()
+        if self._is_ours():
+            with contextlib.suppress(OSError):
+                os.unlink(self.path)
+
+    def _bind(self) -> socket.socket:
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        temporary = f"{self.path}.{os.getpid()}"
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
+            mask = os.umask(0o177)
+            try:
+                listener.bind(temporary)
+            finally:
+                os.umask(mask)
+            if self._group is not None:
+                group = int(self._group) if self._group.isdigit() else grp.getgrnam(self._group).gr_gid
+                os.chown(temporary, -1, group)
+            os.chmod(temporary, self._mode)
+            listener.listen(MOST_CLIENTS)
+            os.rename(temporary, self.path)
+            status = os.stat(self.path)
+        except BaseException:
+            listener.close()
+            raise
+        self._identity = (status.st_dev, status.st_ino)
+        return listener
+
+    def _is_ours(self) -> bool:
+        try:
+            status = os.stat(self.path)
+        except OSError:
+            return False
+        return stat.S_ISSOCK(status.st_mode) and (status.st_dev, status.st_ino) == self._identity
+
+    def _look_later(self) -> None:
+        self._look = asyncio.get_running_loop().call_later(LOOK_EVERY, self._look_now)
+
+    def _look_now(self) -> None:
+        if not self._is_ours():
+            self._look = None
+            self._again = asyncio.ensure_future(self._listen_again())
+        else:
+            self._look_later()
+
+    async def _listen_again(self) -> None:
+        with contextlib.suppress(OSError):  # Tried again at the next look.
+            os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
+            old = self._server
+            listener = self._bind()
+            self._server = await asyncio.start_unix_server(self._accept, sock=listener, limit=MAX_REQUEST)
+            if old is not None:
+                old.close()
+        self._look_later()
+
+    # One client.
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        if len(self._clients) >= MOST_CLIENTS:
+            writer.write(encode({"type": "end", "code": FAILED, "error": "too many clients"}))
+            writer.close()
+            return
+        self._clients.add(task)
+        try:
+            await self._serve(reader, writer)
+        except (ConnectionError, TimeoutError, asyncio.LimitOverrunError):
+            pass  # It left, or took too long.
+        finally:
+            self._clients.discard(task)
+            writer.transport.abort() if writer.transport.get_write_buffer_size() else writer.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.set_write_buffer_limits(high=MOST_WAITING)
+        try:
+            line = await asyncio.wait_for(reader.readline(), REQUEST_SECONDS)
+            verb, queues, options = decode_request(line)
+        except ValueError as error:  # Also a line that is too long.
+            await self._send(writer, {"type": "end", "code": USAGE, "error": str(error)})
+            return
+        answers = self._run(verb, queues, options, _peer(writer))
+        gone = asyncio.ensure_future(reader.read(1))  # A client that leaves ends its request.
+        try:
+            while True:
+                coming = asyncio.ensure_future(anext(answers))
+                await asyncio.wait({coming, gone}, return_when=asyncio.FIRST_COMPLETED)
+                if not coming.done():
+                    coming.cancel()
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await coming
+                    return
+                try:
+                    answer = coming.result()
+                except StopAsyncIteration:
+                    return
+                await self._send(writer, answer)
+        finally:
+            gone.cancel()
+            with contextlib.suppress(RuntimeError):
+                await answers.aclose()  # type: ignore[attr-defined]
+
+    async def _send(self, writer: asyncio.StreamWriter, answer: Answer) -> None:
+        writer.write(encode(answer))
+        await asyncio.wait_for(writer.drain(), ANSWER_SECONDS)
+
+
+def _peer(writer: asyncio.StreamWriter) -> int | None:
+    """The uid of the client, where the system tells."""
+    sock = writer.get_extra_info("socket")
+    try:
+        credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    except (OSError, AttributeError):
+        return None
+    return int(struct.unpack("3i", credentials)[1])

@@ -1,0 +1,81 @@
+"""What happened: the last deaths of each program, and the last events of all. Values only.
+
+Times are seconds since 1970, for people; nothing is decided by them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+DEATHS_KEPT = 20
+EVENTS_KEPT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """One end of a process: when, how, after how long, what it said last, and what it was running."""
+
+    at: float
+    pid: int | None
+    status: int | None
+    cause: str
+    asked: bool
+    uptime: float
+    lines: Sequence[str] = ()
+    """It may grow for a moment: what a process said last is read after it died."""
+    running: tuple[dict[str, Any], ...] = ()
+    held: int | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "lines": list(self.lines)}
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """A change of state, or something else that an operator should know of."""
+
+    number: int
+    at: float
+    program: str
+    event: str
+    text: str
+    details: dict[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class History:
+    """The last of both."""
+
+    def __init__(self) -> None:
+        self._deaths: dict[str, deque[Death]] = {}
+        self._events: deque[Happening] = deque(maxlen=EVENTS_KEPT)
+        self._number = 0
+
+    def died(self, program: str, death: Death) -> None:
+        self._deaths.setdefault(program, deque(maxlen=DEATHS_KEPT)).append(death)
+
+    def deaths(self, program: str) -> Sequence[Death]:
+        """The last ones, the oldest first."""
+        return list(self._deaths.get(program, ()))
+
+    def last_unasked(self, program: str) -> Death | None:
+        """The last death that nobody asked for."""
+        return next((death for death in reversed(self.deaths(program)) if not death.asked), None)
+
+    def forget(self, program: str) -> None:
+        self._deaths.pop(program, None)
+
+    def happened(self, at: float, program: str, event: str, text: str, **details: Any) -> Happening:
+        self._number += 1
+        happening = Happening(self._number, at, program, event, text, details)
+        self._events.append(happening)
+        return happening
+
+    def events(self, names: set[str] | None = None) -> list[Happening]:
+        """The last ones, the oldest first; of these programs."""
+        return [event for event in self._events if names is None or event.program in names]

@@ -1,0 +1,133 @@
+"""What children print, as lines: bytes to lines, lines to what is shown. Pure.
+
+A consumer's and a worker's own log lines come as records (JSON behind a record separator), so that they are
+written once, in the supervisor's format; whatever else they print is a line of text.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+MAX_LINE = 256 * 1024
+"""Bytes. A longer line is cut into several."""
+
+RECORD = "\x1e"
+"""RFC 7464."""
+
+PRIORITIES = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
+"""syslog(3), for the journal's prefix: https://www.freedesktop.org/software/systemd/man/sd-daemon.html"""
+
+
+class LineReader:
+    """Puts lines together from pieces of bytes. Never holds more than a line."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> list[str]:
+        """The lines that are whole now."""
+        *lines, rest = (self._rest + data).split(b"\n")
+        while len(rest) > MAX_LINE:
+            lines.append(rest[:MAX_LINE])
+            rest = rest[MAX_LINE:]
+        self._rest = rest
+        return [_text(line) for line in lines]
+
+    def end(self) -> list[str]:
+        """What is left when no more comes."""
+        rest, self._rest = self._rest, b""
+        return [_text(rest)] if rest else []
+
+
+def _text(line: bytes) -> str:
+    return line.removesuffix(b"\r").decode("utf-8", "replace").replace("\x00", "\ufffd")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a child, or of the supervisor. `at` is in seconds since 1970; `level` "" for what was
+    printed."""
+
+    at: float
+    source: str
+    level: str
+    text: str
+    logger: str = ""
+    details: dict[str, Any] = field(default_factory=dict)
+    traceback: str = ""
+
+
+def parse(text: str, source: str, now: float) -> Line:
+    """A line as it came from the child that is called `source`."""
+    if text.startswith(RECORD):
+        try:
+            record = json.loads(text[1:])
+            at = datetime.fromisoformat(record.pop("time")).timestamp()
+            level, logger = str(record.pop("level")), str(record.pop("logger", ""))
+            message, traceback = str(record.pop("message")), str(record.pop("traceback", ""))
+            return Line(at, source, level, message, logger, record, traceback)
+        except (ValueError, KeyError, AttributeError, TypeError):
+            pass  # A task printed something that looks like ours.
+    return Line(now, source, "", text)
+
+
+def as_text(line: Line, *, colour: bool = False) -> str:
+    """For people: each physical line with time, level and source."""
+    at = datetime.fromtimestamp(line.at)
+    head = f"{at:%Y-%m-%d %H:%M:%S},{at.microsecond // 1000:03d} {line.level:<7}"
+    source = f"{line.source}:"
+    if colour:
+        code = {"WARNING": "33", "ERROR": "31", "CRITICAL": "31"}.get(line.level)
+        head = f"\x1b[{code}m{head}\x1b[0m" if code else f"\x1b[2m{head}\x1b[0m"
+        source = f"\x1b[{31 + sum(line.source.partition('/')[0].encode()) % 6 + 0}m{source}\x1b[0m"
+    return "\n".join(f"{head} {source} {part}" for part in _parts(line))
+
+
+def as_journal(line: Line) -> str:
+    """For the journal: a priority before each physical line, and no second time stamp."""
+    priority = PRIORITIES.get(line.level, 6)
+    return "\n".join(f"<{priority}>{line.source}: {part}" for part in _parts(line))
+
+
+def as_json(line: Line) -> str:
+    """For programs: one object."""
+    program, _, worker = line.source.partition("/")
+    event: dict[str, Any] = {
+        "time": iso(line.at),
+        "level": line.level or "INFO",
+        "program": program,
+        "message": line.text,
+    }
+    if worker:
+        event["worker"] = int(worker) if worker.isdigit() else worker
+    if line.level:
+        event["logger"] = line.logger
+    else:
+        event["printed"] = True
+    event |= {key: value for key, value in line.details.items() if key not in event}
+    if line.traceback:
+        event["traceback"] = line.traceback
+    return json.dumps(event, ensure_ascii=False, default=str)
+
+
+def iso(at: float) -> str:
+    """A time for programs."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+
+
+def _parts(line: Line) -> list[str]:
+    logger = f"{line.logger}: " if line.logger not in ("", "squids", "root") else ""
+    details = "".join(f" {key}={_shown(value)}" for key, value in line.details.items())
+    first = f"{logger}{line.text}{details}" if line.level else line.text
+    first = first.replace("\n", "\\n")
+    return [first, *line.traceback.splitlines()]
+
+
+def _shown(value: object) -> str:
+    text = str(value)
+    if not text or any(character.isspace() or character in '"=' for character in text):
+        return json.dumps(text, ensure_ascii=False)
+    return text

@@ -1,0 +1,245 @@
+"""Other code, or other settings, for programs that run: what is new is tried first, then takes over.
+
+A restart takes the code that is on disk now: a new import of it comes first, and where that fails the old
+code goes on. A reload touches only what the file changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+from squids.supervisor import program_events as ev
+from squids.supervisor.difference import Difference, difference
+from squids.supervisor.program import Program
+from squids.supervisor.program_events import State, Wanted
+from squids.supervisor.settings import Ground, ProgramSettings, Settings
+from squids.supervisor.supervisor import Supervisor
+from squids.supervisor.zygotes import Code, Failure
+
+Read = Callable[[], "Settings | list[str]"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """What became of one program."""
+
+    name: str
+    ok: bool
+    text: str
+    timed_out: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A file that was read, and what it changes."""
+
+    settings: Settings
+    changes: Difference
+
+    def lines(self) -> list[str]:
+        return [*self.settings.warnings, *self.changes.lines()]
+
+
+class Rollout:
+    """`read` reads the file anew: its settings, or all that is wrong with it."""
+
+    def __init__(self, supervisor: Supervisor, read: Read) -> None:
+        self._supervisor = supervisor
+        self._read = read
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._lock = asyncio.Lock()
+        self.last_error: str | None = None
+
+    def begin(self, outcomes: AsyncIterator[Reloaded]) -> asyncio.Queue[Reloaded | None]:
+        """Carry it out, whether or not somebody waits for the answers; None is the last. How it went goes to
+        the log, too."""
+        answers: asyncio.Queue[Reloaded | None] = asyncio.Queue()
+
+        async def run() -> None:
+            try:
+                async for outcome in outcomes:
+                    level = "INFO" if outcome.ok else "ERROR"
+                    self._supervisor.say(level, "rolled_out", outcome.text, program=outcome.name)
+                    answers.put_nowait(outcome)
+            finally:
+                answers.put_nowait(None)
+
+        task = asyncio.ensure_future(run())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return answers
+
+    # Restart.
+
+    async def restart(
+        self, programs: list[Program], *, rolling: bool, timeout: float | None
+    ) -> AsyncIterator[Reloaded]:
+        """Have these programs run the code that is on disk now."""
+        wanted = [(program, program.settings) for program in programs]
+        async for outcome in self._roll(wanted, rolling=rolling, timeout=timeout, fresh=True):
+            yield outcome
+
+    async def _roll(
+        self,
+        wanted: list[tuple[Program, ProgramSettings]],
+        *,
+        rolling: bool,
+        timeout: float | None,
+        fresh: bool,
+    ) -> AsyncIterator[Reloaded]:
+        """`fresh`: from a new import; else from the one that each runs, where its ground is the same."""
+        supervisor = self._supervisor
+        loop = asyncio.get_running_loop()
+        deadline = None if timeout is None else loop.time() + timeout
+        codes: dict[Ground, Code] = {}
+        chosen: list[tuple[Program, ProgramSettings, Code]] = []
+        for program, settings in wanted:
+            old = supervisor.zygotes.codes[program.code]
+            if not fresh and old.ground == settings.ground:
+                chosen.append((program, settings, old))
+                continue
+            if settings.ground not in codes:
+                known = None if fresh else supervisor.zygotes.newest(settings.ground)
+                codes[settings.ground] = known or supervisor.zygotes.new(settings.ground)
+            chosen.append((program, settings, codes[settings.ground]))
+        held = frozenset(code.number for code in codes.values())
+        supervisor.held_codes |= held
+        try:
+            failures = await self._import(codes, chosen, deadline)
+            going: list[tuple[Program, int]] = []
+            for program, settings, code in chosen:
+                if (failure := failures.get(code.number)) is not None:
+                    yield Reloaded(program.settings.name, False, failure.text)
+                    continue
+                event = ev.Replace if rolling else ev.Restart
+                supervisor.feed(program, event(code.number, settings))
+                going.append((program, code.number))
+        finally:
+            supervisor.held_codes -= held
+        async for outcome in self._watch(going, deadline):
+            yield outcome
+
+    async def _import(
+        self,
+        codes: dict[Ground, Code],
+        chosen: list[tuple[Program, ProgramSettings, Code]],
+        deadline: float | None,
+    ) -> dict[int, Failure]:
+        failures: dict[int, Failure] = {}
+        loop = asyncio.get_running_loop()
+        answers: list[asyncio.Future[None]] = []
+        for code in codes.values():
+            answer: asyncio.Future[None] = loop.create_future()
+            answers.append(answer)
+
+            def call(
+                failure: Failure | None, code: Code = code, answer: asyncio.Future[None] = answer
+            ) -> None:
+                if failure is not None:
+                    failures[code.number] = failure
+                if not answer.done():
+                    answer.set_result(None)
+
+            seconds = max(settings.start_timeout for _, settings, other in chosen if other is code)
+            self._supervisor.zygotes.when_ready(code, call, seconds)
+        if answers:
+            left = None if deadline is None else max(0.0, deadline - loop.time())
+            await asyncio.wait(answers, timeout=left)
+        for code, answer in zip(codes.values(), answers, strict=True):
+            if not answer.done():
+                failures[code.number] = Failure("the import is not done yet: given up", None)
+        return failures
+
+    async def _watch(
+        self, going: list[tuple[Program, int]], deadline: float | None
+    ) -> AsyncIterator[Reloaded]:
+        loop = asyncio.get_running_loop()
+        left = list(going)
+        while left:
+            timeout = None if deadline is None else max(0.0, deadline - loop.time())
+
+            def decided() -> list[tuple[tuple[Program, int], Reloaded]]:
+                found = []
+                for item in left:
+                    outcome = self._outcome(*item)
+                    if outcome is not None:
+                        found.append((item, outcome))
+                return found
+
+            if not await self._supervisor.until(lambda: bool(decided()), timeout):
+                for program, _ in left:
+                    text = f"timed out; {program.state.value}: {program.reason}"
+                    yield Reloaded(program.settings.name, False, text, timed_out=True)
+                return
+            for item, outcome in decided():
+                left.remove(item)
+                yield outcome
+
+    def _outcome(self, program: Program, code: int) -> Reloaded | None:
+        name = program.settings.name
+        if program.replacement is not None and program.replacement.code == code:
+            return None
+        if program.code != code:
+            why = program.hand_over_failure or "something else was asked for"
+            return Reloaded(name, False, f"{why}; the old process goes on")
+        if program.hand_over_failure is not None and program.state is State.RUNNING:
+            return Reloaded(name, False, f"{program.hand_over_failure}; the old process goes on")
+        process = program.current
+        match program.state:
+            case State.RUNNING if process is not None and process.code == code:
+                return Reloaded(name, True, f"running, pid {process.pid}")
+            case State.STARTING:
+                consumer = self._supervisor.consumers.get(process.child) if process is not None else None
+                if consumer is not None and consumer.degraded:
+                    return Reloaded(name, False, f"started, but degraded: {consumer.degraded}")
+                return None
+            case State.STOPPED | State.EXITED if program.wanted is Wanted.DOWN:
+                return Reloaded(name, True, f"is {program.state.value}; it will start so")
+            case State.BACKOFF | State.FATAL | State.EXITED | State.STOPPED:
+                return Reloaded(name, False, f"{program.state.value}: {program.reason}")
+            case _:
+                return None
+
+    # Reload.
+
+    async def plan(self) -> Plan | list[str]:
+        """Read the file. What is wrong with it goes to the log too."""
+        settings = await asyncio.to_thread(self._read)
+        if isinstance(settings, list):
+            self.last_error = settings[0] if settings else "invalid"
+            for text in settings:
+                self._supervisor.say("ERROR", "reload_failed", text)
+            return settings
+        self.last_error = None
+        return Plan(settings, difference(self._supervisor.settings, settings))
+
+    async def apply(self, plan: Plan, timeout: float | None) -> AsyncIterator[Reloaded]:
+        """Touch what changed, and nothing else."""
+        async with self._lock:
+            supervisor, changes = self._supervisor, plan.changes
+            supervisor.settings = plan.settings
+            supervisor.output.use(plan.settings.supervisor.log_format)
+            for line in plan.lines():
+                supervisor.say("INFO", "reload", line)
+            added = [supervisor.add(settings) for settings in changes.added]
+            removed = [supervisor.programs[settings.name] for settings in changes.removed]
+            for program in removed:
+                supervisor.feed(program, ev.Stop())
+            changed = []
+            for change in changes.changed:
+                changed.append((supervisor.programs[change.new.name], change.new))
+            async for outcome in self._roll(changed, rolling=True, timeout=timeout, fresh=False):
+                yield outcome
+            starting = [(program, program.code) for program in added if program.settings.autostart]
+            deadline = None if timeout is None else asyncio.get_running_loop().time() + timeout
+            async for outcome in self._watch(starting, deadline):
+                yield outcome
+            for program in removed:
+                name = program.settings.name
+                if await supervisor.until(lambda program=program: program.gone, timeout):  # type: ignore[misc]
+                    supervisor.remove(name)
+                    yield Reloaded(name, True, "stopped and removed")
+                else:
+                    yield Reloaded(name, False, "is still draining", timed_out=True)

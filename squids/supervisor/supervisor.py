@@ -1,0 +1,638 @@
+"""The shell of the supervisor: one loop, which carries out what the programs ask for.
+
+It owns the processes, sockets, timers and lines; what becomes of a program is decided in `program`,
+what happens across programs in `fleet`. What operators ask for is in `orders`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import os
+import random
+import signal
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from squids.exit_codes import ExitCode
+from squids.process import protocol
+from squids.process.channel import Channel
+from squids.process.zygote_main import become_subreaper
+from squids.supervisor import program_events as ev
+from squids.supervisor.consumers import Consumer
+from squids.supervisor.fleet import Boots, gives_up, start_order, stop_order
+from squids.supervisor.history import Death, Happening, History
+from squids.supervisor.lines import Line, LineReader, parse
+from squids.supervisor.output import Output
+from squids.supervisor.program import Program
+from squids.supervisor.settings import ProgramSettings, Settings
+from squids.supervisor.zygotes import Code, Failure, Zygotes
+
+CONSUMER_ENTRY = "squids.pool.consumer_child:run"
+
+READ_BYTES = 64 * 1024
+"""Bytes read at once of what one child prints: no child keeps the others waiting."""
+
+LATE = 2.0
+"""Seconds by which a timer may be late before this process counts as having been stalled."""
+
+LEAVE_SECONDS = 5.0
+"""How long fork servers may take to leave at the end."""
+
+ORPHAN_MARGIN = 15.0
+"""Seconds beyond its shutdown timeout that a consumer may live without a supervisor."""
+
+LEVELS = {logging.getLevelName(number): number for number in (10, 20, 30, 40, 50)}
+
+
+class Supervisor:
+    """Keeps the programs of a file as they are wanted. `run` answers with the exit code."""
+
+    def __init__(self, settings: Settings, soft_nofile: int | None = None) -> None:
+        self.settings = settings
+        self.programs: dict[str, Program] = {}
+        self.consumers: dict[int, Consumer] = {}
+        self.history = History()
+        self.output = Output(settings.supervisor.log_format, self._output_trouble)
+        self.started_at = time.time()
+        self.stopping = False
+        self.verdict: str | None = None
+        self.zygotes = Zygotes(
+            on_report=self._on_report,
+            on_output=self._on_output,
+            on_lost=self._on_zygote_lost,
+            on_news=self._on_news,
+            consumers_of=self._consumers_of,
+            log_level=lambda: self.settings.supervisor.log_level,
+        )
+        self._children = itertools.count(1)
+        self._boots = Boots(_cpus())
+        self._soft_nofile = soft_nofile
+        self._timer: asyncio.TimerHandle | None = None
+        self._waiters: set[asyncio.Future[None]] = set()
+        self._sources: dict[int, Consumer] = {}
+        self._reading: set[int] = set()
+        self.watchers: set[Callable[[Happening], None]] = set()
+        self._done = asyncio.Event()
+
+    # The whole.
+
+    def start(self) -> None:
+        """Take the loop, and start what is to start."""
+        self._loop = asyncio.get_running_loop()
+        become_subreaper()
+        self._loop.add_signal_handler(signal.SIGCHLD, self._reap)
+        for settings in start_order(self.settings.programs):
+            self.add(settings)
+        self._reap()
+
+    async def run(self, close: Callable[[], Awaitable[None]]) -> ExitCode:
+        """Until all programs are down and it was told to stop. `close` ends the control socket."""
+        await self._done.wait()
+        await close()
+        self.zygotes.release(set())
+        # They leave, and with them ends what they and their children print.
+        await self.until(lambda: not self._reading, LEAVE_SECONDS)
+        self.zygotes.kill_dying()
+        self.output.close()
+        return ExitCode.UNAVAILABLE if self.verdict is not None else ExitCode.OK
+
+    def add(self, settings: ProgramSettings, code: Code | None = None) -> Program:
+        """A program of the file; it starts if the file says so."""
+        code = code or self.code_of(settings)
+        program = Program(settings, code.number, self._children)
+        self.programs[settings.name] = program
+        if settings.autostart:
+            self.feed(program, ev.Start())
+        return program
+
+    def remove(self, name: str) -> None:
+        """A program that is down and not in the file any more."""
+        del self.programs[name]
+        self.history.forget(name)
+        self._release()
+        self.changed()
+
+    def shut_down(self, reason: str) -> None:
+        """Drain all and leave; called again, let nobody wait for tasks."""
+        if self.stopping:
+            self.say("WARNING", "forcing", f"{reason} again: killing what runs and giving everything back")
+            for program in self.programs.values():
+                self._act(program, program.hurry(time.monotonic()))
+            return
+        self.stopping = True
+        up = [program for program in self.programs.values() if not program.gone]
+        noun = "program" if len(up) == 1 else "programs"
+        self.say("INFO", "stopping", f"{reason}: draining {len(up)} {noun}")
+        for settings in stop_order(program.settings for program in self.programs.values()):
+            self.feed(self.programs[settings.name], ev.Stop())
+        self._end_if_done()
+
+    def _end_if_done(self) -> None:
+        if self.stopping and all(program.gone for program in self.programs.values()):
+            self._done.set()
+
+    # Programs: events in, actions out.
+
+    def feed(self, program: Program, event: ev.Event) -> None:
+        """Tell a program what happened, and do what it asks for."""
+        self._act(program, program.handle(event, time.monotonic()))
+
+    def _act(self, program: Program, actions: list[ev.Action]) -> None:
+        for action in actions:
+            self._carry_out(program, action)
+        self._set_timer()
+        if any(isinstance(action, ev.Changed | ev.Died | ev.HandOver) for action in actions):
+            self._release()
+            self.changed()
+            self._judge()
+
+    def _carry_out(self, program: Program, action: ev.Action) -> None:
+        name = program.settings.name
+        match action:
+            case ev.Spawn(child, code, settings):
+                self._want(child, self.zygotes.codes[code], settings)
+            case ev.Cancel(child):
+                self._cancel(child)
+            case ev.TellDrain(child):
+                self._told(child, Consumer.tell_drain)
+            case ev.TellPause(child, on):
+                self._told(child, lambda consumer: consumer.tell_pause(on))
+            case ev.Terminate(child):
+                self._signal(child, signal.SIGTERM)
+            case ev.Abort(child):
+                self._signal(child, signal.SIGCONT)
+                self._signal(child, signal.SIGABRT)
+            case ev.Kill(child):
+                self._kill(child)
+            case ev.Changed(old, new, reason):
+                self._tell_change(program, old, new, reason)
+            case ev.Died():
+                self._bury(name, action)
+            case ev.HandOver(failure):
+                text = "handed over to a new process" if failure is None else failure
+                level = "INFO" if failure is None else "WARNING"
+                event = "hand_over" if failure is None else "hand_over_failed"
+                self.say(level, event, text, program=name)
+
+    def _tell_change(self, program: Program, old: ev.State, new: ev.State, reason: str) -> None:
+        level = {ev.State.BACKOFF: "WARNING", ev.State.FATAL: "ERROR"}.get(new, "INFO")
+        text = f"{new.value}: {reason.splitlines()[-1] if reason else ''}".rstrip(": ")
+        if new is ev.State.BACKOFF and program.retry_at is not None:
+            text += f"; again in {max(0.0, program.retry_at - time.monotonic()):.1f} s"
+        self.say(level, new.value, text, program=program.settings.name, was=old.value)
+
+    def _judge(self) -> None:
+        if not self.stopping:
+            states = [(program.settings, program.state) for program in self.programs.values()]
+            self.verdict = gives_up(self.settings.supervisor.exit_on, states)
+            if self.verdict is not None:
+                self.say("ERROR", "gave_up", f"{self.verdict}: leaving, as exit_on says")
+                self.shut_down(self.verdict)
+        self._end_if_done()
+
+    # Time.
+
+    def _set_timer(self) -> None:
+        times = [program.wakes_at() for program in self.programs.values()]
+        at = min((time for time in times if time is not None), default=None)
+        if self._timer is not None:
+            if at is not None and self._timer.when() <= at:
+                return  # Too early costs one look.
+            self._timer.cancel()
+            self._timer = None
+        if at is not None:
+            self._timer = self._loop.call_at(at, self._tick, at)
+
+    def _tick(self, planned: float) -> None:
+        self._timer = None
+        now = time.monotonic()
+        if now - planned > LATE:
+            for program in self.programs.values():
+                program.stalled(now - planned)
+        for program in list(self.programs.values()):
+            at = program.wakes_at()
+            if at is not None and at <= now:
+                self.feed(program, ev.Tick())
+        self._set_timer()
+
+    # Processes.
+
+    def code_of(self, settings: ProgramSettings) -> Code:
+        """The code that a program of these settings starts from."""
+        return self.zygotes.newest(settings.ground) or self.zygotes.new(settings.ground)
+
+    def _want(self, child: int, code: Code, settings: ProgramSettings) -> None:
+        self.consumers[child] = Consumer(child, settings.name, settings, code)
+        # Later: whoever asks is in the midst of deciding.
+        self._loop.call_soon(
+            self.zygotes.when_ready,
+            code,
+            lambda failure: self._code_ready(child, failure),
+            settings.start_timeout,
+        )
+
+    def _code_ready(self, child: int, failure: Failure | None) -> None:
+        consumer = self.consumers.get(child)
+        if consumer is None:
+            return
+        if failure is not None:
+            self._forget(child)
+            self._tell_program(consumer, ev.Unavailable(child, failure.text, failure.retry_at))
+            return
+        self._boots.want(child, consumer.settings.priority)
+        self._begin_boots()
+
+    def _begin_boots(self) -> None:
+        for child in self._boots.next():
+            consumer = self.consumers.get(child)
+            if consumer is None:
+                self._boots.over(child)
+                self._begin_boots()
+                return
+            self._spawn(consumer)
+
+    def _spawn(self, consumer: Consumer) -> None:
+        child, settings = consumer.child, consumer.settings
+        handle = consumer.code.handle
+        if handle is None:  # It died while this one waited for its turn.
+            self._forget(child)
+            self._tell_program(consumer, ev.Cancelled(child))
+            return
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError as error:
+            self._forget(child)
+            self._tell_program(consumer, ev.Refused(child, os.strerror(error.errno or 0)))
+            return
+        consumer.channel = Channel(ours)
+        consumer.asked = True
+        limits: dict[str, int | None] = {}
+        if self._soft_nofile is not None:
+            limits["nofile"] = self._soft_nofile
+        handle.spawn(
+            child,
+            CONSUMER_ENTRY,
+            {
+                "name": settings.name,
+                "options": {**dict(settings.options), "app": settings.ground.app},
+                "log_level": settings.log_level,
+            },
+            title=f"squids: {settings.name} main",
+            orphan_grace=settings.shutdown_timeout + ORPHAN_MARGIN,
+            descriptors=[theirs.fileno()],
+            owns_children=True,
+            label=settings.name,
+            nice=settings.nice,
+            limits={**limits, **dict(settings.limits)},
+        )
+        self.zygotes.watch_writable(consumer.code)
+        theirs.close()
+        self._loop.add_reader(ours.fileno(), self._hear, consumer)
+
+    def _cancel(self, child: int) -> None:
+        consumer = self.consumers.get(child)
+        if consumer is not None and not consumer.asked:
+            self._forget(child)
+            # Later: whoever cancels is in the midst of deciding.
+            self._loop.call_soon(self._tell_program, consumer, ev.Cancelled(child))
+
+    def _forget(self, child: int) -> None:
+        consumer = self.consumers.pop(child, None)
+        if consumer is not None and consumer.channel is not None and not consumer.channel.closed:
+            self._unwatch(consumer)
+            consumer.close()
+        self._boots.over(child)
+        self._loop.call_soon(self._begin_boots)
+
+    def _unwatch(self, consumer: Consumer) -> None:
+        if consumer.channel is not None and consumer.channel.fileno() >= 0:
+            self._loop.remove_reader(consumer.channel.fileno())
+            self._loop.remove_writer(consumer.channel.fileno())
+
+    def _told(self, child: int, tell: Callable[[Consumer], None]) -> None:
+        consumer = self.consumers.get(child)
+        if consumer is None or consumer.channel is None:
+            return
+        tell(consumer)
+        if consumer.channel.wants_write:
+            self._loop.add_writer(consumer.channel.fileno(), self._flush, consumer)
+
+    def scale(self, program: Program, workers: int) -> None:
+        """Another number of workers, until the file is read again."""
+        program.settings = program.settings.scaled(workers)
+        for process in program.processes():
+            if process in (program.current, program.replacement):
+                process.settings = program.settings
+                self._told(process.child, lambda consumer: consumer.tell_scale(workers))
+
+    def _flush(self, consumer: Consumer) -> None:
+        assert consumer.channel is not None
+        consumer.channel.flush()
+        if not consumer.channel.wants_write:
+            self._loop.remove_writer(consumer.channel.fileno())
+
+    def _hear(self, consumer: Consumer) -> None:
+        assert consumer.channel is not None
+        frames: list[Any] = []
+        try:
+            frames = consumer.hear()
+        except Exception as error:  # Not a frame: whatever it is, it is no consumer of ours.
+            self.say("ERROR", "garbage", f"it says what is no frame: {error}", program=consumer.program)
+            self._unwatch(consumer)
+            self._kill(consumer.child)
+            return
+        for frame in frames:
+            self._heard(consumer, frame)
+        if consumer.channel.closed:
+            self._unwatch(consumer)  # Whether it is dead, its zygote knows.
+
+    def _heard(self, consumer: Consumer, frame: protocol.Frame) -> None:
+        child = consumer.child
+        match frame:
+            case protocol.Booted():
+                self._boots.over(child)
+                self._begin_boots()
+                self._tell_program(consumer, ev.Booted(child))
+            case protocol.Ready():
+                self._tell_program(consumer, ev.Ready(child))
+            case protocol.Stopping(reason):
+                self._tell_program(consumer, ev.Draining(child, reason))
+            case protocol.Degraded(reason):
+                text = "it can work again" if reason is None else reason
+                self.happened(consumer.program, "healed" if reason is None else "degraded", text)
+                self._tell_program(consumer, ev.Beat(child))
+            case _:
+                self._tell_program(consumer, ev.Beat(child))
+                if self._waiters:
+                    self.changed()
+
+    def _tell_program(self, consumer: Consumer, event: ev.Event) -> None:
+        program = self.programs.get(consumer.program)
+        if program is not None:
+            self.feed(program, event)
+
+    def _signal(self, child: int, number: int) -> None:
+        consumer = self.consumers.get(child)
+        if consumer is None or consumer.pid is None:
+            return
+        handle = consumer.code.handle
+        if handle is not None and not consumer.orphan:
+            handle.kill(child, number, group=False)
+            self.zygotes.watch_writable(consumer.code)
+        else:
+            _try_kill(os.kill, consumer.pid, number)
+
+    def send_signal(self, child: int, number: int) -> None:
+        """What an operator sends to a consumer's main process."""
+        self._signal(child, number)
+
+    def ask_for_stacks(self, name: str) -> bool:
+        """Have a program's processes write what each of their threads does. False: there are none."""
+        found = False
+        for consumer in self.consumers.values():
+            handle = consumer.code.handle
+            if consumer.program == name and consumer.pid is not None:
+                found = True
+                if handle is not None and not consumer.orphan:
+                    handle.kill(consumer.child, signal.SIGUSR2, group=False, tree=True)
+                    self.zygotes.watch_writable(consumer.code)
+                else:
+                    _try_kill(os.kill, consumer.pid, signal.SIGUSR2)
+        return found
+
+    def _kill(self, child: int) -> None:
+        consumer = self.consumers.get(child)
+        if consumer is None or consumer.pid is None:
+            return
+        handle = consumer.code.handle
+        if handle is not None and not consumer.orphan:
+            handle.kill(child, signal.SIGKILL, tree=True)
+            self.zygotes.watch_writable(consumer.code)
+            return
+        for pid in (*consumer.worker_pids.values(), consumer.pid):
+            _try_kill(os.killpg, pid, signal.SIGKILL)
+
+    # What fork servers report.
+
+    def _on_report(self, code: Code, frame: protocol.FromZygote) -> None:
+        match frame:
+            case protocol.Spawned(child, pid):
+                consumer = self.consumers.get(child)
+                if consumer is not None:
+                    consumer.pid = pid
+                    self._tell_program(consumer, ev.Spawned(child, pid))
+            case protocol.SpawnFailed(child, _, reason):
+                consumer = self.consumers.get(child)
+                if consumer is not None:
+                    self._forget(child)
+                    self._tell_program(consumer, ev.Refused(child, reason))
+            case protocol.Exited(child, pid, status):
+                consumer = self.consumers.get(child)
+                if consumer is not None and consumer.pid == pid:
+                    self._exited(consumer, status)
+
+    def _exited(self, consumer: Consumer, status: int | None) -> None:
+        if consumer.channel is not None and not consumer.channel.closed:
+            self._hear(consumer)
+        event = ev.Exited(consumer.child, status, random.random())
+        self._tell_program(consumer, event)
+        self._forget(consumer.child)
+
+    def _on_zygote_lost(self, code: Code, status: int | None) -> None:
+        how = "ended" if status is None else f"signal {-status}" if status < 0 else f"exit {status}"
+        self.say("ERROR", "zygote_died", f"the fork server of {code.ground.app} died: {how}")
+        for consumer in list(self.consumers.values()):
+            if consumer.code is not code:
+                continue
+            if consumer.pid is None and consumer.asked:
+                self._forget(consumer.child)
+                self._tell_program(consumer, ev.Cancelled(consumer.child))
+            elif consumer.pid is not None:
+                consumer.orphan = True
+                self._tell_program(consumer, ev.ZygoteLost(consumer.child))
+        self._reap()
+
+    def _on_news(self, code: Code, event: str, text: str) -> None:
+        if event == "import_failed":
+            first, _, rest = text.partition("\n")
+            self.say("ERROR", event, f"{code.ground.app}: {first}", traceback=rest)
+        elif text:
+            self.say("WARNING" if event == "not_forkable" else "INFO", event, text)
+
+    def _consumers_of(self, code: Code) -> list[dict[str, Any]]:
+        """The options of those that will be forked from it: what it can prepare for them."""
+        return [
+            {**dict(program.settings.options), "app": program.settings.ground.app}
+            for program in self.programs.values()
+            if program.settings.ground == code.ground
+        ]
+
+    def _release(self) -> None:
+        used = {program.code for program in self.programs.values()}
+        used |= {process.code for program in self.programs.values() for process in program.processes()}
+        used |= {consumer.code.number for consumer in self.consumers.values()}
+        self.zygotes.release(used | self.held_codes)
+
+    held_codes: frozenset[int] = frozenset()
+    """Codes that an order in progress holds on to."""
+
+    def _reap(self) -> None:
+        """Each dead child of this process by its own pid, so that no status is taken from whom it is for."""
+        while True:
+            try:
+                dead = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                return
+            if dead is None:
+                return
+            if self.zygotes.reap(dead.si_pid):
+                continue
+            try:
+                pid, status = os.waitpid(dead.si_pid, os.WNOHANG)
+            except ChildProcessError:
+                continue
+            for consumer in list(self.consumers.values()):
+                if consumer.pid == pid and consumer.orphan:
+                    for worker in consumer.worker_pids.values():
+                        _try_kill(os.killpg, worker, signal.SIGKILL)
+                    self._exited(consumer, os.waitstatus_to_exitcode(status))
+
+    # Lines and events.
+
+    def _on_output(self, label: str, pid: int, descriptor: int) -> None:
+        os.set_blocking(descriptor, False)
+        program, _, worker = label.partition("/")
+        for consumer in self.consumers.values():
+            if consumer.program == program and (worker or consumer.pid in (None, pid)):
+                self._sources[descriptor] = consumer
+        self._reading.add(descriptor)
+        self._loop.add_reader(descriptor, self._read_output, descriptor, label, LineReader())
+
+    def _read_output(self, descriptor: int, label: str, reader: LineReader) -> None:
+        try:
+            data = os.read(descriptor, READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        now = time.time()
+        for text in reader.feed(data) if data else reader.end():
+            self._take_line(parse(text, label, now), self._sources.get(descriptor))
+        if not data:
+            self._sources.pop(descriptor, None)
+            self._loop.remove_reader(descriptor)
+            os.close(descriptor)
+            self._reading.discard(descriptor)
+            self.changed()
+
+    def _take_line(self, line: Line, consumer: Consumer | None) -> None:
+        if consumer is not None:
+            consumer.lines.extend([line.text, *line.traceback.splitlines()])
+        self.output.line(line, consumer.settings.log_file if consumer is not None else None)
+
+    def report(self) -> None:
+        """One line for each program, of what it does."""
+        for name, program in self.programs.items():
+            process = program.current
+            consumer = self.consumers.get(process.child) if process is not None else None
+            figures = consumer.figures if consumer is not None else {}
+            self.say(
+                "INFO",
+                "state",
+                f"{program.state.value}: {program.reason}",
+                program=name,
+                pid=process.pid if process is not None else None,
+                restarts=program.restarts,
+                workers=f"{figures.get('busy', 0)}/{figures.get('workers', 0)}",
+                held=figures.get("held", 0),
+                done=figures.get("done", 0),
+                failed=figures.get("failed", 0),
+            )
+
+    def say(
+        self, level: str, event: str, text: str, *, program: str = "", traceback: str = "", **details: Any
+    ) -> None:
+        """One line of the supervisor's own, and an event."""
+        self.happened(program, event, text, **details)
+        if LEVELS[level] >= LEVELS[self.settings.supervisor.log_level]:
+            extras = {"action": event, **({"program": program} if program else {}), **details}
+            self.output.line(Line(time.time(), "supervisor", level, text, "squids", extras, traceback))
+
+    def happened(self, program: str, event: str, text: str, **details: Any) -> None:
+        happening = self.history.happened(time.time(), program, event, text, **details)
+        for watcher in list(self.watchers):
+            watcher(happening)
+
+    def _output_trouble(self, text: str) -> None:
+        """From a thread that writes."""
+
+        def tell() -> None:
+            self.say("WARNING", "output_trouble", text)
+
+        try:
+            self._loop.call_soon_threadsafe(tell)
+        except (RuntimeError, AttributeError):
+            pass  # No loop yet, or none any more.
+
+    def _bury(self, name: str, died: ev.Died) -> None:
+        consumer = self.consumers.get(died.child)
+        if consumer is None:
+            return
+        running = tuple(consumer.figures.get("running", ()))
+        held = consumer.figures.get("held")
+        death = Death(
+            at=time.time(),
+            pid=died.pid,
+            status=died.status,
+            cause=died.cause,
+            asked=died.asked,
+            uptime=died.uptime,
+            lines=consumer.lines,
+            running=running,
+            held=held,
+        )
+        self.history.died(name, death)
+        if not died.asked:
+            jobs = f"; it was running {len(running)} tasks" if running else ""
+            self.say("WARNING", "died", f"{died.cause} after {died.uptime:.1f} s{jobs}", program=name)
+
+    # Those who wait.
+
+    def changed(self) -> None:
+        """Something is not as it was: whoever waits for something looks again."""
+        waiters, self._waiters = self._waiters, set()
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def until(self, condition: Callable[[], bool], timeout: float | None = None) -> bool:
+        """Whether the condition came true in time."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while not condition():
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0:
+                return False
+            waiter: asyncio.Future[None] = self._loop.create_future()
+            self._waiters.add(waiter)
+            try:
+                await asyncio.wait_for(waiter, left)
+            except TimeoutError:
+                return condition()
+            finally:
+                self._waiters.discard(waiter)
+        return True
+
+
+def _try_kill(kill: Callable[[int, int], None], pid: int, number: int) -> None:
+    try:
+        kill(pid, number)
+    except OSError:
+        pass  # Dead, and soon reaped.
+
+
+def _cpus() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,384 @@
+"""Fork servers, one for each import of each ground: started, watched, and started anew when they die.
+
+An import of an app is a `Code`: a number that programs hold on to, so that what is started again after a
+crash runs the code that it ran before. A new Code imports what is on disk now. Whose last program has let
+it go is closed, and leaves when its children have left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from squids.backoff import exponential
+from squids.process.protocol import FromZygote, Output, Preloaded, PreloadFailed
+from squids.process.zygote_handle import ZygoteHandle
+from squids.supervisor.settings import Ground
+
+SHARED_ENTRY = "squids.pool.preload:load_shared"
+FRESH_ENTRY = "squids.pool.preload:load"
+
+RETRY_FIRST, RETRY_MAX = 1.0, 60.0
+"""Seconds before an import that failed is tried again."""
+
+LEAVE_SECONDS = 3.0
+"""How long one that failed may write its stacks and leave."""
+
+HEALTHY_AFTER = 60.0
+"""Seconds after which the death of a fork server is nothing that happens again and again."""
+
+
+class CodeState(Enum):
+    NEW = "new"
+    IMPORTING = "importing"
+    READY = "ready"
+    FAILED = "failed"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why there is no code. `retry_at`: monotonic; None: a restart cannot heal it."""
+
+    text: str
+    retry_at: float | None
+
+
+@dataclass(eq=False, slots=True)
+class Code:
+    """One import of a ground's app. `imported_at` and `started_at` are seconds since 1970."""
+
+    number: int
+    ground: Ground
+    state: CodeState = CodeState.NEW
+    handle: ZygoteHandle | None = None
+    shares: bool = True
+    unforkable: str = ""
+    imported_at: float | None = None
+    files: Sequence[Sequence[Any]] = ()
+    tasks: dict[str, list[str]] = field(default_factory=dict)
+    failures: int = 0
+    failure: Failure | None = None
+    imports: int = 0
+    ready_since: float = 0.0
+    waiting: list[Callable[[Failure | None], None]] = field(default_factory=list)
+    timer: asyncio.TimerHandle | None = None
+
+    @property
+    def title(self) -> str:
+        return f"zygote {self.ground.app}"
+
+    def stale_files(self) -> list[str]:
+        """The files it imported that have changed on disk since."""
+        changed = []
+        for path, modified, size in self.files:
+            try:
+                status = os.stat(path)
+            except OSError:
+                changed.append(path)
+                continue
+            if (status.st_mtime_ns, status.st_size) != (modified, size):
+                changed.append(path)
+        return changed
+
+
+class Zygotes:
+    """All of them. What they report of their children goes to `on_report`; what they print to `on_output`."""
+
+    def __init__(
+        self,
+        *,
+        on_report: Callable[[Code, FromZygote], None],
+        on_output: Callable[[str, int, int], None],
+        on_lost: Callable[[Code, int | None], None],
+        on_news: Callable[[Code, str, str], None],
+        consumers_of: Callable[[Code], list[dict[str, Any]]],
+        log_level: Callable[[], str],
+    ) -> None:
+        self._on_report = on_report
+        self._on_output = on_output
+        self._on_lost = on_lost
+        self._on_news = on_news
+        self._consumers_of = consumers_of
+        self._log_level = log_level
+        self._next = 1
+        self.codes: dict[int, Code] = {}
+        self._dying: list[ZygoteHandle] = []
+
+    def new(self, ground: Ground) -> Code:
+        """A new import of this ground. It begins when it is first waited for."""
+        code = Code(self._next, ground, shares=ground.preload)
+        self._next += 1
+        self.codes[code.number] = code
+        return code
+
+    def newest(self, ground: Ground) -> Code | None:
+        """The newest of this ground that did not fail."""
+        found = [code for code in self.codes.values() if code.ground == ground]
+        return found[-1] if found else None
+
+    def when_ready(self, code: Code, call: Callable[[Failure | None], None], timeout: float) -> None:
+        """Call once there is code to run, or why not. Starts the import where that is needed."""
+        if code.state is CodeState.READY:
+            call(None)
+            return
+        now = time.monotonic()
+        if code.failure is not None and (code.failure.retry_at is None or now < code.failure.retry_at):
+            call(code.failure)
+            return
+        code.waiting.append(call)
+        if code.state is not CodeState.IMPORTING:
+            self._start(code, timeout)
+
+    def forget_failure(self, code: Code) -> None:
+        """Somebody says that it is mended: try now."""
+        code.failure = None
+        code.failures = 0
+
+    def release(self, used: set[int]) -> None:
+        """Close those that no program holds on to."""
+        for number in [number for number in self.codes if number not in used]:
+            code = self.codes.pop(number)
+            if code.timer is not None:
+                code.timer.cancel()
+            self._answer(code, Failure("nobody wants it any more", None))
+            if code.handle is not None:
+                handle, code.handle = code.handle, None
+                self._unwatch(handle)
+                if code.state is CodeState.IMPORTING:
+                    _kill(handle)
+                handle.close()
+                self._dying.append(handle)
+
+    def reap(self, pid: int) -> bool:
+        """A child of this process died: whether it is one of these. Reaps it then."""
+        for handle in self._dying:
+            if handle.pid == pid:
+                handle.reap()
+                self._dying.remove(handle)
+                return True
+        for code in list(self.codes.values()):
+            if code.handle is not None and code.handle.pid == pid:
+                self._hear(code)  # What it said before.
+                self._ended(code)
+                return True
+        return False
+
+    def watch_writable(self, code: Code) -> None:
+        """Its socket did not take all: flush when it does."""
+        handle = code.handle
+        if handle is not None and handle.channel.wants_write:
+            asyncio.get_running_loop().add_writer(handle.channel.fileno(), self._flush, handle)
+
+    def _flush(self, handle: ZygoteHandle) -> None:
+        handle.channel.flush()
+        if not handle.channel.wants_write or handle.gone:
+            asyncio.get_running_loop().remove_writer(handle.channel.fileno())
+
+    # The life of one.
+
+    def _start(self, code: Code, timeout: float) -> None:
+        ground = code.ground
+        code.state = CodeState.IMPORTING
+        code.imports += 1
+        code.failure = None
+        arguments = {
+            "app": ground.app,
+            "directory": ground.directory,
+            "log_level": self._log_level(),
+            "consumers": self._consumers_of(code),
+        }
+        try:
+            read, write = os.pipe()
+        except OSError as error:
+            self._fail(code, f"the system refused a pipe: {error.strerror}", hopeless=False)
+            return
+        try:
+            code.handle = ZygoteHandle.start(
+                SHARED_ENTRY if code.shares else FRESH_ENTRY,
+                arguments,
+                f"squids: {code.title}",
+                preload=code.shares,
+                python=ground.python,
+                output=write,
+                cwd=ground.directory,
+                env=environment_of(ground),
+                user=_number(ground.user),
+                group=_number(ground.group),
+                extra_groups=None if ground.user is None else groups_of(ground),
+                umask=-1 if ground.umask is None else ground.umask,
+            )
+        except (OSError, ValueError) as error:
+            os.close(read)
+            self._fail(code, f"its fork server could not be started: {error}", hopeless=False)
+            return
+        finally:
+            os.close(write)
+        self._on_output(code.title, code.handle.pid, read)
+        loop = asyncio.get_running_loop()
+        loop.add_reader(code.handle.channel.fileno(), self._hear, code)
+        code.timer = loop.call_later(timeout, self._too_slow, code, timeout)
+
+    def _hear(self, code: Code) -> None:
+        handle = code.handle
+        while handle is not None and code.handle is handle and not handle.gone:
+            reports = handle.receive_with_outputs()
+            if not reports and not handle.gone:
+                return
+            for frame, descriptor in reports:
+                match frame:
+                    case Preloaded():
+                        self._preloaded(code, frame)
+                    case PreloadFailed(hopeless, text):
+                        self._fail(code, text, hopeless=hopeless)
+                    case Output(label, pid):
+                        if descriptor is not None:
+                            self._on_output(label, pid, descriptor)
+                    case _:
+                        self._on_report(code, frame)
+        if handle is not None and code.handle is handle and handle.gone:
+            self._ended(code)
+
+    def _preloaded(self, code: Code, frame: Preloaded) -> None:
+        if frame.unforkable:
+            self._on_news(
+                code,
+                "not_forkable",
+                f"importing {code.ground.app} started {frame.unforkable}, which no fork may cross: "
+                "each process of its queues starts in a fresh interpreter instead",
+            )
+            code.unforkable = frame.unforkable
+            code.shares = False
+            self._drop(code)
+            self._start(code, timeout=30.0)
+            return
+        if code.timer is not None:
+            code.timer.cancel()
+        code.state = CodeState.READY
+        code.ready_since = time.monotonic()
+        code.imported_at = frame.facts.get("imported_at")
+        code.files = frame.facts.get("files", ())
+        code.tasks = frame.facts.get("tasks", {})
+        self._on_news(code, "imported", f"{code.ground.app} was imported" if code.shares else "")
+        self._answer(code, None)
+
+    def _too_slow(self, code: Code, timeout: float) -> None:
+        if code.state is CodeState.IMPORTING:
+            if code.handle is not None:
+                _abort(code.handle)
+            self._fail(code, f"the import of {code.ground.app} took over {timeout:g} s", hopeless=False)
+
+    def _fail(self, code: Code, text: str, *, hopeless: bool) -> None:
+        code.state = CodeState.FAILED
+        self._drop(code)
+        code.failure = Failure(text, None if hopeless else self._next_try(code))
+        self._on_news(code, "import_failed", text)
+        self._answer(code, code.failure)
+
+    def _next_try(self, code: Code) -> float:
+        code.failures += 1
+        return time.monotonic() + exponential(
+            code.failures, first=RETRY_FIRST, maximum=RETRY_MAX, jitter=random.random()
+        )
+
+    def _ended(self, code: Code) -> None:
+        """It is dead, or as good as dead."""
+        handle = code.handle
+        if handle is None:
+            return
+        was = code.state
+        status = handle.reap()
+        self._drop(code)
+        if was is CodeState.IMPORTING:
+            how = f"signal {-status}" if status is not None and status < 0 else f"exit {status}"
+            self._fail(code, f"the import of {code.ground.app} ended its process: {how}", hopeless=False)
+            return
+        code.state = CodeState.LOST
+        if time.monotonic() - code.ready_since >= HEALTHY_AFTER:
+            code.failures = 0
+        if code.failures:
+            code.failure = Failure("its fork server dies again and again", self._next_try(code))
+        else:
+            code.failures = 1
+        self._on_lost(code, status)
+
+    def _drop(self, code: Code) -> None:
+        handle, code.handle = code.handle, None
+        if code.timer is not None:
+            code.timer.cancel()
+        if handle is None:
+            return
+        self._unwatch(handle)
+        handle.close()
+        if handle.reap() is None:
+            self._dying.append(handle)
+            asyncio.get_running_loop().call_later(LEAVE_SECONDS, self._kill_if_dying, handle)
+
+    def kill_dying(self) -> None:
+        """Wait no longer for those that are to leave."""
+        for handle in self._dying:
+            _kill(handle)
+
+    def _kill_if_dying(self, handle: ZygoteHandle) -> None:
+        if handle in self._dying:
+            _kill(handle)
+
+    def _unwatch(self, handle: ZygoteHandle) -> None:
+        if not handle.channel.closed or handle.channel.fileno() >= 0:
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(handle.channel.fileno())
+            loop.remove_writer(handle.channel.fileno())
+
+    def _answer(self, code: Code, failure: Failure | None) -> None:
+        waiting, code.waiting = code.waiting, []
+        for call in waiting:
+            call(failure)
+
+
+def environment_of(ground: Ground) -> dict[str, str]:
+    """The supervisor's environment with the ground's over it."""
+    environment = dict(os.environ)
+    for name in ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_FDS", "LISTEN_PID"):
+        environment.pop(name, None)  # They are for this process alone: sd_notify(3).
+    for name, value in ground.environment:
+        if value is None:
+            environment.pop(name, None)
+        else:
+            environment[name] = value
+    return environment
+
+
+def _number(name: str | None) -> str | int | None:
+    return int(name) if name is not None and name.isdigit() else name
+
+
+def groups_of(ground: Ground) -> list[int]:
+    """The groups that the user is in."""
+    import pwd
+
+    assert ground.user is not None
+    entry = pwd.getpwuid(int(ground.user)) if ground.user.isdigit() else pwd.getpwnam(ground.user)
+    return os.getgrouplist(entry.pw_name, entry.pw_gid)
+
+
+def _kill(handle: ZygoteHandle) -> None:
+    try:
+        os.killpg(handle.pid, signal.SIGKILL)
+    except OSError:
+        pass
+
+
+def _abort(handle: ZygoteHandle) -> None:
+    """Have it write its stack, if faulthandler is on, and die of it."""
+    try:
+        os.killpg(handle.pid, signal.SIGCONT)
+        os.kill(handle.pid, signal.SIGABRT)
+    except OSError:
+        pass
