@@ -1,7 +1,7 @@
 """What `check` runs in a fresh interpreter for each app: imports it, and says what it found.
 
-With `aws` it also asks SQS about the queues, with the app's own configuration. Nothing is changed there: that a
-call is allowed shows in that SQS refuses it for another reason than access.
+With `aws` it also asks SQS about the queues, with the app's own configuration. It changes nothing there:
+that a call is allowed shows in that SQS refuses it for another reason than access.
 """
 
 from __future__ import annotations

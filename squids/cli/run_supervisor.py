@@ -67,7 +67,7 @@ async def _run(config: str, settings: Settings, lock: Lock) -> int:
     try:
         await server.start()
     except OSError as error:
-        print(f"squids-supervisor: cannot listen at {path}: {error.strerror}", file=sys.stderr)
+        print(f"squids-supervisor: cannot listen at {path}: {error.strerror or error}", file=sys.stderr)
         return ExitCode.CONFIG
     lock.tell(pid=os.getpid(), started_at=iso(time.time()), socket=path, config=config)
     _take_signals(supervisor, rollout)

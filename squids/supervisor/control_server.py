@@ -17,7 +17,7 @@ import struct
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from squids.supervisor.control_protocol import FAILED, MAX_REQUEST, USAGE, decode_request, encode
+from squids.supervisor.control_protocol import FAILED, MAX_PATH, MAX_REQUEST, USAGE, decode_request, encode
 
 MOST_CLIENTS = 64
 REQUEST_SECONDS = 10.0
@@ -67,7 +67,10 @@ class ControlServer:
 
     def _bind(self) -> socket.socket:
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        temporary = f"{self.path}.{os.getpid()}"
+        # Not longer than the path itself, which may have no byte to spare.
+        temporary = os.path.join(os.path.dirname(self.path), f".{os.getpid() % 100_000_000}")
+        if len(os.fsencode(temporary)) > MAX_PATH:
+            temporary = self.path
         try:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(temporary)
@@ -81,7 +84,8 @@ class ControlServer:
                 os.chown(temporary, -1, group)
             os.chmod(temporary, self._mode)
             listener.listen(MOST_CLIENTS)
-            os.rename(temporary, self.path)
+            if temporary != self.path:
+                os.rename(temporary, self.path)
             status = os.stat(self.path)
         except BaseException:
             listener.close()

@@ -60,6 +60,11 @@ class Line:
     traceback: str = ""
 
 
+def program_of(line: Line) -> str:
+    """The program that a line is about: its source is "emails", "emails/2" or "emails supervisor"."""
+    return line.source.partition("/")[0].partition(" ")[0]
+
+
 def parse(text: str, source: str, now: float) -> Line:
     """A line as it came from the child that is called `source`."""
     if text.startswith(RECORD):
@@ -82,7 +87,7 @@ def as_text(line: Line, *, colour: bool = False) -> str:
     if colour:
         code = {"WARNING": "33", "ERROR": "31", "CRITICAL": "31"}.get(line.level)
         head = f"\x1b[{code}m{head}\x1b[0m" if code else f"\x1b[2m{head}\x1b[0m"
-        source = f"\x1b[{31 + sum(line.source.partition('/')[0].encode()) % 6 + 0}m{source}\x1b[0m"
+        source = f"\x1b[{31 + sum(program_of(line).encode()) % 6}m{source}\x1b[0m"
     return "\n".join(f"{head} {source} {part}" for part in _parts(line))
 
 
@@ -94,13 +99,13 @@ def as_journal(line: Line) -> str:
 
 def as_json(line: Line) -> str:
     """For programs: one object."""
-    program, _, worker = line.source.partition("/")
     event: dict[str, Any] = {
         "time": iso(line.at),
         "level": line.level or "INFO",
-        "program": program,
+        "program": program_of(line),
         "message": line.text,
     }
+    worker = line.source.partition("/")[2]
     if worker:
         event["worker"] = int(worker) if worker.isdigit() else worker
     if line.level:

@@ -17,7 +17,7 @@ from typing import Any
 from squids.supervisor import control_protocol as say
 from squids.supervisor import program_events as ev
 from squids.supervisor.history import Happening
-from squids.supervisor.lines import Line, as_text, iso
+from squids.supervisor.lines import Line, as_text, iso, program_of
 from squids.supervisor.procfs import Meter
 from squids.supervisor.program import Program
 from squids.supervisor.program_events import State, Wanted
@@ -338,7 +338,7 @@ class Orders:
         lines: list[Line] = []
 
         def take(line: Line) -> None:
-            if not line.level and line.source.partition("/")[0] in names:
+            if not line.level and program_of(line) in names:
                 lines.append(line)
 
         self._supervisor.output.followers.add(take)
@@ -497,9 +497,7 @@ def _event(event: Happening) -> Answer:
 
 
 def _is_of(line: Line, names: set[str] | None) -> bool:
-    if names is None:
-        return True
-    return line.source.partition("/")[0] in names or line.details.get("program") in names
+    return names is None or program_of(line) in names
 
 
 def _near(pattern: str, names: Any) -> str:

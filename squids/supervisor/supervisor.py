@@ -45,6 +45,9 @@ LEAVE_SECONDS = 5.0
 ORPHAN_MARGIN = 15.0
 """Seconds beyond its shutdown timeout that a consumer may live without a supervisor."""
 
+PLAIN_REASONS = ("", "started", "stopped", "restarted", "receiving")
+"""Those that say no more than the state itself."""
+
 LEVELS = {logging.getLevelName(number): number for number in (10, 20, 30, 40, 50)}
 
 
@@ -180,10 +183,12 @@ class Supervisor:
 
     def _tell_change(self, program: Program, old: ev.State, new: ev.State, reason: str) -> None:
         level = {ev.State.BACKOFF: "WARNING", ev.State.FATAL: "ERROR"}.get(new, "INFO")
-        text = f"{new.value}: {reason.splitlines()[-1] if reason else ''}".rstrip(": ")
+        text = new.value
+        if reason not in PLAIN_REASONS:
+            text += f": {reason.splitlines()[-1]}"
         if new is ev.State.BACKOFF and program.retry_at is not None:
             text += f"; again in {max(0.0, program.retry_at - time.monotonic()):.1f} s"
-        self.say(level, new.value, text, program=program.settings.name, was=old.value)
+        self.say(level, new.value, text, program=program.settings.name)
 
     def _judge(self) -> None:
         if not self.stopping:
@@ -459,7 +464,7 @@ class Supervisor:
     def _on_news(self, code: Code, event: str, text: str) -> None:
         if event == "import_failed":
             first, _, rest = text.partition("\n")
-            self.say("ERROR", event, f"{code.ground.app}: {first}", traceback=rest)
+            self.say("ERROR", event, first, traceback=rest)
         elif text:
             self.say("WARNING" if event == "not_forkable" else "INFO", event, text)
 
@@ -559,8 +564,9 @@ class Supervisor:
         """One line of the supervisor's own, and an event."""
         self.happened(program, event, text, **details)
         if LEVELS[level] >= LEVELS[self.settings.supervisor.log_level]:
-            extras = {"action": event, **({"program": program} if program else {}), **details}
-            self.output.line(Line(time.time(), "supervisor", level, text, "squids", extras, traceback))
+            source = f"{program} supervisor" if program else "supervisor"
+            extras = {"action": event, **details}
+            self.output.line(Line(time.time(), source, level, text, "squids", extras, traceback))
 
     def happened(self, program: str, event: str, text: str, **details: Any) -> None:
         happening = self.history.happened(time.time(), program, event, text, **details)

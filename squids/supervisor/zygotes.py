@@ -279,7 +279,8 @@ class Zygotes:
         code.state = CodeState.FAILED
         self._drop(code)
         code.failure = Failure(text, None if hopeless else self._next_try(code))
-        self._on_news(code, "import_failed", text)
+        named = text if code.ground.app in text.partition("\n")[0] else f"{code.ground.app}: {text}"
+        self._on_news(code, "import_failed", named)
         self._answer(code, code.failure)
 
     def _next_try(self, code: Code) -> float:

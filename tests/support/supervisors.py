@@ -1,0 +1,131 @@
+"""`squids-supervisor` as a real process, with a file, an app and verbs of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.support.processes import APP, MARKER, SquidsProcess
+from tests.support.waiting import wait_until
+
+COMMAND = [
+    sys.executable,
+    "-P",
+    "-c",
+    "import sys; from squids.cli.supervise import main; sys.exit(main())",
+]
+
+class SupervisorProcess(SquidsProcess):
+    """One supervisor, in a directory of its own, that also holds its sockets."""
+
+    def __init__(self, directory: Path, environment: dict[str, str], app: str = APP) -> None:
+        # Short: a socket's path has 107 bytes at most.
+        self._runtime = tempfile.mkdtemp(prefix="squids-")
+        super().__init__(directory, {"XDG_RUNTIME_DIR": self._runtime, **environment}, app)
+        self.file = directory / "squids.yaml"
+        self.environment.pop("PYTHONUNBUFFERED", None)
+
+    def write(self, queues: dict[str, Any], **top: Any) -> SupervisorProcess:
+        """The configuration file. Polls are short, so that stops are quick."""
+        defaults = {"workers": 1, "polling_wait_time": 1, **top.pop("defaults", {})}
+        data = {"app": "shop:app", "defaults": defaults, **top, "queues": queues}
+        self.file.write_text(yaml.safe_dump(data, sort_keys=False))
+        return self
+
+    def start(self, *arguments: str, **_: Any) -> SupervisorProcess:
+        self.process = subprocess.Popen(
+            [*COMMAND, "-c", str(self.file), *arguments],
+            cwd=self.directory,
+            env={**self.environment, MARKER: self._marker},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            process_group=0,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        return self
+
+    def close(self) -> None:
+        super().close()
+        shutil.rmtree(self._runtime, ignore_errors=True)
+
+    def up(self, *queues: str) -> SupervisorProcess:
+        """Started, and these (or all) receive."""
+        self.start()
+        self.wait_for("started")
+        done = self.verb("wait", *queues, "--timeout", "30")
+        assert done.returncode == 0, done.stdout + done.stderr + self.text
+        return self
+
+    def verb(self, *arguments: str, seconds: float = 60.0) -> subprocess.CompletedProcess[str]:
+        """Run a verb to its end."""
+        return subprocess.run(
+            [*COMMAND, "-c", str(self.file), *arguments],
+            cwd=self.directory,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+
+    def answers(self, *arguments: str) -> list[dict[str, Any]]:
+        """What a verb says to programs."""
+        done = self.verb(*arguments, "--json")
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def status(self) -> dict[str, dict[str, Any]]:
+        """Each program's entry, by name."""
+        for answer in self.answers("status"):
+            if answer["type"] == "status":
+                return {entry["name"]: entry for entry in answer["programs"]}
+        raise AssertionError(f"no status: {self.verb('status')}")
+
+    def state(self, name: str) -> str:
+        return str(self.status()[name]["state"])
+
+    def pid_of(self, name: str) -> int:
+        pid = self.status()[name]["pid"]
+        assert isinstance(pid, int)
+        return pid
+
+    def until_state(self, name: str, *states: str, seconds: float = 30.0) -> dict[str, Any]:
+        """The program's entry, once it is in one of these states."""
+        last: dict[str, Any] = {}
+
+        def there() -> bool:
+            last.clear()
+            last.update(self.status()[name])
+            return last["state"] in states
+
+        wait_until(there, seconds=seconds, what=f"{name} is {states}, and was {last}\n{self.text}")
+        return last
+
+    def why(self, name: str) -> dict[str, Any]:
+        return next(answer for answer in self.answers("why", name) if answer["type"] == "why")
+
+    def zygotes(self) -> list[int]:
+        return [pid for pid, title in self.processes().items() if title.startswith("squids: zygote")]
+
+    def mains(self, name: str) -> list[int]:
+        """The consumers of a program that are alive."""
+        return [pid for pid, title in self.processes().items() if title == f"squids: {name} main"]
+
+    def app(self, source: str) -> None:
+        """Other code, on disk. Its modification time is a new one for sure."""
+        path = self.directory / "shop.py"
+        before = path.stat().st_mtime_ns
+        path.write_text(source)
+        os.utime(path, ns=(before + 2_000_000_000, before + 2_000_000_000))

@@ -1,0 +1,351 @@
+"""What becomes of consumers under a supervisor: started, crashed, hung, orphaned, stopped."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+
+import pytest
+
+from tests.support.processes import APP, call
+from tests.support.waiting import wait_until
+
+QUEUES = ("tests", "two", "three", "four", "five.fifo")
+
+
+def alive(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def sqs(strict_sqs):
+    for queue in QUEUES:
+        strict_sqs.create(queue)
+    return strict_sqs
+
+
+@pytest.fixture
+def five(sqs, supervisor):
+    """A supervisor with five queues, all of which receive."""
+    quick = {"backoff": {"first": "200ms"}}
+    return supervisor(sqs.endpoint_url).write({name: {} for name in QUEUES}, defaults=quick).up()
+
+
+def test_all_queues_are_drained_by_children_of_one_fork_server(sqs, five):
+    """Five queues, one import: each consumer works, and a stop leaves nothing behind."""
+    sqs.put("tests", call("work", "a"))
+    wait_until(lambda: five.journal.words("done") == ["a"], what=f"it is done\n{five.text}")
+    assert len(five.zygotes()) == 1
+    assert {entry["state"] for entry in five.status().values()} == {"running"}
+    assert five.verb("status").returncode == 0
+    assert five.stop() == 0
+    five.nothing_left()
+
+
+def test_a_killed_consumer_comes_back_and_its_message_too(sqs, five, tmp_path):
+    """SIGKILL of a consumer in the middle of a task: it is restarted; the task ends in its worker, or runs again."""
+    pid = five.pid_of("tests")
+    sqs.put("tests", call("wait_for", "a", str(tmp_path / "go")))
+    wait_until(lambda: five.journal.words("start") == ["a"])
+    wait_until(lambda: five.status()["tests"]["running"], what="the supervisor knows what runs")
+    os.kill(pid, signal.SIGKILL)
+    five.wait_for("died")
+    entry = five.until_state("tests", "running")
+    assert entry["pid"] != pid
+    assert entry["restarts"] == 1
+    assert entry["last_exit"]["cause"] == "signal 9"
+    (death,) = five.why("tests")["deaths"]
+    assert death["status"] == -9
+    assert not death["asked"]
+    assert [job["task"] for job in death["running"]] == ["shop.wait_for"]
+    assert all(five.status()[name]["restarts"] == 0 for name in QUEUES[1:])
+    (tmp_path / "go").touch()
+    assert five.stop() == 0
+    five.nothing_left()
+
+
+def test_an_exit_78_is_fatal_at_once_and_reset_tries_again(sqs, supervisor):
+    """What a restart cannot heal is not restarted; the others go on."""
+    process = supervisor(sqs.endpoint_url)
+    process.write({"tests": {}, "two": {"app": "shop:nothing"}, "three": {"app": "nowhere:app"}}).start()
+    for name in ("two", "three"):
+        entry = process.until_state(name, "fatal")
+        assert entry["restarts"] == 0
+    assert "shop has no nothing" in process.why("two")["reason"]
+    assert process.until_state("tests", "running")["as_wanted"]
+    assert process.verb("status").returncode == 3
+    done = process.verb("reset", "two")
+    assert done.returncode == 1
+    assert "shop has no nothing" in done.stderr
+    assert process.stop() == 0
+    process.nothing_left()
+
+
+def test_an_app_that_raises_backs_off_with_its_traceback_and_heals(sqs, supervisor):
+    """An import that fails is tried again, longer and longer; once it is mended, all is well."""
+    process = supervisor(sqs.endpoint_url, app="import os\nraise ValueError('not today')\n")
+    process.write({"tests": {}, "two": {}}).start()
+    entry = process.until_state("tests", "backoff")
+    assert entry["retry_in"] is not None
+    assert "ValueError: not today" in process.why("tests")["reason"]
+    assert 'shop.py", line 2' in process.text
+    assert "zygotes.py" not in process.text
+    process.app(APP)
+    assert process.until_state("tests", "running")["restarts"] >= 1
+    process.until_state("two", "running")
+    assert process.stop() == 0
+
+
+def test_a_crash_loop_is_seen_and_slows_down(sqs, supervisor):
+    """A consumer that dies soon after it was ready is in a loop: the waits grow, and max_restarts ends it."""
+    process = supervisor(sqs.endpoint_url)
+    policy = {"backoff": {"first": "100ms", "jitter": 0}, "max_restarts": 3}
+    process.write({"tests": policy, "two": {}}).up()
+    waits = []
+    for _ in range(3):
+        entry = process.until_state("tests", "running")
+        os.kill(entry["pid"], signal.SIGKILL)
+        number = len(waits) + 1
+        line = process.wait_for("backoff", number)[-1]
+        waits.append(float(line.split("again in ")[1].split(" s")[0]))
+    assert waits[1] > waits[0] * 1.4
+    assert waits[2] > waits[1] * 1.4
+    os.kill(process.until_state("tests", "running")["pid"], signal.SIGKILL)
+    assert "restarted 3 times within 600 s" in process.until_state("tests", "fatal")["reason"]
+    assert process.state("two") == "running"
+    assert process.verb("start", "tests").returncode == 0
+    assert process.stop() == 0
+
+
+@pytest.mark.parametrize(("restart", "state"), [("never", "exited"), ("on-failure", "backoff")])
+def test_restart_says_who_comes_back(sqs, supervisor, restart, state):
+    """`never` leaves a consumer that died; `on-failure` brings it back."""
+    process = supervisor(sqs.endpoint_url)
+    process.write({"tests": {"restart": restart, "backoff": {"first": "20s"}}}).up()
+    os.kill(process.pid_of("tests"), signal.SIGKILL)
+    process.until_state("tests", state)
+    assert process.stop() == 0
+
+
+def test_exit_when_empty_is_an_end_that_is_fine(sqs, supervisor):
+    """A consumer that is told to leave when its queue is empty has exited, and is as wanted."""
+    process = supervisor(sqs.endpoint_url).write({"tests": {"exit_when_empty": True}}).start()
+    process.until_state("tests", "exited")
+    assert process.verb("status").returncode == 0
+    assert process.stop() == 0
+
+
+def test_a_hung_consumer_writes_its_stacks_and_is_restarted(sqs, supervisor):
+    """SIGSTOP: no sign of life for heartbeat_timeout; SIGCONT and SIGABRT, so that its stacks are in the log."""
+    process = supervisor(sqs.endpoint_url)
+    process.write({"tests": {"heartbeat_timeout": 10, "backoff": {"first": "100ms"}}, "two": {}}).up()
+    pid = process.pid_of("tests")
+    os.kill(pid, signal.SIGSTOP)
+    process.wait_for("died", seconds=40)
+    assert not alive(pid)
+    entry = process.until_state("tests", "running")
+    assert entry["last_exit"]["cause"] == "no sign of life for 10 s"
+    assert "Fatal Python error: Aborted" in process.text
+    assert any("Fatal Python error" in line for line in process.why("tests")["deaths"][0]["lines"])
+    assert process.status()["two"]["restarts"] == 0
+    assert process.stop() == 0
+    process.nothing_left()
+
+
+def test_sqs_down_is_degraded_and_kills_nothing(supervisor):
+    """No SQS: STARTING, with the reason; nobody is restarted for it."""
+    process = supervisor("http://127.0.0.1:9").write({"tests": {"start_timeout": 2}}).start()
+
+    def degraded():
+        entry = process.status()["tests"]
+        return entry if entry["degraded"] else None
+
+    process.wait_for("started", 2)
+    entry = wait_until(degraded)
+    assert entry["state"] == "starting"
+    assert process.verb("start", "tests").returncode == 1
+    assert entry["restarts"] == 0
+    assert process.stop() == 0
+
+
+def test_supervisor_killed_leaves_nothing_and_another_may_start(sqs, five, supervisor, tmp_path):
+    """SIGKILL of the supervisor: consumers drain and leave by themselves; a new one takes the lock and the socket."""
+    sqs.put("tests", call("wait_for", "a", str(tmp_path / "go")))
+    wait_until(lambda: five.journal.words("start") == ["a"])
+    old = set(five.processes())
+    os.kill(five.pid, signal.SIGKILL)
+    five.process.wait()
+    done = five.verb("status")
+    assert done.returncode == 4
+    assert "no supervisor" in done.stderr
+    five.up()
+    wait_until(lambda: sum(pid in old for pid in five.processes()) <= 3, what="all but the busy ones left")
+    (tmp_path / "go").touch()
+    wait_until(lambda: not old & set(five.processes()), what="the old ones left")
+    assert five.journal.words("done") == ["a"]
+    assert five.journal.words("start") == ["a"]
+    assert five.stop() == 0
+    five.nothing_left()
+
+
+def test_a_task_that_prints_is_not_failed_by_the_supervisors_death(sqs, supervisor, tmp_path):
+    """Nobody reads what it prints any more, but the fork server: it prints on, and ends well."""
+    chatty = APP + """
+@app.task("tests")
+def chat(name, path):
+    note("start", name)
+    while not os.path.exists(path):
+        print("x" * 5000)
+        time.sleep(0.001)
+    note("done", name)
+"""
+    process = supervisor(sqs.endpoint_url, app=chatty).write({"tests": {}}).up()
+    sqs.put("tests", call("chat", "a", str(tmp_path / "go")))
+    wait_until(lambda: process.journal.words("start") == ["a"])
+    os.kill(process.pid, signal.SIGKILL)
+    process.process.wait()
+    (tmp_path / "go").touch()
+    wait_until(lambda: process.journal.words("done") == ["a"], what="it ended well")
+    process.nothing_left(30)
+
+
+def test_two_supervisors_of_one_file_cannot_be(five):
+    """The second refuses with 75, and names the first."""
+    done = subprocess.run(
+        [*five.process.args], env=five.environment, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == 75
+    assert f"pid {five.pid}, started at 20" in done.stderr
+    assert five.verb("status").returncode == 0
+
+
+def test_a_fork_server_that_dies_is_replaced(sqs, five, tmp_path):
+    """Its consumers drain, and new ones come from a new fork server at once; what runs ends."""
+    sqs.put("tests", call("wait_for", "a", str(tmp_path / "go")))
+    wait_until(lambda: five.journal.words("start") == ["a"])
+    pids = {name: five.pid_of(name) for name in QUEUES}
+    (zygote,) = five.zygotes()
+    os.kill(zygote, signal.SIGKILL)
+    five.wait_for("zygote_died")
+    for name in QUEUES:
+        wait_until(lambda name=name: five.status()[name]["pid"] not in (None, pids[name]))
+        entry = five.until_state(name, "running")
+        assert entry["restarts"] == 0
+    sqs.put("tests", call("work", "b"))
+    wait_until(lambda: "b" in five.journal.words("done"), what="the new one works while the old one drains")
+    (tmp_path / "go").touch()
+    wait_until(lambda: not any(alive(pid) for pid in pids.values()), what="the old ones left")
+    assert five.journal.words("done").count("a") == 1
+    assert five.stop() == 0
+    five.nothing_left()
+
+
+def test_an_app_with_threads_starts_by_exec(sqs, supervisor):
+    """No fork may cross a thread: the app is named in a warning, and its processes are fresh interpreters."""
+    app = APP + "import threading\nthreading.Thread(target=time.sleep, args=(600,), daemon=True, name='poller').start()\n"
+    process = supervisor(sqs.endpoint_url, app=app).write({"tests": {}}).up()
+    (line,) = process.wait_for("not_forkable")
+    assert "shop:app" in line
+    assert "poller" in line
+    sqs.put("tests", call("work", "a"))
+    wait_until(lambda: process.journal.words("done") == ["a"])
+    code = process.status()["tests"]["code"]
+    assert not code["shared"]
+    assert "poller" in code["unforkable"]
+    assert process.stop() == 0
+    process.nothing_left()
+
+
+def test_an_import_that_hangs_is_cut(sqs, supervisor):
+    """start_timeout ends it, and its stack is in the log."""
+    process = supervisor(sqs.endpoint_url, app="import time\ntime.sleep(600)\n")
+    process.write({"tests": {"start_timeout": 2}}).start()
+    assert "took over 2 s" in process.until_state("tests", "backoff")["reason"]
+    wait_until(lambda: "shop.py" in process.text, what="its stack is in the log")
+    assert process.stop() == 0
+    process.nothing_left()
+
+
+def test_the_supervisor_leaves_when_an_essential_program_is_fatal(sqs, supervisor):
+    """exit_on: essential, for containers: exit code 69, after the others have drained."""
+    process = supervisor(sqs.endpoint_url)
+    process.write(
+        {"tests": {}, "two": {"app": "nowhere:app", "essential": True}}, supervisor={"exit_on": "essential"}
+    ).start()
+    assert process.wait() == 69
+    assert "two is essential" in process.text
+    process.nothing_left()
+
+
+def test_a_second_sigterm_kills_what_runs_and_gives_it_back(sqs, five, tmp_path):
+    """The first drains; the second does not wait for tasks."""
+    queue = sqs.put("tests", call("wait_for", "a", str(tmp_path / "never")))
+    del queue
+    wait_until(lambda: five.journal.words("start") == ["a"])
+    five.signal(signal.SIGTERM)
+    five.wait_for("stopping", 6)
+    five.signal(signal.SIGTERM)
+    assert five.wait() == 0
+    assert "done" not in {line[0] for line in five.journal.lines()}
+    five.nothing_left()
+
+
+def test_stops_of_many_run_at_the_same_time_and_one_that_hangs_is_killed(sqs, supervisor, tmp_path):
+    """A stopped (SIGSTOP) consumer is killed after its time; the others are long gone by then."""
+    process = supervisor(sqs.endpoint_url)
+    process.write({"tests": {"shutdown_timeout": 1}, "two": {}, "three": {}}).up()
+    os.kill(process.pid_of("tests"), signal.SIGSTOP)
+    process.signal(signal.SIGTERM)
+    process.wait_for("stopped", 4)
+    assert process.wait() == 0
+    process.nothing_left()
+
+
+def test_children_have_their_own_groups_default_signals_and_few_descriptors(sqs, five):
+    """A child starts clean: no descriptor of the supervisor's, nobody's group, no ignored signal."""
+    for name in QUEUES:
+        pid = five.pid_of(name)
+        assert os.getpgid(pid) == pid
+        status = dict(
+            line.split(":", 1) for line in open(f"/proc/{pid}/status").read().splitlines() if ":" in line
+        )
+        ignored = int(status["SigIgn"], 16)
+        assert ignored & ~(1 << signal.SIGPIPE - 1 | 1 << signal.SIGXFSZ - 1) == 0
+        assert int(status["SigBlk"], 16) == 0
+        targets = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+        assert not [target for target in targets if "control.sock" in target or target.endswith("/lock")]
+        assert len(targets) < 20, targets
+    assert five.stop() == 0
+
+
+def test_nice_limits_umask_and_environment_reach_the_tasks(sqs, supervisor):
+    """What the file says of a program holds in its workers."""
+    app = APP + """
+@app.task("tests")
+def look(name):
+    import resource
+    mask = os.umask(0)
+    note("start", name, os.nice(0), resource.getrlimit(resource.RLIMIT_NOFILE)[0], oct(mask), os.environ.get("A"), os.environ.get("B"))
+"""
+    process = supervisor(sqs.endpoint_url, app=app, B="there")
+    process.write(
+        {"tests": {"nice": 5, "limits": {"nofile": 300}, "umask": "0027", "environment": {"A": "$$x", "B": None}}}
+    ).up()
+    sqs.put("tests", call("look", "a"))
+    wait_until(lambda: process.journal.lines())
+    assert process.journal.lines()[0][2:7] == ["5", "300", "0o27", "$x", "None"]
+    assert process.stop() == 0
+
+
+def test_several_consumers_of_one_queue(sqs, supervisor):
+    """`consumers: 2` are two programs of one queue, selected together by the queue's name."""
+    process = supervisor(sqs.endpoint_url).write({"tests": {"consumers": 2}}).up()
+    assert set(process.status()) == {"tests:1", "tests:2"}
+    assert process.verb("stop", "tests").returncode == 0
+    assert {entry["state"] for entry in process.status().values()} == {"stopped"}
+    assert process.stop() == 0
