@@ -14,7 +14,7 @@ from squids.supervisor.zygotes import Code
 RATE_SECONDS = 10.0
 """Over how long DONE/s is counted."""
 
-LAST_LINES = 20
+LAST_LINES = 100
 """Lines kept for `why`."""
 
 

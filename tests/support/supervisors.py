@@ -42,6 +42,14 @@ class SupervisorProcess(SquidsProcess):
         return self
 
     def start(self, *arguments: str, **_: Any) -> SupervisorProcess:
+        """Start it; it listens on its socket then."""
+        self.launch(*arguments)
+        self.wait_for("started")
+        return self
+
+    def launch(self, *arguments: str) -> SupervisorProcess:
+        """Start it, whatever becomes of it."""
+        self.output.clear()
         self.process = subprocess.Popen(
             [*COMMAND, "-c", str(self.file), *arguments],
             cwd=self.directory,
@@ -63,7 +71,6 @@ class SupervisorProcess(SquidsProcess):
     def up(self, *queues: str) -> SupervisorProcess:
         """Started, and these (or all) receive."""
         self.start()
-        self.wait_for("started")
         done = self.verb("wait", *queues, "--timeout", "30")
         assert done.returncode == 0, done.stdout + done.stderr + self.text
         return self

@@ -165,7 +165,6 @@ def test_sqs_down_is_degraded_and_kills_nothing(supervisor):
         entry = process.status()["tests"]
         return entry if entry["degraded"] else None
 
-    process.wait_for("started", 2)
     entry = wait_until(degraded)
     assert entry["state"] == "starting"
     assert process.verb("start", "tests").returncode == 1
