@@ -310,6 +310,7 @@ class Supervisor:
         if consumer is not None and consumer.channel is not None and not consumer.channel.closed:
             self._unwatch(consumer)
             consumer.close()
+        self._release()
         self._boots.over(child)
         self._loop.call_soon(self._begin_boots)
 

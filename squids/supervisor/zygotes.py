@@ -28,6 +28,9 @@ FRESH_ENTRY = "squids.pool.preload:load"
 RETRY_FIRST, RETRY_MAX = 1.0, 60.0
 """Seconds before an import that failed is tried again."""
 
+EXIT_SECONDS = 1.0
+"""How long after the end of its socket one may take to be dead."""
+
 LEAVE_SECONDS = 3.0
 """How long one that failed may write its stacks and leave."""
 
@@ -244,6 +247,14 @@ class Zygotes:
                     case _:
                         self._on_report(code, frame)
         if handle is not None and code.handle is handle and handle.gone:
+            self._unwatch(handle)
+            if handle.reap() is not None:
+                self._ended(code)
+            else:  # How it ended is known in a moment; but it may have closed its socket and live on.
+                asyncio.get_running_loop().call_later(EXIT_SECONDS, self._ended_if, code, handle)
+
+    def _ended_if(self, code: Code, handle: ZygoteHandle) -> None:
+        if code.handle is handle:
             self._ended(code)
 
     def _preloaded(self, code: Code, frame: Preloaded) -> None:

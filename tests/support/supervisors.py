@@ -24,6 +24,7 @@ COMMAND = [
     "import sys; from squids.cli.supervise import main; sys.exit(main())",
 ]
 
+
 class SupervisorProcess(SquidsProcess):
     """One supervisor, in a directory of its own, that also holds its sockets."""
 
@@ -74,6 +75,12 @@ class SupervisorProcess(SquidsProcess):
         done = self.verb("wait", *queues, "--timeout", "30")
         assert done.returncode == 0, done.stdout + done.stderr + self.text
         return self
+
+    @property
+    def socket(self) -> str:
+        """The control socket's path, as the log says it."""
+        (line, *_) = self.actions("started")
+        return line.rpartition("socket=")[2]
 
     def verb(self, *arguments: str, seconds: float = 60.0) -> subprocess.CompletedProcess[str]:
         """Run a verb to its end."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -194,7 +195,9 @@ def test_supervisor_killed_leaves_nothing_and_another_may_start(sqs, five, super
 
 def test_a_task_that_prints_is_not_failed_by_the_supervisors_death(sqs, supervisor, tmp_path):
     """Nobody reads what it prints any more, but the fork server: it prints on, and ends well."""
-    chatty = APP + """
+    chatty = (
+        APP
+        + """
 @app.task("tests")
 def chat(name, path):
     note("start", name)
@@ -203,6 +206,7 @@ def chat(name, path):
         time.sleep(0.001)
     note("done", name)
 """
+    )
     process = supervisor(sqs.endpoint_url, app=chatty).write({"tests": {}}).up()
     sqs.put("tests", call("chat", "a", str(tmp_path / "go")))
     wait_until(lambda: process.journal.words("start") == ["a"])
@@ -246,7 +250,10 @@ def test_a_fork_server_that_dies_is_replaced(sqs, five, tmp_path):
 
 def test_an_app_with_threads_starts_by_exec(sqs, supervisor):
     """No fork may cross a thread: the app is named in a warning, and its processes are fresh interpreters."""
-    app = APP + "import threading\nthreading.Thread(target=time.sleep, args=(600,), daemon=True, name='poller').start()\n"
+    app = (
+        APP
+        + "import threading\nthreading.Thread(target=time.sleep, args=(600,), daemon=True, name='poller').start()\n"
+    )
     process = supervisor(sqs.endpoint_url, app=app).write({"tests": {}}).up()
     (line,) = process.wait_for("not_forkable")
     assert "shop:app" in line
@@ -310,9 +317,8 @@ def test_children_have_their_own_groups_default_signals_and_few_descriptors(sqs,
     for name in QUEUES:
         pid = five.pid_of(name)
         assert os.getpgid(pid) == pid
-        status = dict(
-            line.split(":", 1) for line in open(f"/proc/{pid}/status").read().splitlines() if ":" in line
-        )
+        text = Path(f"/proc/{pid}/status").read_text()
+        status = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
         ignored = int(status["SigIgn"], 16)
         assert ignored & ~(1 << signal.SIGPIPE - 1 | 1 << signal.SIGXFSZ - 1) == 0
         assert int(status["SigBlk"], 16) == 0
@@ -324,16 +330,26 @@ def test_children_have_their_own_groups_default_signals_and_few_descriptors(sqs,
 
 def test_nice_limits_umask_and_environment_reach_the_tasks(sqs, supervisor):
     """What the file says of a program holds in its workers."""
-    app = APP + """
+    app = (
+        APP
+        + """
 @app.task("tests")
 def look(name):
     import resource
     mask = os.umask(0)
     note("start", name, os.nice(0), resource.getrlimit(resource.RLIMIT_NOFILE)[0], oct(mask), os.environ.get("A"), os.environ.get("B"))
 """
+    )
     process = supervisor(sqs.endpoint_url, app=app, B="there")
     process.write(
-        {"tests": {"nice": 5, "limits": {"nofile": 300}, "umask": "0027", "environment": {"A": "$$x", "B": None}}}
+        {
+            "tests": {
+                "nice": 5,
+                "limits": {"nofile": 300},
+                "umask": "0027",
+                "environment": {"A": "$$x", "B": None},
+            }
+        }
     ).up()
     sqs.put("tests", call("look", "a"))
     wait_until(lambda: process.journal.lines())

@@ -1,0 +1,412 @@
+"""What an operator asks of a running supervisor, and what comes of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+
+import pytest
+
+from tests.support.processes import APP, call
+from tests.support.supervisors import COMMAND
+from tests.support.waiting import wait_until
+
+NAMES = ("tests", "two", "three")
+
+
+@pytest.fixture
+def sqs(strict_sqs):
+    for queue in (*NAMES, "four", "five"):
+        strict_sqs.create(queue)
+    return strict_sqs
+
+
+@pytest.fixture
+def up(sqs, supervisor):
+    """A supervisor with three queues, all of which receive."""
+    return supervisor(sqs.endpoint_url).write({name: {} for name in NAMES}).up()
+
+
+def test_stop_and_start_select_queues_and_say_what_happened(up):
+    """Each verb waits for its effect; what is already so is a success; a glob selects."""
+    done = up.verb("stop", "t*")
+    assert done.returncode == 0
+    assert sorted(done.stdout.splitlines()) == ["tests: stopped", "three: stopped", "two: stopped"]
+    assert up.verb("stop", "two").returncode == 0
+    assert up.verb("status").returncode == 0, "down, as wanted"
+    done = up.verb("start", "two")
+    assert done.returncode == 0
+    assert done.stdout.startswith("two: running, pid ")
+    assert up.verb("start", "two").returncode == 0
+    assert up.state("tests") == "stopped"
+    assert up.stop() == 0
+
+
+def test_names_that_are_not_there_are_5_with_a_hint(up):
+    """No such queue: exit code 5, and what was meant."""
+    done = up.verb("stop", "tets")
+    assert done.returncode == 5
+    assert "there is no queue tets; did you mean tests?" in done.stderr
+
+
+def test_a_verb_without_a_supervisor_is_4(sqs, supervisor):
+    """Nobody listens: exit code 4 and one line, no traceback."""
+    done = supervisor(sqs.endpoint_url).write({"tests": {}}).verb("status")
+    assert done.returncode == 4
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_pause_stops_receiving_and_keeps_the_process(sqs, up):
+    """A paused queue's messages stay in SQS until resume; the pid is the same."""
+    pid = up.pid_of("tests")
+    assert up.verb("pause", "tests").stdout == "tests: paused\n"
+    assert up.state("tests") == "paused"
+    sqs.put("tests", call("work", "a"))
+    sqs.put("two", call("work", "b"))
+    wait_until(lambda: up.journal.words("done") == ["b"])
+    assert up.verb("pause", "tests").returncode == 0
+    assert up.verb("resume", "tests").stdout == "tests: receiving\n"
+    wait_until(lambda: sorted(up.journal.words("done")) == ["a", "b"])
+    assert up.pid_of("tests") == pid
+    assert up.stop() == 0
+
+
+def test_a_paused_queue_that_crashes_comes_back_paused(sqs, supervisor):
+    """What is wanted is kept apart from what is."""
+    up = supervisor(sqs.endpoint_url).write({"tests": {"backoff": {"first": "100ms"}}}).up()
+    up.verb("pause", "tests")
+    os.kill(up.pid_of("tests"), signal.SIGKILL)
+    up.wait_for("died")
+    wait_until(lambda: up.status()["tests"]["restarts"] == 1)
+    up.until_state("tests", "paused")
+    assert up.status()["tests"]["wanted"] == "paused"
+    assert up.stop() == 0
+
+
+def test_scale_changes_the_number_of_workers_of_the_living_process(sqs, up, tmp_path):
+    """More workers, then fewer: the pid stays, a busy worker ends its task first."""
+    pid = up.pid_of("tests")
+    assert up.verb("scale", "tests=4").stdout == "tests: 4 workers\n"
+    for name in "abcd":
+        sqs.put("tests", call("wait_for", name, str(tmp_path / "go")))
+    wait_until(lambda: len(up.journal.words("start")) == 4, what="four at a time")
+    done = up.verb("scale", "tests=1", "--timeout", "1")
+    assert done.returncode == 124, "its tasks are not done"
+    (tmp_path / "go").touch()
+    assert up.verb("scale", "tests=1").returncode == 0
+    wait_until(lambda: len(up.named("tests worker")) == 1)
+    assert sorted(up.journal.words("done")) == list("abcd")
+    assert sorted(up.journal.words("start")) == list("abcd"), "none ran twice"
+    assert up.pid_of("tests") == pid
+    assert up.verb("scale", "tests=x").returncode == 2
+    assert up.stop() == 0
+
+
+def test_restart_takes_the_code_that_is_on_disk(sqs, up):
+    """A crash takes the code that ran before; restart the new one; status tells of the difference."""
+    marked = APP.replace('note("done", name)', 'note("done", name, "new")', 1)
+    up.app(marked)
+    os.kill(up.pid_of("tests"), signal.SIGKILL)
+    up.wait_for("died")
+    entry = up.until_state("tests", "running")
+    assert entry["code"]["stale"]
+    assert "RUNNING*" in up.verb("status").stdout
+    sqs.put("tests", call("work", "a"))
+    wait_until(lambda: up.journal.words("done") == ["a"])
+    assert up.journal.lines()[-1][2] != "new", "the code of before"
+    assert up.verb("restart", "tests").returncode == 0
+    sqs.put("tests", call("work", "b"))
+    wait_until(lambda: up.journal.words("done") == ["a", "b"])
+    assert up.journal.lines()[-1][2] == "new"
+    assert not up.status()["tests"]["code"]["stale"]
+    assert up.status()["two"]["code"]["stale"], "the others still run what they ran"
+    assert len(up.zygotes()) == 2
+    assert up.verb("restart", "--rolling").returncode == 0
+    wait_until(lambda: len(up.zygotes()) == 1, what="the old fork servers left")
+    assert up.stop() == 0
+
+
+@pytest.mark.parametrize("rolling", [(), ("--rolling",)])
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("def broken(:\n", "SyntaxError"),
+        (APP + "\nundefined_name\n", "NameError"),
+        ("import sys\nsys.exit(3)\n", "SystemExit"),
+        ("import nowhere\n", "nowhere"),
+        ("import os\nos._exit(4)\n", "exit 4"),
+        ("x = 1\n", "shop has no app"),
+    ],
+)
+def test_a_restart_with_code_that_does_not_import_fails_and_the_old_code_goes_on(
+    sqs, up, source, says, rolling
+):
+    """The traceback goes to who asked; nobody's pid changes."""
+    before = {name: entry["pid"] for name, entry in up.status().items()}
+    up.app(source)
+    done = up.verb("restart", *rolling)
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert {name: entry["pid"] for name, entry in up.status().items()} == before
+    sqs.put("tests", call("work", "a"))
+    wait_until(lambda: up.journal.words("done") == ["a"])
+    wait_until(lambda: len(up.zygotes()) == 1)
+    assert up.stop() == 0
+
+
+def test_a_rolling_restart_under_load_loses_nothing_and_leaves_no_gap(sqs, up):
+    """Messages keep coming while all queues are replaced twice: each is done, and none waits long."""
+    names = [f"m{number}" for number in range(300)]
+    end = threading.Event()
+
+    def send():
+        for name in names:
+            sqs.put("tests", call("work", name, 0.002))
+            if end.wait(0.01):
+                return
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    try:
+        for _ in range(2):
+            done = up.verb("restart", "--rolling", "*")
+            assert done.returncode == 0, done.stderr
+            assert done.stdout.count("running, pid") == 3
+        sender.join()
+    finally:
+        end.set()
+        sender.join()
+    wait_until(lambda: len(up.journal.words("done")) >= len(names), what="all are done")
+    up.journal.assert_each_ran(names)
+    assert up.actions("hand_over")
+    assert up.stop() == 0
+    up.nothing_left()
+
+
+def test_a_rolling_restart_lets_a_long_task_end_on_the_old_code(sqs, up, tmp_path):
+    """The new process receives at once; the old one stays until its task is done."""
+    old = up.pid_of("tests")
+    sqs.put("tests", call("wait_for", "a", str(tmp_path / "go")))
+    wait_until(lambda: up.journal.words("start") == ["a"])
+    assert up.verb("restart", "--rolling", "tests").returncode == 0
+    entry = up.status()["tests"]
+    assert entry["pid"] != old
+    assert entry["leaving"] == [old]
+    sqs.put("tests", call("work", "b"))
+    wait_until(lambda: up.journal.words("done") == ["b"])
+    (tmp_path / "go").touch()
+    wait_until(lambda: not up.status()["tests"]["leaving"])
+    assert up.journal.words("start").count("a") == 1
+    assert up.stop() == 0
+
+
+def test_reload_touches_only_what_changed(sqs, up):
+    """Added starts, removed drains, changed is replaced, the rest keep their pids; the difference is printed."""
+    before = {name: entry["pid"] for name, entry in up.status().items()}
+    up.write({"tests": {}, "two": {"workers": 2}, "four": {}})
+    done = up.verb("reload", "--dry-run")
+    assert done.returncode == 0
+    plan = done.stdout.splitlines()
+    assert plan == ["+ four", "- three", "~ two: workers 1 -> 2", "= 1 program stays as it is"]
+    assert up.status().keys() == before.keys(), "nothing was done"
+    done = up.verb("reload")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[:4] == plan
+    after = up.status()
+    assert set(after) == {"tests", "two", "four"}
+    assert after["tests"]["pid"] == before["tests"]
+    assert after["two"]["pid"] != before["two"]
+    assert after["two"]["workers"] == 2
+    assert after["four"]["state"] == "running"
+    assert up.verb("reload").stdout == "nothing changed\n"
+    assert up.stop() == 0
+    up.nothing_left()
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"environment": {"A": "1"}}, "environment.A"),
+        ({"visibility_timeout": 30}, "visibility_timeout default -> 30"),
+        ({"queue": "five"}, "queue two -> five"),
+        ({"consumers": 2}, "+ two:1"),
+        ({"preload": False}, "preload True -> False"),
+        ({"nice": 3}, "nice 0 -> 3"),
+        ({"shutdown_timeout": "10s"}, "shutdown_timeout"),
+    ],
+)
+def test_reload_with_each_kind_of_difference(up, change, word):
+    """Whatever changes is said, comes up, and leaves the others alone."""
+    before = up.status()
+    up.write({"tests": {}, "two": change, "three": {}})
+    done = up.verb("reload")
+    assert done.returncode == 0, done.stderr
+    assert word in done.stdout
+    after = up.status()
+    assert {entry["state"] for entry in after.values()} == {"running"}
+    assert all(after[name]["pid"] == before[name]["pid"] for name in ("tests", "three"))
+    assert up.stop() == 0
+    up.nothing_left()
+
+
+def test_an_invalid_file_changes_nothing(sqs, up):
+    """All mistakes go to who asked and to the log; SIGHUP, too, changes nothing."""
+    before = {name: entry["pid"] for name, entry in up.status().items()}
+    up.write({"tests": {"workres": 3}, "two": {"workers": 0}})
+    done = up.verb("reload")
+    assert done.returncode == 1
+    assert 'queues.tests.workres: unknown key, did you mean "workers"?' in done.stderr
+    assert "queues.two.workers: 0 is less than 1" in done.stderr
+    up.signal(signal.SIGHUP)
+    up.wait_for("reload_failed", 4)
+    assert {name: entry["pid"] for name, entry in up.status().items()} == before
+    assert "the last reload failed" in up.verb("status").stdout
+    up.write({"tests": {}, "two": {}, "three": {}, "four": {}})
+    up.signal(signal.SIGHUP)
+    wait_until(lambda: "four" in up.status())
+    up.until_state("four", "running")
+    assert up.stop() == 0
+
+
+def test_reload_with_an_app_that_does_not_import_keeps_the_old(up):
+    """The new settings of that queue fail; it goes on with the old ones."""
+    pid = up.pid_of("two")
+    up.write({"tests": {}, "two": {"app": "nowhere:app"}, "three": {}})
+    done = up.verb("reload")
+    assert done.returncode == 1
+    assert "there is no module nowhere" in done.stderr
+    assert up.pid_of("two") == pid
+    assert up.state("two") == "running"
+    assert up.stop() == 0
+
+
+def test_logs_events_and_why(sqs, up):
+    """Lines whole, with their source; changes of state with causes; how a process ended."""
+    sqs.put("tests", call("fail", "a"))
+    wait_until(lambda: "ValueError: a fails" in up.verb("logs", "tests").stdout)
+    assert "two" not in up.verb("logs", "tests").stdout.replace("squids", "")
+    follow = subprocess.Popen(
+        [*COMMAND, "-c", str(up.file), "events", "-f", "--json"],
+        env=up.environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        up.verb("stop", "two")
+        for line in follow.stdout:
+            event = json.loads(line)
+            if event["event"] == "stopped" and event["program"] == "two":
+                break
+    finally:
+        follow.kill()
+        follow.wait()
+        follow.stdout.close()
+    assert "it has not died" in up.verb("why", "tests").stdout
+    assert up.stop() == 0
+
+
+def test_dump_shows_what_each_thread_of_each_process_does(sqs, up, tmp_path):
+    """The stacks of the consumer and of its workers, to who asked."""
+    sqs.put("tests", call("wait_for", "a", str(tmp_path / "go")))
+    wait_until(lambda: up.journal.words("start") == ["a"])
+    done = up.verb("dump", "tests")
+    assert done.returncode == 0
+    assert "in wait_for" in done.stdout
+    assert "in run_forever" in done.stdout
+    (tmp_path / "go").touch()
+    wait_until(lambda: up.journal.words("done") == ["a"])
+    assert up.stop() == 0
+
+
+def test_pid_signal_wait_and_shutdown(up):
+    """The small verbs."""
+    assert up.verb("pid").stdout == f"{up.pid}\n"
+    assert up.verb("pid", "tests").stdout == f"{up.pid_of('tests')}\n"
+    assert up.verb("signal", "USR1", "tests").returncode == 0
+    up.wait_for("state")
+    assert up.verb("signal", "NOPE", "tests").returncode == 2
+    assert up.verb("wait", "tests", "--for", "stopped", "--timeout", "0.3").returncode == 124
+    assert up.verb("shutdown").returncode == 0
+    assert up.wait() == 0
+    up.nothing_left()
+
+
+def test_status_for_programs_has_stable_names(up):
+    """--json: one line, ISO times."""
+    (answer,) = [a for a in up.answers("status") if a["type"] == "status"]
+    entry = answer["programs"][0]
+    for key in (
+        "name queue app state wanted as_wanted reason degraded since seconds retry_in pid uptime restarts workers ready "
+        "busy held done done_per_second failed p50 p95 oldest_task running cpu memory last_exit code leaving"
+    ).split():
+        assert key in entry, key
+    assert entry["since"].startswith("20")
+    assert entry["memory"] > 1_000_000
+    assert answer["supervisor"]["pid"] == up.pid
+    assert answer["zygotes"][0]["programs"] == list(NAMES)
+    assert up.stop() == 0
+
+
+# The socket.
+
+
+def connect(up):
+    client = socket.socket(socket.AF_UNIX)
+    client.connect(up.socket)
+    client.settimeout(20)
+    return client
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"\n", b"{}\n", b"[]\n", b"nonsense\n", b"\x00\xff\n", b'{"verb": 3}\n', b'{"verb": "nothing"}\n',
+        b'{"verb": "stop", "queues": "tests"}\n', b'{"verb": "logs", "options": {"lines": -1}}\n',
+        b'{"verb": "wait", "options": {"timeout": "soon"}}\n', b"x" * 200_000 + b"\n", b"[" * 60_000 + b"\n",
+    ],
+)  # fmt: skip
+def test_garbage_is_refused_with_a_usage_error(up, garbage):
+    """Whatever is said on the socket, the answer is an end with code 2, and all goes on."""
+    with connect(up) as client:
+        try:
+            client.sendall(garbage)
+            answer = client.makefile("rb").readline()
+        except (BrokenPipeError, ConnectionResetError):
+            answer = b""
+        if answer:
+            assert json.loads(answer)["code"] == 2
+    assert up.verb("status").returncode == 0
+
+
+def test_silent_and_slow_clients_delay_nobody(up):
+    """Many that say nothing, and one that never reads what it asked for."""
+    clients = [connect(up) for _ in range(30)]
+    with connect(up) as deaf:
+        deaf.sendall(b'{"verb": "logs", "queues": [], "options": {"follow": true}}\n')
+        assert up.verb("status").returncode == 0
+    for client in clients:
+        client.close()
+    assert up.stop() == 0
+
+
+def test_the_socket_is_private_and_made_again_when_it_vanishes(up):
+    """Mode 0600; sweepers of temporary directories do no harm."""
+    assert os.stat(up.socket).st_mode & 0o777 == 0o600
+    os.unlink(up.socket)
+    wait_until(lambda: os.path.exists(up.socket), what="it is there again")
+    assert up.verb("status").returncode == 0
+    assert up.stop() == 0
+    assert not os.path.exists(up.socket)
+
+
+def test_another_socket_is_found_by_the_file_alone(sqs, supervisor, tmp_path):
+    """supervisor.socket: verbs find it by -c all the same; socket_mode widens it."""
+    process = supervisor(sqs.endpoint_url)
+    path = f"{process._runtime}/own.sock"
+    process.write({"tests": {}}, supervisor={"socket": path, "socket_mode": "0660"}).up()
+    assert os.stat(path).st_mode & 0o777 == 0o660
+    assert process.stop() == 0
