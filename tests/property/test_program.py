@@ -63,7 +63,7 @@ class ProgramLives(RuleBasedStateMachine):
         if later is not None:
             self.feed(later)
 
-    @rule(event=st.sampled_from([ev.Start(), ev.Stop(), ev.Reset(), ev.Pause(), ev.Resume()]))
+    @rule(event=st.sampled_from([*[ev.Start()] * 6, ev.Stop(), ev.Reset(), ev.Pause(), ev.Resume()]))
     def command(self, event):
         self.feed(event)
 
@@ -71,7 +71,7 @@ class ProgramLives(RuleBasedStateMachine):
     def other_code(self, rolling):
         self.feed((ev.Replace if rolling else ev.Restart)(next(self.codes), SETTINGS))
 
-    @rule(seconds=st.sampled_from([0.1, 1.0, 3.0, 20.0, 70.0]))
+    @rule(seconds=st.sampled_from([0.1, 0.1, 0.1, 1.0, 3.0, 20.0, 70.0]))
     def time_passes(self, seconds):
         end = self.now + seconds
         for _ in range(60):
@@ -83,9 +83,7 @@ class ProgramLives(RuleBasedStateMachine):
         self.now = end
 
     @precondition(lambda self: self.world.asked)
-    @rule(
-        data=st.data(), how=st.sampled_from(["there", "there", "there", "refused", "unavailable", "hopeless"])
-    )
+    @rule(data=st.data(), how=st.sampled_from([*["there"] * 8, "refused", "unavailable", "hopeless"]))
     def an_answer(self, data, how):
         child = data.draw(st.sampled_from(sorted(self.world.asked)))
         self.world.asked.discard(child)
@@ -100,8 +98,26 @@ class ProgramLives(RuleBasedStateMachine):
             case "hopeless":
                 self.feed(ev.Unavailable(child, "no such module", None))
 
+    @precondition(lambda self: self.world.asked)
+    @rule(data=st.data())
+    def one_comes_up(self, data):
+        """The way that it mostly goes."""
+        child = data.draw(st.sampled_from(sorted(self.world.asked)))
+        self.world.asked.discard(child)
+        self.world.alive[child] = 10_000 + child
+        self.feed(ev.Spawned(child, 10_000 + child))
+        if child not in self.world.told:
+            self.feed(ev.Booted(child))
+            self.world.receiving.add(child)
+            self.feed(ev.Ready(child))
+
+    @precondition(lambda self: self.program.state is State.RUNNING)
+    @rule()
+    def a_rolling_restart(self):
+        self.feed(ev.Replace(next(self.codes), SETTINGS))
+
     @precondition(lambda self: self.world.alive)
-    @rule(data=st.data(), how=st.sampled_from(["booted", "ready", "beat", "draining", "lost"]))
+    @rule(data=st.data(), how=st.sampled_from(["booted", *["ready"] * 5, "beat", "draining", "lost"]))
     def a_word(self, data, how):
         child = data.draw(st.sampled_from(sorted(self.world.alive)))
         if child in self.world.told | self.world.killed and how in ("ready", "booted"):
@@ -183,4 +199,4 @@ class ProgramLives(RuleBasedStateMachine):
 
 
 TestProgramLives = ProgramLives.TestCase
-TestProgramLives.settings = hypothesis_settings(max_examples=200, stateful_step_count=40, deadline=None)
+TestProgramLives.settings = hypothesis_settings(max_examples=400, stateful_step_count=50, deadline=None)
