@@ -28,6 +28,8 @@ UNITS = {"": 1, "ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 SIZE = re.compile(r"(\d+)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
 SIZES = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 
+OCTAL = r"0o[0-7]{1,4}|[0-7]{3,4}"
+
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 
@@ -70,7 +72,7 @@ def limit(value: Any) -> Any:
 
 def octal(value: Any) -> Any:
     """Permission bits, always octal."""
-    if not isinstance(value, str) or not re.fullmatch(r"0?o?[0-7]{3,4}", value):
+    if not isinstance(value, str) or not re.fullmatch(OCTAL, value):
         raise ValueError(f"expected octal digits such as 0027, not {shown(value)}")
     return int(value.replace("o", ""), 8)
 
@@ -128,7 +130,7 @@ def shown(value: object) -> str:
 
 _DURATION_SCHEMA = {"anyOf": [{"type": "number"}, {"type": "string", "pattern": f"^{DURATION.pattern}$"}]}
 _SIZE_SCHEMA: dict[str, Any] = {"anyOf": [{"type": "integer"}, {"type": "string"}]}
-_OCTAL_SCHEMA = {"anyOf": [{"type": "string", "pattern": "^0?o?[0-7]{3,4}$"}, {"type": "integer"}]}
+_OCTAL_SCHEMA = {"anyOf": [{"type": "string", "pattern": f"^({OCTAL})$"}, {"type": "integer"}]}
 
 Duration = Annotated[float, BeforeValidator(duration), WithJsonSchema(_DURATION_SCHEMA)]
 Seconds = Annotated[int, BeforeValidator(whole_seconds), WithJsonSchema(_DURATION_SCHEMA)]

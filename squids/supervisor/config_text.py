@@ -95,15 +95,16 @@ def _read_file(
         return
     if path in into.files:
         return
-    into.files.append(path)
     source = _source(path, into, asked or here)
     if source is None:
         return
+    into.files.append(path)
     reader = _Reader(_shown(path), environ)
     data = reader.read(source)
     into.problems.extend(reader.problems)
     if data is None and not reader.problems:
         data = {}
+        reader.places[()] = here
     if not isinstance(data, dict):
         if not reader.problems:
             into.problems.append(Problem(here, (), "is not a mapping of keys to values"))

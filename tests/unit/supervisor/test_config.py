@@ -1,0 +1,332 @@
+"""The configuration file: what it comes to, and every mistake at its place, all at once."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from squids.options import OPTIONS
+from squids.supervisor import config
+from squids.supervisor.config_rules import json_schema
+from squids.supervisor.settings import Restart, Settings
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty directory, which is the current one."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def read(here, text, environ=None, name="squids.yaml"):
+    (here / name).write_text(text)
+    return config.read(name, environ or {})
+
+
+def good(here, text, environ=None):
+    found = read(here, text, environ)
+    assert isinstance(found, Settings), "\n".join(map(str, found))
+    return found
+
+
+def bad(here, text, environ=None):
+    found = read(here, text, environ)
+    assert isinstance(found, list), "it was taken"
+    return [str(problem) for problem in found]
+
+
+def test_the_file_of_the_docs(here):
+    """The file that the guide shows, with all that it means."""
+    settings = good(
+        here,
+        """
+app: shop.tasks:app
+directory: .
+environment: {DATABASE_URL: "${DATABASE_URL}", LOG_LEVEL: "${LOG_LEVEL:-info}"}
+include: [conf.d/*.yaml]
+supervisor: {log_format: text}
+defaults: {workers: 2, polling_wait_time: 20}
+queues:
+  emails: {workers: 8}
+  reports: {workers: 1, visibility_timeout: 600, shutdown_timeout: 120, environment: {OMP_NUM_THREADS: "1"}}
+  orders.fifo: {}
+  slow-emails: {queue: emails, app: shop.slow:app, restart: on-failure}
+""",
+        {"DATABASE_URL": "postgres://x"},
+    )
+    emails, reports, orders, slow = settings.programs
+    assert emails.option("workers") == 8
+    assert emails.option("polling_wait_time") == 20
+    assert orders.option("workers") == 2
+    assert dict(reports.ground.environment) == {
+        "DATABASE_URL": "postgres://x", "LOG_LEVEL": "info", "OMP_NUM_THREADS": "1",
+    }  # fmt: skip
+    assert (slow.queue, slow.ground.app, slow.restart) == ("emails", "shop.slow:app", Restart.ON_FAILURE)
+    assert emails.ground.directory == str(here)
+    assert emails.ground == orders.ground
+
+
+@pytest.mark.parametrize(
+    "option", [o for o in OPTIONS if o.name not in ("queue", "app")], ids=lambda o: o.name
+)
+def test_every_option_of_the_command_is_a_key(here, option):
+    """The same names with underscores, the same ranges."""
+    value = {int: 3, float: 3.5, bool: True, str: "x"}[option.kind]
+    extra = ", retry_delay: 1" if option.name == "retry_max_delay" else ""
+    settings = good(
+        here, f"app: a:b\nqueues: {{q: {{{option.name}: {yaml.safe_dump(value).split()[0]}{extra}}}}}"
+    )
+    if option.name != "preload":
+        assert settings.programs[0].option(option.name) == value
+    if option.minimum is not None:
+        (line,) = bad(here, f"app: a:b\nqueues: {{q: {{{option.name}: {option.minimum - 1:g}}}}}")
+        assert f"queues.q.{option.name}: " in line
+        assert "is less than" in line or "not a" in line or "expected" in line
+
+
+def test_all_mistakes_at_once_each_at_its_place(here):
+    """file:line:column: path: what is wrong, in the order of the file."""
+    lines = bad(
+        here,
+        """app: shop.tasks:app
+environment: {URL: "${NOWHERE}"}
+include: [nope.yaml]
+supervisor: {log_format: texxt}
+defaults: {polling_wait_time: 200s, restart: on-failur}
+workers: 3
+queues:
+  emails: {workres: 8, workers: yes}
+  reports: {workers: 010, limits: {nofiles: 1}, log_file: {max_size: 1M}}
+  emails: {}
+  slow: {queue: "bad name!", nice: -30, backoff: {first: 2, max: 1x}, directory: nodir}
+""",
+    )
+    expected = [
+        "squids.yaml:2:20: environment.URL: the variable NOWHERE is not set",
+        "squids.yaml:3:11: cannot read nope.yaml: No such file or directory",
+        'squids.yaml:4:26: supervisor.log_format: expected text or json, not "texxt"; did you mean text?',
+        "squids.yaml:5:31: defaults.polling_wait_time: 200s is more than 20",
+        "squids.yaml:5:46: defaults.restart: expected always, on-failure or never",
+        "squids.yaml:6:1: workers: unknown key; it belongs under defaults, or a queue",
+        'squids.yaml:8:12: queues.emails.workres: unknown key, did you mean "workers"?',
+        "squids.yaml:8:33: queues.emails.workers: YAML reads yes as true",
+        "squids.yaml:9:22: queues.reports.workers: YAML reads 010 as another number",
+        'squids.yaml:9:35: queues.reports.limits: unknown limit "nofiles", did you mean "nofile"?',
+        "squids.yaml:9:59: queues.reports.log_file: path is missing",
+        "squids.yaml:10:3: queues.emails: is there twice: also at squids.yaml:8:3",
+        "squids.yaml:11:17: queues.slow.queue: ",
+        "squids.yaml:11:36: queues.slow.nice: -30 is less than -20",
+        "squids.yaml:11:66: queues.slow.backoff.max: expected a time such as 30, 30s or 5m",
+        f"squids.yaml:11:83: queues.slow.directory: there is no directory {here}/nodir",
+    ]
+    for line, start in zip(lines, expected, strict=True):
+        assert line.startswith(start), (line, start)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "there are no queues"),
+        ("queues: {}", "there are no queues"),
+        ("- a", "is not a mapping of keys to values"),
+        ("queues: [a]", "expected a mapping of keys to values, not a list"),
+        ("queues: {q: 3}", "expected a mapping of keys to values, not 3"),
+        ("queues: {q: {}}", "has no app"),
+        ("app: x\nqueues: {q: {}}", '"x" does not say where an app is'),
+        ("app: a:b\nqueues: {q: {retry_delay: 10, retry_max_delay: 5}}", "retry_max_delay is less than"),
+        ("app: a:b\nqueues: {q: {consumers: 2}, 'q:1': {queue: q}}", "its name q:1 is also one of"),
+        ("app: a:b\nqueues: {q: {umask: 99}}", "expected octal digits such as 0027"),
+        ("app: a:b\nqueues: {q: {shutdown_timeout: 1_000}}", "YAML reads 1_000 as another number"),
+        ("app: a:b\nqueues: {q: {shutdown_timeout: 1:30}}", "YAML reads 1:30 as another number"),
+        ("app: a:b\nqueues: {q: {workers: on}}", "YAML reads on as true"),
+        ("app: a:b\nenvironment: {A: no}\nqueues: {q: {}}", 'write false, or "no"'),
+        ("app: a:b\nqueues: {q: &a {environment: *a}}", "refers to itself"),
+        ("app: [a:b\nqueues: {q: {}}", "YAML: "),
+        ("app: a:b\nqueues:\n\tq: {}", "YAML: "),
+        ("app: a:b\nqueues: {q: {visibility_timeout: 1.5}}", "expected whole seconds"),
+        ("app: a:b\nqueues: {q: {python: ./nothing}}", "there is no interpreter"),
+        ("app: a:b\nqueues: {q: {environment: {A: '${1x}'}}}", "is no variable; for a $ write $$"),
+        ("app: a:b\nsupervisor: {socket: /tmp/" + "x" * 120 + "}\nqueues: {q: {}}", "at most 107 bytes"),
+        ("app: a:b\nqueues: {q: {user: nosuchuser}}", "user"),
+        ("app: a:b\nqueues: {q: {log_file: nodir/a.log}}", "there is no directory"),
+        (
+            "app: a:b\ninclude: [squids.yaml]\nqueues: {q: {}}",
+            "goes in a circle: squids.yaml includes squids.yaml",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said(here, text, says):
+    """One line each, with a place."""
+    lines = bad(here, text)
+    assert any(says in line for line in lines), lines
+    assert all(line.startswith("squids.yaml:") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "value"),
+    [
+        ("shutdown_timeout", "30", 30.0), ("shutdown_timeout", "30s", 30.0), ("shutdown_timeout", "5m", 300.0),
+        ("shutdown_timeout", "1.5h", 5400.0), ("visibility_timeout", "10m", 600), ("workers", '"${N}"', 7),
+        ("workers", "${N:-4}", 7), ("workers", "${M:-4}", 4),
+    ],
+)  # fmt: skip
+def test_durations_and_variables(here, key, text, value):
+    """Units for times; a variable's value is a number where it is written as one."""
+    settings = good(here, f"app: a:b\nqueues:\n  q:\n    {key}: {text}\n", {"N": "7"})
+    assert settings.programs[0].option(key) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("512M", 512 << 20), ("1K", 1024), ("77", 77), ("unlimited", None)]
+)
+def test_sizes(here, text, value):
+    """512M and the like."""
+    settings = good(here, f"app: a:b\nqueues: {{q: {{limits: {{as: {text}}}}}}}")
+    assert dict(settings.programs[0].limits) == {"as": value}
+
+
+@pytest.mark.parametrize("text", ["022", "0022", "0o22", '"022"'])
+def test_a_umask_is_octal_however_it_is_written(here, text):
+    """Nobody means 22 in decimal digits."""
+    assert (
+        good(here, f"app: a:b\nqueues: {{q: {{umask: {text}}}}}").programs[0].ground.umask == 0o22
+        or text == "0o22"
+    )
+
+
+def test_environment_values_are_texts_as_written(here):
+    """1, 0x1F and 1.50 stay what they are; null unsets; $$ is a dollar."""
+    text = 'app: a:b\nenvironment: {A: 1, C: null, D: "$$HOME", E: "${X}y", F: "0644"}\nqueues: {q: {environment: {A: null}}}'
+    settings = good(here, text, {"X": "x"})
+    assert dict(settings.programs[0].ground.environment) == {
+        "A": None, "C": None, "D": "$HOME", "E": "xy", "F": "0644",
+    }  # fmt: skip
+
+
+def test_merging_queue_over_defaults_over_top(here):
+    """The nearest wins; environments merge key by key."""
+    settings = good(
+        here,
+        "app: top:app\nenvironment: {A: '1', B: '1', C: '1'}\n"
+        "defaults: {app: defaults:app, environment: {B: '2', C: '2'}, workers: 2}\n"
+        "queues: {one: {}, two: {app: two:app, environment: {C: '3'}, workers: 3}}",
+    )
+    one, two = settings.programs
+    assert (one.ground.app, two.ground.app) == ("defaults:app", "two:app")
+    assert dict(one.ground.environment) == {"A": "1", "B": "2", "C": "2"}
+    assert dict(two.ground.environment) == {"A": "1", "B": "2", "C": "3"}
+    assert (one.option("workers"), two.option("workers")) == (2, 3)
+
+
+def test_includes_hold_queues_and_override_nothing(here):
+    """Globs are sorted; paths in an included file are relative to it; twice is an error that names both."""
+    (here / "conf.d" / "app").mkdir(parents=True)
+    (here / "conf.d" / "b.yaml").write_text("queues: {b: {directory: app}}")
+    (here / "conf.d" / "a.yaml").write_text("queues: {a: {}}")
+    settings = good(here, "app: a:b\ninclude: [conf.d/*.yaml]\nqueues: {q: {}}")
+    assert [program.name for program in settings.programs] == ["q", "a", "b"]
+    assert settings.programs[2].ground.directory == str(here / "conf.d" / "app")
+    assert [os.path.basename(file) for file in settings.files] == ["squids.yaml", "a.yaml", "b.yaml"]
+    (here / "conf.d" / "a.yaml").write_text("app: x:y\nqueues: {q: {}}")
+    lines = bad(here, "app: a:b\ninclude: [conf.d/*.yaml]\nqueues: {q: {}}")
+    assert any("conf.d/a.yaml:1:1: app: an included file may hold queues" in line for line in lines)
+    assert any(
+        "conf.d/a.yaml:2:10: queues.q: is there twice: also at squids.yaml:3:10" in line for line in lines
+    )
+
+
+def test_a_link_is_not_resolved(here):
+    """A deployment moves it."""
+    (here / "v1").mkdir()
+    (here / "current").symlink_to("v1")
+    assert good(here, "app: a:b\ndirectory: current\nqueues: {q: {}}").programs[0].ground.directory == str(
+        here / "current"
+    )
+
+
+def test_a_file_that_others_can_write_is_refused(here):
+    """Who writes it decides what runs."""
+    (here / "squids.yaml").write_text("app: a:b\nqueues: {q: {}}")
+    (here / "squids.yaml").chmod(0o666)
+    (problem,) = config.read("squids.yaml", {})
+    assert "others can write to this file" in str(problem)
+
+
+def test_a_secret_in_clear_that_others_can_read_is_a_warning(here):
+    """From a variable it is none."""
+    text = "app: a:b\nenvironment: {API_TOKEN: %s}\nqueues: {q: {}}"
+    (warning,) = good(here, text % "s3cr3t").warnings
+    assert "environment.API_TOKEN: looks like a secret" in warning
+    assert not good(here, text % '"${T}"', {"T": "s3cr3t"}).warnings
+
+
+def test_a_missing_file_is_a_problem(here):
+    """Not a traceback."""
+    (problem,) = config.read("nothing.yaml", {})
+    assert str(problem) == "nothing.yaml:1:1: cannot read nothing.yaml: No such file or directory"
+
+
+keys = st.sampled_from(
+    [
+        "app",
+        "queues",
+        "defaults",
+        "supervisor",
+        "include",
+        "workers",
+        "q",
+        "environment",
+        "backoff",
+        "limits",
+        "<<",
+        "x",
+        "log_file",
+    ]
+)
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+    | st.sampled_from(["a:b", "5m", "${A}", "yes"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(keys, values) | values)
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_no_shape_of_a_file_makes_a_traceback(here, data):
+    """Any YAML is settings, or problems."""
+    found = read(here, yaml.safe_dump(data, allow_unicode=True))
+    assert isinstance(found, Settings) or all(str(problem) for problem in found)
+
+
+@given(
+    st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode("utf-8", "surrogatepass"))
+)
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_no_bytes_make_a_traceback(here, data):
+    """Whatever the file holds."""
+    (here / "bytes.yaml").write_bytes(data)
+    found = config.read("bytes.yaml", {})
+    assert isinstance(found, list)
+    assert all(str(problem).startswith("bytes.yaml:") for problem in found)
+
+
+def test_the_schema_knows_every_key():
+    """For editors: each key with a description."""
+    schema = json_schema()
+    assert schema["$schema"].endswith("2020-12/schema")
+    queue = schema["$defs"]["QueueRules"]["properties"]
+    for option in OPTIONS:
+        assert option.name in queue
+    for name, entry in queue.items():
+        assert entry.get("description"), name
+    assert schema["$defs"]["QueueRules"]["additionalProperties"] is False

@@ -1,0 +1,193 @@
+"""Boots, orders, differences, lines, history, paths: the small pure rooms of the supervisor."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from squids.supervisor import control_protocol
+from squids.supervisor.difference import difference
+from squids.supervisor.fleet import Boots, gives_up, start_order, stop_order
+from squids.supervisor.history import DEATHS_KEPT, Death, History
+from squids.supervisor.lines import (
+    MAX_LINE,
+    Line,
+    LineReader,
+    as_journal,
+    as_json,
+    as_text,
+    parse,
+)
+from squids.supervisor.program_events import State
+from squids.supervisor.settings import (
+    ExitOn,
+    Ground,
+    ProgramSettings,
+    Settings,
+    SupervisorSettings,
+)
+
+
+def program(name, **changes):
+    return replace(ProgramSettings(name, name, Ground("shop:app", "/srv"), (("queue", name),)), **changes)
+
+
+def test_no_more_boot_at_once_than_allowed_and_the_urgent_ones_first():
+    """A slot is free again when one has booted, or will not."""
+    boots = Boots(2)
+    for child, priority in ((1, 5), (2, 5), (3, 0), (4, 5)):
+        boots.want(child, priority)
+    assert boots.next() == [3, 1]
+    assert boots.next() == []
+    boots.over(1)
+    assert boots.next() == [2]
+    boots.over(4)
+    boots.over(3)
+    assert boots.next() == []
+
+
+def test_stops_are_told_in_the_reverse_of_the_order_of_starts():
+    """By priority, then as in the file."""
+    programs = [program("a", priority=1), program("b"), program("c", priority=1)]
+    assert [p.name for p in start_order(programs)] == ["b", "a", "c"]
+    assert [p.name for p in stop_order(programs)] == ["c", "a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("exit_on", "states", "gives"),
+    [
+        (ExitOn.NEVER, [State.FATAL, State.FATAL], False),
+        (ExitOn.ESSENTIAL, [State.FATAL, State.RUNNING], True),
+        (ExitOn.ESSENTIAL, [State.BACKOFF, State.FATAL], False),
+        (ExitOn.ALL, [State.FATAL, State.RUNNING], False),
+        (ExitOn.ALL, [State.FATAL, State.FATAL], True),
+    ],
+)
+def test_when_the_supervisor_gives_up(exit_on, states, gives):
+    """As exit_on says; here the first program is essential."""
+    programs = [program("a", essential=True), program("b")]
+    assert bool(gives_up(exit_on, zip(programs, states, strict=True))) is gives
+
+
+def test_the_difference_of_two_files():
+    """Each program once, with the keys that differ; no value of an environment is shown."""
+    old = Settings(SupervisorSettings(), (program("a"), program("b"), program("c")))
+    changed = replace(program("b", nice=3), ground=Ground("shop:app", "/srv", (("SECRET", "hush"),)))
+    new = Settings(SupervisorSettings(log_format="json"), (program("a"), changed, program("d")))
+    found = difference(old, new)
+    assert found.lines() == [
+        "+ d",
+        "- c",
+        "~ b: environment.SECRET, nice 0 -> 3",
+        "~ supervisor: log_format default -> json",
+        "= 1 program stays as it is",
+    ]
+    assert found.changed[0].other_ground
+    assert difference(old, old).lines() == ["nothing changed"]
+
+
+@given(
+    st.lists(st.text(alphabet=st.characters(exclude_characters="\n\r\x00", codec="utf-8"), max_size=20)),
+    st.data(),
+)
+def test_lines_are_whole_however_the_bytes_come(lines, data):
+    """In pieces of any size."""
+    stream = "".join(f"{line}\n" for line in lines).encode()
+    reader, found = LineReader(), []
+    while stream:
+        size = data.draw(st.integers(1, len(stream)))
+        found += reader.feed(stream[:size])
+        stream = stream[size:]
+    assert found == lines
+    assert reader.end() == []
+
+
+def test_a_line_without_end_is_cut_and_never_kept_whole():
+    """A megabyte without a newline comes as pieces; nothing is lost, and little is held."""
+    reader = LineReader()
+    pieces = []
+    for _ in range(16):
+        pieces += reader.feed(b"x" * 65536)
+        assert len(reader._rest) <= MAX_LINE
+    pieces += reader.end()
+    assert sum(map(len, pieces)) == 16 * 65536
+    assert max(map(len, pieces)) <= MAX_LINE
+
+
+def test_bytes_that_are_no_text_are_shown_all_the_same():
+    """Not UTF-8, NUL, carriage returns."""
+    assert LineReader().feed(b"\xff\x00caf\xc3\xa9\r\n") == ["\ufffd\ufffdcaf\u00e9"]
+
+
+RECORD = '\x1e{"time": "2026-01-31T12:00:00.000+00:00", "level": "ERROR", "logger": "squids", "message": "it fails", "action": "x y", "traceback": "Traceback\\n  File"}'
+
+
+def test_records_are_shown_once_in_the_supervisors_format():
+    """The child's time, level and words; each physical line with its head."""
+    line = parse(RECORD, "emails/2", 0.0)
+    text = as_text(line).splitlines()
+    assert len(text) == 3
+    assert text[0].endswith('ERROR   emails/2: it fails action="x y"')
+    assert text[2].endswith("emails/2:   File")
+    assert as_journal(line).splitlines()[2] == "<3>emails/2:   File"
+    event = json.loads(as_json(line))
+    assert (event["program"], event["worker"], event["level"], event["action"]) == (
+        "emails",
+        2,
+        "ERROR",
+        "x y",
+    )
+    assert event["time"] == "2026-01-31T12:00:00.000+00:00"
+
+
+@pytest.mark.parametrize(
+    "text", ["\x1e", "\x1enot json", '\x1e{"time": 3}', "\x1e[]", '\x1e{"level": "INFO"}']
+)
+def test_what_only_looks_like_a_record_is_a_line(text):
+    """A task may print anything."""
+    assert parse(text, "emails/1", 5.0) == Line(5.0, "emails/1", "", text)
+
+
+def test_colours_only_where_they_are_asked_for():
+    """And always the same for one program."""
+    line = Line(0.0, "emails/1", "INFO", "hello")
+    assert "\x1b[" not in as_text(line)
+    assert "\x1b[" in as_text(line, colour=True)
+
+
+def test_the_last_deaths_are_kept():
+    """Twenty for each program; the last that nobody asked for is found."""
+    history = History()
+    for number in range(DEATHS_KEPT + 5):
+        history.died("q", Death(number, 1, number, f"exit {number}", number % 2 == 0, 1.0))
+    assert len(history.deaths("q")) == DEATHS_KEPT
+    assert history.last_unasked("q").status == DEATHS_KEPT + 3
+    history.forget("q")
+    assert history.last_unasked("q") is None
+
+
+def test_the_socket_is_a_function_of_the_files_path_alone(monkeypatch, tmp_path):
+    """/etc/squids has its place in /run; others in the user's runtime directory."""
+    assert control_protocol.default_socket("/etc/squids/shop.yaml") == "/run/squids/shop/control.sock"
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    one, other = (
+        control_protocol.default_socket("/srv/a/squids.yaml"),
+        control_protocol.default_socket("/srv/b/squids.yaml"),
+    )
+    assert one != other
+    assert one.startswith(f"{tmp_path}/squids/squids-")
+    assert len(control_protocol.default_socket("/srv/" + "x" * 300 + ".yaml")) < len(str(tmp_path)) + 60
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"", b"[]", b'{"verb": 1}', b'{"verb": "x", "queues": [1]}', b'{"verb": "x", "options": 3}', b"\xff"],
+)
+def test_what_is_no_request_is_refused(line):
+    """ValueError, with words."""
+    with pytest.raises(ValueError, match=r"\w"):
+        control_protocol.decode_request(line)
