@@ -150,6 +150,8 @@ class Program:
     # Commands.
 
     def _start(self, event: Event, now: float) -> None:
+        """It is wanted up: a process is asked for, if there is none. Of one that stopped for good, the
+        failures are forgotten."""
         if self.wanted is Wanted.DOWN:
             self.wanted = Wanted.UP
         if self.state in (State.STOPPED, State.EXITED, State.FATAL):
@@ -159,6 +161,8 @@ class Program:
             self._ask(now, "started")
 
     def _stop(self, event: Event, now: float) -> None:
+        """It is wanted down: its process is told to drain, and killed after its time; one that is on its
+        way is cancelled."""
         self.wanted = Wanted.DOWN
         self._drop_replacement(now, "it was stopped")
         if self.current is not None:
@@ -169,6 +173,7 @@ class Program:
             self._become(State.STOPPED, "stopped")
 
     def _restart(self, event: Event, now: float) -> None:
+        """Its process is told to drain; then one of the new code is started."""
         assert isinstance(event, Restart | Replace)
         self.code, self.settings = event.code, event.settings
         self._drop_replacement(now, "it was restarted")
@@ -182,6 +187,8 @@ class Program:
             self._become(State.STOPPING, "restarted")
 
     def _replace(self, event: Event, now: float) -> None:
+        """A process of the new code is asked for; the old one drains once that receives, and goes on if
+        it fails."""
         assert isinstance(event, Replace)
         self._drop_replacement(now, "another one was asked for")
         self.hand_over_failure = None
@@ -189,21 +196,25 @@ class Program:
         self._actions.append(Spawn(self.replacement.child, event.code, event.settings))
 
     def _adopt_settings(self, event: Event, now: float) -> None:
+        """The next start takes the new code and settings."""
         assert isinstance(event, Replace)
         self.code, self.settings = event.code, event.settings
         self._handed_over(HandOver(None))
 
     def _reset(self, event: Event, now: float) -> None:
+        """Its failures are forgotten, and it is started now."""
         self.failures = 0
         self._deaths.clear()
         self._start(event, now)
 
     def _pause(self, event: Event, now: float) -> None:
+        """Its consumer is told to receive nothing, now or once it receives."""
         if self.wanted is Wanted.UP:
             self.wanted = Wanted.PAUSED
             self._tell_pause(on=True)
 
     def _resume(self, event: Event, now: float) -> None:
+        """Its consumer is told to receive again."""
         if self.wanted is Wanted.PAUSED:
             self.wanted = Wanted.UP
             self._tell_pause(on=False)
@@ -215,21 +226,25 @@ class Program:
     # The current process.
 
     def _spawned(self, event: Event, now: float) -> None:
+        """It has `start_timeout` to boot."""
         assert isinstance(event, Spawned)
         assert self.current is not None
         is_there(self.current, event, now)
 
     def _spawned_too_late(self, event: Event, now: float) -> None:
+        """It is told to drain."""
         assert isinstance(event, Spawned)
         assert self.current is not None
         self._leave_at_once(self.current, event, now)
 
     def _booted(self, event: Event, now: float) -> None:
+        """From now on a sign of life is expected each `heartbeat_timeout`."""
         assert self.current is not None
         self.current.step = Step.STARTING
         self._expect_beat(self.current, now)
 
     def _ready(self, event: Event, now: float) -> None:
+        """It is RUNNING."""
         assert self.current is not None
         self.current.step = Step.READY
         self.current.ready_since = now
@@ -240,6 +255,7 @@ class Program:
             self._tell_pause(on=True)
 
     def _beat(self, event: Event, now: float) -> None:
+        """The next sign of life is expected."""
         assert self.current is not None
         if self.current.step in (Step.STARTING, Step.READY):
             self._expect_beat(self.current, now)
@@ -248,7 +264,7 @@ class Program:
         process.deadline = now + process.settings.heartbeat_timeout
 
     def _leaves_by_itself(self, event: Event, now: float) -> None:
-        """A signal from outside, or its workers die again and again: it drains, and will exit."""
+        """It leaves by itself (a signal, workers that keep dying): STOPPING, then as after a death."""
         assert isinstance(event, Draining)
         assert self.current is not None
         self._give_time_to_leave(self.current, now)
@@ -256,12 +272,14 @@ class Program:
         self._become(State.STOPPING, event.reason)
 
     def _answered(self, event: Event, now: float) -> None:
+        """It has its shutdown timeout to leave."""
         assert self.current is not None
         self.current.answered = True
         if self.current.step is Step.STOPPING:
             self._give_time_to_leave(self.current, now)
 
     def _refused(self, event: Event, now: float) -> None:
+        """BACKOFF; it counts as no failure."""
         assert isinstance(event, Refused)
         self.current = None
         self._refusals += 1
@@ -271,6 +289,7 @@ class Program:
         self._become(State.BACKOFF, f"the system refused a process: {event.reason}")
 
     def _unavailable(self, event: Event, now: float) -> None:
+        """BACKOFF until the import is tried again; FATAL if that cannot help."""
         assert isinstance(event, Unavailable)
         self.current = None
         self.retry_at = event.retry_at
@@ -281,10 +300,12 @@ class Program:
             self._become(State.BACKOFF, event.reason)
 
     def _never_came(self, event: Event, now: float) -> None:
+        """STOPPED, or asked for again, as it is wanted."""
         self.current = None
         self._after_stop(now)
 
     def _zygote_lost(self, event: Event, now: float) -> None:
+        """It drains by itself, and another is asked for at once, from a new fork server."""
         assert self.current is not None
         if self.state is State.STOPPING and (self.wanted is Wanted.DOWN or self.current.fault is None):
             return  # It leaves as it was told.
@@ -298,6 +319,7 @@ class Program:
         self._ask(now, "the fork server died")
 
     def _exited_while_stopping(self, event: Event, now: float) -> None:
+        """STOPPED, or started again, as it is wanted; BACKOFF if it was killed for a fault."""
         assert isinstance(event, Exited)
         process = self.current
         assert process is not None
@@ -315,7 +337,7 @@ class Program:
             self._ask(now, self.reason)
 
     def _exited(self, event: Event, now: float) -> None:
-        """It died unasked."""
+        """BACKOFF; or FATAL (exit 78, `max_restarts`); or EXITED, as `restart` says."""
         assert isinstance(event, Exited)
         process = self.current
         assert process is not None

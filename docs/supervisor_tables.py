@@ -1,0 +1,116 @@
+"""Write the tables of configuration.md and steering.md from the code that they describe.
+
+Run it after a change of keys or of a program's states: `.venv/bin/python docs/supervisor_tables.py`. Tests
+compare the two.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from squids.supervisor.config_rules import (
+    BackoffRules,
+    FileRules,
+    LogFileRules,
+    MaxRestartsRules,
+    QueueRules,
+    SupervisorRules,
+)
+from squids.supervisor.program import TABLE
+
+HERE = Path(__file__).parent
+BEGIN = "<!-- {}: made by docs/supervisor_tables.py -->\n"
+END = "<!-- end of {} -->\n"
+
+TOP = ("include", "supervisor", "defaults", "queues")
+"""Keys that stand at the top only."""
+
+
+def rows_of(model: Any, prefix: str = "") -> list[tuple[str, str, str]]:
+    """Each key: its name, default and meaning."""
+    rows = []
+    for name, field in model.model_fields.items():
+        default = "" if field.is_required() else _shown(field.default)
+        description = field.description or ""
+        if default:  # It stands in a column of its own.
+            description = re.sub(r" Defaults to [^.]*(\.\d)?[^.]*\.", "", description)
+        description = re.sub(r"(https://\S+[^\s.])", r"<\1>", description).replace("|", "\\|")
+        rows.append((f"`{prefix}{name}`", default, " ".join(description.split())))
+    return rows
+
+
+def _shown(value: Any) -> str:
+    if value is None or value in ({}, []) or isinstance(value, BaseModel):
+        return ""
+    if isinstance(value, bool):
+        return "`true`" if value else "`false`"
+    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+
+
+def keys_table() -> str:
+    """Keys of a queue, or of `defaults`."""
+    return _table(("key", "default", "what it is"), rows_of(QueueRules))
+
+
+def parts_table() -> str:
+    """Keys of those keys that hold several."""
+    rows = rows_of(BackoffRules, "backoff.") + rows_of(MaxRestartsRules, "max_restarts.")
+    return _table(("key", "default", "what it is"), rows + rows_of(LogFileRules, "log_file."))
+
+
+def top_table() -> str:
+    """Keys at the top."""
+    rows = [row for row in rows_of(FileRules) if row[0].strip("`") in TOP]
+    return _table(("key", "default", "what it is"), rows)
+
+
+def supervisor_table() -> str:
+    """Keys of `supervisor`."""
+    rows = [
+        (name, "`0600`" if name == "`socket_mode`" else default, text)
+        for name, default, text in rows_of(SupervisorRules)
+    ]
+    return _table(("key", "default", "what it is"), rows)
+
+
+def states_table() -> str:
+    """What happens in each state."""
+    rows = [
+        (f"`{state.name}`", f"`{event.__name__}`", " ".join((rule.__doc__ or "").split()))
+        for (state, event), rule in sorted(
+            TABLE.items(), key=lambda item: list(type(item[0][0])).index(item[0][0])
+        )
+    ]
+    return _table(("state", "event", "what happens"), rows)
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, str, str]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "".join(f"| {' | '.join(line)} |\n".replace("|  |", "| |") for line in lines)
+
+
+TABLES = {
+    "configuration.md": {
+        "top": top_table, "keys": keys_table, "parts": parts_table, "supervisor": supervisor_table,
+    },
+    "steering.md": {"states": states_table},
+}  # fmt: skip
+
+
+def page_with_tables(page: str, text: str) -> str:
+    """A page's text, with its tables brought up to date."""
+    for name, table in TABLES[page].items():
+        before, begin, rest = text.partition(BEGIN.format(name))
+        _, end, after = rest.partition(END.format(name))
+        assert begin, f"{page} has no place for {name}"
+        assert end, f"{page} has no end of {name}"
+        text = f"{before}{begin}\n{table()}\n{end}{after}"
+    return text
+
+
+if __name__ == "__main__":
+    for page in TABLES:
+        path = HERE / page
+        path.write_text(page_with_tables(page, path.read_text()))
