@@ -1,6 +1,6 @@
-"""The demo: a local SQS server, a small shop that sends work, and real `squids` commands that do it.
+"""The demo: a local SQS server, a small shop that sends work, and a `squids-supervisor` that has it done.
 
-One worker is killed in the middle of a task and one task fails at its first try, on purpose: at the end
+One worker and one whole consumer are killed, and one task fails at its first try, on purpose: at the end
 everything has been done all the same. Run it with `make demo`.
 
 Exit codes: 0 all was done; 1 something was lost or did not start; 130 stopped by Ctrl-C.
@@ -14,13 +14,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from demo_parts import Consumer, Journal, LocalSQS, Stopped, Work, isolate_environment, shorten, summary
+from demo_parts import Journal, LocalSQS, Stopped, Supervisor, Work, isolate_environment, shorten, summary
 from shop.tasks import change_order, sales_report, send_receipt
 
 HERE = Path(__file__).resolve().parent
 SCRATCH = HERE.parent / ".demo"
 GIVE_UP_AFTER = 90.0
-"""Seconds for all the work. It takes about ten; a slow machine gets its chance."""
+"""Seconds for all the work. It takes about twenty; a slow machine gets its chance."""
 
 VICTIM = "2026-05-02"
 """The report whose worker is killed."""
@@ -38,7 +38,7 @@ def main() -> int:
     isolate_environment()
     os.environ["SHOP_JOURNAL"] = str(journal.path)
     sqs: LocalSQS | None = None
-    consumers: list[Consumer] = []
+    supervisor: Supervisor | None = None
     try:
         say("Starting a local SQS server")
         sqs = LocalSQS(SCRATCH / "sqs.log")
@@ -49,29 +49,25 @@ def main() -> int:
             sqs.create_queue(queue)
         work = send_work()
         say(f"{len(work.keys)} messages sent")
-        for queue, workers in (("emails", 4), ("reports", 2), ("orders.fifo", 2)):
-            consumers.append(Consumer(queue, workers, directory=HERE, log=SCRATCH / f"{queue}.log"))
-            say(f"$ {consumers[-1].command_line} \\")
-            say(f"      {consumers[-1].more_options}")
-        finished = watch(work, journal, consumers)
-        say("All done. Stopping the consumers (SIGTERM)" if finished else "Giving up. Stopping the consumers")
-        codes = stop_all(consumers)
+        supervisor = Supervisor(HERE / "squids.yaml", SCRATCH / "supervisor.log")
+        say(f"$ {supervisor.command_line}")
+        finished = watch(work, journal, supervisor)
+        if finished:
+            say(f"$ {supervisor.command_line} status")
+            for line in supervisor.ask("status").splitlines():
+                say(line)
+        say("Stopping the supervisor (SIGTERM)" if finished else "Giving up. Stopping the supervisor")
+        code = supervisor.stop()
         left = {queue: sqs.messages_left(queue) for queue in work.queues}
-        return report(work, journal, codes, left)
+        return report(work, journal, code, left)
     except Stopped as stopped:
         say(f"Stopped by {stopped.name}. What was not done stayed in its queue")
         return 128 + stopped.number
     finally:
-        stop_all(consumers)
+        if supervisor is not None:
+            supervisor.stop()
         if sqs is not None:
             sqs.stop()
-
-
-def stop_all(consumers: list[Consumer]) -> list[int]:
-    """Have all consumers drain at the same time. Returns their exit codes."""
-    for consumer in consumers:
-        consumer.ask_to_stop()
-    return [consumer.stop() for consumer in consumers]
 
 
 def send_work() -> Work:
@@ -91,30 +87,36 @@ def send_work() -> Work:
     return work
 
 
-def watch(work: Work, journal: Journal, consumers: list[Consumer]) -> bool:
-    """Show the work being done, and kill one worker. Returns whether all of it was done in time."""
+def watch(work: Work, journal: Journal, supervisor: Supervisor) -> bool:
+    """Show the work being done, and kill two processes. Returns whether all of it was done in time."""
     progress = Progress(work)
     deadline = time.monotonic() + GIVE_UP_AFTER
-    victim_alive = True
+    victim_alive = consumer_alive = True
     while True:
         journal.read()
         if victim_alive and (pid := journal.running("reports", VICTIM)) is not None:
-            say(f"Killing worker {pid} in the middle of the report for {VICTIM} (SIGKILL)")
+            progress.interrupt(f"Killing worker {pid} in the middle of the report for {VICTIM} (SIGKILL)")
             os.kill(pid, signal.SIGKILL)
             victim_alive = False
-        for consumer in consumers:
-            for line in consumer.new_log_lines():
-                progress.interrupt(f"{consumer.queue:>11} | {line}")
+        if (
+            consumer_alive
+            and work.progress("emails", journal)[0] >= 10
+            and (pid := supervisor.ask("pid", "emails"))
+        ):
+            progress.interrupt(f"Killing the consumer of emails, pid {pid} (SIGKILL)")
+            os.kill(int(pid), signal.SIGKILL)
+            consumer_alive = False
+        for line in supervisor.new_log_lines():
+            progress.interrupt(line)
         progress.show(journal)
         if work.is_done(journal):
             return True
         if time.monotonic() > deadline:
             say(f"Not done after {GIVE_UP_AFTER:.0f} s")
             return False
-        for consumer in consumers:
-            if (code := consumer.exit_code()) is not None:
-                say(f"The consumer of {consumer.queue} left by itself, with exit code {code}")
-                return False
+        if (code := supervisor.exit_code()) is not None:
+            say(f"The supervisor left by itself, with exit code {code}")
+            return False
         time.sleep(0.05)
 
 
@@ -149,7 +151,7 @@ class Progress:
         say(line)
 
 
-def report(work: Work, journal: Journal, codes: list[int], left: dict[str, int]) -> int:
+def report(work: Work, journal: Journal, code: int, left: dict[str, int]) -> int:
     """The summary, and the verdict as an exit code."""
     journal.read()
     say("")
@@ -160,7 +162,7 @@ def report(work: Work, journal: Journal, codes: list[int], left: dict[str, int])
         ("every message was run to its end", lambda: work.is_done(journal)),
         ("no message is left in a queue", lambda: not any(left.values())),
         ("the steps of each order ran in their order", lambda: work.in_order("orders.fifo", journal, STEPS)),
-        ("every consumer drained and left with exit code 0", lambda: not any(codes)),
+        ("all drained, and the supervisor left with exit code 0", lambda: code == 0),
     ]
     verdicts = [(text, check()) for text, check in checks]
     for text, passed in verdicts:

@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 WIDTH = 79
-INTERESTING = re.compile(r"action=(ready|task_failed|worker_died|worker_restarted|degraded|healed|stopped)\b")
+INTERESTING = re.compile(
+    r"action=(ready|task_failed|worker_died|worker_restarted|degraded|healed|died|backoff|imported|stopped)\b"
+)
 
 
 class Stopped(BaseException):
@@ -94,60 +96,68 @@ class LocalSQS:
         self._output.close()
 
 
-class Consumer:
-    """One `squids` command as a child process, with its log in a file.
+class Supervisor:
+    """`squids-supervisor` as a child process, with its log in a file.
 
     It is in a process group of its own, so that Ctrl-C reaches the demo alone, which then stops it.
     """
 
-    def __init__(self, queue: str, workers: int, *, directory: Path, log: Path) -> None:
-        self.queue = queue
+    def __init__(self, config: Path, log: Path) -> None:
+        self._command = [sys.executable, "-m", "squids.cli.supervise", "-c", str(config)]
+        self.command_line = shlex.join(
+            ["squids-supervisor", "-c", str(config.relative_to(config.parents[1]))]
+        )
         self._asked = False
-        options = ["--queue", queue, "--app", "shop.tasks:app", "--workers", str(workers)]
-        options += ["--polling-wait-time", "1", "--retry-delay", "1"]
-        self.command_line = shlex.join(["squids", *options[:6]])
-        self.more_options = shlex.join(options[6:])
         self._output = log.open("w+b")
         self._lines = log.open("r", errors="replace")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "squids", *options],
-            cwd=directory,
+            self._command,
             stdin=subprocess.DEVNULL,
             stdout=self._output,
             stderr=subprocess.STDOUT,
             process_group=0,
         )
 
+    def ask(self, *verb: str) -> str:
+        """What a verb prints."""
+        done = subprocess.run(
+            [*self._command, *verb], capture_output=True, text=True, timeout=60, check=False
+        )
+        return done.stdout.strip()
+
     def new_log_lines(self) -> list[str]:
-        """What the consumer has logged since the last call and a person would want to see."""
+        """What has been logged since the last call and a person would want to see."""
         lines = []
         while line := self._lines.readline():
             if INTERESTING.search(line):
                 # Without the date, which is today's, and the fields, which are for programs.
-                lines.append(re.sub(r"^\S+ \S+ +(\w+) +(.*?) action=.*", r"\1 \2", line.strip()))
+                shown = re.sub(r"^\S+ \S+ +(\w+) +(\S+?)( supervisor)?: (.*?) action=.*", _line, line.strip())
+                lines.append(shown)
         return lines
 
     def exit_code(self) -> int | None:
         """The exit code, or None while it runs."""
         return self._process.poll()
 
-    def ask_to_stop(self) -> None:
-        """Ask it to drain and leave."""
+    def stop(self) -> int:
+        """Have it drain all queues and leave. Returns its exit code."""
         if not self._asked and self._process.poll() is None:
             self._process.terminate()
         self._asked = True
-
-    def stop(self) -> int:
-        """Have it drain and leave. Returns its exit code."""
-        self.ask_to_stop()
         try:
-            code = self._process.wait(timeout=40)
+            code = self._process.wait(timeout=90)
         except subprocess.TimeoutExpired:
             self._process.kill()
             code = self._process.wait()
         self._output.close()
         self._lines.close()
         return code
+
+
+def _line(match: re.Match[str]) -> str:
+    level, source, supervisor, text = match.groups()
+    who = f"{source}, its supervisor" if supervisor else source
+    return f"{who:>24} | {text}" if level == "INFO" else f"{who:>24} | {level}: {text}"
 
 
 @dataclass(frozen=True)

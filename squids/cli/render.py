@@ -39,7 +39,9 @@ def _first_line_last(text: str) -> str:
 
 
 def width() -> int:
-    """Columns that may be used: all, where the output is no terminal."""
+    """Columns that may be used: $COLUMNS, or the terminal's; all, where the output is none."""
+    if os.environ.get("COLUMNS", "").isdigit():
+        return max(20, int(os.environ["COLUMNS"]))
     if not sys.stdout.isatty():
         return 10_000
     try:

@@ -198,3 +198,7 @@ def _version() -> int:
     except PackageNotFoundError:
         print("squids-supervisor, not installed as a package")
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

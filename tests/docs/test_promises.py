@@ -1,5 +1,6 @@
 """What the documentation lists is what the code has: options, exit codes, log actions, files, words."""
 
+import argparse
 import re
 import runpy
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from squids.cli.consume import build_parser
+from squids.cli.supervise import build_parser as supervisor_parser
 from squids.exit_codes import ExitCode
 from squids.options import OPTIONS
 from tests.docs.pages import PAGES, ROOT
@@ -21,6 +23,20 @@ def test_the_table_of_options_is_made_from_the_options() -> None:
     make = runpy.run_path(str(ROOT / "docs" / "option_table.py"))["page_with_table"]
     text = COMMAND_PAGE.read_text()
     assert make(text) == text
+
+
+@pytest.mark.parametrize("page", ["configuration.md", "steering.md"])
+def test_the_tables_of_the_supervisor_are_made_from_its_code(page: str) -> None:
+    """Mend it with: .venv/bin/python docs/supervisor_tables.py"""
+    make = runpy.run_path(str(ROOT / "docs" / "supervisor_tables.py"))["page_with_tables"]
+    text = (ROOT / "docs" / page).read_text()
+    assert make(page, text) == text
+
+
+def test_every_verb_of_the_supervisor_is_explained() -> None:
+    (verbs,) = [a for a in supervisor_parser()._actions if isinstance(a, argparse._SubParsersAction)]
+    text = (ROOT / "docs" / "steering.md").read_text()
+    assert [verb for verb in verbs.choices if verb != "run" and f"`{verb}" not in text] == []
 
 
 def test_every_option_of_the_parser_is_in_the_table() -> None:

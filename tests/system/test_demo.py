@@ -19,7 +19,7 @@ def demo_copy(tmp_path: Path) -> Path:
     """The demo in a directory of its own, so that its scratch files are no other run's."""
     directory = tmp_path / "a checkout" / "examples"
     (directory / "shop").mkdir(parents=True)
-    for path in [*DEMO.parent.glob("*.py"), *DEMO.parent.glob("shop/*.py")]:
+    for path in [*DEMO.parent.glob("*.py"), *DEMO.parent.glob("*.yaml"), *DEMO.parent.glob("shop/*.py")]:
         (directory / path.relative_to(DEMO.parent)).write_text(path.read_text())
     return directory / "demo.py"
 
@@ -37,6 +37,8 @@ def test_without_a_terminal_it_does_all_the_work_and_ends_by_itself(demo_copy: P
     assert "NO " not in done.stdout
     assert max(map(len, done.stdout.splitlines())) < 80
     assert "Killing worker" in done.stdout
+    assert "Killing the consumer" in done.stdout
+    assert "its supervisor | WARNING: signal 9" in done.stdout
     assert done.stderr == ""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -11,14 +12,26 @@ from hypothesis import strategies as st
 from squids.process import protocol
 from squids.process.frames import FrameReader
 from squids.process.protocol import (
+    Alive,
     Assign,
+    Booted,
+    Degraded,
+    Drain,
     Exited,
+    Figures,
     Kill,
+    Output,
+    Pause,
+    Preloaded,
+    PreloadFailed,
+    Ready,
     Recall,
     Results,
+    Scale,
     Spawn,
     Spawned,
     SpawnFailed,
+    Stopping,
     WorkerReady,
     from_wire,
     to_wire,
@@ -45,6 +58,15 @@ frames = st.one_of(
     st.builds(Assign, payloads),
     st.builds(Results, payloads),
     st.just(Recall()),
+    st.builds(Preloaded, st.text(), st.dictionaries(st.text(), numbers)),
+    st.builds(PreloadFailed, st.booleans(), st.text()),
+    st.builds(Output, st.text(), numbers),
+    st.sampled_from([Booted(), Ready(), Alive(), Drain()]),
+    st.builds(Degraded, st.none() | st.text()),
+    st.builds(Figures, st.dictionaries(st.text(), st.none() | numbers | st.text())),
+    st.builds(Stopping, st.text()),
+    st.builds(Pause, st.booleans()),
+    st.builds(Scale, numbers),
 )
 
 
@@ -56,13 +78,16 @@ def test_every_frame_is_the_same_on_the_other_side(frame):
 
 def test_the_frames_above_are_all_there_are():
     """A new frame is added to the test above too."""
-    names = "Spawn Spawned SpawnFailed Kill Exited WorkerReady Assign Results Recall"
+    names = (
+        "Spawn Spawned SpawnFailed Kill Exited WorkerReady Assign Results Recall Preloaded PreloadFailed Output "
+        "Booted Ready Degraded Figures Alive Stopping Drain Pause Scale"
+    )
     assert {frame.__name__ for frame in protocol._FRAMES.values()} == set(names.split())
 
 
 def test_tags_are_unique():
     """A tag means one frame."""
-    assert len(protocol._FRAMES) == len(protocol.Frame.__args__)
+    assert len(protocol._FRAMES) == len(get_args(protocol.Frame))
 
 
 @pytest.mark.parametrize(
