@@ -37,7 +37,9 @@ Render = Callable[[Line], str]
 class Sink:
     """One destination. `write` may block and may raise OSError."""
 
-    def __init__(self, name: str, write: Callable[[str], None], complain: Callable[[str], None]) -> None:
+    def __init__(
+        self, name: str, write: Callable[[list[str]], None], complain: Callable[[str], None]
+    ) -> None:
         self.name = name
         self.reopen: Callable[[], None] = lambda: None
         self._write = write
@@ -87,7 +89,7 @@ class Sink:
             if lost:
                 self._trouble(f"{self.name} does not take lines fast enough: {lost} were dropped")
             try:
-                self._write("".join(f"{text}\n" for text in batch))
+                self._write(batch)
             except (OSError, ValueError) as error:
                 reason = error.strerror if isinstance(error, OSError) else str(error)
                 self._trouble(f"cannot write to {self.name}: {reason}: {len(batch)} lines were lost")
@@ -111,18 +113,18 @@ class _RotatingFile(logging.handlers.RotatingFileHandler):
             errors="replace",
             delay=True,
         )
-        self.terminator = ""
         self._reopen = False
 
     def handleError(self, record: logging.LogRecord) -> None:
         raise
 
-    def write(self, text: str) -> None:
+    def write(self, texts: list[str]) -> None:
         if self._reopen:
             self._reopen = False
             self.close()
             self.stream = None
-        self.emit(logging.makeLogRecord({"msg": "%s", "args": (text,)}))
+        for text in texts:
+            self.emit(logging.makeLogRecord({"msg": "%s", "args": (text,)}))
 
     def reopen(self) -> None:
         self._reopen = True
@@ -198,7 +200,7 @@ def is_journal() -> bool:
     return (str(status.st_dev), str(status.st_ino)) == (device, inode)
 
 
-def _write_stderr(text: str) -> None:
-    data = text.encode("utf-8", "replace")
+def _write_stderr(texts: list[str]) -> None:
+    data = "".join(f"{text}\n" for text in texts).encode("utf-8", "replace")
     while data:
         data = data[os.write(2, data) :]

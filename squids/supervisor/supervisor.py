@@ -27,6 +27,7 @@ from squids.supervisor.fleet import Boots, gives_up, start_order, stop_order
 from squids.supervisor.history import Death, Happening, History
 from squids.supervisor.lines import Line, LineReader, parse
 from squids.supervisor.output import Output
+from squids.supervisor.procfs import out_of_memory_kills
 from squids.supervisor.program import Program
 from squids.supervisor.settings import ProgramSettings, Settings
 from squids.supervisor.zygotes import Code, Failure, Zygotes
@@ -78,6 +79,7 @@ class Supervisor:
         self._waiters: set[asyncio.Future[None]] = set()
         self._sources: dict[int, Consumer] = {}
         self._reading: set[int] = set()
+        self._memory_kills = out_of_memory_kills()
         self.watchers: set[Callable[[Happening], None]] = set()
         self._done = asyncio.Event()
 
@@ -444,9 +446,15 @@ class Supervisor:
     def _exited(self, consumer: Consumer, status: int | None) -> None:
         if consumer.channel is not None and not consumer.channel.closed:
             self._hear(consumer)
-        event = ev.Exited(consumer.child, status, random.random())
+        killed = status == -signal.SIGKILL and self._memory_ran_out()
+        event = ev.Exited(consumer.child, status, random.random(), out_of_memory=killed)
         self._tell_program(consumer, event)
         self._forget(consumer.child)
+
+    def _memory_ran_out(self) -> bool:
+        """Whether the kernel has killed for want of memory since the last look."""
+        before, self._memory_kills = self._memory_kills, out_of_memory_kills()
+        return before is not None and self._memory_kills is not None and self._memory_kills > before
 
     def _on_zygote_lost(self, code: Code, status: int | None) -> None:
         how = "ended" if status is None else f"signal {-status}" if status < 0 else f"exit {status}"

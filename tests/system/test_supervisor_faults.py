@@ -1,0 +1,281 @@
+"""The supervisor does not die of its own work: floods of lines, full disks, closed pipes, no descriptors, no forks."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import resource
+import signal
+import subprocess
+
+import pytest
+
+from tests.support.processes import APP, call, cpu_seconds
+from tests.support.supervisors import COMMAND
+from tests.support.waiting import wait_until
+
+PRINTING = (
+    APP
+    + """
+@app.task("tests")
+def flood(name, seconds):
+    end = time.monotonic() + seconds
+    note("start", name)
+    while time.monotonic() < end:
+        os.write(1, b"flood flood flood\\n" * 1000)
+    note("done", name)
+
+@app.task("tests")
+def shout(name, size):
+    note("start", name)
+    os.write(2, b"x" * size)
+    os.write(2, b"\\nafter\\n\\xff\\xfe\\x00binary\\n")
+    note("done", name)
+
+@app.task("tests")
+def two_streams(name):
+    for number in range(200):
+        print(f"{name} out {number}")
+        print(f"{name} err {number}", file=sys.stderr)
+    note("done", name)
+"""
+)
+
+
+@pytest.fixture
+def sqs(strict_sqs):
+    for queue in ("tests", "two", "three"):
+        strict_sqs.create(queue)
+    return strict_sqs
+
+
+def test_a_flood_of_lines_neither_stops_nor_bloats_the_supervisor(sqs, supervisor):
+    """It answers, it stays small, and other queues work on meanwhile."""
+    process = supervisor(sqs.endpoint_url, app=PRINTING).write({"tests": {}, "two": {}}).up()
+    sqs.put("tests", call("flood", "a", 3.0))
+    wait_until(lambda: process.journal.words("start") == ["a"])
+    sqs.put("two", call("work", "b"))
+    wait_until(lambda: "b" in process.journal.words("done"))
+    assert process.verb("status").returncode == 0
+    wait_until(lambda: "a" in process.journal.words("done"))
+    status = open_text(f"/proc/{process.pid}/status")
+    size = int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])
+    assert size < 150_000, f"{size} KiB"
+    assert process.stop() == 0
+    process.nothing_left()
+
+
+def open_text(path):
+    with open(path) as file:
+        return file.read()
+
+
+def test_a_megabyte_without_a_newline_and_bytes_that_are_no_text(sqs, supervisor):
+    """It is cut into pieces, nothing is lost, and what follows is whole."""
+    process = supervisor(sqs.endpoint_url, app=PRINTING).write({"tests": {}}).up()
+    sqs.put("tests", call("shout", "a", 1_000_000))
+    wait_until(lambda: any(line.endswith("tests/1: after") for line in process.output))
+    assert sum(line.count("x") for line in process.output if "tests/1: x" in line) >= 1_000_000
+    wait_until(lambda: any("tests/1: \ufffd\ufffd\ufffdbinary" in line for line in process.output))
+    assert process.stop() == 0
+
+
+def test_lines_are_whole_and_in_order_with_their_worker(sqs, supervisor):
+    """Four workers print to both streams at the same time."""
+    process = supervisor(sqs.endpoint_url, app=PRINTING).write({"tests": {"workers": 4}}).up()
+    for name in "abcd":
+        sqs.put("tests", call("two_streams", name))
+    wait_until(lambda: len(process.journal.words("done")) == 4)
+    wait_until(lambda: sum(" err 199" in line for line in process.output) == 4)
+    for name in "abcd":
+        mine = [line.split(": ", 1)[1] for line in process.output if f": {name} " in line]
+        expected = [f"{name} {stream} {number}" for number in range(200) for stream in ("out", "err")]
+        assert mine == expected
+    assert process.stop() == 0
+
+
+def test_json_lines_are_objects_for_each_source(sqs, supervisor):
+    """log_format: json. Every line is one, of the supervisor, of consumers, of what tasks print."""
+    process = supervisor(sqs.endpoint_url, app=PRINTING)
+    process.write({"tests": {}}, supervisor={"log_format": "json"}).launch()
+    wait_until(lambda: any('"action": "ready"' in line for line in process.output))
+    sqs.put("tests", call("two_streams", "a"))
+    sqs.put("tests", call("fail", "b"))
+    wait_until(lambda: any("a err 199" in line for line in process.output))
+    wait_until(lambda: any("ValueError" in line for line in process.output))
+    assert process.stop() == 0
+    events = [json.loads(line) for line in process.output]
+    assert {"supervisor", "tests"} <= {event["program"] for event in events}
+    (failure,) = [event for event in events if event.get("action") == "task_failed"]
+    assert failure["level"] == "ERROR"
+    assert "ValueError: b fails" in failure["traceback"]
+    assert all(event["time"].startswith("20") for event in events)
+
+
+def test_in_the_journal_lines_have_priorities_and_no_time(sqs, supervisor, tmp_path):
+    """$JOURNAL_STREAM names standard error's file, as under systemd; each line of a traceback has its priority."""
+    process = supervisor(sqs.endpoint_url, app=PRINTING).write({"tests": {}})
+    journal = tmp_path / "journal"
+    with open(journal, "wb") as stream:
+        status = os.fstat(stream.fileno())
+        child = subprocess.Popen(
+            [*COMMAND, "-c", str(process.file)],
+            env={**process.environment, "JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"},
+            stdin=subprocess.DEVNULL,
+            stderr=stream,
+        )
+    process.process = child
+    process._reader = type("NoReader", (), {"join": lambda self, seconds: None})()
+    wait_until(lambda: b"action=ready" in journal.read_bytes())
+    sqs.put("tests", call("fail", "b"))
+    wait_until(lambda: b"ValueError: b fails" in journal.read_bytes())
+    child.terminate()
+    assert child.wait(40) == 0
+    lines = journal.read_text().splitlines()
+    assert all(line.startswith(("<6>", "<3>", "<4>")) for line in lines)
+    assert "<3>tests: ValueError: b fails" in lines
+
+
+def test_log_files_are_rotated_by_size_and_opened_again(sqs, supervisor):
+    """By the standard library's handler; after logrotate's way by SIGUSR2."""
+    process = supervisor(sqs.endpoint_url, app=PRINTING)
+    file = process.directory / "tests.log"
+    process.write(
+        {"tests": {"log_file": {"path": "tests.log", "max_size": "8K", "backups": 2}}, "two": {}}
+    ).up()
+    sqs.put("tests", call("two_streams", "a"))
+    wait_until(lambda: (process.directory / "tests.log.1").exists())
+    assert not any("a out" in line for line in process.output), "its lines go to the file alone"
+    assert process.verb("logs", "tests").stdout.count("a out") > 0
+    os.rename(file, process.directory / "moved.log")
+    process.signal(signal.SIGUSR2)
+
+    def written() -> bool:
+        sqs.put("tests", call("two_streams", "b"))
+        return file.exists() and "b " in file.read_text()
+
+    wait_until(written)
+    assert process.stop() == 0
+
+
+def test_a_full_disk_and_a_closed_pipe_are_survived(sqs, supervisor):
+    """The trouble is told once; the queue works on; a supervisor whose standard error is gone works on, too."""
+    process = supervisor(sqs.endpoint_url, app=PRINTING)
+    process.write({"tests": {"log_file": "/dev/full"}, "two": {}}).up()
+    sqs.put("tests", call("two_streams", "a"))
+    process.wait_for("output_trouble")
+    wait_until(lambda: process.journal.words("done") == ["a"])
+    assert len(process.actions("output_trouble")) == 1
+    assert "No space left on device" in process.actions("output_trouble")[0]
+    assert process.stop() == 0
+
+    read, write = os.pipe()
+    child = subprocess.Popen(
+        [*COMMAND, "-c", str(process.file)], env=process.environment, stdin=subprocess.DEVNULL, stderr=write
+    )
+    os.close(write)
+    os.close(read)
+    try:
+        wait_until(lambda: process.verb("wait", "--timeout", "5").returncode == 0)
+        sqs.put("two", call("work", "c"))
+        wait_until(lambda: "c" in process.journal.words("done"))
+    finally:
+        child.terminate()
+        assert child.wait(40) == 0
+
+
+def test_a_paused_terminal_stops_nothing(sqs, supervisor):
+    """Nobody reads standard error: the supervisor answers, and tasks that print are done."""
+    process = supervisor(sqs.endpoint_url, app=PRINTING).write({"tests": {}})
+    read, write = os.pipe()
+    child = subprocess.Popen(
+        [*COMMAND, "-c", str(process.file)], env=process.environment, stdin=subprocess.DEVNULL, stderr=write
+    )
+    os.close(write)
+    try:
+        wait_until(lambda: process.verb("wait", "--timeout", "5").returncode == 0)
+        sqs.put("tests", call("flood", "a", 1.0))
+        wait_until(lambda: "a" in process.journal.words("done"))
+        assert process.verb("status").returncode == 0
+        child.terminate()
+        assert child.wait(40) == 0
+    finally:
+        os.close(read)
+        child.kill()
+        child.wait()
+
+
+def test_out_of_descriptors_is_survived_and_heals(sqs, supervisor):
+    """The limit is lowered under it: spawns are refused and tried again, it answers once it can."""
+    process = supervisor(sqs.endpoint_url).write({"tests": {"backoff": {"first": "100ms"}}, "two": {}}).up()
+    pid = process.pid_of("tests")
+    limits = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+    used = len(os.listdir(f"/proc/{process.pid}/fd"))
+    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (max(used - 6, 5), limits[1]))
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: any("refused a process" in line for line in process.output), what=process.text)
+    before, began = cpu_seconds([process.pid]), os.times().elapsed
+    wait_until(lambda: sum("refused a process" in line for line in process.output) >= 3)
+    spent = (cpu_seconds([process.pid]) - before) / max(os.times().elapsed - began, 0.1)
+    assert spent < 0.5, "no busy loop"
+    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, limits)
+    entry = process.until_state("tests", "running")
+    assert entry["pid"] != pid
+    assert process.stop() == 0
+    process.nothing_left()
+
+
+def test_a_fork_that_the_system_refuses_counts_for_nobody(sqs, supervisor):
+    """EAGAIN: tried again, and no program's failure."""
+    app = (
+        APP
+        + f"""
+import os
+def _refusing(fork=os.fork):
+    if os.path.exists("refuse"):
+        raise OSError({errno.EAGAIN}, os.strerror({errno.EAGAIN}))
+    return fork()
+os.fork = _refusing
+"""
+    )
+    process = supervisor(sqs.endpoint_url, app=app)
+    (process.directory / "refuse").touch()
+    process.write({"tests": {}}).start()
+    wait_until(lambda: sum("refused a process" in line for line in process.output) >= 2)
+    (process.directory / "refuse").unlink()
+    entry = process.until_state("tests", "running")
+    assert entry["last_exit"] is None
+    assert process.stop() == 0
+
+
+def test_as_pid_1_it_reaps_strangers_and_passes_signals_on(sqs, supervisor):
+    """As init of a container: what is left behind is reaped, SIGTERM drains."""
+    process = supervisor(sqs.endpoint_url).write({"tests": {}})
+    process.process = subprocess.Popen(
+        ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child", *COMMAND, "-c", str(process.file)],
+        env=process.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    import threading
+
+    process._reader = threading.Thread(target=process._read, daemon=True)
+    process._reader.start()
+    if process.process.poll() is not None or not process_allowed(process):
+        pytest.skip("no PID namespaces here")
+    process.wait_for("ready")
+    (init,) = children(process.pid)
+    os.kill(init, signal.SIGTERM)
+    assert process.wait() == 0
+
+
+def process_allowed(process):
+    wait_until(lambda: process.output or process.process.poll() is not None)
+    return process.process.poll() is None
+
+
+def children(pid):
+    return [int(child) for child in open_text(f"/proc/{pid}/task/{pid}/children").split()]
