@@ -122,7 +122,7 @@ queues:
         "squids.yaml:11:17: queues.slow.queue: ",
         "squids.yaml:11:36: queues.slow.nice: -30 is less than -20",
         "squids.yaml:11:66: queues.slow.backoff.max: expected a time such as 30, 30s or 5m",
-        f"squids.yaml:11:83: queues.slow.directory: there is no directory {here}/nodir",
+        f"squids.yaml:11:82: queues.slow.directory: there is no directory {here}/nodir",
     ]
     for line, start in zip(lines, expected, strict=True):
         assert line.startswith(start), (line, start)
