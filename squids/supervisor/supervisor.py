@@ -25,17 +25,16 @@ from squids.supervisor import program_events as ev
 from squids.supervisor.consumers import Consumer
 from squids.supervisor.fleet import Boots, gives_up, start_order, stop_order
 from squids.supervisor.history import Death, Happening, History
-from squids.supervisor.lines import Line, LineReader, parse
+from squids.supervisor.lines import Line
 from squids.supervisor.output import Output
 from squids.supervisor.procfs import out_of_memory_kills
 from squids.supervisor.program import Program
+from squids.supervisor.relay import Relay
 from squids.supervisor.settings import ProgramSettings, Settings
+from squids.supervisor.waiters import Waiters
 from squids.supervisor.zygotes import Code, Failure, Zygotes
 
 CONSUMER_ENTRY = "squids.pool.consumer_child:run"
-
-READ_BYTES = 64 * 1024
-"""Bytes read at once of what one child prints: no child keeps the others waiting."""
 
 LATE = 2.0
 """Seconds by which a timer may be late before this process counts as having been stalled."""
@@ -76,9 +75,8 @@ class Supervisor:
         self._boots = Boots(_cpus())
         self._soft_nofile = soft_nofile
         self._timer: asyncio.TimerHandle | None = None
-        self._waiters: set[asyncio.Future[None]] = set()
-        self._sources: dict[int, Consumer] = {}
-        self._reading: set[int] = set()
+        self._waiters = Waiters()
+        self._relay = Relay(self.changed)
         self._memory_kills = out_of_memory_kills()
         self.watchers: set[Callable[[Happening], None]] = set()
         self._done = asyncio.Event()
@@ -100,7 +98,7 @@ class Supervisor:
         await close()
         self.zygotes.release(set())
         # They leave, and with them ends what they and their children print.
-        await self.until(lambda: not self._reading, LEAVE_SECONDS)
+        await self.until(lambda: not self._relay.reading, LEAVE_SECONDS)
         self.zygotes.kill_dying()
         self.output.close()
         return ExitCode.UNAVAILABLE if self.verdict is not None else ExitCode.OK
@@ -518,30 +516,13 @@ class Supervisor:
     # Lines and events.
 
     def _on_output(self, label: str, pid: int, descriptor: int) -> None:
-        os.set_blocking(descriptor, False)
+        """A child's pipe: its lines are its consumer's, too, for `why` and for the program's log file."""
         program, _, worker = label.partition("/")
+        source: Consumer | None = None
         for consumer in self.consumers.values():
             if consumer.program == program and (worker or consumer.pid in (None, pid)):
-                self._sources[descriptor] = consumer
-        self._reading.add(descriptor)
-        self._loop.add_reader(descriptor, self._read_output, descriptor, label, LineReader())
-
-    def _read_output(self, descriptor: int, label: str, reader: LineReader) -> None:
-        try:
-            data = os.read(descriptor, READ_BYTES)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        now = time.time()
-        for text in reader.feed(data) if data else reader.end():
-            self._take_line(parse(text, label, now), self._sources.get(descriptor))
-        if not data:
-            self._sources.pop(descriptor, None)
-            self._loop.remove_reader(descriptor)
-            os.close(descriptor)
-            self._reading.discard(descriptor)
-            self.changed()
+                source = consumer
+        self._relay.add(descriptor, label, lambda line: self._take_line(line, source))
 
     def _take_line(self, line: Line, consumer: Consumer | None) -> None:
         if consumer is not None:
@@ -619,27 +600,11 @@ class Supervisor:
 
     def changed(self) -> None:
         """Something is not as it was: whoever waits for something looks again."""
-        waiters, self._waiters = self._waiters, set()
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+        self._waiters.look()
 
     async def until(self, condition: Callable[[], bool], timeout: float | None = None) -> bool:
         """Whether the condition came true in time."""
-        deadline = None if timeout is None else time.monotonic() + timeout
-        while not condition():
-            left = None if deadline is None else deadline - time.monotonic()
-            if left is not None and left <= 0:
-                return False
-            waiter: asyncio.Future[None] = self._loop.create_future()
-            self._waiters.add(waiter)
-            try:
-                await asyncio.wait_for(waiter, left)
-            except TimeoutError:
-                return condition()
-            finally:
-                self._waiters.discard(waiter)
-        return True
+        return await self._waiters.until(condition, timeout)
 
 
 def _try_kill(kill: Callable[[int, int], None], pid: int, number: int) -> None:
