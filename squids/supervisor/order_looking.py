@@ -157,7 +157,7 @@ class Looking(OrderBase):
         try:
             code = say.OK
             for name in names:
-                if not self._supervisor.ask_for_stacks(name):
+                if not self._supervisor.children.ask_for_stacks(name):
                     code = say.FAILED
                     yield result_of(name, False, "no process")
             told, quiet_since, deadline = 0, time.monotonic(), time.monotonic() + DUMP_SECONDS

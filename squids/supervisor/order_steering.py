@@ -169,7 +169,7 @@ class Steering(OrderBase):
                 code = say.FAILED
                 yield result_of(name, False, "no process")
                 continue
-            self._supervisor.send_signal(process.child, number)
+            self._supervisor.children.signal(process.child, number)
             yield result_of(name, True, f"{signal.Signals(number).name} sent to {process.pid}")
         yield end_of(code)
 

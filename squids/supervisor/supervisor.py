@@ -9,41 +9,31 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-import os
-import random
 import signal
-import socket
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from squids.exit_codes import ExitCode
-from squids.process import protocol
-from squids.process.channel import Channel
 from squids.process.zygote_main import become_subreaper
 from squids.supervisor import program_events as ev
+from squids.supervisor.children import Children
 from squids.supervisor.consumers import Consumer
-from squids.supervisor.fleet import Boots, gives_up, start_order, stop_order
+from squids.supervisor.fleet import gives_up, start_order, stop_order
 from squids.supervisor.history import Death, Happening, History
 from squids.supervisor.lines import Line
 from squids.supervisor.output import Output
-from squids.supervisor.procfs import out_of_memory_kills
 from squids.supervisor.program import Program
 from squids.supervisor.relay import Relay
 from squids.supervisor.settings import ProgramSettings, Settings
 from squids.supervisor.waiters import Waiters
-from squids.supervisor.zygotes import Code, Failure, Zygotes
-
-CONSUMER_ENTRY = "squids.pool.consumer_child:run"
+from squids.supervisor.zygotes import Code, Zygotes
 
 LATE = 2.0
 """Seconds by which a timer may be late before this process counts as having been stalled."""
 
 LEAVE_SECONDS = 5.0
 """How long fork servers may take to leave at the end."""
-
-ORPHAN_MARGIN = 15.0
-"""Seconds beyond its shutdown timeout that a consumer may live without a supervisor."""
 
 PLAIN_REASONS = ("", "started", "stopped", "restarted", "receiving")
 """Those that say no more than the state itself."""
@@ -57,27 +47,31 @@ class Supervisor:
     def __init__(self, settings: Settings, soft_nofile: int | None = None) -> None:
         self.settings = settings
         self.programs: dict[str, Program] = {}
-        self.consumers: dict[int, Consumer] = {}
         self.history = History()
         self.output = Output(settings.supervisor.log_format, self._output_trouble)
         self.started_at = time.time()
         self.stopping = False
         self.verdict: str | None = None
         self.zygotes = Zygotes(
-            on_report=self._on_report,
+            on_report=lambda code, frame: self.children.on_report(code, frame),
             on_output=self._on_output,
-            on_lost=self._on_zygote_lost,
+            on_lost=lambda code, status: self.children.on_zygote_lost(code, status),
             on_news=self._on_news,
             consumers_of=self._consumers_of,
             log_level=lambda: self.settings.supervisor.log_level,
         )
-        self._children = itertools.count(1)
-        self._boots = Boots(_cpus())
-        self._soft_nofile = soft_nofile
+        self.children = Children(
+            self.zygotes,
+            tell=self._tell_program,
+            say=self.say,
+            happened=self.happened,
+            on_gone=self._release,
+            soft_nofile=soft_nofile,
+        )
+        self._numbers = itertools.count(1)
         self._timer: asyncio.TimerHandle | None = None
         self._waiters = Waiters()
         self._relay = Relay(self.changed)
-        self._memory_kills = out_of_memory_kills()
         self.watchers: set[Callable[[Happening], None]] = set()
         self._done = asyncio.Event()
 
@@ -87,10 +81,9 @@ class Supervisor:
         """Take the loop, and start what is to start."""
         self._loop = asyncio.get_running_loop()
         become_subreaper()
-        self._loop.add_signal_handler(signal.SIGCHLD, self._reap)
+        self.children.start()
         for settings in start_order(self.settings.programs):
             self.add(settings)
-        self._reap()
 
     async def run(self, close: Callable[[], Awaitable[None]]) -> ExitCode:
         """Until all programs are down and it was told to stop. `close` ends the control socket."""
@@ -106,7 +99,7 @@ class Supervisor:
     def add(self, settings: ProgramSettings, code: Code | None = None) -> Program:
         """A program of the file; it starts if the file says so."""
         code = code or self.code_of(settings)
-        program = Program(settings, code.number, self._children)
+        program = Program(settings, code.number, self._numbers)
         self.programs[settings.name] = program
         if settings.autostart:
             self.feed(program, ev.Start())
@@ -157,20 +150,20 @@ class Supervisor:
         name = program.settings.name
         match action:
             case ev.Spawn(child, code, settings):
-                self._want(child, self.zygotes.codes[code], settings)
+                self.children.want(child, self.zygotes.codes[code], settings)
             case ev.Cancel(child):
-                self._cancel(child)
+                self.children.cancel(child)
             case ev.TellDrain(child):
-                self._told(child, Consumer.tell_drain)
+                self.children.told(child, Consumer.tell_drain)
             case ev.TellPause(child, on):
-                self._told(child, lambda consumer: consumer.tell_pause(on))
+                self.children.told(child, lambda consumer: consumer.tell_pause(on))
             case ev.Terminate(child):
-                self._signal(child, signal.SIGTERM)
+                self.children.signal(child, signal.SIGTERM)
             case ev.Abort(child):
-                self._signal(child, signal.SIGCONT)
-                self._signal(child, signal.SIGABRT)
+                self.children.signal(child, signal.SIGCONT)
+                self.children.signal(child, signal.SIGABRT)
             case ev.Kill(child):
-                self._kill(child)
+                self.children.kill(child)
             case ev.Changed(old, new, reason):
                 self._tell_change(program, old, new, reason)
             case ev.Died():
@@ -224,108 +217,9 @@ class Supervisor:
                 self.feed(program, ev.Tick())
         self._set_timer()
 
-    # Processes.
-
     def code_of(self, settings: ProgramSettings) -> Code:
         """The code that a program of these settings starts from."""
         return self.zygotes.newest(settings.ground) or self.zygotes.new(settings.ground)
-
-    def _want(self, child: int, code: Code, settings: ProgramSettings) -> None:
-        self.consumers[child] = Consumer(child, settings.name, settings, code)
-        # Later: whoever asks is in the midst of deciding.
-        self._loop.call_soon(
-            self.zygotes.when_ready,
-            code,
-            lambda failure: self._code_ready(child, failure),
-            settings.start_timeout,
-        )
-
-    def _code_ready(self, child: int, failure: Failure | None) -> None:
-        consumer = self.consumers.get(child)
-        if consumer is None:
-            return
-        if failure is not None:
-            self._forget(child)
-            self._tell_program(consumer, ev.Unavailable(child, failure.text, failure.retry_at))
-            return
-        self._boots.want(child, consumer.settings.priority)
-        self._begin_boots()
-
-    def _begin_boots(self) -> None:
-        for child in self._boots.next():
-            consumer = self.consumers.get(child)
-            if consumer is None:
-                self._boots.over(child)
-                self._begin_boots()
-                return
-            self._spawn(consumer)
-
-    def _spawn(self, consumer: Consumer) -> None:
-        child, settings = consumer.child, consumer.settings
-        handle = consumer.code.handle
-        if handle is None:  # It died while this one waited for its turn.
-            self._forget(child)
-            self._tell_program(consumer, ev.Cancelled(child))
-            return
-        try:
-            ours, theirs = socket.socketpair()
-        except OSError as error:
-            self._forget(child)
-            self._tell_program(consumer, ev.Refused(child, os.strerror(error.errno or 0)))
-            return
-        consumer.channel = Channel(ours)
-        consumer.asked = True
-        limits: dict[str, int | None] = {}
-        if self._soft_nofile is not None:
-            limits["nofile"] = self._soft_nofile
-        handle.spawn(
-            child,
-            CONSUMER_ENTRY,
-            {
-                "name": settings.name,
-                "options": {**dict(settings.options), "app": settings.ground.app},
-                "log_level": settings.log_level,
-            },
-            title=f"squids: {settings.name} main",
-            orphan_grace=settings.shutdown_timeout + ORPHAN_MARGIN,
-            descriptors=[theirs.fileno()],
-            owns_children=True,
-            label=settings.name,
-            nice=settings.nice,
-            limits={**limits, **dict(settings.limits)},
-        )
-        self.zygotes.watch_writable(consumer.code)
-        theirs.close()
-        self._loop.add_reader(ours.fileno(), self._hear, consumer)
-
-    def _cancel(self, child: int) -> None:
-        consumer = self.consumers.get(child)
-        if consumer is not None and not consumer.asked:
-            self._forget(child)
-            # Later: whoever cancels is in the midst of deciding.
-            self._loop.call_soon(self._tell_program, consumer, ev.Cancelled(child))
-
-    def _forget(self, child: int) -> None:
-        consumer = self.consumers.pop(child, None)
-        if consumer is not None and consumer.channel is not None and not consumer.channel.closed:
-            self._unwatch(consumer)
-            consumer.close()
-        self._release()
-        self._boots.over(child)
-        self._loop.call_soon(self._begin_boots)
-
-    def _unwatch(self, consumer: Consumer) -> None:
-        if consumer.channel is not None and consumer.channel.fileno() >= 0:
-            self._loop.remove_reader(consumer.channel.fileno())
-            self._loop.remove_writer(consumer.channel.fileno())
-
-    def _told(self, child: int, tell: Callable[[Consumer], None]) -> None:
-        consumer = self.consumers.get(child)
-        if consumer is None or consumer.channel is None:
-            return
-        tell(consumer)
-        if consumer.channel.wants_write:
-            self._loop.add_writer(consumer.channel.fileno(), self._flush, consumer)
 
     def scale(self, program: Program, workers: int) -> None:
         """Another number of workers, until the file is read again."""
@@ -333,140 +227,21 @@ class Supervisor:
         for process in program.processes():
             if process in (program.current, program.replacement):
                 process.settings = program.settings
-                self._told(process.child, lambda consumer: consumer.tell_scale(workers))
+                self.children.told(process.child, lambda consumer: consumer.tell_scale(workers))
 
-    def _flush(self, consumer: Consumer) -> None:
-        assert consumer.channel is not None
-        consumer.channel.flush()
-        if not consumer.channel.wants_write:
-            self._loop.remove_writer(consumer.channel.fileno())
-
-    def _hear(self, consumer: Consumer) -> None:
-        assert consumer.channel is not None
-        frames: list[Any] = []
-        try:
-            frames = consumer.hear()
-        except Exception as error:  # Not a frame: whatever it is, it is no consumer of ours.
-            self.say("ERROR", "garbage", f"it says what is no frame: {error}", program=consumer.program)
-            self._unwatch(consumer)
-            self._kill(consumer.child)
-            return
-        for frame in frames:
-            self._heard(consumer, frame)
-        if consumer.channel.closed:
-            self._unwatch(consumer)  # Whether it is dead, its zygote knows.
-
-    def _heard(self, consumer: Consumer, frame: protocol.Frame) -> None:
-        child = consumer.child
-        match frame:
-            case protocol.Booted():
-                self._boots.over(child)
-                self._begin_boots()
-                self._tell_program(consumer, ev.Booted(child))
-            case protocol.Ready():
-                self._tell_program(consumer, ev.Ready(child))
-            case protocol.Stopping(reason):
-                self._tell_program(consumer, ev.Draining(child, reason))
-            case protocol.Degraded(reason):
-                text = "it can work again" if reason is None else reason
-                self.happened(consumer.program, "healed" if reason is None else "degraded", text)
-                self._tell_program(consumer, ev.Beat(child))
-            case _:
-                self._tell_program(consumer, ev.Beat(child))
-                if self._waiters:
-                    self.changed()
+    @property
+    def consumers(self) -> dict[int, Consumer]:
+        """All consumer processes, by number."""
+        return self.children.all
 
     def _tell_program(self, consumer: Consumer, event: ev.Event) -> None:
         program = self.programs.get(consumer.program)
         if program is not None:
             self.feed(program, event)
+        if self._waiters and isinstance(event, ev.Beat):
+            self.changed()  # Figures may have come.
 
-    def _signal(self, child: int, number: int) -> None:
-        consumer = self.consumers.get(child)
-        if consumer is None or consumer.pid is None:
-            return
-        handle = consumer.code.handle
-        if handle is not None and not consumer.orphan:
-            handle.kill(child, number, group=False)
-            self.zygotes.watch_writable(consumer.code)
-        else:
-            _try_kill(os.kill, consumer.pid, number)
-
-    def send_signal(self, child: int, number: int) -> None:
-        """What an operator sends to a consumer's main process."""
-        self._signal(child, number)
-
-    def ask_for_stacks(self, name: str) -> bool:
-        """Have a program's processes write what each of their threads does. False: there are none."""
-        found = False
-        for consumer in self.consumers.values():
-            handle = consumer.code.handle
-            if consumer.program == name and consumer.pid is not None:
-                found = True
-                if handle is not None and not consumer.orphan:
-                    handle.kill(consumer.child, signal.SIGUSR2, group=False, tree=True)
-                    self.zygotes.watch_writable(consumer.code)
-                else:
-                    _try_kill(os.kill, consumer.pid, signal.SIGUSR2)
-        return found
-
-    def _kill(self, child: int) -> None:
-        consumer = self.consumers.get(child)
-        if consumer is None or consumer.pid is None:
-            return
-        handle = consumer.code.handle
-        if handle is not None and not consumer.orphan:
-            handle.kill(child, signal.SIGKILL, tree=True)
-            self.zygotes.watch_writable(consumer.code)
-            return
-        for pid in (*consumer.worker_pids.values(), consumer.pid):
-            _try_kill(os.killpg, pid, signal.SIGKILL)
-
-    # What fork servers report.
-
-    def _on_report(self, code: Code, frame: protocol.FromZygote) -> None:
-        match frame:
-            case protocol.Spawned(child, pid):
-                consumer = self.consumers.get(child)
-                if consumer is not None:
-                    consumer.pid = pid
-                    self._tell_program(consumer, ev.Spawned(child, pid))
-            case protocol.SpawnFailed(child, _, reason):
-                consumer = self.consumers.get(child)
-                if consumer is not None:
-                    self._forget(child)
-                    self._tell_program(consumer, ev.Refused(child, reason))
-            case protocol.Exited(child, pid, status):
-                consumer = self.consumers.get(child)
-                if consumer is not None and consumer.pid == pid:
-                    self._exited(consumer, status)
-
-    def _exited(self, consumer: Consumer, status: int | None) -> None:
-        if consumer.channel is not None and not consumer.channel.closed:
-            self._hear(consumer)
-        killed = status == -signal.SIGKILL and self._memory_ran_out()
-        event = ev.Exited(consumer.child, status, random.random(), out_of_memory=killed)
-        self._tell_program(consumer, event)
-        self._forget(consumer.child)
-
-    def _memory_ran_out(self) -> bool:
-        """Whether the kernel has killed for want of memory since the last look."""
-        before, self._memory_kills = self._memory_kills, out_of_memory_kills()
-        return before is not None and self._memory_kills is not None and self._memory_kills > before
-
-    def _on_zygote_lost(self, code: Code, status: int | None) -> None:
-        how = "ended" if status is None else f"signal {-status}" if status < 0 else f"exit {status}"
-        self.say("ERROR", "zygote_died", f"the fork server of {code.ground.app} died: {how}")
-        for consumer in list(self.consumers.values()):
-            if consumer.code is not code:
-                continue
-            if consumer.pid is None and consumer.asked:
-                self._forget(consumer.child)
-                self._tell_program(consumer, ev.Cancelled(consumer.child))
-            elif consumer.pid is not None:
-                consumer.orphan = True
-                self._tell_program(consumer, ev.ZygoteLost(consumer.child))
-        self._reap()
+    # Fork servers.
 
     def _on_news(self, code: Code, event: str, text: str) -> None:
         if event == "import_failed":
@@ -486,32 +261,11 @@ class Supervisor:
     def _release(self) -> None:
         used = {program.code for program in self.programs.values()}
         used |= {process.code for program in self.programs.values() for process in program.processes()}
-        used |= {consumer.code.number for consumer in self.consumers.values()}
+        used |= {consumer.code.number for consumer in self.children.all.values()}
         self.zygotes.release(used | self.held_codes)
 
     held_codes: frozenset[int] = frozenset()
     """Codes that an order in progress holds on to."""
-
-    def _reap(self) -> None:
-        """Each dead child of this process by its own pid, so that no status is taken from whom it is for."""
-        while True:
-            try:
-                dead = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            except ChildProcessError:
-                return
-            if dead is None:
-                return
-            if self.zygotes.reap(dead.si_pid):
-                continue
-            try:
-                pid, status = os.waitpid(dead.si_pid, os.WNOHANG)
-            except ChildProcessError:
-                continue
-            for consumer in list(self.consumers.values()):
-                if consumer.pid == pid and consumer.orphan:
-                    for worker in consumer.worker_pids.values():
-                        _try_kill(os.killpg, worker, signal.SIGKILL)
-                    self._exited(consumer, os.waitstatus_to_exitcode(status))
 
     # Lines and events.
 
@@ -519,7 +273,7 @@ class Supervisor:
         """A child's pipe: its lines are its consumer's, too, for `why` and for the program's log file."""
         program, _, worker = label.partition("/")
         source: Consumer | None = None
-        for consumer in self.consumers.values():
+        for consumer in self.children.all.values():
             if consumer.program == program and (worker or consumer.pid in (None, pid)):
                 source = consumer
         self._relay.add(descriptor, label, lambda line: self._take_line(line, source))
@@ -533,7 +287,7 @@ class Supervisor:
         """One line for each program, of what it does."""
         for name, program in self.programs.items():
             process = program.current
-            consumer = self.consumers.get(process.child) if process is not None else None
+            consumer = self.children.all.get(process.child) if process is not None else None
             figures = consumer.figures if consumer is not None else {}
             self.say(
                 "INFO",
@@ -575,7 +329,7 @@ class Supervisor:
             pass  # No loop yet, or none any more.
 
     def _bury(self, name: str, died: ev.Died) -> None:
-        consumer = self.consumers.get(died.child)
+        consumer = self.children.all.get(died.child)
         if consumer is None:
             return
         running = tuple(consumer.figures.get("running", ()))
@@ -605,14 +359,3 @@ class Supervisor:
     async def until(self, condition: Callable[[], bool], timeout: float | None = None) -> bool:
         """Whether the condition came true in time."""
         return await self._waiters.until(condition, timeout)
-
-
-def _try_kill(kill: Callable[[int, int], None], pid: int, number: int) -> None:
-    try:
-        kill(pid, number)
-    except OSError:
-        pass  # Dead, and soon reaped.
-
-
-def _cpus() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -27,8 +27,12 @@ def sqs(strict_sqs):
 
 @pytest.fixture
 def up(sqs, supervisor):
-    """A supervisor with three queues, all of which receive."""
-    return supervisor(sqs.endpoint_url).write({name: {} for name in NAMES}).up()
+    """A supervisor with three queues, all of which receive.
+
+    What SQS had given to a receive of a process that is killed is visible again after three seconds.
+    """
+    short = {"visibility_timeout": 3}
+    return supervisor(sqs.endpoint_url).write({name: {} for name in NAMES}, defaults=short).up()
 
 
 def test_stop_and_start_select_queues_and_say_what_happened(up):
@@ -206,6 +210,8 @@ def test_a_rolling_restart_lets_a_long_task_end_on_the_old_code(sqs, up, tmp_pat
 
 def test_reload_touches_only_what_changed(sqs, up):
     """Added starts, removed drains, changed is replaced, the rest keep their pids; the difference is printed."""
+    up.write({name: {} for name in NAMES})
+    up.verb("reload")
     before = {name: entry["pid"] for name, entry in up.status().items()}
     up.write({"tests": {}, "two": {"workers": 2}, "four": {}})
     done = up.verb("reload", "--dry-run")
@@ -241,6 +247,8 @@ def test_reload_touches_only_what_changed(sqs, up):
 )
 def test_reload_with_each_kind_of_difference(up, change, word):
     """Whatever changes is said, comes up, and leaves the others alone."""
+    up.write({name: {} for name in NAMES})
+    up.verb("reload")
     before = up.status()
     up.write({"tests": {}, "two": change, "three": {}})
     done = up.verb("reload")

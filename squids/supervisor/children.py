@@ -1,0 +1,323 @@
+"""The consumer processes: asked for, started in their turn, heard, signalled, and known to be dead.
+
+What becomes of a program is not decided here: what happens to a process is told to it as an event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import socket
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from squids.process import protocol
+from squids.process.channel import Channel
+from squids.supervisor import program_events as ev
+from squids.supervisor.consumers import Consumer
+from squids.supervisor.fleet import Boots
+from squids.supervisor.procfs import out_of_memory_kills
+from squids.supervisor.settings import ProgramSettings
+from squids.supervisor.zygotes import Code, Failure, Zygotes
+
+CONSUMER_ENTRY = "squids.pool.consumer_child:run"
+
+ORPHAN_MARGIN = 15.0
+"""Seconds beyond its shutdown timeout that a consumer may live without a supervisor."""
+
+
+class Say(Protocol):
+    """How the supervisor says one line of its own."""
+
+    def __call__(self, level: str, event: str, text: str, *, program: str = "") -> None: ...
+
+
+class Children:
+    """All consumer processes, by the number of each. `soft_nofile`: their limit of descriptors."""
+
+    def __init__(
+        self,
+        zygotes: Zygotes,
+        *,
+        tell: Callable[[Consumer, ev.Event], None],
+        say: Say,
+        happened: Callable[[str, str, str], None],
+        on_gone: Callable[[], None],
+        soft_nofile: int | None,
+    ) -> None:
+        self.all: dict[int, Consumer] = {}
+        self.zygotes = zygotes
+        self._tell = tell
+        self._say = say
+        self._happened = happened
+        self._on_gone = on_gone
+        self._soft_nofile = soft_nofile
+        self._boots = Boots(usable_cpus())
+        self._memory_kills = out_of_memory_kills()
+
+    def start(self) -> None:
+        """Take the loop."""
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_signal_handler(signal.SIGCHLD, self.reap)
+        self.reap()
+
+    def want(self, child: int, code: Code, settings: ProgramSettings) -> None:
+        """A process was asked for: it starts once there is code, and its turn has come."""
+        self.all[child] = Consumer(child, settings.name, settings, code)
+        # Later: whoever asks is in the midst of deciding.
+        self._loop.call_soon(
+            self.zygotes.when_ready,
+            code,
+            lambda failure: self._code_ready(child, failure),
+            settings.start_timeout,
+        )
+
+    def _code_ready(self, child: int, failure: Failure | None) -> None:
+        consumer = self.all.get(child)
+        if consumer is None:
+            return
+        if failure is not None:
+            self._forget(child)
+            self._tell(consumer, ev.Unavailable(child, failure.text, failure.retry_at))
+            return
+        self._boots.want(child, consumer.settings.priority)
+        self._begin_boots()
+
+    def _begin_boots(self) -> None:
+        for child in self._boots.next():
+            consumer = self.all.get(child)
+            if consumer is None:
+                self._boots.over(child)
+                self._begin_boots()
+                return
+            self._spawn(consumer)
+
+    def _spawn(self, consumer: Consumer) -> None:
+        child, settings = consumer.child, consumer.settings
+        handle = consumer.code.handle
+        if handle is None:  # It died while this one waited for its turn.
+            self._forget(child)
+            self._tell(consumer, ev.Cancelled(child))
+            return
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError as error:
+            self._forget(child)
+            self._tell(consumer, ev.Refused(child, os.strerror(error.errno or 0)))
+            return
+        consumer.channel = Channel(ours)
+        consumer.asked = True
+        limits: dict[str, int | None] = {}
+        if self._soft_nofile is not None:
+            limits["nofile"] = self._soft_nofile
+        handle.spawn(
+            child,
+            CONSUMER_ENTRY,
+            {
+                "name": settings.name,
+                "options": {**dict(settings.options), "app": settings.ground.app},
+                "log_level": settings.log_level,
+            },
+            title=f"squids: {settings.name} main",
+            orphan_grace=settings.shutdown_timeout + ORPHAN_MARGIN,
+            descriptors=[theirs.fileno()],
+            owns_children=True,
+            label=settings.name,
+            nice=settings.nice,
+            limits={**limits, **dict(settings.limits)},
+        )
+        self.zygotes.watch_writable(consumer.code)
+        theirs.close()
+        self._loop.add_reader(ours.fileno(), self._hear, consumer)
+
+    def cancel(self, child: int) -> None:
+        """It is not wanted any more, if it has not been started."""
+        consumer = self.all.get(child)
+        if consumer is not None and not consumer.asked:
+            self._forget(child)
+            # Later: whoever cancels is in the midst of deciding.
+            self._loop.call_soon(self._tell, consumer, ev.Cancelled(child))
+
+    def _forget(self, child: int) -> None:
+        consumer = self.all.pop(child, None)
+        if consumer is not None and consumer.channel is not None and not consumer.channel.closed:
+            self._unwatch(consumer)
+            consumer.close()
+        self._on_gone()
+        self._boots.over(child)
+        self._loop.call_soon(self._begin_boots)
+
+    def _unwatch(self, consumer: Consumer) -> None:
+        if consumer.channel is not None and consumer.channel.fileno() >= 0:
+            self._loop.remove_reader(consumer.channel.fileno())
+            self._loop.remove_writer(consumer.channel.fileno())
+
+    def told(self, child: int, tell: Callable[[Consumer], None]) -> None:
+        """Say something to a process over its socket."""
+        consumer = self.all.get(child)
+        if consumer is None or consumer.channel is None:
+            return
+        tell(consumer)
+        if consumer.channel.wants_write:
+            self._loop.add_writer(consumer.channel.fileno(), self._flush, consumer)
+
+    def _flush(self, consumer: Consumer) -> None:
+        assert consumer.channel is not None
+        consumer.channel.flush()
+        if not consumer.channel.wants_write:
+            self._loop.remove_writer(consumer.channel.fileno())
+
+    def _hear(self, consumer: Consumer) -> None:
+        assert consumer.channel is not None
+        frames: list[Any] = []
+        try:
+            frames = consumer.hear()
+        except Exception as error:  # Not a frame: whatever it is, it is no consumer of ours.
+            self._say("ERROR", "garbage", f"it says what is no frame: {error}", program=consumer.program)
+            self._unwatch(consumer)
+            self.kill(consumer.child)
+            return
+        for frame in frames:
+            self._heard(consumer, frame)
+        if consumer.channel.closed:
+            self._unwatch(consumer)  # Whether it is dead, its zygote knows.
+
+    def _heard(self, consumer: Consumer, frame: protocol.Frame) -> None:
+        child = consumer.child
+        match frame:
+            case protocol.Booted():
+                self._boots.over(child)
+                self._begin_boots()
+                self._tell(consumer, ev.Booted(child))
+            case protocol.Ready():
+                self._tell(consumer, ev.Ready(child))
+            case protocol.Stopping(reason):
+                self._tell(consumer, ev.Draining(child, reason))
+            case protocol.Degraded(reason):
+                text = "it can work again" if reason is None else reason
+                self._happened(consumer.program, "healed" if reason is None else "degraded", text)
+                self._tell(consumer, ev.Beat(child))
+            case _:
+                self._tell(consumer, ev.Beat(child))
+
+    def signal(self, child: int, number: int) -> None:
+        """Send a signal to a consumer's main process."""
+        consumer = self.all.get(child)
+        if consumer is None or consumer.pid is None:
+            return
+        handle = consumer.code.handle
+        if handle is not None and not consumer.orphan:
+            handle.kill(child, number, group=False)
+            self.zygotes.watch_writable(consumer.code)
+        else:
+            _try_kill(os.kill, consumer.pid, number)
+
+    def ask_for_stacks(self, name: str) -> bool:
+        """Have a program's processes write what each of their threads does. False: there are none."""
+        found = False
+        for consumer in self.all.values():
+            handle = consumer.code.handle
+            if consumer.program == name and consumer.pid is not None:
+                found = True
+                if handle is not None and not consumer.orphan:
+                    handle.kill(consumer.child, signal.SIGUSR2, group=False, tree=True)
+                    self.zygotes.watch_writable(consumer.code)
+                else:
+                    _try_kill(os.kill, consumer.pid, signal.SIGUSR2)
+        return found
+
+    def kill(self, child: int) -> None:
+        """SIGKILL to a consumer and all that belongs to it."""
+        consumer = self.all.get(child)
+        if consumer is None or consumer.pid is None:
+            return
+        handle = consumer.code.handle
+        if handle is not None and not consumer.orphan:
+            handle.kill(child, signal.SIGKILL, tree=True)
+            self.zygotes.watch_writable(consumer.code)
+            return
+        for pid in (*consumer.worker_pids.values(), consumer.pid):
+            _try_kill(os.killpg, pid, signal.SIGKILL)
+
+    # What fork servers report.
+
+    def on_report(self, code: Code, frame: protocol.FromZygote) -> None:
+        """A fork server says something of its children."""
+        match frame:
+            case protocol.Spawned(child, pid):
+                consumer = self.all.get(child)
+                if consumer is not None:
+                    consumer.pid = pid
+                    self._tell(consumer, ev.Spawned(child, pid))
+            case protocol.SpawnFailed(child, _, reason):
+                consumer = self.all.get(child)
+                if consumer is not None:
+                    self._forget(child)
+                    self._tell(consumer, ev.Refused(child, reason))
+            case protocol.Exited(child, pid, status):
+                consumer = self.all.get(child)
+                if consumer is not None and consumer.pid == pid:
+                    self._exited(consumer, status)
+
+    def _exited(self, consumer: Consumer, status: int | None) -> None:
+        if consumer.channel is not None and not consumer.channel.closed:
+            self._hear(consumer)
+        killed = status == -signal.SIGKILL and self._memory_ran_out()
+        event = ev.Exited(consumer.child, status, random.random(), out_of_memory=killed)
+        self._tell(consumer, event)
+        self._forget(consumer.child)
+
+    def _memory_ran_out(self) -> bool:
+        """Whether the kernel has killed for want of memory since the last look."""
+        before, self._memory_kills = self._memory_kills, out_of_memory_kills()
+        return before is not None and self._memory_kills is not None and self._memory_kills > before
+
+    def on_zygote_lost(self, code: Code, status: int | None) -> None:
+        """A fork server died: its children are this process's from now on."""
+        how = "ended" if status is None else f"signal {-status}" if status < 0 else f"exit {status}"
+        self._say("ERROR", "zygote_died", f"the fork server of {code.ground.app} died: {how}")
+        for consumer in list(self.all.values()):
+            if consumer.code is not code:
+                continue
+            if consumer.pid is None and consumer.asked:
+                self._forget(consumer.child)
+                self._tell(consumer, ev.Cancelled(consumer.child))
+            elif consumer.pid is not None:
+                consumer.orphan = True
+                self._tell(consumer, ev.ZygoteLost(consumer.child))
+        self.reap()
+
+    def reap(self) -> None:
+        """Each dead child of this process by its own pid, so that no status is taken from whom it is for."""
+        while True:
+            try:
+                dead = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                return
+            if dead is None:
+                return
+            if self.zygotes.reap(dead.si_pid):
+                continue
+            try:
+                pid, status = os.waitpid(dead.si_pid, os.WNOHANG)
+            except ChildProcessError:
+                continue
+            for consumer in list(self.all.values()):
+                if consumer.pid == pid and consumer.orphan:
+                    for worker in consumer.worker_pids.values():
+                        _try_kill(os.killpg, worker, signal.SIGKILL)
+                    self._exited(consumer, os.waitstatus_to_exitcode(status))
+
+
+def _try_kill(kill: Callable[[int, int], None], pid: int, number: int) -> None:
+    try:
+        kill(pid, number)
+    except OSError:
+        pass  # Dead, and soon reaped.
+
+
+def usable_cpus() -> int:
+    """The CPUs that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
