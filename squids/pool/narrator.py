@@ -100,7 +100,10 @@ def worker_ended(handle: WorkerHandle, how: str, status: int | None, busy: bool,
 
 
 def paused(on: bool) -> None:
-    _say(logging.INFO, "paused" if on else "resumed", "receiving nothing" if on else "receiving again")
+    if on:
+        _say(logging.INFO, "paused", "receiving nothing")
+    else:
+        _say(logging.INFO, "resumed", "receiving again")
 
 
 def scaled(workers: int) -> None:
