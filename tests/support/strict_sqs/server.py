@@ -192,6 +192,12 @@ def _handler_of(server: StrictSQS) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
 
+        def handle(self) -> None:
+            try:
+                super().handle()
+            except OSError:
+                self.close_connection = True  # A client that was killed.
+
         def do_POST(self) -> None:
             data = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             answer = server.answer(self.headers["X-Amz-Target"].partition(".")[2], data)
