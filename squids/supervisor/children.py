@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from squids.process import protocol
 from squids.process.channel import Channel
+from squids.process.zygote_handle import ZygoteHandle
 from squids.supervisor import program_events as ev
 from squids.supervisor.consumers import Consumer
 from squids.supervisor.fleet import Boots
@@ -23,6 +24,12 @@ from squids.supervisor.settings import ProgramSettings
 from squids.supervisor.zygotes import Code, Failure, Zygotes
 
 CONSUMER_ENTRY = "squids.pool.consumer_child:run"
+
+ANSWER_SECONDS = 15.0
+"""How long a fork server may take to fork."""
+
+REPORT_SECONDS = 5.0
+"""How long after the end of a consumer's socket its fork server may take to report its death."""
 
 ORPHAN_MARGIN = 15.0
 """Seconds beyond its shutdown timeout that a consumer may live without a supervisor."""
@@ -129,8 +136,23 @@ class Children:
             limits={**limits, **dict(settings.limits)},
         )
         self.zygotes.watch_writable(consumer.code)
+        self._loop.call_later(ANSWER_SECONDS, self._look_for_answer, consumer, handle)
         theirs.close()
         self._loop.add_reader(ours.fileno(), self._hear, consumer)
+
+    def _look_for_answer(self, consumer: Consumer, handle: ZygoteHandle) -> None:
+        if consumer.pid is None and self.all.get(consumer.child) is consumer:
+            self._give_up(consumer.code, handle, "does not answer")
+
+    def _look_for_end(self, consumer: Consumer, handle: ZygoteHandle) -> None:
+        if self.all.get(consumer.child) is consumer and not consumer.orphan:
+            self._give_up(consumer.code, handle, "did not tell of an end")
+
+    def _give_up(self, code: Code, handle: ZygoteHandle, why: str) -> None:
+        """A fork server that hangs, or was stopped, is as good as dead: make it so, and all else follows."""
+        if code.handle is handle:
+            self._say("ERROR", "zygote_hangs", f"the fork server of {code.ground.app} {why}: killing it")
+            _try_kill(os.kill, handle.pid, signal.SIGKILL)
 
     def cancel(self, child: int) -> None:
         """It is not wanted any more, if it has not been started."""
@@ -183,6 +205,9 @@ class Children:
             self._heard(consumer, frame)
         if consumer.channel.closed:
             self._unwatch(consumer)  # Whether it is dead, its zygote knows.
+            handle = consumer.code.handle
+            if handle is not None and not consumer.orphan:
+                self._loop.call_later(REPORT_SECONDS, self._look_for_end, consumer, handle)
 
     def _heard(self, consumer: Consumer, frame: protocol.Frame) -> None:
         child = consumer.child
@@ -237,6 +262,9 @@ class Children:
         if handle is not None and not consumer.orphan:
             handle.kill(child, signal.SIGKILL, tree=True)
             self.zygotes.watch_writable(consumer.code)
+            consumer.kills += 1
+            if consumer.kills > 1:  # Nothing came of the first: who was told to kill it hangs, too.
+                self._give_up(consumer.code, handle, "did not kill")
             return
         for pid in (*consumer.worker_pids.values(), consumer.pid):
             _try_kill(os.killpg, pid, signal.SIGKILL)

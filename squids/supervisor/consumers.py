@@ -31,6 +31,8 @@ class Consumer:
         self.pid: int | None = None
         self.orphan = False
         """Its fork server is dead: this process is its parent now."""
+        self.kills = 0
+        """How often its fork server was told to kill it."""
         self.figures: dict[str, Any] = {}
         self.degraded: str | None = None
         self.started_at = time.time()

@@ -248,6 +248,20 @@ def test_a_fork_server_that_dies_is_replaced(sqs, five, tmp_path):
     five.nothing_left()
 
 
+def test_a_fork_server_that_hangs_is_killed_and_replaced(sqs, supervisor):
+    """SIGSTOP: it forks nothing and kills nobody. Nothing waits for it for ever."""
+    process = supervisor(sqs.endpoint_url)
+    process.write({"tests": {"backoff": {"first": "100ms"}}, "two": {}}).up()
+    (zygote,) = process.zygotes()
+    os.kill(zygote, signal.SIGSTOP)
+    assert process.verb("stop", "tests", "--timeout", "5").returncode == 124
+    assert process.verb("start", "tests", "--timeout", "60").returncode == 0
+    process.until_state("two", "running")
+    assert process.zygotes() != [zygote]
+    assert process.stop() == 0
+    process.nothing_left()
+
+
 def test_an_app_with_threads_starts_by_exec(sqs, supervisor):
     """No fork may cross a thread: the app is named in a warning, and its processes are fresh interpreters."""
     app = (
