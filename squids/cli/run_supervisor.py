@@ -82,6 +82,7 @@ async def _run(config: str, settings: Settings, lock: Lock) -> int:
         return await supervisor.run(server.close)
     finally:
         await server.close()
+        _take_no_more_signals()
 
 
 def _take_signals(supervisor: Supervisor, rollout: Rollout) -> None:
@@ -103,6 +104,22 @@ def _take_signals(supervisor: Supervisor, rollout: Rollout) -> None:
     loop.add_signal_handler(signal.SIGHUP, on_hangup)
     loop.add_signal_handler(signal.SIGUSR1, supervisor.report)
     loop.add_signal_handler(signal.SIGUSR2, supervisor.output.reopen)
+
+
+def _take_no_more_signals() -> None:
+    """The loop closes: a signal must not find its wakeup descriptor closed, and need not end what ends."""
+    loop = asyncio.get_running_loop()
+    for number in (
+        signal.SIGCHLD,
+        signal.SIGTERM,
+        signal.SIGINT,
+        signal.SIGHUP,
+        signal.SIGUSR1,
+        signal.SIGUSR2,
+    ):
+        loop.remove_signal_handler(number)
+        if number != signal.SIGCHLD:
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _raise_descriptor_limit() -> int | None:
