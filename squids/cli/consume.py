@@ -73,14 +73,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _consume(options: ConsumerOptions, queue: QueueRef, level: str, style: str) -> int:
     from squids.pool import consumer_main, preload
+    from squids.pool.consumer_settings import client_of, settings_of
     from squids.process import log_format
 
     log_format.configure(level, style)
     sockets = preload.sockets_open()
     app = preload.load({"app": options.app, "directory": os.getcwd()})
     unforkable = preload.unforkable_since(sockets)
-    settings = consumer_main.settings_of(options, queue)
-    client = consumer_main.client_of(app, settings)
+    settings = settings_of(options, queue)
+    client = client_of(app, settings)
     zygote = consumer_main.start_zygote(app, options, settings, client, unforkable)
     if sys.platform == "linux":
         import setproctitle

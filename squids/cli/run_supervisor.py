@@ -25,8 +25,8 @@ from squids.supervisor.settings import Settings
 from squids.supervisor.supervisor import Supervisor
 
 
-def run(config: str, *, named: bool) -> int:
-    """The exit code. `named`: the file was named, so it need not be said which one it is."""
+def run(config: str) -> int:
+    """Run the supervisor of this file; the exit code."""
     run_as_init_if_pid1()
     settings = _read(config)
     if isinstance(settings, list):

@@ -134,7 +134,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.verb in (None, "run"):
             from squids.cli.run_supervisor import run
 
-            return run(config, named=arguments.config is not None)
+            return run(config)
         if arguments.verb == "check":
             from squids.cli.check import check
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from squids.options import ConsumerOptions
 from squids.pool import consumer_main
+from squids.pool.consumer_settings import client_of, settings_of
 from squids.process import log_format
 from squids.process.channel import Channel
 from squids.process.zygote_handle import ZygoteHandle
@@ -22,10 +23,10 @@ def run(app: App, owner: socket.socket, descriptors: list[int], args: dict[str, 
     log_format.configure(args["log_level"], "record")
     options = ConsumerOptions(**args["options"])
     settings = replace(
-        consumer_main.settings_of(options, QueueRef.parse(options.queue)),
+        settings_of(options, QueueRef.parse(options.queue)),
         label=args["name"],
         log_level=args["log_level"],
     )
-    client = consumer_main.client_of(app, settings)
+    client = client_of(app, settings)
     zygote = ZygoteHandle.inherited(socket.socket(fileno=descriptors[0]))
     return consumer_main.run(app, options, settings, client, zygote, Channel(owner))

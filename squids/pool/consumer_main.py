@@ -17,14 +17,11 @@ from typing import TYPE_CHECKING
 
 from squids.exit_codes import ExitCode
 from squids.options import ConsumerOptions
-from squids.pool.inflight import Limits
 from squids.pool.pooled_consumer import PooledConsumer, PoolSettings
 from squids.pool.preload import Unforkable
 from squids.pool.supervised import obey
 from squids.process.channel import Channel
 from squids.process.zygote_handle import ZygoteHandle
-from squids.queues import QueueRef
-from squids.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from squids.app import App
@@ -58,44 +55,6 @@ def start_zygote(
         return ZygoteHandle.fork(app, title)
     arguments = {"app": options.app, "directory": os.getcwd()}
     return ZygoteHandle.exec(PRELOAD_ENTRY, arguments, title)
-
-
-def settings_of(options: ConsumerOptions, queue: QueueRef) -> PoolSettings:
-    """The options, with what is worked out here."""
-    workers = options.workers or usable_cpus()
-    retry = RetryPolicy(
-        first=options.retry_delay, maximum=options.retry_max_delay, enabled=not options.no_retry_delay
-    )
-    wait = options.polling_wait_time
-    return PoolSettings(
-        queue=queue,
-        limits=Limits(
-            workers=workers,
-            budget=options.prefetch or 2 * workers,
-            visibility=options.visibility_timeout,
-            shutdown_timeout=options.shutdown_timeout,
-            exit_when_empty=options.exit_when_empty,
-        ),
-        retry=retry,
-        # Two empty long polls tell that a queue is empty; short ones tell nothing.
-        polling_wait_time=max(1, wait) if options.exit_when_empty else wait,
-    )
-
-
-def usable_cpus() -> int:
-    """The CPUs that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def client_of(app: App, settings: PoolSettings) -> QueueClient:
-    """The consumer's client: its main process's own."""
-    return app.sqs.queue_client(
-        settings.queue,
-        wait_seconds=settings.polling_wait_time,
-        connections=settings.limits.budget // 10 + 5,
-    )
 
 
 def run(

@@ -62,7 +62,7 @@ SHARED = ("squids.pool.consumer_child", "squids.pool.worker_main", "asyncio.sele
 
 
 def _make_clients(app: App, consumers: list[dict[str, Any]]) -> None:
-    from squids.pool.consumer_main import client_of, settings_of
+    from squids.pool.consumer_settings import client_of, settings_of
 
     if not app.sqs.has_static_credentials():
         return

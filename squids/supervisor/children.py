@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from squids.process import protocol
 from squids.process.channel import Channel
+from squids.process.cpus import usable_cpus
 from squids.process.zygote_handle import ZygoteHandle
 from squids.supervisor import program_events as ev
 from squids.supervisor.consumers import Consumer
@@ -344,8 +345,3 @@ def _try_kill(kill: Callable[[int, int], None], pid: int, number: int) -> None:
         kill(pid, number)
     except OSError:
         pass  # Dead, and soon reaped.
-
-
-def usable_cpus() -> int:
-    """The CPUs that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from squids.supervisor import program_events as ev
 from squids.supervisor.difference import Difference, difference
@@ -213,12 +213,18 @@ class Rollout:
                 self._supervisor.say("ERROR", "reload_failed", text)
             return settings
         self.last_error = None
-        return Plan(settings, difference(self._supervisor.settings, settings))
+        return Plan(settings, self._difference(settings))
+
+    def _difference(self, settings: Settings) -> Difference:
+        """From what runs, which is not the last file where that could not be carried out, or was scaled."""
+        running = tuple(program.settings for program in self._supervisor.programs.values())
+        return difference(replace(self._supervisor.settings, programs=running), settings)
 
     async def apply(self, plan: Plan, timeout: float | None) -> AsyncIterator[Reloaded]:
         """Touch what changed, and nothing else."""
         async with self._lock:
-            supervisor, changes = self._supervisor, plan.changes
+            supervisor = self._supervisor
+            changes = self._difference(plan.settings)  # Somebody else may have reloaded meanwhile.
             supervisor.settings = plan.settings
             supervisor.output.use(plan.settings.supervisor.log_format)
             for line in plan.lines():

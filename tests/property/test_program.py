@@ -145,8 +145,10 @@ class ProgramLives(RuleBasedStateMachine):
         child = data.draw(st.sampled_from(sorted(self.world.alive)))
         del self.world.alive[child]
         self.world.receiving.discard(child)
-        self.last_fault = self.now
+        before = self.program.state
         self.feed(ev.Exited(child, status, jitter))
+        if self.program.state is State.BACKOFF and before is not State.BACKOFF:
+            self.last_fault = self.now
 
     @invariant()
     def two_receive_only_in_the_moment_of_a_hand_over(self):
@@ -186,7 +188,7 @@ class ProgramLives(RuleBasedStateMachine):
             self.world.asked.discard(child)
             self.world.alive[child] = 10_000 + child
             self.feed(ev.Spawned(child, 10_000 + child))
-        for _ in range(20):
+        for _ in range(300):  # Each that leaves has a few times of its own.
             self.now = max(self.now, self.program.wakes_at() or self.now)
             self.feed(ev.Tick())
             for child in list(self.world.alive):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import signal
 import subprocess
@@ -368,6 +369,18 @@ def look(name):
     sqs.put("tests", call("look", "a"))
     wait_until(lambda: process.journal.lines())
     assert process.journal.lines()[0][2:7] == ["5", "300", "0o27", "$x", "None"]
+    assert process.stop() == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can start processes as somebody else")
+def test_a_queue_may_run_as_another_group(sqs, supervisor):
+    """Its fork server has that group before the app is imported, and so have its workers."""
+    group = next(entry for entry in grp.getgrall() if entry.gr_gid != os.getgid())
+    app = APP + "\nnote('start', 'import', os.getgid())\n"
+    process = supervisor(sqs.endpoint_url, app=app).write({"tests": {"group": group.gr_name}, "two": {}}).up()
+    gids = {line[2] for line in process.journal.lines() if line[1] == "import"}
+    assert gids == {str(group.gr_gid), str(os.getgid())}
+    assert len(process.zygotes()) == 2
     assert process.stop() == 0
 
 

@@ -289,7 +289,33 @@ def test_reload_with_an_app_that_does_not_import_keeps_the_old(up):
     assert "there is no module nowhere" in done.stderr
     assert up.pid_of("two") == pid
     assert up.state("two") == "running"
+    plan = up.verb("reload", "--dry-run").stdout
+    assert "~ two: app shop:app -> nowhere:app" in plan, "it was not carried out, and is told again"
     assert up.stop() == 0
+
+
+def test_scale_holds_until_the_next_reload(up):
+    """The file says another number: reload tells of it, and restores it."""
+    assert up.verb("scale", "tests=3").returncode == 0
+    assert "~ tests: workers 3 -> 1" in up.verb("reload").stdout
+    assert up.status()["tests"]["workers"] == 1
+    assert up.stop() == 0
+
+
+def test_reloads_and_restarts_at_the_same_time(up):
+    """Each is carried out, one after the other; nobody runs twice."""
+    up.write({name: {"workers": 2} for name in (*NAMES, "four")})
+    verbs = [["reload"], ["reload"], ["restart", "--rolling"], ["reload"], ["restart", "tests"]]
+    threads = [threading.Thread(target=up.verb, args=verb) for verb in verbs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    wait_until(lambda: up.verb("start").returncode == 0)
+    for name in (*NAMES, "four"):
+        wait_until(lambda name=name: len(up.mains(name)) == 1, what=f"one consumer of {name}")
+    assert up.stop() == 0
+    up.nothing_left()
 
 
 def test_logs_events_and_why(sqs, up):
