@@ -290,7 +290,7 @@ def test_reload_with_an_app_that_does_not_import_keeps_the_old(up):
     assert up.pid_of("two") == pid
     assert up.state("two") == "running"
     plan = up.verb("reload", "--dry-run").stdout
-    assert "~ two: app shop:app -> nowhere:app" in plan, "it was not carried out, and is told again"
+    assert "app shop:app -> nowhere:app" in plan, "it was not carried out, and is told again"
     assert up.stop() == 0
 
 
