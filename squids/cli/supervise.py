@@ -15,10 +15,12 @@ PLACES = ("./squids.yaml", "/etc/squids/squids.yaml")
 """Where the file is looked for, after -c and $SQUIDS_CONFIG."""
 
 EPILOG = """\
-Without a verb it runs. Queues are named as in the file; 'email*' selects several; none means all.
-Exit codes of verbs: 0 done, 1 failed, 2 usage, 3 (status) not all is as wanted, 4 the supervisor is not
-reachable, 5 no such queue, 124 the time-out passed. Of the supervisor: 0 stopped, 69 gave up as exit_on
-says, 75 another one runs for this file, 78 the file is wrong.
+Without a verb it runs. Queues are named as in the file; 'email*' selects
+several; none means all.
+Exit codes of verbs: 0 done, 1 failed, 2 usage, 3 (status) not all is as
+wanted, 4 the supervisor is not reachable, 5 no such queue, 124 the time-out
+passed. Of the supervisor: 0 stopped, 69 gave up as exit_on says, 75 another
+one runs for this file, 78 the file is wrong.
 """
 
 
@@ -101,17 +103,21 @@ def _verb(verbs: Any, name: str, text: str, *options: str, queues: bool = True) 
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("a number from 1")
-    return number
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 1, not {text}")
+    return int(text)
 
 
 def _seconds(text: str) -> float:
-    number = float(text.removesuffix("s"))
-    if not 0 <= number < 1e9:
-        raise argparse.ArgumentTypeError("a number of seconds")
-    return number
+    units = {"s": 1, "m": 60, "h": 3600}
+    number, unit = (text[:-1], units[text[-1]]) if text[-1:] in units else (text, 1)
+    try:
+        seconds = float(number) * unit
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < 1e9:
+        raise argparse.ArgumentTypeError(f"expected a time such as 30, 30s or 5m, not {text}")
+    return seconds
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -38,7 +38,7 @@ def duration(value: Any) -> Any:
     if isinstance(value, str):
         match = DURATION.fullmatch(value.strip())
         if match is None:
-            raise ValueError(f"expected a time such as 30, 30s or 5m, not {value!r}")
+            raise ValueError(f"expected a time such as 30, 30s or 5m, not {shown(value)}")
         return float(match[1]) * UNITS[match[2]]
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"expected a time such as 30, 30s or 5m, not {shown(value)}")
@@ -49,7 +49,7 @@ def whole_seconds(value: Any) -> Any:
     """Whole seconds."""
     seconds = duration(value)
     if seconds != int(seconds):
-        raise ValueError(f"expected whole seconds, not {value!r}")
+        raise ValueError(f"expected whole seconds, not {shown(value)}")
     return int(seconds)
 
 
@@ -58,7 +58,7 @@ def size(value: Any) -> Any:
     if isinstance(value, str):
         match = SIZE.fullmatch(value.strip())
         if match is None:
-            raise ValueError(f"expected a size such as 512M, not {value!r}")
+            raise ValueError(f"expected a size such as 512M, not {shown(value)}")
         return int(match[1]) * SIZES[match[2].upper()]
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError(f"expected a size such as 512M, not {shown(value)}")

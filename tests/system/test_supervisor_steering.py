@@ -363,6 +363,7 @@ def test_pid_signal_wait_and_shutdown(up):
     assert up.verb("signal", "USR1", "tests").returncode == 0
     up.wait_for("state")
     assert up.verb("signal", "NOPE", "tests").returncode == 2
+    assert "expected a time such as 30, 30s or 5m" in up.verb("wait", "--timeout", "soon").stderr
     assert up.verb("wait", "tests", "--for", "stopped", "--timeout", "0.3").returncode == 124
     assert up.verb("shutdown").returncode == 0
     assert up.wait() == 0
