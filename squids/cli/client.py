@@ -15,7 +15,10 @@ class Unreachable(Exception):
 
 
 def ask(config: str, verb: str, queues: list[str], **options: Any) -> Iterator[dict[str, Any]]:
-    """The answers; the last is the end. Unreachable if there is nobody, or it goes in the middle."""
+    """The answers; the last is the end, but where one follows: that ends with the supervisor.
+
+    Unreachable if there is nobody, or it goes in the middle.
+    """
     path = socket_of(config)
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with connection:
@@ -34,4 +37,7 @@ def ask(config: str, verb: str, queues: list[str], **options: Any) -> Iterator[d
                         return
         except ConnectionError:
             pass
+        if options.get("follow"):
+            yield {"type": "end", "code": 0, "error": None}
+            return
     raise Unreachable(f"the supervisor of {config} ended before it answered")

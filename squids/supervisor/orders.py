@@ -50,7 +50,7 @@ class Orders:
             yield end_of(say.USAGE, f"there is no verb {verb}")
             return
         if verb not in ("status", "logs", "events", "why", "pid", "wait"):
-            self._supervisor.happened("", "order", f"{verb} {' '.join(queues)}".strip(), uid=peer)
+            self._supervisor.say("INFO", "order", f"{verb} {' '.join(queues)}".strip(), uid=peer)
         try:
             async for answer in order(queues, options):
                 yield answer

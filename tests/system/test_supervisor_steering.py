@@ -340,7 +340,15 @@ def test_logs_events_and_why(sqs, up):
         follow.wait()
         follow.stdout.close()
     assert "it has not died" in up.verb("why", "tests").stdout
+    assert any(f"stop two action=order uid={os.getuid()}" in line for line in up.output)
+    follow = subprocess.Popen(
+        [*COMMAND, "-c", str(up.file), "logs", "-f"], env=up.environment, stdout=subprocess.PIPE
+    )
+    follow.stdout.readline()
     assert up.stop() == 0
+    follow.stdout.read()
+    follow.stdout.close()
+    assert follow.wait(10) == 0, "it ends with the supervisor"
 
 
 def test_dump_shows_what_each_thread_of_each_process_does(sqs, up, tmp_path):
