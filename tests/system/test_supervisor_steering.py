@@ -186,7 +186,8 @@ def test_a_rolling_restart_under_load_loses_nothing_and_leaves_no_gap(sqs, up):
         sender.join()
     wait_until(lambda: len(up.journal.words("done")) >= len(names), what="all are done")
     up.journal.assert_each_ran(names)
-    assert up.actions("hand_over")
+    assert len(up.actions("hand_over")) == 6
+    assert len([line for line in up.actions("starting") if "supervisor" in line]) == 3, "there was no gap"
     assert up.stop() == 0
     up.nothing_left()
 
@@ -370,6 +371,8 @@ def test_pid_signal_wait_and_shutdown(up):
     assert up.verb("pid", "tests").stdout == f"{up.pid_of('tests')}\n"
     assert up.verb("signal", "USR1", "tests").returncode == 0
     up.wait_for("state")
+    up.signal(signal.SIGUSR1)
+    up.wait_for("state", 4)
     assert up.verb("signal", "NOPE", "tests").returncode == 2
     assert "expected a time such as 30, 30s or 5m" in up.verb("wait", "--timeout", "soon").stderr
     assert up.verb("wait", "tests", "--for", "stopped", "--timeout", "0.3").returncode == 124
