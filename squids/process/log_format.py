@@ -12,6 +12,8 @@ import sys
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
+from squids.process.record import RECORD, shown
+
 _STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {
     "message",
     "asctime",
@@ -58,7 +60,7 @@ class TextFormatter(logging.Formatter):
         if record.name not in ("squids", "root"):
             parts.append(f"{record.name}:")
         parts.append(record.getMessage().replace("\n", "\\n"))
-        parts.extend(f"{key}={_shown(value)}" for key, value in extras.items())
+        parts.extend(f"{key}={shown(value)}" for key, value in extras.items())
         line = " ".join(parts)
         return f"{line}\n{traceback}" if traceback else line
 
@@ -85,14 +87,11 @@ class JsonFormatter(logging.Formatter):
 
 
 class RecordFormatter(JsonFormatter):
-    """For a supervisor: JSON behind a record separator, so that it is told from what tasks print.
-    https://www.rfc-editor.org/rfc/rfc7464"""
+    """For a supervisor, which writes it in its own way."""
 
     def format(self, record: logging.LogRecord) -> str:
         return RECORD + super().format(record)
 
-
-RECORD = "\x1e"
 
 _FORMATTERS: dict[str, type[logging.Formatter]] = {
     "text": TextFormatter,
@@ -107,10 +106,3 @@ def _plain(value: object) -> object:
     except (TypeError, ValueError):
         return str(value)
     return value
-
-
-def _shown(value: object) -> str:
-    text = str(value)
-    if not text or any(character.isspace() or character in '"=' for character in text):
-        return json.dumps(text, ensure_ascii=False)
-    return text

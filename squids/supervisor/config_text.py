@@ -288,6 +288,9 @@ class _Reader:
 
     def _scalar(self, node: Any, path: Path) -> Any:
         text = self._expand(node.value, path, self._mark(node.start_mark))
+        if "\x00" in text:
+            self._problem(self.places[path], path, "holds a NUL character")
+            text = text.replace("\x00", "")
         self.texts[path] = text
         plain = not node.style
         if plain and node.tag == "tag:yaml.org,2002:null":

@@ -11,11 +11,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from squids.process.record import RECORD, shown
+
 MAX_LINE = 256 * 1024
 """Bytes. A longer line is cut into several."""
-
-RECORD = "\x1e"
-"""RFC 7464."""
 
 PRIORITIES = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
 """syslog(3), for the journal's prefix: https://www.freedesktop.org/software/systemd/man/sd-daemon.html"""
@@ -125,14 +124,7 @@ def iso(at: float) -> str:
 
 def _parts(line: Line) -> list[str]:
     logger = f"{line.logger}: " if line.logger not in ("", "squids", "root") else ""
-    details = "".join(f" {key}={_shown(value)}" for key, value in line.details.items())
+    details = "".join(f" {key}={shown(value)}" for key, value in line.details.items())
     first = f"{logger}{line.text}{details}" if line.level else line.text
     first = first.replace("\n", "\\n")
     return [first, *line.traceback.splitlines()]
-
-
-def _shown(value: object) -> str:
-    text = str(value)
-    if not text or any(character.isspace() or character in '"=' for character in text):
-        return json.dumps(text, ensure_ascii=False)
-    return text

@@ -154,6 +154,7 @@ queues:
         ("app: a:b\nsupervisor: {socket: /tmp/" + "x" * 120 + "}\nqueues: {q: {}}", "at most 107 bytes"),
         ("app: a:b\nqueues: {q: {user: nosuchuser}}", "user"),
         ("app: a:b\nqueues: {q: {log_file: nodir/a.log}}", "there is no directory"),
+        ('app: a:b\ninclude: ["\\0"]\nqueues: {q: {}}', "holds a NUL character"),
         (
             "app: a:b\ninclude: [squids.yaml]\nqueues: {q: {}}",
             "goes in a circle: squids.yaml includes squids.yaml",
