@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import copy
 import difflib
-import grp
 import os
-import pwd
 import re
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +17,13 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from squids.queues import QueueRef
+from squids.supervisor.config_files import (
+    file_problems,
+    find_group,
+    find_user,
+    place_name,
+    secret_warnings,
+)
 from squids.supervisor.config_rules import (
     CONSUMER_OPTIONS,
     BackoffRules,
@@ -32,7 +36,7 @@ from squids.supervisor.config_rules import (
     SupervisorRules,
     shown,
 )
-from squids.supervisor.config_text import Path, Place, Problem, Text, read_text
+from squids.supervisor.config_text import Path, Problem, Text, read_text
 from squids.supervisor.control_protocol import MAX_PATH, default_socket
 from squids.supervisor.settings import (
     BackoffSettings,
@@ -46,8 +50,6 @@ from squids.supervisor.settings import (
     SupervisorSettings,
 )
 
-SECRET = re.compile(r"SECRET|PASSWORD|PASSWD|TOKEN|API_?KEY|ACCESS_KEY|PRIVATE_KEY", re.IGNORECASE)
-
 
 def read(path: str, environ: Mapping[str, str]) -> Settings | list[Problem]:
     """The settings that a file gives, or all problems, in the order of their places. Never raises."""
@@ -59,15 +61,10 @@ def read(path: str, environ: Mapping[str, str]) -> Settings | list[Problem]:
     builder = _Builder(text, problems)
     settings = builder.settings(rules) if rules is not None else None
     if settings is None or problems:
-        order = {_place_name(file): number for number, file in enumerate(text.files)}
+        order = {place_name(file): number for number, file in enumerate(text.files)}
         problems.sort(key=lambda p: (order.get(p.place.file, 0), p.place.line, p.place.column))
         return list(dict.fromkeys(problems))
     return settings
-
-
-def _place_name(file: str) -> str:
-    relative = os.path.relpath(file)
-    return file if relative.startswith("..") else relative
 
 
 def _validate(text: Text, problems: list[Problem]) -> FileRules | None:
@@ -202,7 +199,7 @@ class _Builder:
     problems: list[Problem]
 
     def settings(self, rules: FileRules) -> Settings:
-        self._check_files()
+        self.problems.extend(file_problems(self.text))
         programs: list[ProgramSettings] = []
         if not rules.queues:
             self._wrong(("queues",), "there are no queues")
@@ -216,7 +213,7 @@ class _Builder:
                 )
             names[program.name] = program.key
         supervisor = self._supervisor(rules.supervisor)
-        warnings = tuple(str(warning) for warning in self._warnings())
+        warnings = tuple(str(warning) for warning in secret_warnings(self.text))
         return Settings(supervisor, tuple(programs), tuple(self.text.files), warnings)
 
     def _wrong(self, path: Path, words: str) -> None:
@@ -298,7 +295,7 @@ class _Builder:
         """The directory of the file that says so."""
         shown_file = self.text.place(path).file
         for file in self.text.files:
-            if _place_name(file) == shown_file:
+            if place_name(file) == shown_file:
                 return os.path.dirname(file)
         return os.path.dirname(self.text.files[0])
 
@@ -344,7 +341,7 @@ class _Builder:
             self._wrong(paths.get("backoff", path), "max is less than first")
 
     def _check_user(self, every: dict[str, Any], paths: dict[str, Path]) -> None:
-        for name, look in (("user", _find_user), ("group", _find_group)):
+        for name, look in (("user", find_user), ("group", find_group)):
             value = every[name]
             if value is None:
                 continue
@@ -363,7 +360,7 @@ class _Builder:
         socket = self._full(rules.socket, path) if rules.socket is not None else None
         if len(os.fsencode(socket or default_socket(self.text.files[0]))) > MAX_PATH:
             self._wrong(path, f"a socket's path has at most {MAX_PATH} bytes")
-        if rules.socket_group is not None and not _find_group(rules.socket_group):
+        if rules.socket_group is not None and not find_group(rules.socket_group):
             self._wrong(("supervisor", "socket_group"), f"there is no group {rules.socket_group}")
         return SupervisorSettings(
             log_format=rules.log_format,
@@ -374,66 +371,6 @@ class _Builder:
             exit_on=ExitOn(rules.exit_on),
         )
 
-    def _check_files(self) -> None:
-        """Who can write to the file can run what it says."""
-        secret = bool(self._secrets())
-        for file in self.text.files:
-            mode = os.stat(file).st_mode
-            if mode & stat.S_IWOTH:
-                words = "others can write to this file, and so decide what runs: chmod o-w"
-                self.problems.append(Problem(Place(_place_name(file)), (), words))
-            elif secret and mode & stat.S_IWGRP and os.stat(file).st_gid != os.getgid():
-                words = "it holds a secret, and another group can write to it: chmod g-w"
-                self.problems.append(Problem(Place(_place_name(file)), (), words))
-
-    def _secrets(self) -> list[Path]:
-        return [
-            path
-            for path, place in self.text.places.items()
-            if len(path) > 1
-            and path[-2] == "environment"
-            and SECRET.search(str(path[-1]))
-            and self._stands_in_clear(path, place)
-        ]
-
-    def _stands_in_clear(self, path: Path, place: Place) -> bool:
-        value = self.text.texts.get(path)
-        if not value:
-            return False
-        for file in self.text.files:
-            if _place_name(file) == place.file:
-                with open(file, encoding="utf-8", errors="replace") as source:
-                    return value in source.read()
-        return False
-
-    def _warnings(self) -> list[Problem]:
-        found = []
-        for path in self._secrets():
-            place = self.text.place(path)
-            for file in self.text.files:
-                if _place_name(file) == place.file and os.stat(file).st_mode & stat.S_IROTH:
-                    words = (
-                        "looks like a secret, in a file that others can read: chmod o-r, or use ${VARIABLE}"
-                    )
-                    found.append(Problem(place, path, words))
-        return found
-
 
 def _max_restarts(rules: MaxRestartsRules | None) -> MaxRestarts | None:
     return None if rules is None else MaxRestarts(rules.count, rules.window)
-
-
-def _find_user(name: str) -> bool:
-    try:
-        pwd.getpwuid(int(name)) if name.isdigit() else pwd.getpwnam(name)
-    except KeyError:
-        return False
-    return True
-
-
-def _find_group(name: str) -> bool:
-    try:
-        grp.getgrgid(int(name)) if name.isdigit() else grp.getgrnam(name)
-    except KeyError:
-        return False
-    return True
