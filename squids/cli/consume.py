@@ -47,8 +47,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if sys.platform == "win32":
         print("squids: consumers need fork or unix sockets; on Windows use WSL", file=sys.stderr)
         return ExitCode.USAGE
+    from squids.process.child import open_standard_streams
     from squids.process.pid1 import run_as_init_if_pid1
 
+    open_standard_streams()
     run_as_init_if_pid1()
     parser = build_parser()
     arguments = vars(parser.parse_args(argv))

@@ -11,7 +11,7 @@ import sys
 import time
 
 from squids.exit_codes import ExitCode
-from squids.process.child import set_title
+from squids.process.child import open_standard_streams, set_title
 from squids.process.pid1 import run_as_init_if_pid1
 from squids.process.signals import restore_defaults
 from squids.supervisor.config import read
@@ -27,6 +27,7 @@ from squids.supervisor.supervisor import Supervisor
 
 def run(config: str) -> int:
     """Run the supervisor of this file; the exit code."""
+    open_standard_streams()
     run_as_init_if_pid1()
     settings = _read(config)
     if isinstance(settings, list):

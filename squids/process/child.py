@@ -55,6 +55,15 @@ def print_to(descriptor: int) -> None:
     os.close(descriptor)
 
 
+def open_standard_streams() -> None:
+    """Make sure that 0, 1 and 2 are open: else the next file opened would be taken for one of them."""
+    for descriptor, mode in ((0, os.O_RDONLY), (1, os.O_WRONLY), (2, os.O_WRONLY)):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, mode)  # The lowest that is free, and so this one.
+
+
 LIMITS = ("as", "core", "cpu", "data", "fsize", "memlock", "nofile", "nproc", "rss", "stack")
 """The resource limits that can be set, by their names in getrlimit(2)."""
 

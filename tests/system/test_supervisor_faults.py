@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import resource
+import shlex
 import signal
 import subprocess
 
@@ -180,6 +181,21 @@ def test_a_full_disk_and_a_closed_pipe_are_survived(sqs, supervisor):
         wait_until(lambda: process.verb("wait", "--timeout", "5").returncode == 0)
         sqs.put("two", call("work", "c"))
         wait_until(lambda: "c" in process.journal.words("done"))
+    finally:
+        child.terminate()
+        assert child.wait(40) == 0
+
+
+def test_closed_standard_streams_are_nobodys(sqs, supervisor):
+    """Started with 0, 1 and 2 closed: no socket and no lock takes their numbers; it works."""
+    process = supervisor(sqs.endpoint_url, app=PRINTING).write({"tests": {}})
+    quoted = " ".join(shlex.quote(word) for word in [*COMMAND, "-c", str(process.file)])
+    child = subprocess.Popen(["sh", "-c", f"exec {quoted} <&- >&- 2>&-"], env=process.environment)
+    try:
+        wait_until(lambda: process.verb("wait", "--timeout", "5").returncode == 0)
+        sqs.put("tests", call("two_streams", "a"))
+        wait_until(lambda: process.journal.words("done") == ["a"])
+        assert {os.readlink(f"/proc/{child.pid}/fd/{number}") for number in (0, 1, 2)} == {os.devnull}
     finally:
         child.terminate()
         assert child.wait(40) == 0
