@@ -6,8 +6,10 @@ What becomes of a program is not decided here: what happens to a process is told
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import random
+import resource
 import signal
 import socket
 from collections.abc import Callable
@@ -28,6 +30,9 @@ CONSUMER_ENTRY = "squids.pool.consumer_child:run"
 
 ANSWER_SECONDS = 15.0
 """How long a fork server may take to fork."""
+
+SPARE_DESCRIPTORS = 8
+"""Kept free for the control socket, and for workers that are replaced."""
 
 REPORT_SECONDS = 5.0
 """How long after the end of a consumer's socket its fork server may take to report its death."""
@@ -110,6 +115,7 @@ class Children:
             self._tell(consumer, ev.Cancelled(child))
             return
         try:
+            check_room(settings.option("workers") or usable_cpus())
             ours, theirs = socket.socketpair()
         except OSError as error:
             self._forget(child)
@@ -338,6 +344,15 @@ class Children:
                     for worker in consumer.worker_pids.values():
                         _try_kill(os.killpg, worker, signal.SIGKILL)
                     self._exited(consumer, os.waitstatus_to_exitcode(status))
+
+
+def check_room(workers: int) -> None:
+    """OSError if this process cannot hold what one more consumer needs, and still answer others."""
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if soft == resource.RLIM_INFINITY or not os.path.isdir("/proc/self/fd"):
+        return
+    if len(os.listdir("/proc/self/fd")) + workers + 2 + SPARE_DESCRIPTORS > soft:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
 
 def _try_kill(kill: Callable[[int, int], None], pid: int, number: int) -> None:

@@ -248,7 +248,7 @@ class Supervisor:
             first, _, rest = text.partition("\n")
             self.say("ERROR", event, first, traceback=rest)
         elif text:
-            self.say("WARNING" if event == "not_forkable" else "INFO", event, text)
+            self.say("INFO" if event == "imported" else "WARNING", event, text)
 
     def _consumers_of(self, code: Code) -> list[dict[str, Any]]:
         """The options of those that will be forked from it: what it can prepare for them."""

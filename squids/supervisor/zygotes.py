@@ -8,6 +8,7 @@ it go is closed, and leaves when its children have left.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import random
 import signal
@@ -30,6 +31,8 @@ RETRY_FIRST, RETRY_MAX = 1.0, 60.0
 
 EXIT_SECONDS = 1.0
 """How long after the end of its socket one may take to be dead."""
+
+EMFILE = os.strerror(errno.EMFILE)
 
 LEAVE_SECONDS = 3.0
 """How long one that failed may write its stacks and leave."""
@@ -244,6 +247,10 @@ class Zygotes:
                     case Output(label, pid):
                         if descriptor is not None:
                             self._on_output(label, pid, descriptor)
+                        else:
+                            self._on_news(
+                                code, "output_lost", f"what {label} prints cannot be read: {EMFILE}"
+                            )
                     case _:
                         self._on_report(code, frame)
         if handle is not None and code.handle is handle and handle.gone:
