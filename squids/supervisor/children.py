@@ -101,11 +101,11 @@ class Children:
     def _begin_boots(self) -> None:
         for child in self._boots.next():
             consumer = self.all.get(child)
-            if consumer is None:
+            if consumer is not None:
+                self._spawn(consumer)
+            else:
                 self._boots.over(child)
-                self._begin_boots()
-                return
-            self._spawn(consumer)
+                self._loop.call_soon(self._begin_boots)
 
     def _spawn(self, consumer: Consumer) -> None:
         child, settings = consumer.child, consumer.settings
