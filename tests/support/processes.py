@@ -174,6 +174,13 @@ class SquidsProcess:
         """Pids whose title has this word: main, zygote, worker."""
         return [pid for pid, title in self.processes().items() if f" {word}" in title]
 
+    def workers(self, count: int) -> list[int]:
+        """The workers' pids, once there are so many: the first receive waits for none of them."""
+        return wait_until(
+            lambda: pids if len(pids := self.named("worker")) == count else [],
+            what=f"{count} workers in {self.processes()}",
+        )
+
     def nothing_left(self, seconds: float = 10.0) -> None:
         wait_until(
             lambda: not self.processes(), seconds=seconds, what=f"no process is left: {self.processes()}"

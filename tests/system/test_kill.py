@@ -124,7 +124,7 @@ def test_workers_that_only_die_slow_down_and_end_the_consumer(strict_sqs, queue,
 def test_a_worker_killed_while_idle_is_replaced(strict_sqs, queue, squids_process):
     """A worker needs no task to be replaced."""
     process = squids_process(strict_sqs.endpoint_url).start("--workers", "2").ready()
-    (first, second) = process.named("worker")
+    (first, second) = process.workers(2)
     os.kill(first, signal.SIGKILL)
     wait_until(lambda: len(process.named("worker")) == 2 and first not in process.named("worker"))
     assert second in process.named("worker")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -194,7 +195,7 @@ def test_sigusr1_says_how_things_are(strict_sqs, queue, squids_process, tmp_path
     process.signal(signal.SIGUSR1)
     (line,) = process.wait_for("state")
     assert "held=1" in line
-    assert "workers=2/2" in line
+    assert re.search(r"workers=[12]/2", line), "the second may still be starting"
     (tmp_path / "go").touch()
     assert process.stop() == 0
 
