@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from weakref import WeakSet
 
 from squids.errors import DuplicateTask
 from squids.hooks import Hooks, PostSend, PreSend, StatsHook, TaskHook
@@ -24,6 +25,10 @@ TaskHookT = TypeVar("TaskHookT", bound=TaskHook)
 StatsHookT = TypeVar("StatsHookT", bound=StatsHook)
 
 
+living: WeakSet[App] = WeakSet()
+"""All apps of this process, for tests."""
+
+
 class App:
     """Registers tasks and hooks, and knows how to reach SQS.
 
@@ -38,6 +43,7 @@ class App:
         self.hooks = Hooks()
         self._tasks: dict[str, Task[..., Any]] = {}
         self.tasks: Mapping[str, Task[..., Any]] = MappingProxyType(self._tasks)
+        living.add(self)
 
     def task(self, queue: str) -> Callable[[Callable[P, R]], Task[P, R]]:
         """Register a function as a task whose calls are sent to `queue`: a name, a URL or an ARN.

@@ -43,12 +43,13 @@ class OutcomeKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a message ended; for a failure its error in a line, and the task's own frames."""
+    """How a message ended; for a failure its error in a line, the task's own frames, and what was raised."""
 
     kind: OutcomeKind
     task: str | None = None
     error: str | None = None
     traceback: str | None = None
+    exception: BaseException | None = None
 
 
 def execute(delivery: Delivery, tasks: Mapping[str, Task[Any, Any]], hooks: Hooks) -> Outcome:
@@ -126,7 +127,7 @@ def _unbindable(call: Call, task: Task[Any, Any]) -> Outcome | None:
 def _failure(task: Task[Any, Any], error: BaseException, where: str = "") -> Outcome:
     line = traceback.format_exception_only(error)[-1].strip().replace("\n", " ")
     text = "".join(traceback.format_exception(type(error), error, _users_frames(error.__traceback__)))
-    return Outcome(OutcomeKind.FAILED, task.name, where + line, text)
+    return Outcome(OutcomeKind.FAILED, task.name, where + line, text, error)
 
 
 def _users_frames(frames: TracebackType | None) -> TracebackType | None:

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from squids.errors import ConfigurationError
 from squids.queues import QueueRef
 from squids.received import Received
 from squids.sqs_trouble import STALE_CODES, Trouble, TroubleKind, classify
@@ -51,6 +52,16 @@ READ_MARGIN = 10
 """Seconds that an answer may take beyond the wait that was asked for."""
 
 CONNECT_TIMEOUT = 5
+
+LOCAL = "SQUIDS_LOCAL"
+"""The variable that names an embedded SQS: while it is set, nothing else is spoken to."""
+
+LOCAL_CREDENTIALS = {
+    "region_name": "eu-west-1",
+    "aws_access_key_id": "local",
+    "aws_secret_access_key": "local",
+}
+"""What an embedded SQS is content with. Queues of one region are unknown in another."""
 
 _transports: weakref.WeakSet[SQS] = weakref.WeakSet()
 
@@ -95,11 +106,11 @@ class SQS:
         self.config = dict(config)
         self._loader: Any = None
         self._prepared: dict[tuple[str | None, str | None, int, int], Any] = {}
-        self._forget()
+        self.forget()
         _transports.add(self)
 
-    def _forget(self) -> None:
-        """Begin anew: what another process made is not this one's."""
+    def forget(self) -> None:
+        """Begin anew: what another process made, or for another endpoint, is not to be used."""
         self._lock = threading.RLock()
         self._clients: dict[tuple[str | None, str | None], Any] = {}
         self._urls: dict[QueueRef, str] = {}
@@ -107,6 +118,8 @@ class SQS:
     def has_static_credentials(self) -> bool:
         """Whether a client can be made without asking anybody for credentials: they stand in the config or
         in the environment."""
+        if os.environ.get(LOCAL):
+            return True
         if self.config.get("aws_access_key_id") and self.config.get("aws_secret_access_key"):
             return True
         named = os.environ.get("AWS_PROFILE") or os.environ.get("AWS_DEFAULT_PROFILE")
@@ -117,8 +130,10 @@ class SQS:
     def warm(self) -> None:
         """Import boto3 and load SQS's model, for the processes that will be forked from this one.
 
-        Opens no connection and resolves no credentials.
+        Opens no connection and resolves no credentials. ConfigurationError if it would speak to another SQS
+        than it may.
         """
+        self._local_arguments()
         session = self.new_session()
         model = session._session.get_service_model("sqs")
         self._loader.load_service_model("sqs", "endpoint-rule-set-1")
@@ -173,7 +188,22 @@ class SQS:
             )
             if ref.endpoint and not named:
                 arguments["endpoint_url"] = ref.endpoint
+        arguments.update(self._local_arguments())
         return self.new_session().client("sqs", **arguments)
+
+    def _local_arguments(self) -> dict[str, Any]:
+        """What a client is made with while there is an embedded SQS. ConfigurationError if the app's config
+        names another."""
+        local = os.environ.get(LOCAL)
+        if not local:
+            return {}
+        named = self.config.get("endpoint_url")
+        if named is not None and _address(named) != _address(local):
+            raise ConfigurationError(
+                f"the App's config has endpoint_url {named}, but only the local SQS at {local} may be spoken "
+                f"to ({LOCAL}, of --local, is set): take endpoint_url out of the config, or leave --local out"
+            )
+        return {**LOCAL_CREDENTIALS, "endpoint_url": local, "aws_session_token": None}
 
     def client(self, ref: QueueRef | None = None) -> Any:
         """This process's client for a queue's region and endpoint. Threads may share it."""
@@ -351,6 +381,10 @@ def read_message(message: Mapping[str, Any]) -> Received:
     )
 
 
+def _address(url: str) -> str:
+    return url.rstrip("/").replace("//localhost", "//127.0.0.1")
+
+
 class _EmptyAnswer:
     """The body of an answer that came over no network."""
 
@@ -384,7 +418,7 @@ def _read_batch(answer: Mapping[str, Any], ids: Sequence[str]) -> BatchAnswer:
 
 def _forget_in_child() -> None:
     for transport in list(_transports):
-        transport._forget()
+        transport.forget()
 
 
 os.register_at_fork(after_in_child=_forget_in_child)

@@ -99,6 +99,8 @@ def _why(entry: Answer) -> str:
         return str(entry["degraded"])
     if entry["retry_in"] is not None:
         return f"again in {entry['retry_in']:.0f} s: {_last_line(entry['reason'])}"
+    if entry["stale"] is not None:
+        return f"stale: {entry['stale']}"
     if entry["replacement"] is not None:
         return "being replaced"
     if entry["leaving"]:

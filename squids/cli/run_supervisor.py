@@ -9,7 +9,12 @@ import resource
 import signal
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
+from squids.cli import embedded
+from squids.cli.embedded import only_local
 from squids.exit_codes import ExitCode
 from squids.process.child import open_standard_streams, set_title
 from squids.process.pid1 import run_as_init_if_pid1
@@ -20,70 +25,165 @@ from squids.supervisor.control_server import ControlServer
 from squids.supervisor.lines import Line, as_text, iso
 from squids.supervisor.lock import Lock, Locked
 from squids.supervisor.orders import Orders
+from squids.supervisor.reloader import Reloader
 from squids.supervisor.rollout import Plan, Rollout
 from squids.supervisor.settings import Settings
 from squids.supervisor.supervisor import Supervisor
 
+if TYPE_CHECKING:
+    from squids.testing.local_sqs import LocalSQS
 
-def run(config: str) -> int:
-    """Run the supervisor of this file; the exit code."""
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the settings come from. `config` None: from no file, so there is no lock and no control socket.
+
+    `read` gives them, or all that is wrong with them. `title`: how the process is called.
+    """
+
+    read: Callable[[], Settings | list[str]]
+    title: str
+    config: str | None = None
+    program: str = "squids-supervisor"
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """How it is run, over what the file says. `local`: the port of an embedded SQS, 0 a free one; None: none.
+
+    `dev`: short waits, one worker for each queue and lines for people, where the file does not say otherwise.
+    """
+
+    reload: bool = False
+    local: int | None = None
+    dev: bool = False
+
+    def of(self, settings: Settings) -> Settings:
+        """The settings, so run."""
+        if self.dev:
+            settings = _for_development(settings)
+        if self.local is not None:
+            settings = only_local(settings)
+        if self.reload:
+            settings = replace(settings, reload=replace(settings.reload, enabled=True))
+        return settings
+
+
+def _for_development(settings: Settings) -> Settings:
+    programs = []
+    for program in settings.programs:
+        options = {"workers": 1, "polling_wait_time": 1, **dict(program.options)}
+        programs.append(replace(program, options=tuple(sorted(options.items()))))
+    own = replace(settings.supervisor, log_format=settings.supervisor.log_format or "text")
+    return replace(settings, programs=tuple(programs), supervisor=own)
+
+
+def from_file(config: str) -> Source:
+    """The settings of a file."""
+
+    def read_file() -> Settings | list[str]:
+        found = read(config, os.environ)
+        return [str(problem) for problem in found] if isinstance(found, list) else found
+
+    return Source(read_file, f"supervisor {os.path.basename(config)}", config)
+
+
+def run(source: Source, mode: Mode) -> int:
+    """Run the supervisor of these settings; the exit code."""
     open_standard_streams()
     run_as_init_if_pid1()
-    settings = _read(config)
+    settings = source.read()
     if isinstance(settings, list):
         for text in settings:
             print(text, file=sys.stderr)
         noun = "mistake" if len(settings) == 1 else "mistakes"
-        print(f"squids-supervisor: {config}: {len(settings)} {noun}", file=sys.stderr)
+        print(f"{source.program}: {source.config}: {len(settings)} {noun}", file=sys.stderr)
         return ExitCode.CONFIG
-    try:
-        lock = Lock.take(config)
-    except Locked as error:
-        print(f"squids-supervisor: {error}", file=sys.stderr)
-        return ExitCode.LOCKED
-    except OSError as error:
-        print(f"squids-supervisor: cannot make {error.filename}: {error.strerror}", file=sys.stderr)
-        return ExitCode.CONFIG
+    lock: Lock | None = None
+    if source.config is not None:
+        try:
+            lock = Lock.take(source.config)
+        except Locked as error:
+            print(f"{source.program}: {error}", file=sys.stderr)
+            return ExitCode.LOCKED
+        except OSError as error:
+            print(f"{source.program}: cannot make {error.filename}: {error.strerror}", file=sys.stderr)
+            return ExitCode.CONFIG
     restore_defaults()
-    set_title(f"squids: supervisor {os.path.basename(config)}")
-    return asyncio.run(_run(config, settings, lock))
+    set_title(f"squids: {source.title}")
+    server = None
+    if mode.local is not None:
+        server = embedded.start(mode.local, source.program)
+        if server is None:
+            return ExitCode.FAILURE
+        embedded.tell(server)
+    source = replace(source, read=_in_mode(source.read, mode))
+    return asyncio.run(_run(source, mode.of(settings), lock, server))
 
 
-def _read(config: str) -> Settings | list[str]:
-    found = read(config, os.environ)
-    return [str(problem) for problem in found] if isinstance(found, list) else found
+def _in_mode(read: Callable[[], Settings | list[str]], mode: Mode) -> Callable[[], Settings | list[str]]:
+    def read_so() -> Settings | list[str]:
+        found = read()
+        return found if isinstance(found, list) else mode.of(found)
+
+    return read_so
 
 
-async def _run(config: str, settings: Settings, lock: Lock) -> int:
+async def _run(source: Source, settings: Settings, lock: Lock | None, local: LocalSQS | None) -> int:
     supervisor = Supervisor(settings, soft_nofile=_raise_descriptor_limit())
-    rollout = Rollout(supervisor, lambda: _read(config))
-    path = settings.supervisor.socket or default_socket(config)
-    server = ControlServer(
-        path,
-        settings.supervisor.socket_mode,
-        settings.supervisor.socket_group,
-        Orders(supervisor, rollout).run,
-    )
+    rollout = Rollout(supervisor, source.read)
     _route_logging(supervisor)
-    try:
-        await server.start()
-    except OSError as error:
-        print(f"squids-supervisor: cannot listen at {path}: {error.strerror or error}", file=sys.stderr)
-        return ExitCode.CONFIG
-    lock.tell(pid=os.getpid(), started_at=iso(time.time()), socket=path, config=config)
+    server: ControlServer | None = None
+    if source.config is not None and lock is not None:
+        path = settings.supervisor.socket or default_socket(source.config)
+        server = ControlServer(
+            path,
+            settings.supervisor.socket_mode,
+            settings.supervisor.socket_group,
+            Orders(supervisor, rollout).run,
+        )
+        try:
+            await server.start()
+        except OSError as error:
+            print(f"{source.program}: cannot listen at {path}: {error.strerror or error}", file=sys.stderr)
+            return ExitCode.CONFIG
+        lock.tell(
+            pid=os.getpid(),
+            started_at=iso(time.time()),
+            socket=path,
+            config=source.config,
+            environment=local.exports if local is not None else {},
+        )
     _take_signals(supervisor, rollout)
     noun = "program" if len(settings.programs) == 1 else "programs"
     supervisor.say(
-        "INFO", "started", f"{config}: {len(settings.programs)} {noun}", pid=os.getpid(), socket=path
+        "INFO",
+        "started",
+        f"{source.config or source.title}: {len(settings.programs)} {noun}",
+        pid=os.getpid(),
+        **({"socket": server.path} if server is not None else {}),
     )
     for warning in settings.warnings:
         supervisor.say("WARNING", "warning", warning)
+    keeper = embedded.Keeper(local, supervisor) if local is not None else None
+    if keeper is not None:
+        await keeper.start()
+    reloader = Reloader(supervisor, rollout)
+    reloader.start()
     supervisor.start()
+    close = server.close if server is not None else _nothing
     try:
-        return await supervisor.run(server.close)
+        return await supervisor.run(close)
     finally:
-        await server.close()
+        reloader.close()
+        await close()
+        if keeper is not None:
+            keeper.close()
         _take_no_more_signals()
+
+
+async def _nothing() -> None:
+    """There is no control socket to close."""
 
 
 def _take_signals(supervisor: Supervisor, rollout: Rollout) -> None:

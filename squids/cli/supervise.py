@@ -39,13 +39,41 @@ def build_parser() -> argparse.ArgumentParser:
         help="The file. Default: $SQUIDS_CONFIG, ./squids.yaml, /etc/squids/squids.yaml",
     )
     parser.add_argument("--version", action="store_true", help="Say which version this is, and leave")
+    _add_modes(parser)
+    parser.set_defaults(reload=False, local=False, local_port=None, dev=False)
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs")
     run = verbs.add_parser("run", help="Run the supervisor in the foreground. The default")
-    run.set_defaults(command="run")
+    _add_modes(run)
     _add_offline(verbs)
     _add_looking(verbs)
     _add_steering(verbs)
     return parser
+
+
+def _add_modes(parser: argparse.ArgumentParser) -> None:
+    """How the supervisor is run. Without defaults: these stand before or behind `run`."""
+    modes = parser.add_argument_group("development")
+    flag: dict[str, Any] = {"action": "store_true", "default": argparse.SUPPRESS}
+    modes.add_argument("--reload", **flag, help="Run changed code as soon as it is saved")
+    modes.add_argument("--local", **flag, help="Speak to an embedded SQS alone, with the file's queues")
+    _add_port(modes)
+    modes.add_argument("--dev", **flag, help="--local --reload, short waits, one worker for each queue")
+
+
+def _add_port(parser: Any) -> None:
+    parser.add_argument(
+        "--local-port",
+        type=_port,
+        metavar="N",
+        default=argparse.SUPPRESS,
+        help="The port of the embedded SQS. Default: a free one",
+    )
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"expected a port, not {text}")
+    return int(text)
 
 
 def _add_offline(verbs: Any) -> None:
@@ -53,6 +81,20 @@ def _add_offline(verbs: Any) -> None:
     check.add_argument("--aws", action="store_true", help="Ask SQS whether each queue exists and may be used")
     check.add_argument("--json", action="store_true", help="For programs")
     verbs.add_parser("schema", help="Print the file's JSON Schema, for editors")
+    local = verbs.add_parser("local", help="Run an embedded SQS with the file's queues, and nothing else")
+    _add_port(local)
+    init = verbs.add_parser("init", help="Write a small project that works, and overwrite nothing")
+    init.add_argument("directory", nargs="?", default=".", metavar="DIR")
+    tasks = verbs.add_parser("tasks", help="List every app's tasks: queue, signature, place")
+    tasks.add_argument("--json", action="store_true", help="For programs")
+    send = verbs.add_parser("send", help="Send a call of a task, by its name")
+    send.add_argument("task", metavar="TASK", help="Its name, as `tasks` shows it, or the end of it")
+    send.add_argument("kwargs", nargs="?", metavar="JSON", help="The arguments by name: a JSON object")
+    send.add_argument("--args", metavar="JSON", help="The arguments by position: a JSON array")
+    send.add_argument("--options", metavar="JSON", help='Options of SendMessage: {"DelaySeconds": 5}')
+    send.add_argument("--queue", metavar="QUEUE", help="Another queue than the task's")
+    send.add_argument("--wait", action="store_true", help="Show the log until it was run")
+    send.add_argument("--timeout", type=_seconds, metavar="S", help="Seconds to wait at most")
 
 
 def _add_looking(verbs: Any) -> None:
@@ -131,26 +173,52 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _version()
     if arguments.verb == "schema":
         return _schema()
+    if arguments.verb == "init":
+        from squids.cli.init.project import write_project
+
+        return write_project(arguments.directory)
     config = find_config(arguments.config)
+    if arguments.verb == "local":
+        from squids.cli.embedded import run_alone
+
+        return run_alone(config, arguments.local_port or 0)
     if config is None:
         named = "-c FILE, $SQUIDS_CONFIG, " + " or ".join(PLACES)
         print(f"squids-supervisor: there is no configuration file: {named}", file=sys.stderr)
         return 78
     try:
         if arguments.verb in (None, "run"):
-            from squids.cli.run_supervisor import run
-
-            return run(config)
+            return _run(config, arguments)
         if arguments.verb == "check":
             from squids.cli.check import check
 
             return check(config, aws=arguments.aws, as_json=arguments.json)
+        if arguments.verb == "tasks":
+            from squids.cli.tasks import show_tasks
+
+            return show_tasks(config, as_json=arguments.json)
+        if arguments.verb == "send":
+            from squids.cli.send import send
+
+            return send(config, arguments)
         return _ask(config, arguments)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # `| head` has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
+
+
+def _run(config: str, arguments: argparse.Namespace) -> int:
+    from squids.cli.run_supervisor import Mode, from_file, run
+
+    local = arguments.local or arguments.dev or arguments.local_port is not None
+    mode = Mode(
+        reload=arguments.reload or arguments.dev,
+        local=(arguments.local_port or 0) if local else None,
+        dev=arguments.dev,
+    )
+    return run(from_file(config), mode)
 
 
 def find_config(given: str | None) -> str | None:

@@ -178,6 +178,10 @@ class InFlight:
                 else:
                     self._fail(message, Notice.WORKER_LOST, now, jitter, how=how)
 
+    def job(self, worker: int, number: int) -> HeldMessage | None:
+        """The message of a job that a worker has."""
+        return self._workers.get(worker, {}).get(number)
+
     def results(self, worker: int, results: Iterable[JobResult], now: float, jitter: float) -> None:
         """A worker reports jobs that ended."""
         jobs = self._workers.get(worker)
@@ -278,12 +282,13 @@ class InFlight:
 
     # Events: the end.
 
-    def stop(self, now: float) -> None:
-        """Receive no more; give back what has not started; let what runs end, within the shutdown timeout."""
+    def stop(self, now: float, within: float | None = None) -> None:
+        """Receive no more; give back what has not started; let what runs end, within so many seconds or the
+        shutdown timeout."""
         if self.phase is not Phase.RUNNING:
             return
         self.phase = Phase.DRAINING
-        self._deadline = now + self._limits.shutdown_timeout
+        self._deadline = now + (self._limits.shutdown_timeout if within is None else within)
         released = [message for message in self._held.values() if message.state is State.BUFFERED]
         for message in released:
             self._release(message, now)

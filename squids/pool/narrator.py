@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from squids.exit_codes import ExitCode
 from squids.pool.actions import Notice, Report
 from squids.pool.figures import task_of
-from squids.pool.inflight import InFlight, Limits, Phase
+from squids.pool.inflight import InFlight, JobEnd, JobResult, Limits, Phase
+from squids.pool.message import HeldMessage
 from squids.pool.worker_handle import WorkerHandle
 from squids.queues import QueueRef
 
@@ -130,6 +131,20 @@ def zygote_died(status: int | None) -> None:
         "zygote_died",
         f"the process that forks workers {how}: no worker can be replaced, draining",
     )
+
+
+def handed(messages: Iterable[HeldMessage], slot: int) -> None:
+    """For who follows jobs."""
+    for message in messages:
+        task, ident = task_of(message), message.message_id
+        _say(logging.INFO, "job_started", f"{task} starts in worker {slot}", task=task, message_id=ident)
+
+
+def ended(result: JobResult, message: HeldMessage | None) -> None:
+    """For who follows jobs. Failures have lines of their own."""
+    if message is not None and result.end is JobEnd.DONE:
+        text = f"{task_of(message)} is done after {result.seconds:.2f} s"
+        _say(logging.INFO, "job_done", text, task=task_of(message), message_id=message.message_id)
 
 
 def how_it_ended(status: int) -> str:

@@ -95,6 +95,8 @@ class PooledConsumer:
         self._done = asyncio.Event()
         self._zygote_gone = False
         self._announced = False
+        self.following = False
+        """Whether somebody wants to see each job."""
         self._start_trouble = False
         self.on_ready: Callable[[], None] = lambda: None
         self._poll_started: dict[int, float] = {}
@@ -133,13 +135,13 @@ class PooledConsumer:
         """Whether a thread still waits inside a receive: then the process can only leave by `os._exit`."""
         return self._receiver.busy
 
-    def stop(self, reason: str) -> None:
-        """Drain; called again, force."""
+    def stop(self, reason: str, within: float | None = None) -> None:
+        """Drain, within the shutdown timeout or so many seconds; called again, force."""
         now = time.monotonic()
         self.liveness.stopping(reason)
         if self.inflight.phase is Phase.RUNNING:
             narrator.stopping(reason, self.inflight, self._settings.polling_wait_time)
-            self.inflight.stop(now)
+            self.inflight.stop(now, within)
         else:
             narrator.forcing(reason)
             self.inflight.force(now)
@@ -218,6 +220,8 @@ class PooledConsumer:
             case Hand():
                 handle = self._workers[action.worker]
                 handle.assign(action.messages)
+                if self.following:
+                    narrator.handed(action.messages, handle.slot)
                 self._watch_writable(handle)
                 self._reporter.nudge()
             case Receive() | Recover():
@@ -333,6 +337,9 @@ class PooledConsumer:
             self.inflight.worker_ready(handle.child)
         if results:
             self._restarts.progress()
+            if self.following:
+                for result in results:
+                    narrator.ended(result, self.inflight.job(handle.child, result.number))
             self._reporter.times.extend(result.seconds for result in results if result.seconds)
             self.inflight.results(handle.child, results, time.monotonic(), random.random())
 

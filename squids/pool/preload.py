@@ -26,7 +26,13 @@ if TYPE_CHECKING:
 
 
 def load(args: dict[str, Any]) -> App:
-    """Import the app from `directory` and warm what its processes share."""
+    """Import the app from `directory` and warm what its processes share.
+
+    `write_bytecode` false: what changes often had better leave no caches, which are told from fresh ones by
+    seconds and sizes only.
+    """
+    if not args.get("write_bytecode", True):
+        sys.dont_write_bytecode = True
     directory = str(args.get("directory") or os.getcwd())
     if directory not in sys.path:
         sys.path.insert(0, directory)

@@ -8,7 +8,7 @@ from squids.pool.inflight import Phase
 from squids.pool.pooled_consumer import PooledConsumer
 from squids.process.channel import Channel
 from squids.process.liveness import ToOwner
-from squids.process.protocol import Drain, Pause, Scale
+from squids.process.protocol import Drain, Follow, Pause, Scale
 
 
 def obey(consumer: PooledConsumer, owner: Channel, loop: asyncio.AbstractEventLoop) -> None:
@@ -25,12 +25,14 @@ def obey(consumer: PooledConsumer, owner: Channel, loop: asyncio.AbstractEventLo
     def hear() -> None:
         for frame in owner.receive():
             match frame:
-                case Drain():
-                    consumer.stop("the supervisor")
+                case Drain(within):
+                    consumer.stop("the supervisor", within)
                 case Pause(on):
                     consumer.pause(on)
                 case Scale(workers):
                     consumer.scale(workers)
+                case Follow(on):
+                    consumer.following = on
         if owner.closed:
             loop.remove_reader(owner.fileno())
             loop.remove_writer(owner.fileno())

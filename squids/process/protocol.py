@@ -154,9 +154,13 @@ class Stopping:
 
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """Stop receiving, let what runs end, leave. The second time: kill what runs."""
+    """Stop receiving, let what runs end, leave. The second time: kill what runs.
+
+    `within`: seconds that what runs may take; None: the shutdown timeout.
+    """
 
     tag: ClassVar[str] = "drain"
+    within: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +177,14 @@ class Scale:
 
     tag: ClassVar[str] = "scale"
     workers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """Log the start and the end of each job, or do so no longer."""
+
+    tag: ClassVar[str] = "follow"
+    on: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +220,7 @@ class Recall:
 Life = Booted | Ready | Degraded | Figures | Alive | Stopping
 """What a consumer tells its supervisor."""
 
-Command = Drain | Pause | Scale
+Command = Drain | Pause | Scale | Follow
 """What a supervisor tells its consumer."""
 
 FromZygote = Preloaded | PreloadFailed | Spawned | SpawnFailed | Exited | Output

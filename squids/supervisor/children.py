@@ -12,6 +12,7 @@ import random
 import resource
 import signal
 import socket
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -61,6 +62,7 @@ class Children:
         soft_nofile: int | None,
     ) -> None:
         self.all: dict[int, Consumer] = {}
+        self.followed: Counter[str] = Counter()
         self.zygotes = zygotes
         self._tell = tell
         self._say = say
@@ -192,6 +194,13 @@ class Children:
         if consumer.channel.wants_write:
             self._loop.add_writer(consumer.channel.fileno(), self._flush, consumer)
 
+    def follow(self, program: str, on: bool) -> None:
+        """Have a program's jobs logged, while anybody wants it."""
+        self.followed[program] += 1 if on else -1
+        for child, consumer in self.all.items():
+            if consumer.program == program:
+                self.told(child, lambda one: one.tell_follow(bool(self.followed[program])))
+
     def _flush(self, consumer: Consumer) -> None:
         assert consumer.channel is not None
         consumer.channel.flush()
@@ -224,6 +233,8 @@ class Children:
                 self._begin_boots()
                 self._tell(consumer, ev.Booted(child))
             case protocol.Ready():
+                if self.followed[consumer.program]:
+                    self.told(child, lambda ready: ready.tell_follow(True))
                 self._tell(consumer, ev.Ready(child))
             case protocol.Stopping(reason):
                 self._tell(consumer, ev.Draining(child, reason))

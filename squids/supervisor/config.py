@@ -33,6 +33,7 @@ from squids.supervisor.config_rules import (
     LogFileRules,
     MaxRestartsRules,
     QueueRules,
+    ReloadRules,
     SupervisorRules,
     shown,
 )
@@ -45,6 +46,7 @@ from squids.supervisor.settings import (
     LogFile,
     MaxRestarts,
     ProgramSettings,
+    ReloadSettings,
     Restart,
     Settings,
     SupervisorSettings,
@@ -105,6 +107,7 @@ MOST_LOOKS = 5
 
 MODELS: dict[str, type[BaseModel]] = {
     "supervisor": SupervisorRules,
+    "reload": ReloadRules,
     "defaults": DefaultRules,
     "backoff": BackoffRules,
     "max_restarts": MaxRestartsRules,
@@ -214,7 +217,14 @@ class _Builder:
             names[program.name] = program.key
         supervisor = self._supervisor(rules.supervisor)
         warnings = tuple(str(warning) for warning in secret_warnings(self.text))
-        return Settings(supervisor, tuple(programs), tuple(self.text.files), warnings)
+        return Settings(
+            supervisor,
+            tuple(programs),
+            tuple(self.text.files),
+            warnings,
+            self._reload(rules.reload),
+            tuple(dict.fromkeys(self.text.directories)),
+        )
 
     def _wrong(self, path: Path, words: str) -> None:
         self.problems.append(Problem(self.text.place(path), path, words))
@@ -354,6 +364,23 @@ class _Builder:
         if value < 0 and os.geteuid() != 0:
             self._wrong(path, "only root can raise a priority")
         return value
+
+    def _reload(self, rules: ReloadRules) -> ReloadSettings:
+        paths = []
+        for number, value in enumerate(rules.paths):
+            path: Path = ("reload", "paths", number)
+            full = self._full(value, path)
+            if not os.path.exists(full):
+                self._wrong(path, f"there is no file or directory {full}")
+            paths.append(full)
+        return ReloadSettings(
+            enabled=rules.enabled,
+            paths=tuple(paths),
+            include=tuple(rules.include),
+            exclude=tuple(rules.exclude),
+            delay=rules.delay,
+            kill_after=rules.kill_after,
+        )
 
     def _supervisor(self, rules: SupervisorRules) -> SupervisorSettings:
         path: Path = ("supervisor", "socket")

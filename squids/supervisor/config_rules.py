@@ -299,6 +299,38 @@ class SupervisorRules(Rules):
     ] = "never"
 
 
+class ReloadRules(Rules):
+    enabled: Annotated[
+        Flag, Field(description="Watch the code, and run what is new. As --reload; for development.")
+    ] = False
+    paths: Annotated[
+        list[str],
+        BeforeValidator(lambda value: _list(value)),
+        Field(description="More files and directories to watch."),
+    ] = []
+    include: Annotated[
+        list[str],
+        BeforeValidator(lambda value: _list(value)),
+        Field(description='Globs of files that count besides `*.py`, such as `"*.html"`.'),
+    ] = []
+    exclude: Annotated[
+        list[str],
+        BeforeValidator(lambda value: _list(value)),
+        Field(description="Globs of files and directories that do not count."),
+    ] = []
+    delay: Annotated[Duration, Field(ge=0, le=60, description="Seconds without a change before it acts.")] = (
+        0.1
+    )
+    kill_after: Annotated[
+        Duration | None,
+        Field(description="Seconds that tasks may go on with the old code. Default: the shutdown timeout."),
+    ] = None
+
+
+def _reload(value: Any) -> Any:
+    return {"enabled": value} if isinstance(value, bool) else _mapping(value)
+
+
 def _list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
@@ -323,6 +355,11 @@ class FileRules(GroundRules):
     defaults: Annotated[
         DefaultRules, BeforeValidator(_mapping), Field(description="What holds for each queue.")
     ] = DefaultRules()
+    reload: Annotated[
+        ReloadRules,
+        BeforeValidator(_reload),
+        Field(description="What happens when code changes: `true`, or a mapping."),
+    ] = ReloadRules()
     queues: Annotated[
         dict[str, QueueRules],
         BeforeValidator(_mappings),

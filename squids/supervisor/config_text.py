@@ -66,6 +66,8 @@ class Text:
     keys: dict[Path, Place] = field(default_factory=dict)
     texts: dict[Path, str] = field(default_factory=dict)
     files: list[str] = field(default_factory=list)
+    directories: list[str] = field(default_factory=list)
+    """Of what is included by globs."""
     problems: list[Problem] = field(default_factory=list)
 
     def place(self, path: Path, *, key: bool = False) -> Place:
@@ -187,6 +189,8 @@ def _include(
         place = reader.places.get(("include", number)) or reader.places[("include",)]
         full = os.path.join(os.path.dirname(path), pattern)
         found = sorted(glob.glob(full)) if glob.has_magic(pattern) else [full]
+        if glob.has_magic(pattern) and not glob.has_magic(os.path.dirname(full)):
+            into.directories.append(os.path.abspath(os.path.dirname(full)))
         for file in found:
             if glob.has_magic(pattern) and os.path.abspath(file) == path:
                 continue

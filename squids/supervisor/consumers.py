@@ -7,7 +7,7 @@ from collections import deque
 from typing import Any
 
 from squids.process.channel import Channel
-from squids.process.protocol import Degraded, Drain, Figures, Frame, Pause, Scale
+from squids.process.protocol import Degraded, Drain, Figures, Follow, Frame, Pause, Scale
 from squids.supervisor.settings import ProgramSettings
 from squids.supervisor.zygotes import Code
 
@@ -53,11 +53,14 @@ class Consumer:
                     self.degraded = reason
         return frames
 
-    def tell_drain(self) -> None:
-        self._tell(Drain())
+    def tell_drain(self, within: float | None = None) -> None:
+        self._tell(Drain(within))
 
     def tell_pause(self, on: bool) -> None:
         self._tell(Pause(on))
+
+    def tell_follow(self, on: bool) -> None:
+        self._tell(Follow(on))
 
     def tell_scale(self, workers: int) -> None:
         self._tell(Scale(workers))

@@ -32,6 +32,11 @@ class Difference:
     unchanged: tuple[str, ...]
     supervisor: tuple[str, ...]
 
+    @property
+    def empty(self) -> bool:
+        """Nothing is to be done."""
+        return not (self.added or self.removed or self.changed or self.supervisor)
+
     def lines(self) -> list[str]:
         """For people: one line each; what stays is counted."""
         lines = [f"+ {program.name}" for program in self.added]

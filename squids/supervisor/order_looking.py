@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+from squids.queues import QueueRef
 from squids.supervisor import control_protocol as say
 from squids.supervisor.history import Happening
 from squids.supervisor.lines import Line, iso, program_of
@@ -33,6 +34,10 @@ QUIET_SECONDS = 0.5
 """How long nothing is printed before a dump counts as written."""
 
 DUMP_SECONDS = 5.0
+
+
+def _queue_name(program: Program) -> str:
+    return QueueRef.parse(program.settings.queue).name
 
 
 class Looking(OrderBase):
@@ -102,6 +107,24 @@ class Looking(OrderBase):
             async for line in self._follow(self._supervisor.output.followers, lambda x: is_of(x, names)):
                 yield line_answer(line)
         yield end_of(say.OK)
+
+    async def follow(self, queues: list[str], options: dict[str, Any]) -> Answers:
+        """The lines of the programs of an SQS queue, with the start and the end of each job among them. The
+        first answer says that they come."""
+        programs = self._supervisor.programs.values()
+        names = {program.settings.name for program in programs if _queue_name(program) in queues}
+        if not names:
+            raise OrderError(f"no program of it drains the queue {', '.join(queues)}", say.NO_SUCH_NAME)
+        for name in names:
+            self._supervisor.children.follow(name, True)
+        lines = self._follow(self._supervisor.output.followers, lambda line: is_of(line, names))
+        try:
+            yield {"type": "text", "text": "", "queues": sorted(names)}
+            async for line in lines:
+                yield line_answer(line)
+        finally:
+            for name in names:
+                self._supervisor.children.follow(name, False)
 
     async def events(self, queues: list[str], options: dict[str, Any]) -> Answers:
         names = set(self._select(queues)) if queues else None

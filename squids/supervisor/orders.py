@@ -34,6 +34,7 @@ class Orders:
             "reload": steering.reload,
             "logs": looking.logs,
             "events": looking.events,
+            "follow": looking.follow,
             "why": looking.why,
             "reset": steering.reset,
             "dump": looking.dump,
@@ -49,7 +50,7 @@ class Orders:
         if order is None:
             yield end_of(say.USAGE, f"there is no verb {verb}")
             return
-        if verb not in ("status", "logs", "events", "why", "pid", "wait"):
+        if verb not in ("status", "logs", "events", "follow", "why", "pid", "wait"):
             self._supervisor.say("INFO", "order", f"{verb} {' '.join(queues)}".strip(), uid=peer)
         try:
             async for answer in order(queues, options):

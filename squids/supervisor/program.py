@@ -128,7 +128,7 @@ class Program(ProgramBase):
         assert isinstance(event, Replace)
         self._drop_replacement(now, "another one was asked for")
         self.hand_over_failure = None
-        self.replacement = Process(next(self._children), event.settings, event.code)
+        self.replacement = Process(next(self._children), event.settings, event.code, alone=event.kill_after)
         self._actions.append(Spawn(self.replacement.child, event.code, event.settings))
 
     def _adopt_settings(self, event: Event, now: float) -> None:
@@ -331,6 +331,11 @@ class Program(ProgramBase):
                 is_there(process, event, now)
             case Booted():
                 process.step = Step.STARTING
+                if process.alone is not None:
+                    self._expect_beat(process, now)
+            case Beat() if process.alone is not None and process.step is Step.STARTING:
+                # Where SQS does not answer, the old one receives nothing either: it takes over when both can.
+                self._expect_beat(process, now)
             case Ready():
                 self._take_over(process, now)
             case Refused() | Unavailable():
@@ -351,6 +356,9 @@ class Program(ProgramBase):
     def _take_over(self, process: Process, now: float) -> None:
         old = self.current
         assert old is not None
+        if process.alone is not None:
+            self._hurry(self.leaving.values(), now)
+            old.drain_seconds = process.alone
         self._tell_to_leave(old, now)
         self.leaving[old.child] = old
         self.current, self.replacement = process, None

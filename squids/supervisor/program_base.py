@@ -5,7 +5,7 @@ When that happens is decided in `program`. Pure, as that is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from squids.supervisor.program_events import (
     Abort,
@@ -82,13 +82,16 @@ class ProgramBase:
 
     def hurry(self, now: float) -> list[Action]:
         """Whoever leaves shall not wait for its tasks any longer."""
-        for process in self.processes():
+        self._hurry(self.processes(), now)
+        actions, self._actions = self._actions, []
+        return actions
+
+    def _hurry(self, processes: Iterable[Process], now: float) -> None:
+        for process in processes:
             if process.pid is not None and process.step is Step.STOPPING:
                 process.answered = True
                 process.deadline = now + STOP_MARGIN
                 self._actions.append(TellDrain(process.child))
-        actions, self._actions = self._actions, []
-        return actions
 
     @property
     def gone(self) -> bool:
@@ -127,7 +130,7 @@ class ProgramBase:
             case Step.BOOTING:
                 seconds = process.settings.start_timeout
                 self._hangs(process, f"did not start within {seconds:g} s", now)
-            case Step.STARTING if process is self.replacement:
+            case Step.STARTING if process is self.replacement and process.alone is None:
                 self._drop_replacement(now, f"did not receive within {process.settings.start_timeout:g} s")
             case Step.STARTING | Step.READY:
                 seconds = process.settings.heartbeat_timeout
@@ -168,7 +171,7 @@ class ProgramBase:
 
     def _say_leave(self, process: Process, now: float) -> None:
         process.deadline = now + ANSWER_SECONDS
-        self._actions.append(TellDrain(process.child))
+        self._actions.append(TellDrain(process.child, process.drain_seconds))
 
     def _leave_at_once(self, process: Process, event: Spawned, now: float) -> None:
         """It came when it was not wanted any more."""
@@ -178,7 +181,10 @@ class ProgramBase:
     def _give_time_to_leave(self, process: Process, now: float) -> None:
         process.step = Step.STOPPING
         process.answered = True
-        process.deadline = now + process.settings.shutdown_timeout + STOP_MARGIN
+        seconds = process.drain_seconds
+        if seconds is None:
+            seconds = process.settings.shutdown_timeout
+        process.deadline = now + seconds + STOP_MARGIN
 
     def _died(self, process: Process, event: Exited, cause: str, now: float, *, asked: bool) -> None:
         uptime = now - process.there_since if process.pid is not None else 0.0

@@ -61,10 +61,15 @@ class Restart:
 
 @dataclass(frozen=True, slots=True)
 class Replace:
-    """It shall run this code, with these settings; the old process leaves once the new one receives."""
+    """It shall run this code, with these settings; the old process leaves once the new one receives.
+
+    `kill_after`: seconds that the old process may drain then, and those before it no longer. None: each as
+    long as its shutdown timeout.
+    """
 
     code: int
     settings: ProgramSettings
+    kill_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,9 +196,10 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class TellDrain:
-    """Say over its socket that it is to leave."""
+    """Say over its socket that it is to leave, and within how many seconds; None: its shutdown timeout."""
 
     child: int
+    within: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

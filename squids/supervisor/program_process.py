@@ -37,7 +37,11 @@ class Step(Enum):
 
 @dataclass(eq=False, slots=True)
 class Process:
-    """One process. `fault`: why it is killed, if that is its own fault."""
+    """One process. `fault`: why it is killed, if that is its own fault.
+
+    `drain_seconds`: how long its tasks may take when it leaves. `alone`: when it takes over, whatever leaves
+    already is hurried, and the one before it has so many seconds.
+    """
 
     child: int
     settings: ProgramSettings
@@ -49,6 +53,8 @@ class Process:
     deadline: float | None = None
     fault: str | None = None
     answered: bool = False
+    drain_seconds: float | None = None
+    alone: float | None = None
 
 
 def is_there(process: Process, event: Spawned, now: float) -> None:

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 
 from squids.supervisor import program_events as ev
+from squids.supervisor.changes import failure_in_short
 from squids.supervisor.difference import Difference, difference
 from squids.supervisor.program import Program
 from squids.supervisor.program_events import State, Wanted
@@ -71,6 +72,35 @@ class Rollout:
         task.add_done_callback(self._tasks.discard)
         return answers
 
+    # Reload of code.
+
+    async def take_new_code(self, ground: Ground, kill_after: float | None) -> Failure | None:
+        """Import what is on disk now; where that succeeds, have the programs of this ground run it.
+
+        They go on as they are until the new processes receive. Cancelled: the import is given up.
+        """
+        supervisor = self._supervisor
+        programs = [program for program in supervisor.programs.values() if program.settings.ground == ground]
+        code = supervisor.zygotes.new(ground, on_trial=True)
+        chosen = [(program, program.settings, code) for program in programs]
+        supervisor.held_codes |= {code.number}
+        try:
+            failures = await self._import({ground: code}, chosen, None)
+            failure = failures.get(code.number)
+            if failure is not None:
+                supervisor.stale[ground] = failure_in_short(failure.text, ground.directory)
+                return failure
+            supervisor.stale.pop(ground, None)
+            for program in programs:
+                # It may have been reloaded meanwhile.
+                if program.settings.ground == ground and program.settings.name in supervisor.programs:
+                    seconds = program.settings.shutdown_timeout if kill_after is None else kill_after
+                    supervisor.feed(program, ev.Replace(code.number, program.settings, seconds))
+        finally:
+            supervisor.held_codes -= {code.number}
+            supervisor.release_codes()
+        return None
+
     # Restart.
 
     async def restart(
@@ -102,7 +132,7 @@ class Rollout:
                 continue
             if settings.ground not in codes:
                 known = None if fresh else supervisor.zygotes.newest(settings.ground)
-                codes[settings.ground] = known or supervisor.zygotes.new(settings.ground)
+                codes[settings.ground] = known or supervisor.zygotes.new(settings.ground, on_trial=True)
             chosen.append((program, settings, codes[settings.ground]))
         held = frozenset(code.number for code in codes.values())
         supervisor.held_codes |= held
@@ -115,6 +145,7 @@ class Rollout:
                     continue
                 event = ev.Replace if rolling else ev.Restart
                 supervisor.feed(program, event(code.number, settings))
+                supervisor.stale.pop(settings.ground, None)
                 going.append((program, code.number))
         finally:
             supervisor.held_codes -= held

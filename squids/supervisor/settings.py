@@ -134,13 +134,39 @@ class SupervisorSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ReloadSettings:
+    """Whether changed code replaces code that runs.
+
+    `paths` are absolute: files and directories that are watched besides. `include`, `exclude`: globs. `delay`:
+    seconds of quiet before it acts. `kill_after`: seconds that old code may go on; None: the shutdown timeout.
+    """
+
+    enabled: bool = False
+    paths: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    delay: float = 0.1
+    kill_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
-    """A whole file. `files` are all that were read, absolute: the first is the file itself."""
+    """A whole file. `files` are all that were read, absolute: the first is the file itself.
+
+    `directories`: where further files would count, if they came.
+    """
 
     supervisor: SupervisorSettings
     programs: tuple[ProgramSettings, ...]
     files: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    reload: ReloadSettings = field(default_factory=ReloadSettings)
+    directories: tuple[str, ...] = ()
+
+    @property
+    def grounds(self) -> tuple[Ground, ...]:
+        """Each app to import, once."""
+        return tuple(dict.fromkeys(program.ground for program in self.programs))
 
     def program(self, name: str) -> ProgramSettings | None:
         return next((program for program in self.programs if program.name == name), None)

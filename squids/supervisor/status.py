@@ -88,6 +88,7 @@ def _status(
         "last_exit": _last_exit(supervisor.history.last_unasked(settings.name)),
         "replacement": _replacement(program),
         "leaving": [process.pid for process in program.leaving.values() if process.pid is not None],
+        "stale": supervisor.stale.get(settings.ground),
         "code": _code(code, stale),
     }
 

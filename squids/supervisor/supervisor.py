@@ -25,7 +25,7 @@ from squids.supervisor.lines import Line
 from squids.supervisor.output import Output
 from squids.supervisor.program import Program
 from squids.supervisor.relay import Relay
-from squids.supervisor.settings import ProgramSettings, Settings
+from squids.supervisor.settings import Ground, ProgramSettings, Settings
 from squids.supervisor.waiters import Waiters
 from squids.supervisor.zygotes import Code, Zygotes
 
@@ -52,6 +52,8 @@ class Supervisor:
         self.started_at = time.time()
         self.stopping = False
         self.verdict: str | None = None
+        self.stale: dict[Ground, str] = {}
+        """Of apps whose code on disk cannot be imported, so that older code goes on: why."""
         self.zygotes = Zygotes(
             on_report=lambda code, frame: self.children.on_report(code, frame),
             on_output=self._on_output,
@@ -65,7 +67,7 @@ class Supervisor:
             tell=self._tell_program,
             say=self.say,
             happened=self.happened,
-            on_gone=self._release,
+            on_gone=self.release_codes,
             soft_nofile=soft_nofile,
         )
         self._numbers = itertools.count(1)
@@ -107,9 +109,11 @@ class Supervisor:
 
     def remove(self, name: str) -> None:
         """A program that is down and not in the file any more."""
-        del self.programs[name]
+        ground = self.programs.pop(name).settings.ground
+        if all(program.settings.ground != ground for program in self.programs.values()):
+            self.stale.pop(ground, None)
         self.history.forget(name)
-        self._release()
+        self.release_codes()
         self.changed()
 
     def shut_down(self, reason: str) -> None:
@@ -142,7 +146,7 @@ class Supervisor:
             self._carry_out(program, action)
         self._set_timer()
         if any(isinstance(action, ev.Changed | ev.Died | ev.HandOver) for action in actions):
-            self._release()
+            self.release_codes()
             self.changed()
             self._judge()
 
@@ -153,8 +157,8 @@ class Supervisor:
                 self.children.want(child, self.zygotes.codes[code], settings)
             case ev.Cancel(child):
                 self.children.cancel(child)
-            case ev.TellDrain(child):
-                self.children.told(child, Consumer.tell_drain)
+            case ev.TellDrain(child, within):
+                self.children.told(child, lambda consumer: consumer.tell_drain(within))
             case ev.TellPause(child, on):
                 self.children.told(child, lambda consumer: consumer.tell_pause(on))
             case ev.Terminate(child):
@@ -258,7 +262,8 @@ class Supervisor:
             if program.settings.ground == code.ground
         ]
 
-    def _release(self) -> None:
+    def release_codes(self) -> None:
+        """Close the fork servers whose code nobody runs, or will run."""
         used = {program.code for program in self.programs.values()}
         used |= {process.code for program in self.programs.values() for process in program.processes()}
         used |= {consumer.code.number for consumer in self.children.all.values()}

@@ -21,6 +21,7 @@ from typing import Any
 from squids.backoff import exponential
 from squids.process.protocol import FromZygote, Output, Preloaded, PreloadFailed
 from squids.process.zygote_handle import ZygoteHandle
+from squids.supervisor.changes import failure_in_short
 from squids.supervisor.settings import Ground
 
 SHARED_ENTRY = "squids.pool.preload:load_shared"
@@ -66,6 +67,8 @@ class Code:
     state: CodeState = CodeState.NEW
     handle: ZygoteHandle | None = None
     shares: bool = True
+    on_trial: bool = False
+    """It is imported once to see whether it can be; then it starts as it is."""
     unforkable: str = ""
     imported_at: float | None = None
     files: Sequence[Sequence[Any]] = ()
@@ -118,9 +121,15 @@ class Zygotes:
         self.codes: dict[int, Code] = {}
         self._dying: list[ZygoteHandle] = []
 
-    def new(self, ground: Ground) -> Code:
-        """A new import of this ground. It begins when it is first waited for."""
-        code = Code(self._next, ground, shares=ground.preload)
+    write_bytecode = True
+    """Whether apps leave caches of what they import."""
+
+    def new(self, ground: Ground, *, on_trial: bool = False) -> Code:
+        """A new import of this ground. It begins when it is first waited for.
+
+        `on_trial`: import it once even where each process of it is a fresh interpreter.
+        """
+        code = Code(self._next, ground, shares=ground.preload, on_trial=on_trial and not ground.preload)
         self._next += 1
         self.codes[code.number] = code
         return code
@@ -200,7 +209,9 @@ class Zygotes:
             "directory": ground.directory,
             "log_level": self._log_level(),
             "consumers": self._consumers_of(code),
+            "write_bytecode": self.write_bytecode,
         }
+        shared = code.shares or code.on_trial
         try:
             read, write = os.pipe()
         except OSError as error:
@@ -208,10 +219,10 @@ class Zygotes:
             return
         try:
             code.handle = ZygoteHandle.start(
-                SHARED_ENTRY if code.shares else FRESH_ENTRY,
+                SHARED_ENTRY if shared else FRESH_ENTRY,
                 arguments,
                 f"squids: {code.title}",
-                preload=code.shares,
+                preload=shared,
                 python=ground.python,
                 output=write,
                 cwd=ground.directory,
@@ -273,7 +284,9 @@ class Zygotes:
                 "each process of its queues starts in a fresh interpreter instead",
             )
             code.unforkable = frame.unforkable
-            code.shares = False
+        if frame.unforkable or code.on_trial:
+            code.shares = code.on_trial = False
+            _take_facts(code, frame)
             self._drop(code)
             self._start(code, timeout=30.0)
             return
@@ -281,9 +294,7 @@ class Zygotes:
             code.timer.cancel()
         code.state = CodeState.READY
         code.ready_since = time.monotonic()
-        code.imported_at = frame.facts.get("imported_at")
-        code.files = frame.facts.get("files", ())
-        code.tasks = frame.facts.get("tasks", {})
+        _take_facts(code, frame)
         self._on_news(code, "imported", f"{code.ground.app} was imported" if code.shares else "")
         self._answer(code, None)
 
@@ -297,7 +308,11 @@ class Zygotes:
         code.state = CodeState.FAILED
         self._drop(code)
         code.failure = Failure(text, None if hopeless else self._next_try(code))
-        named = text if code.ground.app in text.partition("\n")[0] else f"{code.ground.app}: {text}"
+        first = text.partition("\n")[0]
+        named = text if code.ground.app in first else f"{code.ground.app}: {text}"
+        if text.startswith((" ", "Traceback")):
+            short = failure_in_short(text, code.ground.directory)
+            named = f"importing {code.ground.app} failed: {short}\n{text}"
         self._on_news(code, "import_failed", named)
         self._answer(code, code.failure)
 
@@ -359,6 +374,14 @@ class Zygotes:
         waiting, code.waiting = code.waiting, []
         for call in waiting:
             call(failure)
+
+
+def _take_facts(code: Code, frame: Preloaded) -> None:
+    """Those that only fork were told nothing: what was known before stays."""
+    if frame.facts:
+        code.imported_at = frame.facts["imported_at"]
+        code.files = frame.facts["files"]
+        code.tasks = frame.facts["tasks"]
 
 
 def environment_of(ground: Ground) -> dict[str, str]:

@@ -1,20 +1,24 @@
-"""What `check` runs in a fresh interpreter for each app: imports it, and says what it found.
+"""What commands have done in a fresh interpreter for each app: it is imported, and asked about itself.
 
-With `aws` it also asks SQS about the queues, with the app's own configuration. It changes nothing there:
+`check` with `aws` also asks SQS about the queues, with the app's own configuration. It changes nothing there:
 that a call is allowed shows in that SQS refuses it for another reason than access.
 """
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from squids.errors import ConfigurationError, SquidsError
+from squids.execute import find
 from squids.pool.preload import load
 from squids.queues import QueueRef
 from squids.sqs import TroubleKind, classify
+from squids.wire import Call
 
 LEAST_RECEIVES = 3
 """A redrive policy that gives up sooner sends messages away that a restart or two met."""
@@ -25,18 +29,74 @@ def main(argv: list[str]) -> None:
     spec = json.loads(argv[1])
     answer: dict[str, Any] = {}
     try:
-        app = load({"app": spec["app"], "directory": os.getcwd()})
-        tasks: dict[str, list[str]] = {}
-        for name, task in app.tasks.items():
-            tasks.setdefault(QueueRef.parse(task.queue).name, []).append(name)
-        answer["tasks"] = tasks
-        if spec["aws"]:
-            answer["queues"] = {queue: queue_troubles(app, queue) for queue in spec["queues"]}
+        app = load({"app": spec["app"], "directory": os.getcwd(), "write_bytecode": False})
+        answer = DO[spec["do"]](app, spec)
     except SquidsError as error:
         answer["error"] = str(error)
         answer["hopeless"] = isinstance(error, ConfigurationError)
     print(f"\n{spec['mark']}{json.dumps(answer)}", flush=True)
     os._exit(0)  # Whatever the app started.
+
+
+def check(app: Any, spec: dict[str, Any]) -> dict[str, Any]:
+    """The tasks of each queue; with `aws`, what is wrong with each queue."""
+    tasks: dict[str, list[str]] = {}
+    for name, task in app.tasks.items():
+        tasks.setdefault(QueueRef.parse(task.queue).name, []).append(name)
+    answer: dict[str, Any] = {"tasks": tasks}
+    if spec["aws"]:
+        answer["queues"] = {queue: queue_troubles(app, queue) for queue in spec["queues"]}
+    return answer
+
+
+def tasks(app: Any, spec: dict[str, Any]) -> dict[str, Any]:
+    """Each task: name, queue, signature, the first line of its doc, and where it is."""
+    return {"tasks": [_described(task) for task in app.tasks.values()]}
+
+
+def _described(task: Any) -> dict[str, Any]:
+    function = inspect.unwrap(task.target)
+    doc = inspect.getdoc(function) or ""
+    code = getattr(function, "__code__", None)
+    place = "" if code is None else f"{os.path.relpath(code.co_filename)}:{code.co_firstlineno}"
+    return {
+        "name": task.name,
+        "queue": QueueRef.parse(task.queue).name,
+        "signature": str(task.signature),
+        "doc": doc.partition("\n")[0],
+        "place": place,
+    }
+
+
+def send(app: Any, spec: dict[str, Any]) -> dict[str, Any]:
+    """Send one call."""
+    name = spec["task"]
+    if name not in app.tasks:
+        ends = [full for full in app.tasks if full.endswith(f".{name}")]
+        if len(ends) > 1:
+            return {"refused": f"several tasks end in {name}: {', '.join(ends)}"}
+        name = ends[0] if ends else name
+    task = find(Call(name), app.tasks)
+    try:
+        response = task.send_job(
+            args=spec["args"], kwargs=spec["kwargs"], options=spec["options"], queue=spec["queue"]
+        )
+    except TypeError as error:
+        return {"refused": f"{error}; its signature is {task.name}{task.signature}"}
+    except ConfigurationError:
+        raise
+    except Exception as error:
+        trouble = classify(error)
+        return {"refused": f"SQS: {trouble.text}" if trouble.text else str(error)}
+    queue = QueueRef.parse(spec["queue"] or task.queue).name
+    return {"message_id": response["MessageId"], "queue": queue, "task": task.name}
+
+
+DO: dict[str, Callable[[Any, dict[str, Any]], dict[str, Any]]] = {
+    "check": check,
+    "tasks": tasks,
+    "send": send,
+}
 
 
 def queue_troubles(app: Any, queue: str) -> list[str]:

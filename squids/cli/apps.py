@@ -1,0 +1,60 @@
+"""Asks a file's apps about themselves. Each is imported in a process of its own, as its queues run it."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+from typing import Any
+
+from squids.process.interpreter import interpreter_of
+from squids.supervisor.config import read
+from squids.supervisor.settings import Ground, Settings
+from squids.supervisor.zygotes import environment_of, groups_of
+
+
+def read_or_tell(config: str) -> Settings | None:
+    """The file's settings; None if it is wrong, which is told then."""
+    settings = read(config, os.environ)
+    if not isinstance(settings, list):
+        return settings
+    for problem in settings:
+        print(problem, file=sys.stderr)
+    noun = "mistake" if len(settings) == 1 else "mistakes"
+    print(f"{config}: {len(settings)} {noun}", file=sys.stderr)
+    return None
+
+
+def ask_app(
+    ground: Ground, what: dict[str, Any], timeout: float, environment: dict[str, str] | None = None
+) -> dict[str, Any]:
+    """What `app_child` answers; `error` says why it did not. `environment` is laid over the ground's."""
+    mark = secrets.token_hex(8)
+    spec = {"app": ground.app, "mark": mark, **what}
+    try:
+        done = subprocess.run(
+            interpreter_of("squids.cli.app_child", spec, ground.python),
+            cwd=ground.directory,
+            env={**environment_of(ground), **(environment or {})},
+            user=ground.user,
+            group=ground.group,
+            extra_groups=None if ground.user is None else groups_of(ground),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return {"error": f"its import took over {timeout:g} s"}
+    except OSError as error:
+        return {"error": f"cannot start {error.filename or ground.python}: {error.strerror}"}
+    for line in done.stdout.splitlines():
+        if line.startswith(mark):
+            answer: dict[str, Any] = json.loads(line.removeprefix(mark))
+            return answer
+    said = (done.stderr or done.stdout).strip()
+    return {"error": f"importing it ended the process with {done.returncode}:\n{said}"}

@@ -1,0 +1,151 @@
+"""An embedded SQS of a command: started with it, kept running, and its queues made."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Coroutine
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from squids.exit_codes import ExitCode
+from squids.supervisor.settings import Settings
+
+if TYPE_CHECKING:
+    from squids.supervisor.history import Happening
+    from squids.supervisor.supervisor import Supervisor
+    from squids.testing.local_sqs import LocalSQS
+
+
+def start(port: int, program: str) -> LocalSQS | None:
+    """Start one, and have this process and its children speak to nothing else. None: why not was printed."""
+    from squids.testing.local_sqs import LocalSQS, LocalSQSFailed
+
+    try:
+        server = LocalSQS.start(port)
+    except LocalSQSFailed as error:
+        print(f"{program}: {error}", file=sys.stderr)
+        return None
+    server.use_here()
+    return server
+
+
+def tell(server: LocalSQS) -> None:
+    """What to paste into another terminal."""
+    print(
+        f"local SQS at {server.url}. For another terminal:\n  {server.export_line}",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+def only_local(settings: Settings) -> Settings:
+    """The file's own AWS variables would lead elsewhere: they do not count."""
+    programs, warnings = [], []
+    for program in settings.programs:
+        kept = tuple(pair for pair in program.ground.environment if not pair[0].startswith("AWS_"))
+        left_out = sorted({pair[0] for pair in program.ground.environment} - {pair[0] for pair in kept})
+        if left_out:
+            warnings.append(f"{program.name}: {', '.join(left_out)} of the file do not count with --local")
+        programs.append(replace(program, ground=replace(program.ground, environment=kept)))
+    return replace(settings, programs=tuple(programs), warnings=(*settings.warnings, *warnings))
+
+
+class Keeper:
+    """Makes the queues of a supervisor's settings, of later ones too; starts a server that died anew."""
+
+    def __init__(self, server: LocalSQS, supervisor: Supervisor) -> None:
+        self._server = server
+        self._supervisor = supervisor
+        self._loop = asyncio.get_running_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._lock = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Before the programs start."""
+        self._watch()
+        await self._make_queues()
+        self._supervisor.watchers.add(self._on_happening)
+
+    def _on_happening(self, happening: Happening) -> None:
+        if happening.event == "reload":
+            self._do(self._make_queues())
+
+    def close(self) -> None:
+        """End the server."""
+        self._loop.remove_reader(self._pipe())
+        self._server.stop()
+
+    def _pipe(self) -> int:
+        assert self._server.process.stdout is not None
+        return self._server.process.stdout.fileno()
+
+    def _watch(self) -> None:
+        self._loop.add_reader(self._pipe(), self._ended)
+
+    def _ended(self) -> None:
+        """Its standard output ended, and so did it."""
+        self._loop.remove_reader(self._pipe())
+        text = "the local SQS died, and with it what was in its queues"
+        self._supervisor.say("ERROR", "local_sqs_died", text)
+        self._server.restart()  # Here: it ends with the thread that starts it.
+        self._do(self._return())
+
+    async def _return(self) -> None:
+        from squids.testing.local_sqs import LocalSQSFailed
+
+        try:
+            await asyncio.to_thread(self._server.wait)
+        except LocalSQSFailed as error:
+            self._supervisor.say("ERROR", "local_sqs_died", str(error))
+            return
+        self._watch()
+        await self._make_queues()
+        self._supervisor.say("INFO", "local_sqs", f"a new local SQS listens at {self._server.url}")
+
+    async def _make_queues(self) -> None:
+        from squids.testing.local_sqs import LocalSQSFailed
+
+        async with self._lock:
+            queues = [program.queue for program in self._supervisor.settings.programs]
+            try:
+                await asyncio.to_thread(self._server.create, queues)
+            except LocalSQSFailed as error:
+                self._supervisor.say("ERROR", "local_sqs_died", str(error))
+
+    def _do(self, what: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(what)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def run_alone(config: str | None, port: int) -> int:
+    """`squids-supervisor local`: an embedded SQS with the file's queues, until it is stopped."""
+    import signal
+
+    from squids.supervisor.config import read
+
+    queues: list[str] = []
+    if config is not None:
+        settings = read(config, os.environ)
+        if isinstance(settings, list):
+            for problem in settings:
+                print(problem, file=sys.stderr)
+            return ExitCode.CONFIG
+        queues = [program.queue for program in settings.programs]
+    server = start(port, "squids-supervisor")
+    if server is None:
+        return ExitCode.FAILURE
+    server.create(queues)
+    tell(server)
+    if queues:
+        print(f"queues: {', '.join(dict.fromkeys(queues))}", file=sys.stderr, flush=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        server.process.wait()
+    except KeyboardInterrupt:
+        server.stop()
+        return ExitCode.OK
+    print("squids-supervisor: the local SQS died", file=sys.stderr)
+    return ExitCode.FAILURE

@@ -1,0 +1,183 @@
+"""`squids-supervisor send`: one call of a task, by its name, from the command line.
+
+Where the supervisor of the file has an embedded SQS, the call goes there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import queue
+import re
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from squids.cli import client
+from squids.cli.apps import ask_app, read_or_tell
+from squids.exit_codes import ExitCode
+from squids.supervisor.control_protocol import FAILED, OK, TIMED_OUT, UNREACHABLE, USAGE, read_holder
+from squids.supervisor.settings import Ground, Settings
+
+ENDS = {"job_done": OK, "task_failed": FAILED, "bad_message": FAILED, "worker_died": FAILED}
+"""The log's actions with which a run of a message ends."""
+
+ASK_SECONDS = 60.0
+
+
+class Refused(Exception):
+    """It cannot be sent, for this reason."""
+
+    def __init__(self, text: str, code: int = FAILED) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+def send(config: str, arguments: argparse.Namespace) -> int:
+    """Send it, and with `--wait` show the log until it was run; the exit code."""
+    settings = read_or_tell(config)
+    if settings is None:
+        return ExitCode.CONFIG
+    try:
+        what = {
+            "do": "send",
+            "task": arguments.task,
+            "kwargs": _json(arguments.kwargs, dict, "the arguments by name", '{"to": "ada@example.com"}'),
+            "args": _json(arguments.args, list, "--args", '["ada@example.com"]'),
+            "options": _json(arguments.options, dict, "--options", '{"DelaySeconds": 5}'),
+            "queue": arguments.queue,
+        }
+        holder = read_holder(config)
+        environment = holder.get("environment") if _lives(config, holder) else None
+        ground, name, its_queue = _find(settings, arguments.task, environment)
+        what["task"] = name
+        if arguments.wait:
+            return _send_and_wait(
+                config, ground, what, environment, arguments.queue or its_queue, arguments.timeout
+            )
+        sent = _sent(ask_app(ground, what, ASK_SECONDS, environment))
+        print(f"sent {sent['task']} to {sent['queue']}: message {sent['message_id']}")
+        return OK
+    except Refused as error:
+        print(f"squids-supervisor: {error}", file=sys.stderr)
+        return error.code
+
+
+def _json(text: str | None, kind: type, what: str, example: str) -> Any:
+    if text is None:
+        return kind()
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise Refused(f"{what} is not JSON: {error}; write it like '{example}'", USAGE) from None
+    if not isinstance(value, kind):
+        noun = "an object" if kind is dict else "an array"
+        raise Refused(f"{what} is to be {noun} of JSON, like '{example}'", USAGE)
+    return value
+
+
+def _lives(config: str, holder: dict[str, Any]) -> bool:
+    if not holder.get("environment"):
+        return False
+    try:
+        return any(answer["type"] == "text" for answer in client.ask(config, "pid", []))
+    except client.Unreachable:
+        return False
+
+
+def _find(settings: Settings, name: str, environment: dict[str, str] | None) -> tuple[Ground, str, str]:
+    """The app that has the task, its whole name, and its queue."""
+    known: dict[str, tuple[Ground, str]] = {}
+    errors = []
+    for ground in settings.grounds:
+        answer = ask_app(ground, {"do": "tasks"}, ASK_SECONDS, environment)
+        if "error" in answer:
+            errors.append(f"{ground.app}: {answer['error']}")
+        for task in answer.get("tasks", ()):
+            known.setdefault(task["name"], (ground, task["queue"]))
+    found = [full for full in known if full == name] or [full for full in known if full.endswith(f".{name}")]
+    if len(found) == 1:
+        ground, its_queue = known[found[0]]
+        return ground, found[0], its_queue
+    if found:
+        raise Refused(f"several tasks end in {name}: {', '.join(found)}")
+    if errors:
+        raise Refused("\n".join(errors))
+    import difflib
+
+    near = difflib.get_close_matches(name, known, 1, 0.5)
+    hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known) or 'none'}"
+    raise Refused(f"there is no task {name}; {hint}")
+
+
+def _sent(answer: dict[str, Any]) -> dict[str, Any]:
+    if "error" in answer or "refused" in answer:
+        raise Refused(answer.get("refused") or answer["error"])
+    return answer
+
+
+def _send_and_wait(
+    config: str,
+    ground: Ground,
+    what: dict[str, Any],
+    environment: dict[str, str] | None,
+    its_queue: str,
+    timeout: float | None,
+) -> int:
+    deadline = None if timeout is None else time.monotonic() + timeout
+    answers = _Answers(client.ask(config, "follow", [its_queue.rpartition("/")[2].rpartition(":")[2]]))
+    first = answers.next(ASK_SECONDS)
+    if first is None or first["type"] != "text":
+        raise Refused(f"nothing was sent, since {_why_not(first)}", UNREACHABLE)
+    sent = _sent(ask_app(ground, what, ASK_SECONDS, environment))
+    print(f"sent {sent['task']} to {sent['queue']}: message {sent['message_id']}", flush=True)
+    started = False
+    while True:
+        answer = answers.next(None if deadline is None else max(0.0, deadline - time.monotonic()))
+        if answer is None:
+            raise Refused(f"was not run within {timeout:g} s; the message stays in its queue", TIMED_OUT)
+        if answer["type"] != "line":
+            raise Refused(_why_not(answer), UNREACHABLE)
+        text = answer["text"]
+        is_its_own = sent["message_id"] in text
+        started = started or is_its_own
+        if started:
+            print(text, flush=True)
+        if is_its_own:
+            ended = re.search(r"\baction=(\w+)", text) or re.search(r'"action": ?"(\w+)"', text)
+            if ended is not None and ended[1] in ENDS:
+                answers.drain()
+                return ENDS[ended[1]]
+
+
+def _why_not(answer: dict[str, Any] | None) -> str:
+    return str((answer or {}).get("error") or "the supervisor does not answer")
+
+
+class _Answers:
+    """What comes over the socket, read in a thread, so that waiting for it may have an end."""
+
+    def __init__(self, answers: Iterator[dict[str, Any]]) -> None:
+        self._queue: queue.Queue[dict[str, Any]] = queue.Queue()
+        threading.Thread(target=self._read, args=(answers,), daemon=True).start()
+
+    def _read(self, answers: Iterator[dict[str, Any]]) -> None:
+        try:
+            for answer in answers:
+                self._queue.put(answer)
+        except client.Unreachable as error:
+            self._queue.put({"type": "end", "error": str(error)})
+
+    def next(self, seconds: float | None) -> dict[str, Any] | None:
+        """The next one; None if none comes in time."""
+        try:
+            return self._queue.get(timeout=seconds)
+        except queue.Empty:
+            return None
+
+    def drain(self) -> None:
+        """Print what the worker printed: it may come a moment after the consumer's word."""
+        while (answer := self.next(0.2)) is not None and answer["type"] == "line":
+            print(answer["text"], flush=True)

@@ -1,0 +1,49 @@
+"""`squids-supervisor tasks`: what there is to be sent."""
+
+from __future__ import annotations
+
+import json
+import sys
+import textwrap
+from typing import Any
+
+from squids.cli.apps import ask_app, read_or_tell
+from squids.cli.render import width
+from squids.exit_codes import ExitCode
+
+
+def show_tasks(config: str, *, as_json: bool) -> int:
+    """Print every app's tasks; the exit code."""
+    settings = read_or_tell(config)
+    if settings is None:
+        return ExitCode.CONFIG
+    code = ExitCode.OK
+    told: set[tuple[str, str]] = set()
+    for ground in settings.grounds:
+        if (ground.app, ground.directory) in told:
+            continue  # The same app in another environment.
+        told.add((ground.app, ground.directory))
+        timeout = max(program.start_timeout for program in settings.programs if program.ground == ground)
+        answer = ask_app(ground, {"do": "tasks"}, timeout)
+        if "error" in answer:
+            print(f"{ground.app}: {answer['error']}", file=sys.stderr)
+            code = ExitCode.CONFIG
+        elif as_json:
+            for task in answer["tasks"]:
+                print(json.dumps({"app": ground.app, **task}))
+        else:
+            print(_text(ground.app, answer["tasks"]))
+    return code
+
+
+def _text(app: str, tasks: list[dict[str, Any]]) -> str:
+    columns = min(width(), 200)
+    lines = [f"{app}: {len(tasks)} {'task' if len(tasks) == 1 else 'tasks'}"]
+    for task in tasks:
+        call = f"{task['name']}{task['signature']}"
+        lines += textwrap.wrap(call, columns - 2, initial_indent="  ", subsequent_indent="      ")
+        about = f"queue {task['queue']}, {task['place']}"
+        if task["doc"]:
+            about += f": {task['doc']}"
+        lines += textwrap.wrap(about, columns - 2, initial_indent="    ", subsequent_indent="    ")
+    return "\n".join(lines)

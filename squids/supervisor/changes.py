@@ -1,0 +1,145 @@
+"""Decides what changed files mean: which of them count, when they are all there, and whom they concern. Pure.
+
+A file that is known to be imported concerns who imports it. Of any other nothing is known (it is imported
+lazily, or new), so it concerns each app in whose directory it lies. Whose last import failed is concerned by
+every change: nobody knows what it would have imported.
+
+Paths are absolute, with symbolic links resolved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from squids.supervisor.settings import Ground
+
+NEVER = frozenset(
+    (
+        "__pycache__",
+        "node_modules",
+        "site-packages",
+        "dist-packages",
+        "venv",
+        "env",
+    )
+)
+"""Directories whose files are nobody's own code. Those with a dot in front of their name are not, either."""
+
+LONGEST = 20
+"""How many times `delay` changes may go on before they are acted on all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sieve:
+    """Which files count. `include` and `exclude` are globs: with a slash in it of the path below `roots`,
+    else of a name. `files` count always."""
+
+    roots: tuple[str, ...]
+    files: frozenset[str] = frozenset()
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+    def passes(self, path: str) -> bool:
+        """Whether a change of this file is one of code."""
+        if path in self.roots:
+            return True
+        below = self._below(path)
+        *directories, name = (below or path.lstrip("/")).split("/")
+        if any(_matches(glob, below or path, (*directories, name)) for glob in self.exclude):
+            return False
+        if path in self.files:
+            return True
+        if below is None or any(part in NEVER or part.startswith(".") for part in directories):
+            return False
+        if name.endswith(".py") and not name.startswith("."):
+            return True
+        return any(_matches(glob, below, (name,)) for glob in self.include)
+
+    def _below(self, path: str) -> str | None:
+        found = [path[len(root) + 1 :] for root in self.roots if path.startswith(root + "/")]
+        return min(found, key=len, default=None)
+
+
+def _matches(glob: str, below: str, parts: Iterable[str]) -> bool:
+    if "/" in glob.rstrip("/"):
+        return fnmatchcase(below, glob.strip("/")) or fnmatchcase(below, f"{glob.strip('/')}/*")
+    return any(fnmatchcase(part, glob.rstrip("/")) for part in parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of one app. `imported`: its files; empty, if that is not known."""
+
+    ground: Ground
+    directory: str
+    imported: frozenset[str] = frozenset()
+    failed: bool = False
+
+
+def concerned(changed: Iterable[str], known: Iterable[Known]) -> list[Ground]:
+    """The apps that are to be imported anew, in the order in which they are given."""
+    known = list(known)
+    found: set[Ground] = set()
+    for path in changed:
+        importers = {one.ground for one in known if path in one.imported}
+        # Of one that was never imported nothing is known, wherever the file lies.
+        importers |= {one.ground for one in known if one.failed}
+        if not any(path in one.imported for one in known):
+            below = [one.ground for one in known if path == one.directory or _lies_in(path, one.directory)]
+            importers |= set(below or (one.ground for one in known))
+        found |= importers
+    return [one.ground for one in known if one.ground in found]
+
+
+def _lies_in(path: str, directory: str) -> bool:
+    return path.startswith(directory.rstrip("/") + "/")
+
+
+class Gathering:
+    """Changes come in heaps: many files at once, or one file in several steps.
+
+    A heap is whole when nothing was added to it for `delay` seconds; one that never ends is taken as it is.
+    """
+
+    def __init__(self) -> None:
+        self._files: set[str] = set()
+        self._first = 0.0
+        self._last = 0.0
+
+    def add(self, files: Iterable[str], now: float) -> None:
+        """These changed."""
+        if not self._files:
+            self._first = now
+        self._files.update(files)
+        self._last = now
+
+    def due(self, delay: float) -> float | None:
+        """When to take them; None if there are none."""
+        if not self._files:
+            return None
+        return min(self._last + delay, self._first + LONGEST * delay)
+
+    def take(self) -> set[str]:
+        """All of them; a new heap begins."""
+        files, self._files = self._files, set()
+        return files
+
+
+def failure_in_short(text: str, directory: str) -> str:
+    """`SyntaxError in shop/tasks.py:12`, of a traceback; the first line of what is none."""
+    lines = text.strip().splitlines()
+    place = ""
+    for line in lines:
+        words = line.strip()
+        if words.startswith('File "') and '", line ' in words:
+            file, _, rest = words.removeprefix('File "').partition('", line ')
+            number = rest.split(",")[0]
+            place = f"{file.removeprefix(directory.rstrip('/') + '/')}:{number}"
+    if not lines:
+        return "it cannot be imported"
+    if not place:
+        return lines[0]
+    error = next((line for line in reversed(lines) if line and not line[0].isspace()), lines[-1])
+    return f"{error.partition(':')[0]} in {place}"

@@ -1,0 +1,197 @@
+"""Development: changed code is run, a changed file is read. The shell of `watch`, `changes`, `rollout`.
+
+One import for each app that changed; a newer change gives up the import in progress and begins anew. What
+does not import changes nothing but `status`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from squids.supervisor.changes import Gathering, Known, Sieve, concerned, failure_in_short
+from squids.supervisor.history import Happening
+from squids.supervisor.rollout import Plan, Rollout
+from squids.supervisor.settings import Ground
+from squids.supervisor.supervisor import Supervisor
+from squids.supervisor.zygotes import CodeState
+
+if TYPE_CHECKING:
+    from squids.supervisor.watch import Watch
+
+OWN = os.path.realpath(os.path.dirname(os.path.dirname(__file__)))
+"""squids itself: new code of the supervisor needs another supervisor."""
+
+YAML = (".yaml", ".yml")
+
+
+class Reloader:
+    """Watches while the settings say so; they may change."""
+
+    def __init__(self, supervisor: Supervisor, rollout: Rollout) -> None:
+        self._supervisor = supervisor
+        self._rollout = rollout
+        self._loop = asyncio.get_running_loop()
+        self._watch: Watch | None = None
+        self._gathering = Gathering()
+        self._timer: asyncio.TimerHandle | None = None
+        self._imports: dict[Ground, asyncio.Task[None]] = {}
+        self._reading: asyncio.Task[None] | None = None
+        self._config_files: frozenset[str] = frozenset()
+        self._config_directories: frozenset[str] = frozenset()
+
+    def start(self) -> None:
+        """Before the supervisor starts: what changes while the apps are imported counts, too."""
+        self._supervisor.watchers.add(self._on_happening)
+        self.refresh()
+
+    def close(self) -> None:
+        """Watch no more."""
+        self._supervisor.watchers.discard(self._on_happening)
+        if self._watch is not None:
+            self._watch.close()
+        for task in [*self._imports.values(), *([self._reading] if self._reading else [])]:
+            task.cancel()
+
+    def refresh(self) -> None:
+        """Watch what is to be watched now."""
+        settings = self._supervisor.settings
+        self._supervisor.zygotes.write_bytecode = not settings.reload.enabled
+        if not settings.reload.enabled:
+            if self._watch is not None:
+                self._watch.close()
+            return
+        if self._watch is None:
+            from squids.supervisor.watch import Watch  # Not before it is needed: most never do.
+
+            self._watch = Watch(self._on_change, self._on_trouble)
+        files = {os.path.realpath(path) for path in settings.files}
+        self._config_files = frozenset(files)
+        self._config_directories = frozenset(
+            os.path.realpath(path) for path in (*settings.directories, *map(os.path.dirname, settings.files))
+        )
+        directories = {ground.directory for ground in settings.grounds}
+        paths = {path for path in settings.reload.paths if os.path.isdir(path)}
+        trees = directories | paths
+        single = {path for path in settings.reload.paths if path not in paths}
+        imported = {path for files in self._imported().values() for path in files}
+        roots = tuple(os.path.realpath(path) for path in trees)
+        outside = {path for path in imported if not path.startswith(tuple(f"{root}/" for root in roots))}
+        self._watch.use(
+            trees,
+            {os.path.dirname(path) for path in outside | single} | set(self._config_directories),
+            _sieve(roots, files | imported | single, settings.reload.include, settings.reload.exclude),
+        )
+
+    def _imported(self) -> dict[Ground, frozenset[str]]:
+        """What each app was seen to import, of its newest code that imports; less what is installed."""
+        found: dict[Ground, frozenset[str]] = {}
+        for code in self._supervisor.zygotes.codes.values():
+            if code.files:
+                found[code.ground] = frozenset(_own_files(path for path, *_ in code.files))
+        return found
+
+    # What happens.
+
+    def _on_happening(self, happening: Happening) -> None:
+        if happening.event in ("imported", "not_forkable", "reload", "rolled_out"):
+            self._loop.call_soon(self.refresh)
+
+    def _on_trouble(self, text: str) -> None:
+        self._supervisor.say("WARNING", "watch_trouble", text)
+
+    def _on_change(self, files: set[str]) -> None:
+        if self._supervisor.settings.reload.enabled and not self._supervisor.stopping:
+            self._gathering.add(files, time.monotonic())
+            self._set_timer()
+
+    def _set_timer(self) -> None:
+        due = self._gathering.due(self._supervisor.settings.reload.delay)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if due is None else self._loop.call_at(due, self._act)
+
+    def _act(self) -> None:
+        files = self._gathering.take()
+        config = {path for path in files if self._is_config(path)}
+        if config:
+            self._read_config()
+        imported, zygotes = self._imported(), self._supervisor.zygotes
+        known = []
+        for ground in self._supervisor.settings.grounds:
+            newest = zygotes.newest(ground)
+            failed = ground in self._supervisor.stale or (
+                newest is not None and newest.state is CodeState.FAILED
+            )
+            directory = os.path.realpath(ground.directory)
+            known.append(Known(ground, directory, imported.get(ground, frozenset()), failed))
+        changed = files - config
+        if changed:
+            for ground in concerned(changed, known):
+                self._import(ground, changed)
+
+    def _is_config(self, path: str) -> bool:
+        if path in self._config_files:
+            return True
+        return path.endswith(YAML) and os.path.dirname(path) in self._config_directories
+
+    def _import(self, ground: Ground, changed: set[str]) -> None:
+        running = self._imports.get(ground)
+        if running is not None:
+            running.cancel()
+        text = f"{_named(changed, ground.directory)} changed: importing {ground.app} anew"
+        self._supervisor.say("INFO", "code_changed", text)
+        task = asyncio.ensure_future(self._take_new_code(ground))
+        self._imports[ground] = task
+        task.add_done_callback(lambda task: self._over(ground, task))
+
+    async def _take_new_code(self, ground: Ground) -> None:
+        failure = await self._rollout.take_new_code(ground, self._supervisor.settings.reload.kill_after)
+        if failure is not None:
+            short = failure_in_short(failure.text, ground.directory)
+            text = f"{short}: what runs goes on with the code that it has"
+            self._supervisor.say("WARNING", "stale", text)
+        self.refresh()
+
+    def _over(self, ground: Ground, task: asyncio.Task[None]) -> None:
+        if self._imports.get(ground) is task:
+            del self._imports[ground]
+
+    def _read_config(self) -> None:
+        """Once at a time; what changes meanwhile is read after it."""
+        before = self._reading
+
+        async def read() -> None:
+            if before is not None:
+                await asyncio.wait([before])
+            plan = await self._rollout.plan()
+            if isinstance(plan, Plan) and not self._supervisor.stopping and not plan.changes.empty:
+                self._rollout.begin(self._rollout.apply(plan, timeout=None))
+            elif isinstance(plan, Plan):
+                self._supervisor.settings = plan.settings
+            self.refresh()
+
+        self._reading = asyncio.ensure_future(read())
+
+
+def _sieve(
+    roots: tuple[str, ...], files: set[str], include: tuple[str, ...], exclude: tuple[str, ...]
+) -> Sieve:
+    return Sieve(roots, frozenset(os.path.realpath(path) for path in files), include, exclude)
+
+
+def _own_files(paths: Iterable[str]) -> Iterable[str]:
+    for path in paths:
+        real = os.path.realpath(path)
+        if "/site-packages/" in real or "/dist-packages/" in real or real.startswith(OWN + os.sep):
+            continue
+        yield real
+
+
+def _named(changed: set[str], directory: str) -> str:
+    names = sorted(os.path.relpath(path, os.path.realpath(directory)) for path in changed)
+    more = len(names) - 2
+    return ", ".join(names[:2]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,155 @@
+"""Threads that watch files, and say what changed. watchfiles is used here and nowhere else.
+
+A directory that goes, comes back, or is another one behind the same name (a symbolic link that a deployment
+moved) counts as changed, and is watched anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import glob
+import os
+import threading
+from collections.abc import Callable, Iterable
+
+from watchfiles import watch
+from watchfiles._rust_notify import WatchfilesRustInternalError
+
+from squids.supervisor.changes import Sieve
+
+STEP_MS = 50
+"""How often a thread looks whether the system told of changes."""
+
+LOOK_MS = 1000
+"""How often it looks whether its directories are still there."""
+
+OVERLAP_SECONDS = 1.5
+"""How long the old threads go on, when others take over: nothing is missed in between."""
+
+
+class Watch:
+    """Watches what it is told to. `on_change` is called in the loop, `on_trouble` too."""
+
+    def __init__(self, on_change: Callable[[set[str]], None], on_trouble: Callable[[str], None]) -> None:
+        self._on_change = on_change
+        self._on_trouble = on_trouble
+        self._loop = asyncio.get_running_loop()
+        self._trees: frozenset[str] = frozenset()
+        self._flat: frozenset[str] = frozenset()
+        self._stops: list[threading.Event] = []
+        self._sieve = Sieve(())
+
+    def use(self, trees: Iterable[str], flat: Iterable[str], sieve: Sieve) -> None:
+        """Watch whole trees, and directories without what is below; what passes the sieve counts."""
+        self._sieve = sieve
+        trees, flat = frozenset(trees), frozenset(flat)
+        if (trees, flat) == (self._trees, self._flat):
+            return
+        self._trees, self._flat = trees, flat
+        old, self._stops = self._stops, []
+        for paths, deep in ((trees, True), (flat - trees, False)):
+            if paths:
+                stop = threading.Event()
+                self._stops.append(stop)
+                threading.Thread(
+                    target=self._follow, args=(sorted(paths), deep, stop), name="watch", daemon=True
+                ).start()
+        if old:
+            self._loop.call_later(OVERLAP_SECONDS, _set_all, old)
+
+    def close(self) -> None:
+        """Watch no more."""
+        _set_all(self._stops)
+        self._stops = []
+        self._trees = self._flat = frozenset()
+
+    # In a thread.
+
+    def _follow(self, paths: list[str], deep: bool, stop: threading.Event) -> None:
+        polling = False
+        there = {path: _identity(path) for path in paths}
+        while not stop.is_set():
+            present = [path for path in paths if there[path] is not None]
+            if not present:
+                stop.wait(LOOK_MS / 1000)
+            else:
+                try:
+                    self._follow_present(present, there, deep, stop, polling)
+                except FileNotFoundError:
+                    pass  # It went just now.
+                except (OSError, WatchfilesRustInternalError) as error:
+                    if polling:
+                        self._tell(self._on_trouble, f"cannot watch {', '.join(present)}: {error}")
+                        return
+                    polling = True
+                    text = f"the system watches no more files ({error}): looking at each of them instead"
+                    self._tell(self._on_trouble, text)
+            now = {path: _identity(path) for path in paths}
+            moved = {path for path in paths if now[path] != there[path] and now[path] is not None}
+            there = now
+            if moved:
+                self._tell(self._on_change, {os.path.realpath(path) for path in moved})
+
+    def _follow_present(
+        self,
+        present: list[str],
+        there: dict[str, tuple[int, int] | None],
+        deep: bool,
+        stop: threading.Event,
+        polling: bool,
+    ) -> None:
+        for changes in watch(
+            *present,
+            watch_filter=None,
+            debounce=4 * STEP_MS,
+            step=STEP_MS,
+            stop_event=stop,
+            rust_timeout=LOOK_MS,
+            yield_on_timeout=True,
+            raise_interrupt=False,
+            force_polling=polling,
+            recursive=deep,
+            ignore_permission_denied=True,
+        ):
+            if changes:
+                real = {os.path.realpath(path) for _, path in changes}
+                counted = {path for path in real if self._sieve.passes(path)}
+                for path in counted:
+                    drop_bytecode(path)
+                if counted and not stop.is_set():
+                    self._tell(self._on_change, counted)
+            if any(_identity(path) != there[path] for path in there):
+                return
+
+    def _tell(self, call: Callable[..., None], what: object) -> None:
+        try:
+            self._loop.call_soon_threadsafe(call, what)
+        except RuntimeError:
+            pass  # The loop is closed.
+
+
+def drop_bytecode(path: str) -> None:
+    """Remove what interpreters cached of a file: of two versions of one second and one size they would run
+    the older. https://docs.python.org/3/reference/import.html#cached-bytecode-invalidation"""
+    if not path.endswith(".py"):
+        return
+    directory, name = os.path.split(path)
+    stem = glob.escape(os.path.join(directory, "__pycache__", name.removesuffix(".py")))
+    for cached in glob.glob(f"{stem}.*.pyc"):
+        try:
+            os.unlink(cached)
+        except OSError:
+            pass
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _set_all(stops: Iterable[threading.Event]) -> None:
+    for stop in stops:
+        stop.set()

@@ -1,0 +1,36 @@
+"""For tests of code that sends tasks: run them at once, record them, or run them against an embedded SQS.
+
+`eager` and `outbox` need no server; the pytest fixtures `squids_outbox` and `squids_local` come with squids.
+Names are resolved when they are used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from squids.testing.eager import eager
+    from squids.testing.local_sqs import LocalSQS
+    from squids.testing.outbox import Clock, Outbox, Run, Sent, outbox
+
+_HOMES = {
+    "Clock": "outbox",
+    "LocalSQS": "local_sqs",
+    "Outbox": "outbox",
+    "Run": "outbox",
+    "Sent": "outbox",
+    "eager": "eager",
+    "outbox": "outbox",
+}
+
+__all__ = ["Clock", "LocalSQS", "Outbox", "Run", "Sent", "eager", "outbox"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"squids.testing.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,47 @@
+"""Takes what apps send before it leaves the process."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from unittest import mock
+
+from squids.app import App, living
+from squids.queues import QueueRef
+from squids.sqs import SQS
+from squids.testing.aws_rules import check_send
+
+Take = Callable[[App, QueueRef, str, str, Mapping[str, Any]], None]
+"""The app, the queue, the message's id, its body, the options."""
+
+_numbers = itertools.count(18_849_496_460_467_696_128)
+
+
+@contextmanager
+def diverted(apps: tuple[App, ...], take: Take) -> Iterator[None]:
+    """Give what these apps send (none named: all apps) to `take`. What SQS would refuse is refused."""
+
+    def send(sqs: SQS, ref: QueueRef, body: str, options: Mapping[str, Any]) -> dict[str, Any]:
+        check_send(ref, body, options)
+        message_id = str(uuid.uuid4())
+        app = next(app for app in living if app.sqs is sqs)
+        take(app, ref, message_id, body, options)
+        response: dict[str, Any] = {
+            "MessageId": message_id,
+            "MD5OfMessageBody": hashlib.md5(body.encode(), usedforsecurity=False).hexdigest(),
+        }
+        if ref.is_fifo:
+            response["SequenceNumber"] = str(next(_numbers))
+        return response
+
+    with contextlib.ExitStack() as stack:
+        if not apps:
+            stack.enter_context(mock.patch.object(SQS, "send", send))
+        for app in apps:
+            stack.enter_context(mock.patch.object(app.sqs, "send", send.__get__(app.sqs)))
+        yield

@@ -1,0 +1,54 @@
+"""Runs what is sent at once, in the process that sends it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from unittest import mock
+
+from squids.app import App, living
+from squids.errors import BadMessage
+from squids.execute import Delivery, Outcome, OutcomeKind, execute
+from squids.queues import QueueRef
+from squids.testing.divert import diverted
+
+
+@contextmanager
+def eager(*apps: App) -> Iterator[None]:
+    """Within it, a `send` of these apps (none named: of all apps) runs the task before it returns.
+
+    As in a worker: arguments go through JSON, all hooks run, `squids.current_job()` is there. What the task
+    or a `pre_task` hook raises is raised by `send`; BadMessage, where a `pre_send` hook made a message that
+    nobody can run. `options` are checked as SQS checks them, and otherwise without effect: there is no delay.
+    """
+    pending: list[tuple[App, Delivery]] = []
+
+    def take(app: App, ref: QueueRef, message_id: str, body: str, options: Mapping[str, Any]) -> None:
+        group = options.get("MessageGroupId")
+        pending.append((app, Delivery(message_id, ref.name, body, 1, time.time(), group)))
+
+    with ExitStack() as stack:
+        stack.enter_context(diverted(apps, take))
+        for app in apps or tuple(living):
+            post_send = app.hooks.run_post_send
+
+            def run_then(*arguments: Any, post_send: Any = post_send) -> None:
+                mine = pending.pop() if pending else None
+                post_send(*arguments)
+                if mine is not None:
+                    run(*mine)
+
+            stack.enter_context(mock.patch.object(app.hooks, "run_post_send", run_then))
+        yield
+
+
+def run(app: App, delivery: Delivery) -> Outcome:
+    """Run a message, and raise what it raised."""
+    outcome = execute(delivery, app.tasks, app.hooks)
+    if outcome.exception is not None:
+        raise outcome.exception
+    if outcome.kind is not OutcomeKind.DONE:
+        raise BadMessage(outcome.error)
+    return outcome

@@ -1,0 +1,63 @@
+"""The queues of one test, in an embedded SQS."""
+
+from __future__ import annotations
+
+from squids.app import App, living
+from squids.queues import QueueRef
+from squids.testing.local_sqs import LocalSQS
+
+
+class LocalQueues:
+    """What the fixture `squids_local` gives. All apps of the process speak to it while the test runs."""
+
+    def __init__(self, server: LocalSQS) -> None:
+        self._server = server
+
+    @property
+    def url(self) -> str:
+        """The server's endpoint."""
+        return self._server.url
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables by which another process speaks to it."""
+        return self._server.environment
+
+    def begin(self) -> None:
+        """Make the queues of all tasks."""
+        self._forget_clients()
+        self.create(*(task.queue for app in living for task in app.tasks.values()))
+
+    def end(self) -> None:
+        """Remove all queues."""
+        for url in self._urls():
+            self._server.call("DeleteQueue", {"QueueUrl": url})
+        self._forget_clients()
+
+    def create(self, *queues: str) -> None:
+        """Make more queues, each with a dead-letter queue; those that are there stay as they are."""
+        self._server.create(queues)
+
+    def messages(self, queue: str) -> int:
+        """How many messages a queue has: visible, delayed or in flight."""
+        url = f"{self._server.url}/123456789012/{QueueRef.parse(queue).name}"
+        names = [f"ApproximateNumberOfMessages{kind}" for kind in ("", "Delayed", "NotVisible")]
+        answer = self._server.call("GetQueueAttributes", {"QueueUrl": url, "AttributeNames": names})
+        return sum(int(answer["Attributes"][name]) for name in names)
+
+    def drain(self, app: App) -> int:
+        """Receive and run, in this process, what the queues of an app's tasks have that is visible; how many
+        messages were run to their end. Failures are logged, and stay in flight."""
+        done = 0
+        for queue in dict.fromkeys(task.queue for task in app.tasks.values()):
+            consumer = app.create_consumer(queue)
+            while (result := consumer.consume({"MaxNumberOfMessages": 10})).received:
+                done += result.done
+        return done
+
+    def _urls(self) -> list[str]:
+        return list(self._server.call("ListQueues", {}).get("QueueUrls", ()))
+
+    def _forget_clients(self) -> None:
+        for app in living:
+            app.sqs.forget()

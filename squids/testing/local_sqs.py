@@ -1,0 +1,166 @@
+"""An embedded SQS for development and for tests: moto's server as a child process, on loopback.
+
+It ends with its owner, however that dies. It is spoken to over plain HTTP here, so that who only starts it
+needs no boto3.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shlex
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Iterable
+from typing import Any
+
+from squids.errors import SquidsError
+from squids.process.interpreter import interpreter_of
+from squids.queues import QueueRef
+from squids.sqs import LOCAL, LOCAL_CREDENTIALS
+
+HOST = "127.0.0.1"
+
+RECEIVES = 5
+"""How often a message is received before it goes to its dead-letter queue."""
+
+
+class LocalSQSFailed(SquidsError):
+    """The local SQS server did not start."""
+
+
+class LocalSQS:
+    """One server, its queues lost when it ends. `port` 0: a free one. LocalSQSFailed if it does not start.
+
+    It is a child of the thread that starts it: let that be one that lasts as long as the process.
+    """
+
+    def __init__(self, port: int = 0) -> None:
+        if any(importlib.util.find_spec(name) is None for name in ("moto", "flask")):
+            raise LocalSQSFailed("a local SQS needs moto: pip install 'squids[local]'")
+        self.port = port
+        self.process = self._begin()
+
+    @classmethod
+    def start(cls, port: int = 0) -> LocalSQS:
+        """Started, and ready to be spoken to."""
+        server = cls(port)
+        server.wait()
+        return server
+
+    def _begin(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            interpreter_of("squids.testing.moto_child", {"port": self.port, "owner": os.getpid()}),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={key: value for key, value in os.environ.items() if not key.startswith("AWS_")},
+            process_group=0,
+        )
+
+    def wait(self) -> None:
+        """Until it listens."""
+        assert self.process.stdout is not None and self.process.stderr is not None
+        line = self.process.stdout.readline().strip()
+        if not line.isdigit():
+            said = self.process.stderr.read().decode(errors="replace").strip().splitlines()
+            self.stop()
+            raise LocalSQSFailed(f"the local SQS did not start: {said[-1] if said else 'it said nothing'}")
+        self.port = int(line)
+
+    def restart(self) -> None:
+        """It died: another one on the same port, which knows no queue yet. `wait` for it."""
+        self.stop()
+        self.process = self._begin()
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a process needs to speak to it, and to nothing else, AWS's other services included."""
+        return {**self.exports, **_ALONE, "AWS_ENDPOINT_URL": self.url}
+
+    @property
+    def exports(self) -> dict[str, str]:
+        """The least that another program needs to speak to it."""
+        return {
+            "AWS_ENDPOINT_URL_SQS": self.url,
+            "AWS_ACCESS_KEY_ID": LOCAL_CREDENTIALS["aws_access_key_id"],
+            "AWS_SECRET_ACCESS_KEY": LOCAL_CREDENTIALS["aws_secret_access_key"],
+            "AWS_DEFAULT_REGION": LOCAL_CREDENTIALS["region_name"],
+            LOCAL: self.url,
+        }
+
+    @property
+    def export_line(self) -> str:
+        """The line to paste into another terminal."""
+        return "export " + " ".join(f"{name}={shlex.quote(text)}" for name, text in self.exports.items())
+
+    def use_here(self) -> None:
+        """Have this process, and those that it starts, speak to it alone."""
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            del os.environ[name]
+        os.environ.update(self.environment)
+
+    def create(self, queues: Iterable[str]) -> None:
+        """Make queues, by name, URL or ARN, each with a dead-letter queue: FIFO where the name says so. Those
+        that are there already stay as they are."""
+        there = {url.rpartition("/")[2] for url in self.call("ListQueues", {}).get("QueueUrls", ())}
+        for name in dict.fromkeys(QueueRef.parse(queue).name for queue in queues):
+            if name in there:
+                continue
+            fifo = name.endswith(".fifo")
+            kind = {"FifoQueue": "true"} if fifo else {}
+            dead = f"{name.removesuffix('.fifo')}-dead{'.fifo' if fifo else ''}"
+            url = self.call("CreateQueue", {"QueueName": dead, "Attributes": kind})["QueueUrl"]
+            arn = self.call("GetQueueAttributes", {"QueueUrl": url, "AttributeNames": ["QueueArn"]})
+            policy = {"deadLetterTargetArn": arn["Attributes"]["QueueArn"], "maxReceiveCount": RECEIVES}
+            attributes = {**kind, "RedrivePolicy": json.dumps(policy)}
+            self.call("CreateQueue", {"QueueName": name, "Attributes": attributes})
+
+    def call(self, action: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """One call of SQS's JSON protocol. LocalSQSFailed if it is refused.
+
+        Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-making-api-requests-json.html
+        """
+        region = LOCAL_CREDENTIALS["region_name"]
+        request = urllib.request.Request(
+            self.url,
+            json.dumps(arguments).encode(),
+            {
+                "Content-Type": "application/x-amz-json-1.0",
+                "X-Amz-Target": f"AmazonSQS.{action}",
+                "Authorization": "AWS4-HMAC-SHA256 "
+                f"Credential=local/20260101/{region}/sqs/aws4_request, SignedHeaders=host, Signature=none",
+            },
+        )
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(request, timeout=10) as answer:
+                return json.loads(answer.read() or b"{}") or {}
+        except urllib.error.HTTPError as error:
+            text = error.read().decode(errors="replace")
+            raise LocalSQSFailed(f"the local SQS refused {action}: {text}") from None
+        except OSError as error:
+            raise LocalSQSFailed(f"the local SQS at {self.url} does not answer: {error}") from None
+
+    def stop(self) -> None:
+        """End it."""
+        self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if stream is not None:
+                stream.close()
+
+
+_ALONE = {
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "NO_PROXY": HOST,
+    "no_proxy": HOST,
+}

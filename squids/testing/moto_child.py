@@ -1,0 +1,43 @@
+"""moto's server as a process that ends with its owner. Started by `local_sqs` only."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+
+PR_SET_PDEATHSIG = 1
+"""prctl(2)."""
+
+
+def main(argv: list[str]) -> None:
+    """Print the port, and serve until the standard input ends."""
+    spec = json.loads(argv[1])
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+        if os.getppid() != spec["owner"]:
+            os._exit(1)
+    from moto.server import ThreadedMotoServer
+
+    logging.disable()
+    server = ThreadedMotoServer("127.0.0.1", port=spec["port"], verbose=False)
+    fail = threading.excepthook
+
+    def on_failure(args: threading.ExceptHookArgs) -> None:
+        fail(args)
+        os._exit(1)  # It cannot listen.
+
+    threading.excepthook = on_failure
+    server.start()
+    sys.stdout.write(f"{server.get_host_and_port()[1]}\n")
+    sys.stdout.flush()
+    sys.stdin.read()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main(sys.argv)

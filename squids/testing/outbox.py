@@ -1,0 +1,189 @@
+"""Records what is sent, and runs it when the test says so, retries included, with a clock that the test turns."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from squids.app import App
+from squids.errors import BadMessage
+from squids.execute import Delivery, OutcomeKind, execute
+from squids.queues import QueueRef
+from squids.retry import RetryPolicy
+from squids.testing.divert import diverted
+from squids.wire import decode
+
+
+class Clock:
+    """The outbox's time: `now` in seconds since 1970. It stands still until it is turned."""
+
+    def __init__(self) -> None:
+        self.now = time.time()
+
+    def advance(self, seconds: float) -> None:
+        """Turn it on by so many seconds. ValueError for a negative number."""
+        if seconds < 0:
+            raise ValueError("time does not go back")
+        self.now += seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A message that was sent. `args` and `kwargs` are what JSON makes of them; `sent_at` by the outbox's clock."""
+
+    id: str
+    queue: str
+    task: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    options: dict[str, Any]
+    body: str
+    sent_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of a message: the how many-th it was, when by the outbox's clock, and what it raised."""
+
+    sent: Sent
+    receive_count: int
+    at: float
+    error: BaseException | None
+
+
+@dataclass(eq=False, slots=True)
+class _Pending:
+    sent: Sent
+    app: App
+    due: float
+    group: tuple[str, str] | None
+    receives: int = 0
+
+
+@dataclass(eq=False)
+class Outbox:
+    """What was sent, in the order of sending. `box["emails"]` is what went to that queue.
+
+    `dead` is what failed `max_receives` times. `clock` is turned by `run_all`, or by the test.
+    """
+
+    max_receives: int = 5
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    clock: Clock = field(default_factory=Clock)
+    sent: list[Sent] = field(default_factory=list)
+    dead: list[Sent] = field(default_factory=list)
+    _pending: list[_Pending] = field(default_factory=list)
+
+    def __getitem__(self, queue: str) -> list[Sent]:
+        """What was sent to a queue: its name, URL or ARN. Nothing is an empty list."""
+        name = QueueRef.parse(queue).name
+        return [sent for sent in self.sent if sent.queue == name]
+
+    def __len__(self) -> int:
+        return len(self.sent)
+
+    def __iter__(self) -> Iterator[Sent]:
+        return iter(self.sent)
+
+    def __bool__(self) -> bool:
+        return bool(self.sent)
+
+    def clear(self) -> None:
+        """Forget all."""
+        self.sent.clear()
+        self.dead.clear()
+        self._pending.clear()
+
+    def run_due(self) -> list[Run]:
+        """Run once each what is due by the clock, and what of that is sent meanwhile. It does not raise."""
+        runs = []
+        last = self.clock.now
+        tried: set[_Pending] = set()
+        while (pending := self._next(last, tried)) is not None:
+            tried.add(pending)
+            runs.append(self._run(pending))
+        return runs
+
+    def run_all(self, *, check: bool = True) -> list[Run]:
+        """Run everything, what is sent meanwhile too; turn the clock on to what is not due yet.
+
+        What fails is run again after its retry delay, up to `max_receives` times. `check`: raise at the end what
+        the first message that failed to the last raised.
+        """
+        runs: list[Run] = []
+        before = len(self.dead)
+        while self._pending:
+            if self._next(self.clock.now, set()) is None:
+                self.clock.now = max(self.clock.now, min(pending.due for pending in self._heads()))
+            runs.extend(self.run_due())
+        if check and len(self.dead) > before:
+            last = [run for run in runs if run.sent is self.dead[before]][-1]
+            assert last.error is not None
+            raise last.error
+        return runs
+
+    def _heads(self) -> list[_Pending]:
+        """Those that nothing of their FIFO group stands before."""
+        seen: set[tuple[str, str]] = set()
+        heads = []
+        for pending in self._pending:
+            if pending.group is None or pending.group not in seen:
+                heads.append(pending)
+            if pending.group is not None:
+                seen.add(pending.group)
+        return heads
+
+    def _next(self, until: float, tried: set[_Pending]) -> _Pending | None:
+        due = [pending for pending in self._heads() if pending.due <= until and pending not in tried]
+        return min(due, key=lambda pending: pending.due, default=None)
+
+    def _run(self, pending: _Pending) -> Run:
+        sent = pending.sent
+        pending.receives += 1
+        group = None if pending.group is None else pending.group[1]
+        delivery = Delivery(sent.id, sent.queue, sent.body, pending.receives, sent.sent_at, group)
+        outcome = execute(delivery, pending.app.tasks, pending.app.hooks)
+        error = outcome.exception
+        if outcome.kind is OutcomeKind.DONE:
+            self._pending.remove(pending)
+        else:
+            error = error or BadMessage(outcome.error)
+            if pending.receives >= self.max_receives:
+                self._pending.remove(pending)
+                self.dead.append(sent)
+            else:
+                delay = self.retry.decide(pending.receives, jitter=1.0).delay_seconds
+                pending.due = self.clock.now + (0 if delay is None else delay)
+        return Run(sent, pending.receives, self.clock.now, error)
+
+    def take(self, app: App, ref: QueueRef, message_id: str, body: str, options: Mapping[str, Any]) -> None:
+        """A message comes in."""
+        call = decode(body)
+        sent = Sent(
+            id=message_id,
+            queue=ref.name,
+            task=call.task,
+            args=tuple(call.args),
+            kwargs=call.kwargs,
+            options=dict(options),
+            body=body,
+            sent_at=self.clock.now,
+        )
+        group = (ref.name, str(options.get("MessageGroupId"))) if ref.is_fifo else None
+        due = self.clock.now + float(options.get("DelaySeconds", 0))
+        self.sent.append(sent)
+        self._pending.append(_Pending(sent, app, due, group))
+
+
+@contextmanager
+def outbox(*apps: App, max_receives: int = 5) -> Iterator[Outbox]:
+    """Within it, what these apps (none named: all apps) send is recorded, and not run before the box is told so.
+
+    `max_receives`: how often a message may fail before it counts as dead, as a queue's redrive policy says.
+    """
+    box = Outbox(max_receives=max_receives)
+    with diverted(apps, box.take):
+        yield box

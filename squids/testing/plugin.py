@@ -1,0 +1,47 @@
+"""The pytest plugin: fixtures for tests of code that sends tasks. pytest finds it by its entry point."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from squids.testing.local_queues import LocalQueues
+    from squids.testing.local_sqs import LocalSQS
+    from squids.testing.outbox import Outbox
+
+
+@pytest.fixture
+def squids_outbox() -> Iterator[Outbox]:
+    """What any app sends is recorded here, and not run before `run_all`."""
+    from squids.testing.outbox import outbox
+
+    with outbox() as box:
+        yield box
+
+
+@pytest.fixture(scope="session")
+def _squids_local_server() -> Iterator[LocalSQS]:
+    from squids.testing.local_sqs import LocalSQS
+
+    server = LocalSQS.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def squids_local(_squids_local_server: LocalSQS, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalQueues]:
+    """An embedded SQS, one for the whole session, with the queues of all apps' tasks, new for each test."""
+    from squids.testing.local_queues import LocalQueues
+
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in _squids_local_server.environment.items():
+        monkeypatch.setenv(name, value)
+    queues = LocalQueues(_squids_local_server)
+    queues.begin()
+    yield queues
+    queues.end()
