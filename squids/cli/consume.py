@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from squids.errors import AppImportFailed, ConfigurationError
 from squids.exit_codes import ExitCode
@@ -32,6 +33,14 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--log-format", default="text", choices=["text", "json"], help="How log lines look. Defaults to text"
     )
+    development = parser.add_argument_group("development")
+    development.add_argument("--reload", action="store_true", help="Run changed code as soon as it is saved")
+    development.add_argument(
+        "--local", action="store_true", help="Speak to an embedded SQS alone, with this queue"
+    )
+    development.add_argument(
+        "--local-port", type=int, metavar="N", help="The port of the embedded SQS. Default: a free one"
+    )
     parser.add_argument(
         "--version",
         action=_ShowVersion,
@@ -55,14 +64,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = build_parser()
     arguments = vars(parser.parse_args(argv))
     level, style = arguments.pop("log_level"), arguments.pop("log_format")
+    reload, local, port = (arguments.pop(name) for name in ("reload", "local", "local_port"))
+    given = {name: value for name, value in arguments.items() if value != parser.get_default(name)}
     options = ConsumerOptions(**arguments)
     problems = validate(options)
     try:
         queue = QueueRef.parse(options.queue)
     except ValueError as error:
         problems.append(f"--queue: {error}")
+    if port is not None and not 0 <= port <= 65535:
+        problems.append(f"--local-port: {port} is no port")
+    if reload and options.exit_when_empty:
+        problems.append("--reload goes on until it is stopped: it does not go with --exit-when-empty")
     if problems:
         parser.error("; ".join(problems))
+    port = (port or 0) if local or port is not None else None
+    if reload:
+        return _reload(given, level, style, port)
+    server = None
+    if port is not None:
+        from squids.cli import embedded
+
+        if (server := embedded.start(port, "squids")) is None:
+            return ExitCode.FAILURE
+        server.create([options.queue])
+        embedded.tell(server)
     try:
         return _consume(options, queue, level, style)
     except AppImportFailed as error:
@@ -71,6 +97,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(str(error), ExitCode.CONFIG)
     except KeyboardInterrupt:
         return 130
+    finally:
+        if server is not None:
+            server.stop()
+
+
+def _reload(given: dict[str, Any], level: str, style: str, port: int | None) -> int:
+    """The same under a supervisor, which has this one queue."""
+    from squids.cli.run_supervisor import Mode, Source, run
+    from squids.supervisor.settings import Ground, ProgramSettings, Settings, SupervisorSettings
+
+    preload = given.pop("preload", True)
+    ground = Ground(app=given.pop("app"), directory=os.getcwd(), preload=preload)
+    name = QueueRef.parse(given["queue"]).name
+    program = ProgramSettings(name, name, ground, tuple(sorted(given.items())), log_level=level)
+    settings = Settings(SupervisorSettings(log_format=style, log_level=level), (program,))
+    return run(Source(lambda: settings, f"{name} --reload", program="squids"), Mode(reload=True, local=port))
 
 
 def _consume(options: ConsumerOptions, queue: QueueRef, level: str, style: str) -> int:

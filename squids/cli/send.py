@@ -133,7 +133,6 @@ def _send_and_wait(
         raise Refused(f"nothing was sent, since {_why_not(first)}", UNREACHABLE)
     sent = _sent(ask_app(ground, what, ASK_SECONDS, environment))
     print(f"sent {sent['task']} to {sent['queue']}: message {sent['message_id']}", flush=True)
-    started = False
     while True:
         answer = answers.next(None if deadline is None else max(0.0, deadline - time.monotonic()))
         if answer is None:
@@ -142,8 +141,7 @@ def _send_and_wait(
             raise Refused(_why_not(answer), UNREACHABLE)
         text = answer["text"]
         is_its_own = sent["message_id"] in text
-        started = started or is_its_own
-        if started:
+        if is_its_own or not re.search(r"\bjob_(started|done)\b", text):
             print(text, flush=True)
         if is_its_own:
             ended = re.search(r"\baction=(\w+)", text) or re.search(r'"action": ?"(\w+)"', text)

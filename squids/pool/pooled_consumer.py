@@ -219,9 +219,9 @@ class PooledConsumer:
         match action:
             case Hand():
                 handle = self._workers[action.worker]
-                handle.assign(action.messages)
                 if self.following:
                     narrator.handed(action.messages, handle.slot)
+                handle.assign(action.messages)
                 self._watch_writable(handle)
                 self._reporter.nudge()
             case Receive() | Recover():

@@ -137,8 +137,9 @@ class SupervisorSettings:
 class ReloadSettings:
     """Whether changed code replaces code that runs.
 
-    `paths` are absolute: files and directories that are watched besides. `include`, `exclude`: globs. `delay`:
-    seconds of quiet before it acts. `kill_after`: seconds that old code may go on; None: the shutdown timeout.
+    `paths` are absolute: files and directories that are watched besides. `include` and `exclude` are globs.
+    `delay`: seconds of quiet before it acts. `kill_after`: seconds that old code may go on; None: its
+    shutdown timeout.
     """
 
     enabled: bool = False

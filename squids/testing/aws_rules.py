@@ -1,7 +1,7 @@
-"""What SQS would say of a message, without asking it: the errors that boto3 and SQS raise for one that they refuse.
+"""What boto3 and SQS would refuse of a message, with the errors that they raise, and without asking SQS.
 
-Sources: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html and botocore's
-model of it.
+Sources: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html and
+botocore's model of it.
 """
 
 from __future__ import annotations
@@ -30,22 +30,23 @@ def check_send(ref: QueueRef, body: str, options: Mapping[str, Any]) -> None:
     if delay is not None and not 0 <= delay <= MAX_DELAY:
         raise _refusal(
             "InvalidParameterValue",
-            f"Value {delay} for parameter DelaySeconds is invalid. Reason: DelaySeconds must be >= 0 and <= 900.",
+            f"Value {delay} for parameter DelaySeconds is invalid. "
+            "Reason: DelaySeconds must be >= 0 and <= 900.",
         )
     if ref.is_fifo and "MessageGroupId" not in options:
         raise _refusal("MissingParameter", "The request must contain the parameter MessageGroupId.")
     if ref.is_fifo and delay:
         raise _refusal(
             "InvalidParameterValue",
-            f"Value {delay} for parameter DelaySeconds is invalid. Reason: The request include parameter that is "
-            "not valid for this queue type.",
+            f"Value {delay} for parameter DelaySeconds is invalid. "
+            "Reason: The request include parameter that is not valid for this queue type.",
         )
     size = len(body.encode())
     if size > MAX_MESSAGE_BYTES:
         raise _refusal(
             "InvalidParameterValue",
-            f"One or more parameters are invalid. Reason: Message must be shorter than {MAX_MESSAGE_BYTES} bytes, "
-            f"and has {size}.",
+            "One or more parameters are invalid. "
+            f"Reason: Message must be shorter than {MAX_MESSAGE_BYTES} bytes, and has {size}.",
         )
 
 

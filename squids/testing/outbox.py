@@ -1,4 +1,4 @@
-"""Records what is sent, and runs it when the test says so, retries included, with a clock that the test turns."""
+"""Records what is sent, and runs it when the test says so, with retries, by a clock that the test turns."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 
 from squids.app import App
 from squids.errors import BadMessage
-from squids.execute import Delivery, OutcomeKind, execute
+from squids.execute import Delivery, OutcomeKind, execute, find
 from squids.queues import QueueRef
 from squids.retry import RetryPolicy
 from squids.testing.divert import diverted
-from squids.wire import decode
+from squids.wire import Call, decode
 
 
 class Clock:
@@ -32,13 +32,17 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A message that was sent. `args` and `kwargs` are what JSON makes of them; `sent_at` by the outbox's clock."""
+    """A message that was sent. `args` and `kwargs` are as JSON gives them; `sent_at` is the outbox's time.
+
+    `arguments`: all of them by the names of the task's parameters, as far as they were given.
+    """
 
     id: str
     queue: str
     task: str
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
+    arguments: dict[str, Any]
     options: dict[str, Any]
     body: str
     sent_at: float
@@ -110,8 +114,8 @@ class Outbox:
     def run_all(self, *, check: bool = True) -> list[Run]:
         """Run everything, what is sent meanwhile too; turn the clock on to what is not due yet.
 
-        What fails is run again after its retry delay, up to `max_receives` times. `check`: raise at the end what
-        the first message that failed to the last raised.
+        What fails is run again after its retry delay, up to `max_receives` times. `check`: raise at the end
+        what the first message that failed to the last raised.
         """
         runs: list[Run] = []
         before = len(self.dead)
@@ -161,13 +165,19 @@ class Outbox:
 
     def take(self, app: App, ref: QueueRef, message_id: str, body: str, options: Mapping[str, Any]) -> None:
         """A message comes in."""
-        call = decode(body)
+        try:
+            call = decode(body)
+            bound = find(call, app.tasks).signature.bind(*call.args, **call.kwargs)
+            arguments = dict(bound.arguments)
+        except (BadMessage, TypeError):  # A pre_send hook's work: SQS takes it all the same.
+            call, arguments = Call(""), {}
         sent = Sent(
             id=message_id,
             queue=ref.name,
             task=call.task,
             args=tuple(call.args),
             kwargs=call.kwargs,
+            arguments=arguments,
             options=dict(options),
             body=body,
             sent_at=self.clock.now,
@@ -180,7 +190,7 @@ class Outbox:
 
 @contextmanager
 def outbox(*apps: App, max_receives: int = 5) -> Iterator[Outbox]:
-    """Within it, what these apps (none named: all apps) send is recorded, and not run before the box is told so.
+    """Within it, what these apps (none named: all apps) send is recorded, and run when the box is told to.
 
     `max_receives`: how often a message may fail before it counts as dead, as a queue's redrive policy says.
     """

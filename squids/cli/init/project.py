@@ -1,0 +1,62 @@
+"""`squids-supervisor init`: a small project that works."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from pathlib import Path
+
+from squids.exit_codes import ExitCode
+
+TEMPLATES = Path(__file__).parent / "template"
+
+SCHEMA = "squids.schema.json"
+
+NAMES = ("tasks.py", "squids.yaml", "test_tasks.py", "README.md", SCHEMA)
+
+
+def write_project(directory: str) -> int:
+    """Write what is not there; the exit code. What is there stays as it is."""
+    root = Path(directory)
+    written, kept = [], []
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        for name in NAMES:
+            if _write(root / name, _content(name)):
+                written.append(name)
+            else:
+                kept.append(name)
+    except OSError as error:
+        print(f"squids-supervisor: cannot write {error.filename}: {error.strerror}", file=sys.stderr)
+        return ExitCode.FAILURE
+    if kept:
+        print(f"kept as they are: {', '.join(kept)}")
+    if not written:
+        print("nothing was written: all of it is there")
+        return ExitCode.OK
+    print(f"written: {', '.join(written)}\n")
+    if os.path.realpath(root) != os.path.realpath("."):
+        print(f"  cd {shlex.quote(directory)}")
+    print("  squids-supervisor --dev           # an embedded SQS, and consumers that reload")
+    print('  squids-supervisor send email_customer \'{"to": "ada@example.com"}\' --wait')
+    print("\nThe second line goes into another terminal. README.md goes on from there.")
+    return ExitCode.OK
+
+
+def _content(name: str) -> str:
+    if name == SCHEMA:
+        from squids.supervisor.config_rules import json_schema
+
+        return json.dumps(json_schema(), indent=2) + "\n"
+    return (TEMPLATES / f"{name}.template").read_text(encoding="utf-8")
+
+
+def _write(path: Path, text: str) -> bool:
+    try:
+        with open(path, "x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        return False
+    return True
