@@ -1,0 +1,357 @@
+"""Code is changed under a running supervisor: the newest that can be imported runs each new task, and nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.support import journal
+from tests.support.processes import call
+from tests.support.waiting import wait_until
+
+CODE = (
+    journal.SOURCE
+    + """
+import os, time
+import squids
+
+VERSION = "v1"
+app = squids.App("shop")
+
+@app.task("tests")
+def work(name):
+    note("ran", name, VERSION)
+
+@app.task("tests")
+def wait_for(name, path):
+    note("start", name, VERSION)
+    while not os.path.exists(path):
+        time.sleep(0.005)
+    note("done", name, VERSION)
+"""
+)
+
+
+def code(version: str) -> str:
+    return CODE.replace('"v1"', f'"{version}"')
+
+
+class Developer:
+    """Somebody who saves files, and looks at what runs."""
+
+    def __init__(self, up, sqs):
+        self.up = up
+        self.sqs = sqs
+        self.count = 0
+
+    def write(self, name: str, text: str) -> None:
+        """As an editor does: a temporary file, renamed over the old one."""
+        path = self.up.directory / name
+        temporary = path.with_name(f".{path.name}.tmp")
+        temporary.write_text(text)
+        os.replace(temporary, path)
+
+    def save(self, version: str) -> None:
+        self.write("shop.py", code(version))
+
+    def ran_on(self) -> str:
+        """The version that a new task runs on."""
+        self.count += 1
+        name = f"probe{self.count}"
+        self.sqs.put("tests", call("work", name))
+        wait_until(lambda: name in self.up.journal.words("ran"), what=f"{name} runs\n{self.up.text}")
+        return next(line[2] for line in self.up.journal.lines() if line[:2] == ["ran", name])
+
+    def runs(self, version: str, handed_over: int) -> None:
+        """After so many hand-overs new tasks run on this version."""
+        self.up.wait_for("hand_over", handed_over)
+        assert self.ran_on() == version
+
+    def one_consumer(self, name: str = "tests") -> None:
+        wait_until(lambda: len(self.up.mains(name)) == 1, what=f"one consumer\n{self.up.text}")
+
+
+@pytest.fixture
+def developer(strict_sqs, supervisor):
+    """A supervisor with --reload, its one queue up."""
+
+    def make(queues=None, app=CODE, **top) -> Developer:
+        for queue in ("tests", "two"):
+            strict_sqs.create(queue)
+        up = supervisor(strict_sqs.endpoint_url, app)
+        up.environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        up.write(queues or {"tests": {}}, **{"reload": {"delay": "50ms", **top.pop("reload", {})}, **top})
+        up.launch("--reload")
+        up.wait_for("started")
+        done = up.verb("wait", "--timeout", "30")
+        assert done.returncode == 0, done.stdout + done.stderr + up.text
+        return Developer(up, strict_sqs)
+
+    return make
+
+
+def test_each_way_of_saving_is_one_reload(developer):
+    """Truncate and write, rename over, delete and create, a checkout of many files: one import each."""
+    dev = developer()
+    path = dev.up.directory / "shop.py"
+
+    def truncate(text):
+        path.write_text(text)
+
+    def delete_and_create(text):
+        path.unlink()
+        path.write_text(text)
+
+    def check_out(text):
+        for number in range(300):
+            (dev.up.directory / f"module{number}.py").write_text("x = 1\n")
+        dev.write("shop.py", text)
+
+    ways = [lambda text: dev.write("shop.py", text), truncate, delete_and_create, check_out]
+    for number, way in enumerate(ways, 1):
+        way(code(f"v{number + 1}"))
+        dev.runs(f"v{number + 1}", number)
+        dev.one_consumer()
+        assert len(dev.up.actions("code_changed")) == number, dev.up.text
+    assert dev.up.stop() == 0
+    dev.up.nothing_left()
+
+
+def test_what_is_no_code_of_the_apps_reloads_nothing(developer):
+    """Logs, databases, caches, environments and repositories may lie in the tree."""
+    dev = developer(reload={"exclude": ["generated"]})
+    root = dev.up.directory
+    for directory in (".venv/lib", "__pycache__", ".git/hooks", "node_modules/x", "generated"):
+        (root / directory).mkdir(parents=True, exist_ok=True)
+        (root / directory / "file.py").write_text("x = 1\n")
+    for name in ("app.log", "data.sqlite3", ".shop.py.swp", ".#shop.py", "shop.py~", "4913"):
+        for _ in range(5):
+            with (root / name).open("a") as file:
+                file.write("one more line\n")
+    dev.save("v2")  # What comes after all of those was seen after all of those.
+    dev.runs("v2", 1)
+    (line,) = dev.up.actions("code_changed")
+    assert "shop.py changed" in line
+
+
+BROKEN = {
+    "SyntaxError in shop.py:": "x = (\n",
+    "NameError in shop.py:": "undefined\n",
+    "SystemExit in shop.py:": "import sys; sys.exit(3)\n",
+    "ModuleNotFoundError in shop.py:": "import nowhere_to_be_found\n",
+    "ended its process": "import os; os._exit(3)\n",
+    "took over 1 s": "import time; time.sleep(60)\n",
+}
+
+
+def test_what_cannot_be_imported_changes_nothing_but_the_status(developer):
+    """Old code goes on, the traceback is shown once, status says what is wrong, the next good save heals it."""
+    dev = developer(defaults={"start_timeout": "1s"})
+    pid = dev.up.pid_of("tests")
+    for number, (short, line) in enumerate(BROKEN.items(), 1):
+        dev.write("shop.py", code("bad") + line)
+        dev.up.wait_for("stale", number)
+        entry = dev.up.status()["tests"]
+        assert short in entry["stale"]
+        assert entry["pid"] == pid
+        assert entry["state"] == "running"
+    assert dev.ran_on() == "v1"
+    assert "stale: the import of shop:app took over 1 s" in dev.up.verb("status").stdout
+    assert sum("SyntaxError: '(' was never closed" in line for line in dev.up.output) == 1
+    dev.save("v2")
+    dev.runs("v2", 1)
+    assert dev.up.status()["tests"]["stale"] is None
+
+
+def test_a_file_that_one_app_imports_touches_its_queues_alone(developer):
+    """Two apps of one directory: a nested import of one is changed, and later a file that nobody imported."""
+    nested = "import helper\n" + CODE.replace('VERSION = "v1"', "VERSION = helper.version()")
+    other = CODE.replace('"tests"', '"two"')
+    dev = developer({"tests": {}, "two": {"app": "other:app"}, "three": {"autostart": False}}, app=CODE)
+    dev.write("part.py", "NAME = 'n1'\n")
+    dev.write("helper.py", "import part\ndef version():\n    return part.NAME\n")
+    dev.write("other.py", other)
+    dev.up.wait_for("import_failed")  # There was no other.py; that there is one now heals it.
+    dev.write("shop.py", nested)
+    dev.up.until_state("two", "running")
+    wait_until(lambda: dev.ran_on() == "n1", what=f"the nested one runs\n{dev.up.text}")
+    wait_until(lambda: not dev.up.status()["two"]["leaving"])
+    dev.one_consumer("two")
+    before = dev.up.pid_of("two")
+    dev.write("part.py", "NAME = 'n2'\n")
+    wait_until(lambda: dev.ran_on() == "n2", what=f"the nested change runs\n{dev.up.text}")
+    assert dev.up.pid_of("two") == before
+    dev.write("lazy.py", "x = 1\n")
+    wait_until(lambda: dev.up.pid_of("two") != before, what="what nobody is known to import is everybody's")
+
+
+def test_bytecode_of_the_same_second_and_size_never_wins(developer):
+    """Python tells caches by seconds and size: another process has cached what was saved just before."""
+    dev = developer()
+    path = dev.up.directory / "shop.py"
+    environment = {key: text for key, text in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    second = int(time.time()) - 100
+    for number in range(2, 5):
+        path.write_text(code(f"v{number}"))
+        os.utime(path, (second, second))
+        dev.up.wait_for("hand_over", number - 1)
+        assert dev.ran_on() == f"v{number}"
+        subprocess.run(
+            [sys.executable, "-c", "import shop"],
+            cwd=dev.up.directory,
+            env={**environment, "JOURNAL": os.devnull},
+            check=True,
+        )
+        assert list((dev.up.directory / "__pycache__").glob("shop.*.pyc")), "somebody cached it"
+
+
+def test_fifty_saves_a_second_end_on_the_last_and_lose_nothing(developer):
+    """Imports in progress are given up for newer ones; every message runs."""
+    dev = developer()
+    names = []
+    for number in range(100):
+        names.append(f"m{number}")
+        dev.sqs.put("tests", call("work", names[-1]))
+        dev.save(f"s{number}")
+        time.sleep(0.02)  # What is tested is the pace itself.
+    wait_until(lambda: dev.ran_on() == "s99", what=f"the last save runs\n{dev.up.text}")
+    wait_until(lambda: set(names) <= set(dev.up.journal.words("ran")), what="all ran")
+    dev.one_consumer()
+    wait_until(lambda: len(dev.up.zygotes()) == 1, what="one fork server is left")
+    assert not dev.up.actions("died")
+    assert dev.up.stop() == 0
+
+
+def test_a_task_that_runs_ends_on_the_old_code(developer, tmp_path):
+    """A save kills no task; a second save hurries what the first one left behind."""
+    dev = developer(defaults={"workers": 1, "retry_delay": 0})
+    first, second = tmp_path / "first", tmp_path / "second"
+    dev.sqs.put("tests", call("wait_for", "a", str(first)))
+    wait_until(lambda: ["start", "a", "v1"] in [line[:3] for line in dev.up.journal.lines()])
+    dev.save("v2")
+    dev.runs("v2", 1)
+    first.touch()
+    wait_until(lambda: ["done", "a", "v1"] in [line[:3] for line in dev.up.journal.lines()])
+    dev.one_consumer()
+    dev.sqs.put("tests", call("wait_for", "b", str(second)))
+    wait_until(lambda: ["start", "b", "v2"] in [line[:3] for line in dev.up.journal.lines()])
+    dev.save("v3")
+    dev.runs("v3", 2)
+    dev.save("v4")
+    # Its message is given back, and runs on the newest code.
+    wait_until(lambda: ["start", "b", "v4"] in [line[:3] for line in dev.up.journal.lines()], what=dev.up.text)
+    second.touch()
+    wait_until(lambda: "b" in dev.up.journal.words("done"))
+    assert dev.up.stop() == 0
+
+
+def test_old_code_goes_on_for_kill_after(developer, tmp_path):
+    """What has not ended by then is killed, given back, and runs on the new code."""
+    dev = developer(defaults={"retry_delay": 0}, reload={"kill_after": "200ms"})
+    go = tmp_path / "go"
+    dev.sqs.put("tests", call("wait_for", "a", str(go)))
+    wait_until(lambda: "a" in dev.up.journal.words("start"))
+    dev.save("v2")
+    wait_until(lambda: ["start", "a", "v2"] in [line[:3] for line in dev.up.journal.lines()], what=dev.up.text)
+    go.touch()
+    wait_until(lambda: ["done", "a", "v2"] in [line[:3] for line in dev.up.journal.lines()])
+
+
+def test_a_changed_file_is_read_and_an_invalid_one_changes_nothing(developer):
+    """A queue more is there; nonsense is told, and all goes on."""
+    dev = developer()
+    pid = dev.up.pid_of("tests")
+    good = dev.up.file.read_text()
+    dev.write("squids.yaml", good.replace("tests:", "testz: ["))
+    dev.up.wait_for("reload_failed")
+    assert dev.up.pid_of("tests") == pid
+    dev.write("squids.yaml", good.replace("tests: {}", "tests: {}\n  two: {}"))
+    wait_until(lambda: "two" in dev.up.status(), what=dev.up.text)
+    dev.up.until_state("two", "running")
+    assert dev.up.pid_of("tests") == pid
+
+
+def test_a_directory_that_goes_and_comes_back(developer):
+    """A checkout of another branch may take the app's whole directory away for a moment."""
+    dev = developer()
+    away = dev.up.directory / "app"
+    away.mkdir()
+    dev.write("app/shop.py", code("v2"))
+    good = dev.up.file.read_text()
+    dev.write("squids.yaml", f"directory: app\n{good}")
+    dev.runs("v2", 1)
+    os.rename(away, dev.up.directory / "gone")
+    assert dev.ran_on() == "v2"
+    away.mkdir()
+    dev.write("app/shop.py", code("v3"))
+    wait_until(lambda: dev.ran_on() == "v3", what=f"what came back runs\n{dev.up.text}")
+    dev.save("v4")
+    assert dev.up.process.poll() is None
+
+
+@pytest.mark.parametrize("how", ["threads", "preload"])
+def test_apps_that_no_fork_may_copy_are_reloaded_too(developer, how):
+    """Threads at import, or `preload: false`: each process imports for itself, and bad code is not tried."""
+    threads = "import threading, time\nthreading.Thread(target=time.sleep, args=(600,), daemon=True).start()\n"
+    extra = threads if how == "threads" else ""
+    defaults = {"preload": False} if how == "preload" else {}
+    dev = developer(app=CODE + extra, defaults=defaults)
+    dev.write("shop.py", code("bad") + extra + "undefined\n")
+    dev.up.wait_for("stale")
+    assert dev.ran_on() == "v1"
+    dev.write("shop.py", code("v2") + extra)
+    dev.runs("v2", 1)
+    dev.one_consumer()
+    assert dev.up.stop() == 0
+
+
+def test_code_that_was_broken_from_the_start_is_healed_by_a_save(strict_sqs, supervisor):
+    """Nothing has to wait for the backoff."""
+    strict_sqs.create("tests")
+    up = supervisor(strict_sqs.endpoint_url, CODE + "undefined\n").write({"tests": {}})
+    up.launch("--reload")
+    up.wait_for("import_failed", 3)  # By now the next try is seconds away.
+    dev = Developer(up, strict_sqs)
+    dev.save("v2")
+    assert dev.ran_on() == "v2"
+
+
+def test_code_is_changed_while_sqs_is_away(developer):
+    """Neither old nor new code receives; when SQS is back, the new code does."""
+    dev = developer(defaults={"start_timeout": "1s"})
+    dev.sqs.refuse_connections()
+    dev.save("v2")
+    dev.up.wait_for("imported", 2)
+    wait_until(lambda: len(dev.up.mains("tests")) == 2)
+    dev.up.wait_for("degraded")
+    dev.sqs.accept_connections()
+    dev.runs("v2", 1)
+    dev.one_consumer()
+
+
+def test_without_reload_nothing_is_watched(strict_sqs, supervisor):
+    """A save changes nothing, and watchfiles is not even imported."""
+    strict_sqs.create("tests")
+    up = supervisor(strict_sqs.endpoint_url, CODE).write({"tests": {}}).up()
+    with open(f"/proc/{up.pid}/maps") as maps:
+        assert "_rust_notify" not in maps.read()
+
+
+def test_squids_reloads_too(strict_sqs, squids_process):
+    """The command for one queue, with --reload; --log-level and the other options hold."""
+    strict_sqs.create("tests")
+    process = squids_process(strict_sqs.endpoint_url, CODE)
+    process.start("--reload", "--workers", "1", "--polling-wait-time", "1", "--prefetch", "1").ready()
+    dev = Developer(process, strict_sqs)
+    assert dev.ran_on() == "v1"
+    dev.save("v2")
+    process.wait_for("hand_over")
+    assert dev.ran_on() == "v2"
+    process.signal(signal.SIGINT)
+    assert process.wait() == 0
+    process.nothing_left()

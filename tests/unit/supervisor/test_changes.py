@@ -1,0 +1,125 @@
+"""Which changed files count, when, and for whom."""
+
+from __future__ import annotations
+
+import pytest
+
+from squids.supervisor.changes import Gathering, Known, Sieve, concerned, failure_in_short
+from squids.supervisor.settings import Ground
+
+SHOP = Ground("shop:app", "/srv/shop")
+ADMIN = Ground("admin:app", "/srv/shop")
+OTHER = Ground("other:app", "/srv/other")
+
+
+@pytest.mark.parametrize(
+    ("path", "counts"),
+    [
+        ("/srv/shop/tasks.py", True),
+        ("/srv/shop/deep/er/tasks.py", True),
+        ("/srv/shop", True),
+        ("/lib/outside.py", True),
+        ("/lib/unknown.py", False),
+        ("/srv/shop/app.log", False),
+        ("/srv/shop/data.sqlite3", False),
+        ("/srv/shop/.tasks.py.swp", False),
+        ("/srv/shop/.#tasks.py", False),
+        ("/srv/shop/tasks.py~", False),
+        ("/srv/shop/4913", False),
+        ("/srv/shop/__pycache__/tasks.cpython-311.pyc", False),
+        ("/srv/shop/.venv/lib/thing.py", False),
+        ("/srv/shop/.git/hooks/x.py", False),
+        ("/srv/shop/node_modules/x/setup.py", False),
+        ("/srv/shop/page.html", True),
+        ("/srv/shop/migrations/0001.py", False),
+        ("/srv/shop/old/a.py", False),
+        ("/srv/shop/older/a.py", True),
+    ],
+)
+def test_code_counts_and_nothing_else(path, counts):
+    sieve = Sieve(
+        roots=("/srv/shop",),
+        files=frozenset(["/lib/outside.py"]),
+        include=("*.html",),
+        exclude=("migrations/*.py", "old"),
+    )
+    assert sieve.passes(path) is counts
+
+
+def test_a_directory_with_a_dot_above_the_root_hides_nothing():
+    assert Sieve(("/home/ada/.work/shop",)).passes("/home/ada/.work/shop/tasks.py")
+
+
+def test_a_file_that_one_app_imports_concerns_that_app():
+    known = [Known(SHOP, "/srv/shop", frozenset(["/srv/shop/a.py"])), Known(ADMIN, "/srv/shop")]
+    assert concerned(["/srv/shop/a.py"], known) == [SHOP]
+
+
+def test_a_file_that_nobody_is_known_to_import_concerns_each_app_of_its_directory():
+    known = [Known(SHOP, "/srv/shop"), Known(ADMIN, "/srv/shop"), Known(OTHER, "/srv/other")]
+    assert concerned(["/srv/shop/new.py"], known) == [SHOP, ADMIN]
+
+
+def test_a_file_in_no_apps_directory_concerns_all_unless_it_is_known():
+    imported = frozenset(["/lib/a.py"])
+    known = [Known(SHOP, "/srv/shop", imported), Known(OTHER, "/srv/other")]
+    assert concerned(["/lib/a.py"], known) == [SHOP]
+    assert concerned(["/lib/b.html"], known) == [SHOP, OTHER]
+
+
+def test_whose_import_failed_is_concerned_by_every_change():
+    known = [
+        Known(SHOP, "/srv/shop", failed=True),
+        Known(OTHER, "/srv/other", frozenset(["/srv/other/a.py"])),
+    ]
+    assert concerned(["/srv/other/a.py"], known) == [SHOP, OTHER]
+
+
+def test_a_directory_that_came_back_concerns_its_apps():
+    assert concerned(["/srv/shop"], [Known(SHOP, "/srv/shop"), Known(OTHER, "/srv/other")]) == [SHOP]
+
+
+def test_a_heap_is_taken_when_nothing_was_added_for_a_while():
+    heap = Gathering()
+    assert heap.due(0.1) is None
+    heap.add(["a"], 10.0)
+    heap.add(["b", "a"], 10.05)
+    assert heap.due(0.1) == pytest.approx(10.15)
+    assert heap.take() == {"a", "b"}
+    assert heap.due(0.1) is None
+
+
+def test_a_heap_that_never_ends_is_taken_all_the_same():
+    heap = Gathering()
+    for step in range(100):
+        heap.add(["a"], 10.0 + step * 0.05)
+    assert heap.due(0.1) == pytest.approx(12.0)
+
+
+TRACEBACK = """\
+Traceback (most recent call last):
+  File "/srv/shop/tasks.py", line 3, in <module>
+    import helpers
+  File "/srv/shop/helpers.py", line 7, in <module>
+    undefined
+NameError: name 'undefined' is not defined
+"""
+
+SYNTAX = """\
+  File "/srv/shop/shop/tasks.py", line 12
+    x = (
+        ^
+SyntaxError: '(' was never closed"""
+
+
+@pytest.mark.parametrize(
+    ("text", "short"),
+    [
+        (TRACEBACK, "NameError in helpers.py:7"),
+        (SYNTAX, "SyntaxError in shop/tasks.py:12"),
+        ("the import of shop:app took over 60 s", "the import of shop:app took over 60 s"),
+        ("", "it cannot be imported"),
+    ],
+)
+def test_a_failure_in_short(text, short):
+    assert failure_in_short(text, "/srv/shop") == short

@@ -1,0 +1,136 @@
+"""A send that runs the task before it returns."""
+
+from __future__ import annotations
+
+import botocore.exceptions
+import pytest
+
+import squids
+import squids.testing
+
+
+@pytest.fixture
+def app():
+    return squids.App("eager")
+
+
+def test_a_send_runs_the_task_with_what_json_makes_of_its_arguments(app):
+    seen = []
+
+    @app.task("emails")
+    def work(*args, **kwargs):
+        seen.append((args, kwargs, squids.current_job().queue, squids.current_job().receive_count))
+
+    with squids.testing.eager(app):
+        response = work.send(("a", "tuple"), to={1: None})
+    assert seen == [((["a", "tuple"],), {"to": {"1": None}}, "emails", 1)]
+    assert response["MessageId"]
+
+
+def test_what_the_task_raises_is_raised_by_send(app):
+    @app.task("emails")
+    def work():
+        raise LookupError("no such customer")
+
+    with squids.testing.eager(app), pytest.raises(LookupError, match="no such customer"):
+        work.send()
+
+
+def test_hooks_run_in_the_order_of_a_real_message(app):
+    order = []
+    app.pre_send(lambda queue, body: order.append(("pre_send", queue, body["task"])))
+    app.post_send(lambda queue, body, response: order.append(("post_send", bool(response["MessageId"]))))
+    app.pre_task(lambda task: order.append("pre_task"))
+    app.post_task(lambda task: order.append("post_task"))
+
+    @app.task("emails")
+    def work():
+        order.append("run")
+
+    with squids.testing.eager(app):
+        work.send()
+    assert order == [("pre_send", "emails", work.name), ("post_send", True), "pre_task", "run", "post_task"]
+
+
+def test_a_task_may_send_others(app):
+    seen = []
+
+    @app.task("emails")
+    def inner(n):
+        seen.append(n)
+
+    @app.task("emails")
+    def outer():
+        inner.send(1)
+        seen.append("outer")
+        inner.send(2)
+
+    with squids.testing.eager(app):
+        outer.send()
+    assert seen == [1, "outer", 2]
+
+
+@pytest.mark.parametrize(
+    ("queue", "options", "error"),
+    [
+        ("emails", {"DelaySecond": 1}, TypeError),
+        ("emails", {"DelaySeconds": "soon"}, botocore.exceptions.ParamValidationError),
+        ("emails", {"DelaySeconds": 901}, botocore.exceptions.ClientError),
+        ("orders.fifo", {}, botocore.exceptions.ClientError),
+        ("orders.fifo", {"MessageGroupId": "a", "DelaySeconds": 3}, botocore.exceptions.ClientError),
+    ],
+)
+def test_options_that_sqs_refuses_are_refused_and_nothing_runs(app, queue, options, error):
+    seen = []
+
+    @app.task(queue)
+    def work():
+        seen.append(1)
+
+    with squids.testing.eager(app), pytest.raises(error):
+        work.send_job(options=options)
+    assert not seen
+
+
+def test_a_body_that_sqs_would_not_take_is_refused(app):
+    @app.task("emails")
+    def work(text):
+        pass
+
+    with squids.testing.eager(app), pytest.raises(botocore.exceptions.ClientError, match="shorter"):
+        work.send("x" * 1_048_577)
+
+
+def test_a_message_that_a_hook_spoiled_is_a_bad_message(app):
+    app.pre_send(lambda queue, body: body.update(task="nobody.knows"))
+
+    @app.task("emails")
+    def work():
+        pass
+
+    with squids.testing.eager(app), pytest.raises(squids.BadMessage, match=r"nobody\.knows"):
+        work.send()
+
+
+def test_without_a_name_all_apps_are_meant(app):
+    seen = []
+
+    @app.task("emails")
+    def work():
+        seen.append(1)
+
+    with squids.testing.eager():
+        work.send()
+    assert seen == [1]
+
+
+def test_afterwards_a_send_is_a_real_one_again(app, monkeypatch):
+    monkeypatch.setattr("squids.sqs.SQS.send", lambda *args: {"MessageId": "real"})
+
+    @app.task("emails")
+    def work():
+        raise AssertionError("not here")
+
+    with squids.testing.eager(app):
+        pass
+    assert work.send() == {"MessageId": "real"}
