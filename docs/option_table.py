@@ -15,6 +15,9 @@ END = "<!-- end of options -->\n"
 OTHERS = (
     ("`--log-level`", "INFO", "The least serious log lines shown: DEBUG, INFO, WARNING, ERROR or CRITICAL"),
     ("`--log-format`", "text", "How log lines look: text or json"),
+    ("`--reload`", "", "Run changed code as soon as it is saved: see [](developing.md)"),
+    ("`--local`", "", "Speak to an embedded SQS alone, with this queue: see [](developing.md)"),
+    ("`--local-port`", "a free one", "The port of the embedded SQS"),
     ("`--version`", "", "Show the version and exit"),
     ("`-h`, `--help`", "", "Show all options and exit"),
 )

@@ -16,6 +16,7 @@ from squids.supervisor.config_rules import (
     LogFileRules,
     MaxRestartsRules,
     QueueRules,
+    ReloadRules,
     SupervisorRules,
 )
 from squids.supervisor.program import TABLE
@@ -24,7 +25,7 @@ HERE = Path(__file__).parent
 BEGIN = "<!-- {}: made by docs/supervisor_tables.py -->\n"
 END = "<!-- end of {} -->\n"
 
-TOP = ("include", "supervisor", "defaults", "queues")
+TOP = ("include", "supervisor", "reload", "defaults", "queues")
 """Keys that stand at the top only."""
 
 
@@ -75,6 +76,11 @@ def supervisor_table() -> str:
     return _table(("key", "default", "what it is"), rows)
 
 
+def reload_table() -> str:
+    """Keys of `reload`."""
+    return _table(("key", "default", "what it is"), rows_of(ReloadRules))
+
+
 def states_table() -> str:
     """What happens in each state."""
     rows = [
@@ -94,6 +100,7 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, str, str]]) -> str:
 TABLES = {
     "configuration.md": {
         "top": top_table, "keys": keys_table, "parts": parts_table, "supervisor": supervisor_table,
+        "reload": reload_table,
     },
     "steering.md": {"states": states_table},
 }  # fmt: skip

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from squids.testing.eager import eager
+    from squids.testing.local_queues import LocalQueues
     from squids.testing.local_sqs import LocalSQS
     from squids.testing.outbox import Clock, Outbox, Run, Sent, outbox
 
 _HOMES = {
     "Clock": "outbox",
+    "LocalQueues": "local_queues",
     "LocalSQS": "local_sqs",
     "Outbox": "outbox",
     "Run": "outbox",
@@ -23,7 +25,7 @@ _HOMES = {
     "outbox": "outbox",
 }
 
-__all__ = ["Clock", "LocalSQS", "Outbox", "Run", "Sent", "eager", "outbox"]
+__all__ = ["Clock", "LocalQueues", "LocalSQS", "Outbox", "Run", "Sent", "eager", "outbox"]
 
 
 def __getattr__(name: str) -> Any:

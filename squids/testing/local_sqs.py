@@ -39,7 +39,9 @@ class LocalSQS:
 
     def __init__(self, port: int = 0) -> None:
         if any(importlib.util.find_spec(name) is None for name in ("moto", "flask")):
-            raise LocalSQSFailed("a local SQS needs moto: pip install 'squids[local]'")
+            raise LocalSQSFailed(
+                "a local SQS needs moto's server: pip install 'moto[server]', or squids with its extra `local`"
+            )
         self.port = port
         self.process = self._begin()
 

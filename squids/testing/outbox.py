@@ -163,7 +163,7 @@ class Outbox:
                 pending.due = self.clock.now + (0 if delay is None else delay)
         return Run(sent, pending.receives, self.clock.now, error)
 
-    def take(self, app: App, ref: QueueRef, message_id: str, body: str, options: Mapping[str, Any]) -> None:
+    def _take(self, app: App, ref: QueueRef, message_id: str, body: str, options: Mapping[str, Any]) -> None:
         """A message comes in."""
         try:
             call = decode(body)
@@ -195,5 +195,5 @@ def outbox(*apps: App, max_receives: int = 5) -> Iterator[Outbox]:
     `max_receives`: how often a message may fail before it counts as dead, as a queue's redrive policy says.
     """
     box = Outbox(max_receives=max_receives)
-    with diverted(apps, box.take):
+    with diverted(apps, box._take):
         yield box

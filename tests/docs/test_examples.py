@@ -120,6 +120,23 @@ def test_the_first_app_is_run_by_the_command_beside_it(
     assert "order 2: receipt mailed to ada@example.com" in done.stdout
 
 
+def test_the_tests_of_the_page_on_testing_pass(tmp_path: Path) -> None:
+    """Run as a user would: pytest finds the fixtures by itself, and no AWS setting is there."""
+    _write_files((ROOT / "docs" / "testing.md").read_text(), tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", ".", "tests"],
+        cwd=tmp_path,
+        env={name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTEST_"))},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 passed" in done.stdout
+
+
 @pytest.mark.parametrize("page", PAGES, ids=_page_name)
 def test_json_in_a_page_is_json(page: Path) -> None:
     for block in blocks(page.read_text()):

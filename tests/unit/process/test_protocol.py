@@ -19,6 +19,7 @@ from squids.process.protocol import (
     Drain,
     Exited,
     Figures,
+    Follow,
     Kill,
     Output,
     Pause,
@@ -61,7 +62,9 @@ frames = st.one_of(
     st.builds(Preloaded, st.text(), st.dictionaries(st.text(), numbers)),
     st.builds(PreloadFailed, st.booleans(), st.text()),
     st.builds(Output, st.text(), numbers),
-    st.sampled_from([Booted(), Ready(), Alive(), Drain()]),
+    st.sampled_from([Booted(), Ready(), Alive()]),
+    st.builds(Drain, st.none() | st.floats(0, 1e6)),
+    st.builds(Follow, st.booleans()),
     st.builds(Degraded, st.none() | st.text()),
     st.builds(Figures, st.dictionaries(st.text(), st.none() | numbers | st.text())),
     st.builds(Stopping, st.text()),
@@ -80,7 +83,7 @@ def test_the_frames_above_are_all_there_are():
     """A new frame is added to the test above too."""
     names = (
         "Spawn Spawned SpawnFailed Kill Exited WorkerReady Assign Results Recall Preloaded PreloadFailed Output "
-        "Booted Ready Degraded Figures Alive Stopping Drain Pause Scale"
+        "Booted Ready Degraded Figures Alive Stopping Drain Pause Scale Follow"
     )
     assert {frame.__name__ for frame in protocol._FRAMES.values()} == set(names.split())
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from squids.options import OPTIONS
 from squids.supervisor import config
 from squids.supervisor.config_rules import json_schema
-from squids.supervisor.settings import Restart, Settings
+from squids.supervisor.settings import ReloadSettings, Restart, Settings
 
 
 @pytest.fixture
@@ -87,6 +87,32 @@ def test_every_option_of_the_command_is_a_key(here, option):
         (line,) = bad(here, f"app: a:b\nqueues: {{q: {{{option.name}: {option.minimum - 1:g}}}}}")
         assert f"queues.q.{option.name}: " in line
         assert "is less than" in line or "not a" in line or "expected" in line
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ReloadSettings()),
+        ("reload: true", ReloadSettings(enabled=True)),
+        ("reload: {delay: 1s, kill_after: 2m, include: '*.html'}",
+         ReloadSettings(delay=1.0, kill_after=120.0, include=("*.html",))),
+        ("reload: {enabled: true, exclude: [a, b/*]}", ReloadSettings(enabled=True, exclude=("a", "b/*"))),
+    ],
+)  # fmt: skip
+def test_reload_is_a_switch_or_a_mapping(here, text, expected):
+    """`true` is short for `enabled: true`."""
+    assert good(here, f"app: a:b\n{text}\nqueues: {{q: {{}}}}").reload == expected
+
+
+def test_paths_of_reload_are_relative_to_the_file_and_are_there(here):
+    """A directory or a file."""
+    (here / "more").mkdir()
+    found = good(here, "app: a:b\nreload: {paths: more}\nqueues: {q: {}}").reload
+    assert found.paths == (f"{here}/more",)
+    (line,) = bad(here, "app: a:b\nreload: {paths: [nowhere]}\nqueues: {q: {}}")
+    assert line.startswith("squids.yaml:2:18: reload.paths[0]: ")
+    (line,) = bad(here, "app: a:b\nreload: {enable: true}\nqueues: {q: {}}")
+    assert line.startswith('squids.yaml:2:10: reload.enable: unknown key, did you mean "enabled"?')
 
 
 def test_all_mistakes_at_once_each_at_its_place(here):
