@@ -46,13 +46,17 @@ class LocalQueues:
         return sum(int(answer["Attributes"][name]) for name in names)
 
     def drain(self, app: App) -> int:
-        """Receive and run, in this process, what the queues of an app's tasks have that is visible; how many
-        messages were run to their end. Failures are logged, and stay in flight."""
+        """Receive and run, in this process, what is visible in the queues of an app's tasks, and what is sent
+        meanwhile; how many messages were run to their end. Failures are logged, and stay in flight."""
+        consumers = [
+            app.create_consumer(queue) for queue in dict.fromkeys(t.queue for t in app.tasks.values())
+        ]
         done = 0
-        for queue in dict.fromkeys(task.queue for task in app.tasks.values()):
-            consumer = app.create_consumer(queue)
-            while (result := consumer.consume({"MaxNumberOfMessages": 10})).received:
-                done += result.done
+        received = True
+        while received:
+            results = [consumer.consume({"MaxNumberOfMessages": 10}) for consumer in consumers]
+            received = any(result.received for result in results)
+            done += sum(result.done for result in results)
         return done
 
     def _urls(self) -> list[str]:

@@ -40,7 +40,7 @@ class LocalSQS:
     def __init__(self, port: int = 0) -> None:
         if any(importlib.util.find_spec(name) is None for name in ("moto", "flask")):
             raise LocalSQSFailed(
-                "a local SQS needs moto's server: pip install 'moto[server]', or squids with its extra `local`"
+                "a local SQS needs moto's server: pip install 'moto[server]' (squids' extra `local`)"
             )
         self.port = port
         self.process = self._begin()

@@ -110,7 +110,7 @@ def test_paths_of_reload_are_relative_to_the_file_and_are_there(here):
     found = good(here, "app: a:b\nreload: {paths: more}\nqueues: {q: {}}").reload
     assert found.paths == (f"{here}/more",)
     (line,) = bad(here, "app: a:b\nreload: {paths: [nowhere]}\nqueues: {q: {}}")
-    assert line.startswith("squids.yaml:2:18: reload.paths[0]: ")
+    assert line.startswith("squids.yaml:2:18: reload.paths.0: ")
     (line,) = bad(here, "app: a:b\nreload: {enable: true}\nqueues: {q: {}}")
     assert line.startswith('squids.yaml:2:10: reload.enable: unknown key, did you mean "enabled"?')
 
