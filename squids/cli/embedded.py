@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Coroutine
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from squids.exit_codes import ExitCode
 from squids.supervisor.settings import Settings
 
 if TYPE_CHECKING:
-    from squids.supervisor.history import Happening
     from squids.supervisor.supervisor import Supervisor
     from squids.testing.local_sqs import LocalSQS
 
@@ -59,18 +57,24 @@ class Keeper:
         self._server = server
         self._supervisor = supervisor
         self._loop = asyncio.get_running_loop()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._returning: asyncio.Task[None] | None = None
         self._lock = asyncio.Lock()
 
     async def start(self) -> None:
         """Before the programs start."""
         self._watch()
-        await self._make_queues()
-        self._supervisor.watchers.add(self._on_happening)
+        await self.make_queues(self._supervisor.settings)
 
-    def _on_happening(self, happening: Happening) -> None:
-        if happening.event == "reload":
-            self._do(self._make_queues())
+    async def make_queues(self, settings: Settings) -> None:
+        """Those of these settings that are not there yet."""
+        from squids.testing.local_sqs import LocalSQSFailed
+
+        async with self._lock:
+            queues = [program.queue for program in settings.programs]
+            try:
+                await asyncio.to_thread(self._server.create, queues)
+            except LocalSQSFailed as error:
+                self._supervisor.say("ERROR", "local_sqs_died", str(error))
 
     def close(self) -> None:
         """End the server."""
@@ -90,7 +94,7 @@ class Keeper:
         text = "the local SQS died, and with it what was in its queues"
         self._supervisor.say("ERROR", "local_sqs_died", text)
         self._server.restart()  # Here: it ends with the thread that starts it.
-        self._do(self._return())
+        self._returning = asyncio.ensure_future(self._return())
 
     async def _return(self) -> None:
         from squids.testing.local_sqs import LocalSQSFailed
@@ -101,23 +105,8 @@ class Keeper:
             self._supervisor.say("ERROR", "local_sqs_died", str(error))
             return
         self._watch()
-        await self._make_queues()
+        await self.make_queues(self._supervisor.settings)
         self._supervisor.say("INFO", "local_sqs", f"a new local SQS listens at {self._server.url}")
-
-    async def _make_queues(self) -> None:
-        from squids.testing.local_sqs import LocalSQSFailed
-
-        async with self._lock:
-            queues = [program.queue for program in self._supervisor.settings.programs]
-            try:
-                await asyncio.to_thread(self._server.create, queues)
-            except LocalSQSFailed as error:
-                self._supervisor.say("ERROR", "local_sqs_died", str(error))
-
-    def _do(self, what: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.ensure_future(what)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 def run_alone(config: str | None, port: int) -> int:

@@ -131,55 +131,60 @@ def _in_mode(read: Callable[[], Settings | list[str]], mode: Mode) -> Callable[[
 
 async def _run(source: Source, settings: Settings, lock: Lock | None, local: LocalSQS | None) -> int:
     supervisor = Supervisor(settings, soft_nofile=_raise_descriptor_limit())
-    rollout = Rollout(supervisor, source.read)
-    _route_logging(supervisor)
-    server: ControlServer | None = None
-    if source.config is not None and lock is not None:
-        path = settings.supervisor.socket or default_socket(source.config)
-        server = ControlServer(
-            path,
-            settings.supervisor.socket_mode,
-            settings.supervisor.socket_group,
-            Orders(supervisor, rollout).run,
-        )
-        try:
-            await server.start()
-        except OSError as error:
-            print(f"{source.program}: cannot listen at {path}: {error.strerror or error}", file=sys.stderr)
-            return ExitCode.CONFIG
-        lock.tell(
-            pid=os.getpid(),
-            started_at=iso(time.time()),
-            socket=path,
-            config=source.config,
-            environment=local.exports if local is not None else {},
-        )
-    _take_signals(supervisor, rollout)
-    noun = "program" if len(settings.programs) == 1 else "programs"
-    supervisor.say(
-        "INFO",
-        "started",
-        f"{source.config or source.title}: {len(settings.programs)} {noun}",
-        pid=os.getpid(),
-        **({"socket": server.path} if server is not None else {}),
-    )
-    for warning in settings.warnings:
-        supervisor.say("WARNING", "warning", warning)
     keeper = embedded.Keeper(local, supervisor) if local is not None else None
-    if keeper is not None:
-        await keeper.start()
+    rollout = Rollout(supervisor, source.read, keeper.make_queues if keeper is not None else None)
     reloader = Reloader(supervisor, rollout)
-    reloader.start()
-    supervisor.start()
-    close = server.close if server is not None else _nothing
+    server: ControlServer | None = None
+    _route_logging(supervisor)
     try:
-        return await supervisor.run(close)
+        if keeper is not None:
+            await keeper.start()
+        await reloader.start()
+        if source.config is not None and lock is not None:
+            server = await _listen(source, supervisor, rollout)
+            if server is None:
+                return ExitCode.CONFIG
+            lock.tell(
+                pid=os.getpid(),
+                started_at=iso(time.time()),
+                socket=server.path,
+                config=source.config,
+                environment=local.exports if local is not None else {},
+            )
+        _take_signals(supervisor, rollout)
+        noun = "program" if len(settings.programs) == 1 else "programs"
+        supervisor.say(
+            "INFO",
+            "started",
+            f"{source.config or source.title}: {len(settings.programs)} {noun}",
+            pid=os.getpid(),
+            **({"socket": server.path} if server is not None else {}),
+        )
+        for warning in settings.warnings:
+            supervisor.say("WARNING", "warning", warning)
+        supervisor.start()
+        return await supervisor.run(server.close if server is not None else _nothing)
     finally:
         reloader.close()
-        await close()
+        if server is not None:
+            await server.close()
         if keeper is not None:
             keeper.close()
         _take_no_more_signals()
+
+
+async def _listen(source: Source, supervisor: Supervisor, rollout: Rollout) -> ControlServer | None:
+    """The control socket. None: why there is none was printed."""
+    assert source.config is not None
+    own = supervisor.settings.supervisor
+    path = own.socket or default_socket(source.config)
+    server = ControlServer(path, own.socket_mode, own.socket_group, Orders(supervisor, rollout).run)
+    try:
+        await server.start()
+    except OSError as error:
+        print(f"{source.program}: cannot listen at {path}: {error.strerror or error}", file=sys.stderr)
+        return None
+    return server
 
 
 async def _nothing() -> None:

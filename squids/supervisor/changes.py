@@ -128,18 +128,20 @@ class Gathering:
 
 
 def failure_in_short(text: str, directory: str) -> str:
-    """`SyntaxError in shop/tasks.py:12`, of a traceback; the first line of what is none."""
+    """`SyntaxError in shop/tasks.py:12`, of a traceback: the innermost line of the user's own code, if there
+    is one. The first line of what is no traceback."""
+    root = directory.rstrip("/") + "/"
     lines = text.strip().splitlines()
-    place = ""
+    places = []
     for line in lines:
         words = line.strip()
         if words.startswith('File "') and '", line ' in words:
             file, _, rest = words.removeprefix('File "').partition('", line ')
-            number = rest.split(",")[0]
-            place = f"{file.removeprefix(directory.rstrip('/') + '/')}:{number}"
+            places.append((file, rest.split(",")[0]))
     if not lines:
         return "it cannot be imported"
-    if not place:
+    if not places:
         return lines[0]
+    file, number = next((place for place in reversed(places) if place[0].startswith(root)), places[-1])
     error = next((line for line in reversed(lines) if line and not line[0].isspace()), lines[-1])
-    return f"{error.partition(':')[0]} in {place}"
+    return f"{error.partition(':')[0]} in {file.removeprefix(root)}:{number}"

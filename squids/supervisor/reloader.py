@@ -43,10 +43,13 @@ class Reloader:
         self._config_files: frozenset[str] = frozenset()
         self._config_directories: frozenset[str] = frozenset()
 
-    def start(self) -> None:
-        """Before the supervisor starts: what changes while the apps are imported counts, too."""
+    async def start(self) -> None:
+        """Before the supervisor starts, and until files are watched: what changes while the apps are imported
+        counts, too."""
         self._supervisor.watchers.add(self._on_happening)
         self.refresh()
+        if self._watch is not None:
+            await self._watch.ready()
 
     def close(self) -> None:
         """Watch no more."""

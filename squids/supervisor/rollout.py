@@ -7,7 +7,7 @@ code goes on. A reload touches only what the file changed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from squids.supervisor import program_events as ev
@@ -20,6 +20,7 @@ from squids.supervisor.supervisor import Supervisor
 from squids.supervisor.zygotes import Code, Failure
 
 Read = Callable[[], "Settings | list[str]"]
+Prepare = Callable[[Settings], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +45,13 @@ class Plan:
 
 
 class Rollout:
-    """`read` reads the file anew: its settings, or all that is wrong with it."""
+    """`read` reads the file anew: its settings, or all that is wrong with it. `prepare` is awaited before new
+    settings are carried out."""
 
-    def __init__(self, supervisor: Supervisor, read: Read) -> None:
+    def __init__(self, supervisor: Supervisor, read: Read, prepare: Prepare | None = None) -> None:
         self._supervisor = supervisor
         self._read = read
+        self._prepare = prepare
         self._tasks: set[asyncio.Task[None]] = set()
         self._lock = asyncio.Lock()
         self.last_error: str | None = None
@@ -255,6 +258,8 @@ class Rollout:
         """Touch what changed, and nothing else."""
         async with self._lock:
             supervisor = self._supervisor
+            if self._prepare is not None:
+                await self._prepare(plan.settings)
             changes = self._difference(plan.settings)  # Somebody else may have reloaded meanwhile.
             supervisor.settings = plan.settings
             supervisor.output.use(plan.settings.supervisor.log_format)

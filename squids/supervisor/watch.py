@@ -23,8 +23,38 @@ STEP_MS = 50
 LOOK_MS = 1000
 """How often it looks whether its directories are still there."""
 
-OVERLAP_SECONDS = 1.5
-"""How long the old threads go on, when others take over: nothing is missed in between."""
+OVERLAP_SECONDS = 1.0
+"""How long the old threads go on when others watch: what they saw before is still to be told."""
+
+
+class _Stop:
+    """Ends a thread. watchfiles asks for it from the moment on when the system watches: `on_watching`."""
+
+    def __init__(self, on_watching: Callable[[], None]) -> None:
+        self._event = threading.Event()
+        self._on_watching: Callable[[], None] | None = on_watching
+
+    def is_set(self) -> bool:
+        """For watchfiles alone: who asks, watches."""
+        self.tell()
+        return self.ended
+
+    @property
+    def ended(self) -> bool:
+        return self._event.is_set()
+
+    def tell(self) -> None:
+        """It watches, or never will."""
+        call, self._on_watching = self._on_watching, None
+        if call is not None:
+            call()
+
+    def set(self) -> None:
+        self._event.set()
+
+    def wait(self, seconds: float) -> None:
+        self.tell()
+        self._event.wait(seconds)
 
 
 class Watch:
@@ -36,7 +66,11 @@ class Watch:
         self._loop = asyncio.get_running_loop()
         self._trees: frozenset[str] = frozenset()
         self._flat: frozenset[str] = frozenset()
-        self._stops: list[threading.Event] = []
+        self._stops: list[_Stop] = []
+        self._old: list[_Stop] = []
+        self._settling = 0
+        self._unsettled = 0
+        self._ready = asyncio.Event()
         self._sieve = Sieve(())
 
     def use(self, trees: Iterable[str], flat: Iterable[str], sieve: Sieve) -> None:
@@ -46,29 +80,52 @@ class Watch:
         if (trees, flat) == (self._trees, self._flat):
             return
         self._trees, self._flat = trees, flat
-        old, self._stops = self._stops, []
+        self._old += self._stops
+        self._stops = []
+        self._ready.clear()
+        self._settling += 1
+        number = self._settling
         for paths, deep in ((trees, True), (flat - trees, False)):
             if paths:
-                stop = threading.Event()
+                stop = _Stop(lambda: self._tell(self._on_watching, number))
                 self._stops.append(stop)
                 threading.Thread(
                     target=self._follow, args=(sorted(paths), deep, stop), name="watch", daemon=True
                 ).start()
-        if old:
-            self._loop.call_later(OVERLAP_SECONDS, _set_all, old)
+        self._unsettled = len(self._stops)
+
+    async def ready(self) -> None:
+        """Until the system watches what it is to watch."""
+        await self._ready.wait()
+
+    def _on_watching(self, number: int) -> None:
+        if number != self._settling:
+            return  # Others have taken over meanwhile.
+        self._unsettled -= 1
+        if self._unsettled == 0:
+            self._ready.set()
+            old, self._old = self._old, []
+            if old:
+                self._loop.call_later(OVERLAP_SECONDS, _set_all, old)
 
     def close(self) -> None:
         """Watch no more."""
-        _set_all(self._stops)
-        self._stops = []
+        _set_all([*self._stops, *self._old])
+        self._stops, self._old = [], []
         self._trees = self._flat = frozenset()
 
     # In a thread.
 
-    def _follow(self, paths: list[str], deep: bool, stop: threading.Event) -> None:
+    def _follow(self, paths: list[str], deep: bool, stop: _Stop) -> None:
+        try:
+            self._follow_until(paths, deep, stop)
+        finally:
+            stop.tell()
+
+    def _follow_until(self, paths: list[str], deep: bool, stop: _Stop) -> None:
         polling = False
         there = {path: _identity(path) for path in paths}
-        while not stop.is_set():
+        while not stop.ended:
             present = [path for path in paths if there[path] is not None]
             if not present:
                 stop.wait(LOOK_MS / 1000)
@@ -95,7 +152,7 @@ class Watch:
         present: list[str],
         there: dict[str, tuple[int, int] | None],
         deep: bool,
-        stop: threading.Event,
+        stop: _Stop,
         polling: bool,
     ) -> None:
         for changes in watch(
@@ -116,7 +173,7 @@ class Watch:
                 counted = {path for path in real if self._sieve.passes(path)}
                 for path in counted:
                     drop_bytecode(path)
-                if counted and not stop.is_set():
+                if counted and not stop.ended:
                     self._tell(self._on_change, counted)
             if any(_identity(path) != there[path] for path in there):
                 return
@@ -150,6 +207,6 @@ def _identity(path: str) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _set_all(stops: Iterable[threading.Event]) -> None:
+def _set_all(stops: Iterable[_Stop]) -> None:
     for stop in stops:
         stop.set()

@@ -1,0 +1,239 @@
+"""`init`, `tasks` and `send`: what a developer types in the first minute, and each day after it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.processes import call
+from tests.support.supervisors import COMMAND, SupervisorProcess
+from tests.support.waiting import wait_until
+
+
+def run_verb(directory, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A verb that needs no supervisor."""
+    return subprocess.run(
+        [*COMMAND, *arguments], cwd=directory, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_a_new_project_goes_all_the_way(tmp_path, supervisor):
+    """init, --dev, send, a code change, send again, and its own tests: as its README says."""
+    done = run_verb(tmp_path, "init", "shop")
+    assert done.returncode == 0, done.stderr
+    project = tmp_path / "shop"
+    up = supervisor("http://127.0.0.1:9")
+    up.directory, up.file = project, project / "squids.yaml"
+    up.environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    up.start("--dev")
+    assert up.verb("wait", "--timeout", "30").returncode == 0, up.text
+    listed = up.verb("tasks")
+    assert "tasks:app: 2 tasks" in listed.stdout
+    assert "tasks.email_customer(to: str, order: int = 1) -> None" in listed.stdout
+    sent = up.verb("send", "email_customer", '{"to": "ada@example.com"}', "--wait")
+    assert sent.returncode == 0, sent.stdout + sent.stderr + up.text
+    assert "order 1: mailing ada@example.com" in sent.stdout
+    code = (project / "tasks.py").read_text()
+    (project / "tasks.py").write_text(code.replace("mailing", "a letter for"))
+    up.wait_for("hand_over", 2)
+    sent = up.verb("send", "place_order", "--args", "[7]", "--wait")
+    assert sent.returncode == 0, sent.stdout + sent.stderr
+    wait_until(lambda: "order 7: a letter for ada@example.com" in up.text, what=up.text)
+    tests = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", "."],
+        cwd=project,
+        env={key: text for key, text in os.environ.items() if not key.startswith(("AWS_", "PYTEST_"))},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert tests.returncode == 0, tests.stdout + tests.stderr
+    assert "2 passed" in tests.stdout
+    assert up.stop() == 0
+    up.nothing_left()
+
+
+def test_the_commands_of_its_readme_are_real(tmp_path):
+    """Each line of it is parsed by the parser it is for; its schema is the one that the command prints."""
+    from squids.cli.supervise import build_parser
+
+    run_verb(tmp_path, "init")
+    readme = (tmp_path / "README.md").read_text()
+    lines = re.findall(r"^    squids-supervisor ([^#\n]+)", readme, re.MULTILINE)
+    assert len(lines) >= 4
+    import shlex
+
+    for line in lines:
+        build_parser().parse_args(shlex.split(line))
+    schema = run_verb(tmp_path, "schema").stdout
+    assert json.loads((tmp_path / "squids.schema.json").read_text()) == json.loads(schema)
+    assert (
+        (tmp_path / "squids.yaml")
+        .read_text()
+        .startswith("# yaml-language-server: $schema=squids.schema.json")
+    )
+    done = run_verb(tmp_path, "-c", "squids.yaml", "check")
+    assert done.returncode == 0, done.stdout
+
+
+def test_it_overwrites_nothing(tmp_path):
+    """Not even an empty file, nor the target of a dangling link; what is not there is written."""
+    (tmp_path / "tasks.py").write_text("mine = 1\n")
+    (tmp_path / "README.md").write_text("")
+    (tmp_path / "squids.yaml").symlink_to(tmp_path / "elsewhere.yaml")
+    done = run_verb(tmp_path, "init")
+    assert done.returncode == 0
+    assert "kept as they are: tasks.py, squids.yaml, README.md" in done.stdout
+    assert (tmp_path / "tasks.py").read_text() == "mine = 1\n"
+    assert (tmp_path / "README.md").read_text() == ""
+    assert not (tmp_path / "elsewhere.yaml").exists()
+    assert (tmp_path / "test_tasks.py").exists()
+    again = run_verb(tmp_path, "init")
+    assert again.returncode == 0
+    assert "nothing was written" in again.stdout
+
+
+def test_a_directory_that_cannot_be_made_is_one_line(tmp_path):
+    """It is a file."""
+    (tmp_path / "file").write_text("")
+    done = run_verb(tmp_path, "init", "file/project")
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "cannot write" in done.stderr
+
+
+APP = '''
+import squids
+
+app = squids.App("shop")
+
+@app.task("tests")
+def email_customer(to: str, order: int = 1):
+    """Send a receipt.
+
+    More about it.
+    """
+    print("mailing", to, order, flush=True)
+
+@app.task("tests")
+def fails(why: str):
+    raise ValueError(why)
+
+@app.add_task
+class Report(squids.Task):
+    """A report."""
+    queue = "tests"
+    def run(self, month: int):
+        print("report", month)
+'''
+
+
+@pytest.fixture
+def file(strict_sqs, supervisor) -> SupervisorProcess:
+    """A file with two queues of one app and one of another, not started."""
+    strict_sqs.create("tests")
+    up = supervisor(strict_sqs.endpoint_url, APP)
+    (up.directory / "other.py").write_text(
+        "import squids\napp = squids.App('o')\n@app.task('two')\ndef report(): 'Doc.'\n"
+    )
+    strict_sqs.create("two")
+    return up.write({"tests": {}, "again": {"queue": "tests"}, "two": {"app": "other:app"}})
+
+
+def test_tasks_are_listed_with_all_that_there_is_to_know(file):
+    """Each app once; queue, signature, first line of the doc, file and line."""
+    done = file.verb("tasks")
+    assert done.returncode == 0, done.stderr
+    text = " ".join(done.stdout.split())
+    assert text.count("shop:app: 3 tasks") == 1
+    assert "shop.email_customer(to: str, order: int = 1) queue tests, shop.py:6: Send a receipt." in text
+    assert "shop.Report(month: int) queue tests, shop.py:" in text
+    assert "other:app: 1 task other.report() queue two, other.py:3: Doc." in text
+    assert max(len(line) for line in done.stdout.splitlines()) <= 80
+    rows = [json.loads(line) for line in file.verb("tasks", "--json").stdout.splitlines()]
+    assert {row["name"]: row["queue"] for row in rows}["other.report"] == "two"
+
+
+def test_an_app_that_does_not_import_is_told_and_the_others_are_listed(file):
+    """Exit code 78."""
+    (file.directory / "other.py").write_text("import nowhere_to_be_found\n")
+    done = file.verb("tasks")
+    assert done.returncode == 78
+    assert "nowhere_to_be_found" in done.stderr
+    assert "shop:app: 3 tasks" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["email_custmer"], 1, "there is no task email_custmer; did you mean shop.email_customer?"),
+        (["email_customer"], 1, "missing a required argument: 'to'"),
+        (
+            ["email_customer", '{"too": 1}'],
+            1,
+            "its signature is shop.email_customer(to: str, order: int = 1)",
+        ),
+        (["email_customer", "{to: 1}"], 2, "is not JSON"),
+        (["email_customer", "[1]"], 2, "is to be an object of JSON"),
+        (["email_customer", "--args", "{}"], 2, "is to be an array of JSON"),
+        (["email_customer", '{"to": "a"}', "--options", '{"DelaySecs": 1}'], 1, "DelaySecs"),
+        (["email_customer", '{"to": "a"}', "--queue", "gone"], 1, "does not exist"),
+        (["report"], 0, "sent other.report to two"),
+        (["email_customer", '{"to": "a"}', "--wait"], 4, "nothing was sent, since"),
+    ],
+)
+def test_what_is_wrong_with_a_send_is_one_sentence(file, strict_sqs, arguments, code, says):
+    """And nothing is sent then."""
+    done = file.verb("send", *arguments)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert says in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) <= 1
+    assert strict_sqs.calls["SendMessage"] == (1 if code == 0 else 0)
+
+
+def test_a_call_is_sent_by_its_name(file, strict_sqs):
+    """By keyword, by position, with options; classes too. Without a supervisor it waits in the queue."""
+    for arguments in (
+        ["shop.email_customer", '{"to": "ada"}'],
+        ["email_customer", "--args", '["bob", 2]', "--options", '{"DelaySeconds": 1}'],
+        ["Report", "--args", "[3]"],
+    ):
+        done = file.verb("send", *arguments)
+        assert done.returncode == 0, done.stderr
+        assert re.fullmatch(r"sent shop\.\w+ to tests: message \S+\n", done.stdout), done.stdout
+    sent = [json.loads(data["MessageBody"]) for data in strict_sqs.asked("SendMessage")]
+    assert sent == [
+        json.loads(call("email_customer", "ada")),
+        json.loads(call("email_customer", "bob", 2)),
+        json.loads(call("Report", 3)),
+    ]
+    assert strict_sqs.asked("SendMessage")[1]["DelaySeconds"] == 1
+
+
+def test_wait_shows_it_being_run_and_how_it_ended(file):
+    """Its own lines, and what the task prints; exit code 1 with the traceback where it failed; 124 in the end."""
+    file.up()
+    done = file.verb("send", "email_customer", '{"to": "ada"}', "--wait")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "mailing ada 1" in done.stdout
+    assert "job_done" in done.stdout
+    failed = file.verb("send", "fails", '{"why": "not today"}', "--wait")
+    assert failed.returncode == 1
+    assert "ValueError: not today" in failed.stdout
+    assert file.verb("pause", "tests", "again").returncode == 0
+    late = file.verb("send", "email_customer", '{"to": "bob"}', "--wait", "--timeout", "1")
+    assert late.returncode == 124
+    assert "was not run within 1 s; the message stays in its queue" in late.stderr
+    assert file.verb("resume").returncode == 0
+    wait_until(lambda: "mailing bob 1" in file.text, what=file.text)
+    before = len(file.output)
+    assert file.verb("send", "email_customer", '{"to": "eve"}').returncode == 0
+    wait_until(lambda: "mailing eve 1" in file.text)
+    assert not any("job_" in line for line in file.output[before:]), "nobody follows any more"
