@@ -46,10 +46,12 @@ docs: venv  ## build the documentation; a warning is an error
 bench: venv node  ## the figures of the README
 	$(PY) benchmarks/consume.py
 	$(PY) benchmarks/supervise.py
+	$(PY) benchmarks/reload.py
 
 bench-short: venv node  ## the same, brief, as a check that they run
 	$(PY) benchmarks/consume.py --short
 	$(PY) benchmarks/supervise.py --short
+	$(PY) benchmarks/reload.py --short
 
 clean:  ## remove what the targets above made
 	rm -rf .venv node_modules docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis .demo .coverage .coverage.*

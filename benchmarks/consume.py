@@ -17,7 +17,6 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ sys.path.insert(0, str(HERE.parent))
 
 import boto3  # noqa: E402
 
+from benchmarks.figures import Row, cpu_of, family, print_table, pss  # noqa: E402
 from tests.support import servers  # noqa: E402
 from tests.support.waiting import wait_until  # noqa: E402
 
@@ -35,16 +35,6 @@ CREDENTIALS = {
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_EC2_METADATA_DISABLED": "true",
 }
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table: what, how much at most (or at least), what was measured."""
-
-    what: str
-    target: str
-    measured: str
-    ok: bool
 
 
 class Bench:
@@ -249,36 +239,6 @@ def latency(bench: Bench) -> list[Row]:
     return [Row("send to start of the task, low rate", "<= 15 ms", f"{median:.1f} ms", median <= 15)]
 
 
-def family(pid: int) -> list[int]:
-    """A process and all below it."""
-    found = [pid]
-    for parent in found:
-        try:
-            text = Path(f"/proc/{parent}/task/{parent}/children").read_text()
-        except OSError:
-            continue
-        found.extend(map(int, text.split()))
-    return found
-
-
-def pss(pids: list[int]) -> float:
-    """Memory of processes in MB, what they share counted once."""
-    total = 0
-    for pid in pids:
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                total += int(line.split()[1])
-    return total / 1024
-
-
-def cpu_of(pids: list[int]) -> float:
-    ticks = 0
-    for pid in pids:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
 PARTS: dict[str, Callable[[Bench], list[Row]]] = {
     "throughput": throughput,
     "once": once,
@@ -300,10 +260,7 @@ def main() -> int:
         for part in arguments.only:
             rows += PARTS[part](bench)
         bench.client.close()
-    width = max(len(row.what) for row in rows)
-    print(f"{'':{width}}  {'target':20} measured (median of {bench.runs})")
-    for row in rows:
-        print(f"{row.what:{width}}  {row.target:20} {row.measured}{'' if row.ok else '   MISSED'}")
+    print_table(rows, bench.runs)
     lost = any(not row.ok for row in rows if row.target == "0")
     return int(lost or (arguments.check and not all(row.ok for row in rows)))
 

@@ -18,28 +18,18 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.figures import Row, cpu_of, family, print_table, pss, title, wake_ups
 from squids.supervisor.control_protocol import request, socket_of
 from tests.support import servers
 
 APP_DIRECTORY = Path(__file__).resolve().parent
 COMMAND = [sys.executable, "-m", "squids.cli.supervise"]
 DEADLINE = 180.0
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table."""
-
-    what: str
-    target: str
-    measured: str
-    ok: bool = True
 
 
 class Fleet:
@@ -96,36 +86,13 @@ class Fleet:
     def status(self) -> list[dict[str, Any]]:
         return next(a["programs"] for a in self.ask("status") if a["type"] == "status")
 
-    def processes(self) -> list[int]:
-        """This supervisor and all below it."""
-        parents = {}
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                try:
-                    fields = (entry / "stat").read_text().rpartition(")")[2].split()
-                except OSError:
-                    continue
-                parents[int(entry.name)] = int(fields[1])
-        found = {self.process.pid}
-        while more := {pid for pid, parent in parents.items() if parent in found} - found:
-            found |= more
-        return sorted(found)
-
-    def memory(self) -> float:
-        """PSS of all processes, in MB."""
-        total = 0
-        for pid in self.processes():
-            for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-                if line.startswith("Pss:"):
-                    total += int(line.split()[1])
-        return total / 1024
-
     def idle(self, seconds: float) -> tuple[float, float]:
         """The supervisor's part of a core, and its wake-ups a second."""
-        before, began = _usage(self.process.pid), time.monotonic()
+        pid, began = self.process.pid, time.monotonic()
+        cpu, wakes = cpu_of([pid]), wake_ups(pid)
         time.sleep(seconds)
-        after, took = _usage(self.process.pid), time.monotonic() - began
-        return (after[0] - before[0]) / took, (after[1] - before[1]) / took
+        took = time.monotonic() - began
+        return (cpu_of([pid]) - cpu) / took, (wake_ups(pid) - wakes) / took
 
     def consumer_comes_back(self, name: str) -> float:
         """Seconds from the SIGKILL of a consumer until its queue is RUNNING again, less its backoff."""
@@ -139,20 +106,20 @@ class Fleet:
 
     def worker_comes_back(self, name: str) -> float:
         """Seconds from the SIGKILL of a worker until another waits for jobs."""
-        title = f"squids: {name} worker 1"
-        (pid,) = [pid for pid in self.processes() if _title(pid) == title]
+        named = f"squids: {name} worker 1"
+        (pid,) = [pid for pid in family(self.process.pid) if title(pid) == named]
         began = time.monotonic()
         os.kill(pid, signal.SIGKILL)
-        while not [other for other in self.processes() if _title(other) == title and other != pid]:
+        while not [other for other in family(self.process.pid) if title(other) == named and other != pid]:
             pass
         return time.monotonic() - began
 
     def status_time(self, times: int) -> float:
         """CPU seconds of the supervisor for one status, all its threads together."""
-        before = _usage(self.process.pid)[0]
+        before = cpu_of([self.process.pid])
         for _ in range(times):
             self.status()
-        return (_usage(self.process.pid)[0] - before) / times
+        return (cpu_of([self.process.pid]) - before) / times
 
     def client_time(self) -> float:
         """Seconds that the command `status` takes."""
@@ -177,23 +144,6 @@ BACKOFF = 0.1
 """Seconds: of the first restart, without jitter."""
 
 
-def _usage(pid: int) -> tuple[float, int]:
-    switches = 0
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for line in (task / "status").read_text().splitlines():
-            if line.startswith("voluntary_ctxt_switches"):
-                switches += int(line.split()[1])
-    cpu = sum(int((t / "schedstat").read_text().split()[0]) for t in Path(f"/proc/{pid}/task").iterdir())
-    return cpu / 1e9, switches
-
-
-def _title(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].decode().strip()
-    except OSError:
-        return ""
-
-
 @contextmanager
 def fleet(url: str, queues: int, *, preload: bool = True) -> Iterator[Fleet]:
     """A supervisor that runs, and is stopped after."""
@@ -216,7 +166,7 @@ def measure(url: str, queues: int, runs: int, idle_seconds: float, fresh_queues:
         with fleet(url, queues) as running:
             note("start", running.wait_running())
             time.sleep(2.0)
-            note("memory", running.memory())
+            note("memory", pss(family(running.process.pid)))
             cpu, wakes = running.idle(idle_seconds)
             note("cpu", cpu)
             note("wakes", wakes)
@@ -229,7 +179,7 @@ def measure(url: str, queues: int, runs: int, idle_seconds: float, fresh_queues:
         with fleet(url, fresh_queues, preload=False) as running:
             note("fresh start", running.wait_running())
             time.sleep(2.0)
-            note("fresh memory", running.memory())
+            note("fresh memory", pss(family(running.process.pid)))
     median = {what: statistics.median(values) for what, values in seen.items()}
 
     def row(what: str, key: str, unit: str, scale: float, most: float) -> Row:
@@ -269,10 +219,7 @@ def main() -> int:
             client.create_queue(QueueName=f"bench{number}")
         client.close()
         rows = measure(url, queues, runs, idle, fresh)
-    width = max(len(row.what) for row in rows)
-    print(f"{'':{width}}  {'target':12} measured (median of {runs})")
-    for row in rows:
-        print(f"{row.what:{width}}  {row.target:12} {row.measured}{'' if row.ok else '   MISSED'}")
+    print_table(rows, runs)
     return 0
 
 

@@ -39,8 +39,17 @@ def test_a_wheel_has_every_module_and_the_mark_of_types(wheel: zipfile.ZipFile) 
     assert modules | {"squids/py.typed"} <= set(wheel.namelist())
 
 
-def test_a_wheel_installs_the_command(wheel: zipfile.ZipFile) -> None:
-    assert "squids = squids.cli.consume:main" in _metadata(wheel, "entry_points.txt")
+def test_a_wheel_has_what_init_writes(wheel: zipfile.ZipFile) -> None:
+    templates = {str(path.relative_to(ROOT)) for path in (ROOT / "squids").rglob("*.template")}
+    assert len(templates) == 4
+    assert templates <= set(wheel.namelist())
+
+
+def test_a_wheel_installs_the_commands_and_the_pytest_plugin(wheel: zipfile.ZipFile) -> None:
+    entries = _metadata(wheel, "entry_points.txt")
+    assert "squids = squids.cli.consume:main" in entries
+    assert "squids-supervisor = squids.cli.supervise:main" in entries
+    assert "[pytest11]\nsquids = squids.testing.plugin" in entries
 
 
 def test_the_command_says_its_version() -> None:

@@ -3,6 +3,7 @@
 from typing import Any, assert_type
 
 import squids
+import squids.testing
 
 app = squids.App("typed", config={"region_name": "eu-west-1"})
 
@@ -55,7 +56,23 @@ job = squids.current_job()
 if job is not None:
     assert_type(job.id, str)
 
+with squids.testing.eager(app):
+    email_customer.send("a")
+
+with squids.testing.outbox(app, max_receives=3) as box:
+    assert_type(box["emails"], list[squids.testing.Sent])
+    assert_type(box.run_all(), list[squids.testing.Run])
+    box.clock.advance(60)
+
+
+def test_fixtures(squids_outbox: squids.testing.Outbox, squids_local: squids.testing.LocalQueues) -> None:
+    """What the fixtures are."""
+    assert_type(squids_outbox["emails"][0].arguments, dict[str, Any])
+    assert_type(squids_local.drain(app), int)
+
+
 email_customer.send()  # type: ignore[call-arg]
 email_customer.send(1)  # type: ignore[arg-type]
 email_customer.send("a", urgency=True)  # type: ignore[call-arg]
 greeter.send(5)  # type: ignore[arg-type]
+squids.testing.eager("app")  # type: ignore[arg-type]
