@@ -54,6 +54,7 @@ class Rollout:
         self._prepare = prepare
         self._tasks: set[asyncio.Task[None]] = set()
         self._lock = asyncio.Lock()
+        self._coming: dict[str, ProgramSettings] = {}
         self.last_error: str | None = None
 
     def begin(self, outcomes: AsyncIterator[Reloaded]) -> asyncio.Queue[Reloaded | None]:
@@ -83,9 +84,8 @@ class Rollout:
         They go on as they are until the new processes receive. Cancelled: the import is given up.
         """
         supervisor = self._supervisor
-        programs = [program for program in supervisor.programs.values() if program.settings.ground == ground]
         code = supervisor.zygotes.new(ground, on_trial=True)
-        chosen = [(program, program.settings, code) for program in programs]
+        chosen = [(program, settings, code) for program, settings in self._of_ground(ground)]
         supervisor.held_codes |= {code.number}
         try:
             failures = await self._import({ground: code}, chosen, None)
@@ -94,15 +94,22 @@ class Rollout:
                 supervisor.stale[ground] = failure_in_short(failure.text, ground.directory)
                 return failure
             supervisor.stale.pop(ground, None)
-            for program in programs:
-                # It may have been reloaded meanwhile.
-                if program.settings.ground == ground and program.settings.name in supervisor.programs:
-                    seconds = program.settings.shutdown_timeout if kill_after is None else kill_after
-                    supervisor.feed(program, ev.Replace(code.number, program.settings, seconds))
+            for program, settings in self._of_ground(ground):  # The file may have been read meanwhile.
+                seconds = settings.shutdown_timeout if kill_after is None else kill_after
+                supervisor.feed(program, ev.Replace(code.number, settings, seconds))
         finally:
             supervisor.held_codes -= {code.number}
             supervisor.release_codes()
         return None
+
+    def _of_ground(self, ground: Ground) -> list[tuple[Program, ProgramSettings]]:
+        """The programs that run its code or are about to, with the settings that they are to have."""
+        found = []
+        for name, program in self._supervisor.programs.items():
+            settings = self._coming.get(name, program.settings)
+            if settings.ground == ground:
+                found.append((program, settings))
+        return found
 
     # Restart.
 
@@ -146,6 +153,7 @@ class Rollout:
                 if (failure := failures.get(code.number)) is not None:
                     yield Reloaded(program.settings.name, False, failure.text)
                     continue
+                code = self._newest_of(program, code)
                 event = ev.Replace if rolling else ev.Restart
                 supervisor.feed(program, event(code.number, settings))
                 supervisor.stale.pop(settings.ground, None)
@@ -154,6 +162,13 @@ class Rollout:
             supervisor.held_codes -= held
         async for outcome in self._watch(going, deadline):
             yield outcome
+
+    def _newest_of(self, program: Program, code: Code) -> Code:
+        """What was saved while this code was imported may have overtaken it."""
+        others = self._supervisor.zygotes.codes
+        asked = program.code if program.replacement is None else program.replacement.code
+        newer = others[asked]
+        return newer if newer.ground == code.ground and newer.number > code.number else code
 
     async def _import(
         self,
@@ -213,7 +228,8 @@ class Rollout:
 
     def _outcome(self, program: Program, code: int) -> Reloaded | None:
         name = program.settings.name
-        if program.replacement is not None and program.replacement.code == code:
+        code = max(code, program.code)  # Of what was overtaken by newer code, that is what counts.
+        if program.replacement is not None and program.replacement.code >= code:
             return None
         if program.code != code:
             why = program.hand_over_failure or "something else was asked for"
@@ -272,8 +288,12 @@ class Rollout:
             changed = []
             for change in changes.changed:
                 changed.append((supervisor.programs[change.new.name], change.new))
-            async for outcome in self._roll(changed, rolling=True, timeout=timeout, fresh=False):
-                yield outcome
+            self._coming = {change.new.name: change.new for change in changes.changed}
+            try:
+                async for outcome in self._roll(changed, rolling=True, timeout=timeout, fresh=False):
+                    yield outcome
+            finally:
+                self._coming = {}
             starting = [(program, program.code) for program in added if program.settings.autostart]
             deadline = None if timeout is None else asyncio.get_running_loop().time() + timeout
             async for outcome in self._watch(starting, deadline):

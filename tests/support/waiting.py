@@ -9,7 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def wait_until(condition: Callable[[], T], *, seconds: float = 30.0, what: str = "") -> T:
+def wait_until(condition: Callable[[], T], *, seconds: float = 30.0, what: str | Callable[[], str] = "") -> T:
     """The first true answer of `condition`; AssertionError if there is none in time."""
     deadline = time.monotonic() + seconds
     while True:
@@ -17,5 +17,6 @@ def wait_until(condition: Callable[[], T], *, seconds: float = 30.0, what: str =
         if answer:
             return answer
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {seconds:g} s: {what or condition}")
+            told = what() if callable(what) else what
+            raise AssertionError(f"not within {seconds:g} s: {told or condition}")
         time.sleep(0.01)

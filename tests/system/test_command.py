@@ -171,6 +171,7 @@ def test_titles_say_what_each_process_is(strict_sqs, squids_process):
     """`ps` tells main, zygote and workers apart."""
     strict_sqs.create("tests")
     process = squids_process(strict_sqs.endpoint_url).start("--workers", "2").ready()
+    process.workers(2)
     titles = set(process.processes().values())
     assert titles == {
         "squids: tests main",

@@ -182,12 +182,12 @@ def test_a_file_that_one_app_imports_touches_its_queues_alone(developer):
     dev.up.wait_for("import_failed")  # There was no other.py; that there is one now heals it.
     dev.write("shop.py", nested)
     dev.up.until_state("two", "running")
-    wait_until(lambda: dev.ran_on() == "n1", what=f"the nested one runs\n{dev.up.text}")
+    wait_until(lambda: dev.ran_on() == "n1", what=lambda: f"the nested one runs\n{dev.up.text}")
     wait_until(lambda: not dev.up.status()["two"]["leaving"])
     dev.one_consumer("two")
     before = dev.up.pid_of("two")
     dev.write("part.py", "NAME = 'n2'\n")
-    wait_until(lambda: dev.ran_on() == "n2", what=f"the nested change runs\n{dev.up.text}")
+    wait_until(lambda: dev.ran_on() == "n2", what=lambda: f"the nested change runs\n{dev.up.text}")
     assert dev.up.pid_of("two") == before
     dev.write("lazy.py", "x = 1\n")
     wait_until(lambda: dev.up.pid_of("two") != before, what="what nobody is known to import is everybody's")
@@ -222,7 +222,7 @@ def test_fifty_saves_a_second_end_on_the_last_and_lose_nothing(developer):
         dev.sqs.put("tests", call("work", names[-1]))
         dev.save(f"s{number}")
         time.sleep(0.02)  # What is tested is the pace itself.
-    wait_until(lambda: dev.ran_on() == "s99", what=f"the last save runs\n{dev.up.text}")
+    wait_until(lambda: dev.ran_on() == "s99", what=lambda: f"the last save runs\n{dev.up.text}")
     wait_until(lambda: set(names) <= set(dev.up.journal.words("ran")), what="all ran")
     dev.one_consumer()
     wait_until(lambda: len(dev.up.zygotes()) == 1, what="one fork server is left")
@@ -278,9 +278,31 @@ def test_a_changed_file_is_read_and_an_invalid_one_changes_nothing(developer):
     dev.up.wait_for("reload_failed")
     assert dev.up.pid_of("tests") == pid
     dev.write("squids.yaml", good.replace("tests: {}", "tests: {}\n  two: {}"))
-    wait_until(lambda: "two" in dev.up.status(), what=dev.up.text)
+    wait_until(lambda: "two" in dev.up.status(), what=lambda: dev.up.text)
     dev.up.until_state("two", "running")
     assert dev.up.pid_of("tests") == pid
+
+
+def test_code_that_takes_long_to_import_does_not_undo_a_newer_file(developer):
+    """Old directory's code is still being imported when the file names another; the file is what counts."""
+    dev = developer()
+    (dev.up.directory / "app").mkdir()
+    (dev.up.directory / "app" / "shop.py").write_text(code("v3"))
+    dev.save("v1")
+    dev.runs("v1", 1)
+    go = dev.up.directory / "go"
+    dev.write(
+        "shop.py", f"import os, time\nwhile not os.path.exists({str(go)!r}): time.sleep(0.01)\n{code('v2')}"
+    )
+    dev.up.wait_for("code_changed", 2)
+    dev.sqs.fail("503", times=10**6)  # What the file brings does not receive yet.
+    dev.write("squids.yaml", f"directory: app\n{dev.up.file.read_text()}")
+    wait_until(lambda: len(dev.up.mains("tests")) == 2, what=lambda: dev.up.text)
+    go.touch()
+    wait_until(lambda: len(dev.up.zygotes()) == 2, what=lambda: dev.up.text)  # The code of `go` is let go.
+    dev.sqs.faults.clear()
+    wait_until(lambda: dev.ran_on() == "v3", what=lambda: dev.up.text)
+    dev.one_consumer()
 
 
 def test_a_directory_that_goes_and_comes_back(developer):
@@ -291,12 +313,12 @@ def test_a_directory_that_goes_and_comes_back(developer):
     dev.write("app/shop.py", code("v2"))
     good = dev.up.file.read_text()
     dev.write("squids.yaml", f"directory: app\n{good}")
-    wait_until(lambda: dev.ran_on() == "v2", what=f"the directory's code runs\n{dev.up.text}")
+    wait_until(lambda: dev.ran_on() == "v2", what=lambda: f"the directory's code runs\n{dev.up.text}")
     os.rename(away, dev.up.directory / "gone")
     assert dev.ran_on() == "v2"
     away.mkdir()
     dev.write("app/shop.py", code("v3"))
-    wait_until(lambda: dev.ran_on() == "v3", what=f"what came back runs\n{dev.up.text}")
+    wait_until(lambda: dev.ran_on() == "v3", what=lambda: f"what came back runs\n{dev.up.text}")
     dev.save("v4")
     assert dev.up.process.poll() is None
 
