@@ -34,6 +34,8 @@ def main(argv: list[str]) -> None:
     except SquidsError as error:
         answer["error"] = str(error)
         answer["hopeless"] = isinstance(error, ConfigurationError)
+    except Exception as error:  # botocore's, of a profile that is not there.
+        answer["error"] = classify(error).text or f"{type(error).__name__}: {error}"
     print(f"\n{spec['mark']}{json.dumps(answer)}", flush=True)
     os._exit(0)  # Whatever the app started.
 
@@ -86,10 +88,11 @@ def send(app: Any, spec: dict[str, Any]) -> dict[str, Any]:
     except ConfigurationError:
         raise
     except Exception as error:
-        trouble = classify(error)
-        return {"refused": f"SQS: {trouble.text}" if trouble.text else str(error)}
-    queue = QueueRef.parse(spec["queue"] or task.queue).name
-    return {"message_id": response["MessageId"], "queue": queue, "task": task.name}
+        queue = QueueRef.parse(spec["queue"] or task.queue).name
+        return {"refused": f"to {queue}: {classify(error).text or error}"}
+    ref = QueueRef.parse(spec["queue"] or task.queue)
+    url = app.sqs.queue_url(ref)
+    return {"message_id": response["MessageId"], "queue": ref.name, "url": url, "task": task.name}
 
 
 DO: dict[str, Callable[[Any, dict[str, Any]], dict[str, Any]]] = {
@@ -102,8 +105,8 @@ DO: dict[str, Callable[[Any, dict[str, Any]], dict[str, Any]]] = {
 def queue_troubles(app: Any, queue: str) -> list[str]:
     """What is wrong with a queue, as far as SQS says."""
     ref = QueueRef.parse(queue)
-    client = app.sqs.client(ref)
     try:
+        client = app.sqs.client(ref)
         url = app.sqs.queue_url(ref)
     except Exception as error:
         return [classify(error).text]

@@ -9,8 +9,10 @@ import subprocess
 import sys
 from typing import Any
 
+from squids.cli import client
 from squids.process.interpreter import interpreter_of
 from squids.supervisor.config import read
+from squids.supervisor.control_protocol import read_holder
 from squids.supervisor.settings import Ground, Settings
 from squids.supervisor.zygotes import environment_of, groups_of
 
@@ -27,17 +29,39 @@ def read_or_tell(config: str) -> Settings | None:
     return None
 
 
+def local_environment(config: str) -> dict[str, str] | None:
+    """Of the embedded SQS that the supervisor of this file has, if one runs and has one."""
+    environment = read_holder(config).get("environment")
+    if not environment:
+        return None
+    try:
+        lives = any(answer["type"] == "text" for answer in client.ask(config, "pid", []))
+    except client.Unreachable:
+        return None
+    return dict(environment) if lives else None
+
+
+def told_error(ground: Ground, error: str) -> str:
+    """What an app answered instead, as a sentence, with the traceback below it."""
+    if "\n" in error and not error.startswith("importing"):
+        return f"{ground.app} cannot be imported:\n{error}"
+    return error if error.startswith(ground.app) else f"{ground.app}: {error}"
+
+
 def ask_app(
     ground: Ground, what: dict[str, Any], timeout: float, environment: dict[str, str] | None = None
 ) -> dict[str, Any]:
     """What `app_child` answers; `error` says why it did not. `environment` is laid over the ground's."""
     mark = secrets.token_hex(8)
+    own = environment_of(ground)
+    if environment:  # Of an embedded SQS: nothing else is to count.
+        own = {key: text for key, text in own.items() if not key.startswith("AWS_")} | environment
     spec = {"app": ground.app, "mark": mark, **what}
     try:
         done = subprocess.run(
             interpreter_of("squids.cli.app_child", spec, ground.python),
             cwd=ground.directory,
-            env={**environment_of(ground), **(environment or {})},
+            env=own,
             user=ground.user,
             group=ground.group,
             extra_groups=None if ground.user is None else groups_of(ground),

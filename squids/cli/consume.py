@@ -79,17 +79,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     if problems:
         parser.error("; ".join(problems))
     port = (port or 0) if local or port is not None else None
-    if reload:
-        return _reload(given, level, style, port)
     server = None
-    if port is not None:
-        from squids.cli import embedded
-
-        if (server := embedded.start(port, "squids")) is None:
-            return ExitCode.FAILURE
-        server.create([options.queue])
-        embedded.tell(server)
     try:
+        if reload:
+            return _reload(given, level, style, port)
+        if port is not None:
+            from squids.cli import embedded
+
+            if (server := embedded.start(port, "squids")) is None:
+                return ExitCode.FAILURE
+            server.create([options.queue])
+            embedded.tell(server)
         return _consume(options, queue, level, style)
     except AppImportFailed as error:
         return _fail(f"importing the app failed:\n{error}", ExitCode.FAILURE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import textwrap
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -60,6 +61,8 @@ def event(answer: Answer) -> str:
 def why(answer: Answer) -> str:
     """The last deaths of a program, the newest last."""
     lines = [f"{answer['queue']} is {answer['state']}{': ' if answer['reason'] else ''}{answer['reason']}"]
+    if answer.get("stale"):
+        lines.append(f"  its newest code does not import, so the old one goes on: {answer['stale']}")
     if not answer["deaths"]:
         lines.append("  it has not died since the supervisor started")
     for death in answer["deaths"]:
@@ -90,8 +93,7 @@ def _workers(entry: Answer) -> str:
 
 def _state(entry: Answer) -> str:
     state: str = entry["state"].upper()
-    stale = "*" if (entry["code"] or {}).get("stale") else ""
-    return state + stale
+    return f"{state}*" if _is_stale(entry) else state
 
 
 def _why(entry: Answer) -> str:
@@ -152,15 +154,27 @@ def status(answer: Answer, columns: int) -> str:
     entries = answer["programs"]
     supervisor = answer["supervisor"]
     lines = [_table(entries, columns)] if entries else ["there are no programs"]
-    stale = [entry["name"] for entry in entries if (entry["code"] or {}).get("stale")]
+    stale = [entry["name"] for entry in entries if _is_stale(entry)]
     if stale:
         note = f"* its code has changed on disk since it was imported: restart takes it ({len(stale)})"
-        lines.append(note[:columns])
+        lines += _wrapped(note, columns)
+    for entry in entries:
+        if not any(line.endswith(_why(entry)) for line in lines[0].splitlines()):
+            lines += _wrapped(f"{entry['name']}: {_why(entry)}", columns)  # It was cut above.
     if supervisor["reload_failed"]:
-        lines.append(f"the last reload failed: {supervisor['reload_failed']}"[:columns])
+        lines += _wrapped(f"the last reload failed: {supervisor['reload_failed']}", columns)
     if supervisor["stopping"]:
         lines.append("the supervisor is shutting down")
     return "\n".join(lines)
+
+
+def _wrapped(text: str, columns: int) -> list[str]:
+    return textwrap.wrap(text, columns, subsequent_indent="  ", break_on_hyphens=False)
+
+
+def _is_stale(entry: Answer) -> bool:
+    """Whether a restart would bring other code: not, where that is known not to import."""
+    return bool((entry["code"] or {}).get("stale")) and entry["stale"] is None
 
 
 def _table(entries: list[Answer], columns: int) -> str:

@@ -74,7 +74,8 @@ def _for_development(settings: Settings) -> Settings:
     for program in settings.programs:
         options = {"workers": 1, "polling_wait_time": 1, **dict(program.options)}
         programs.append(replace(program, options=tuple(sorted(options.items()))))
-    own = replace(settings.supervisor, log_format=settings.supervisor.log_format or "text")
+    style = settings.supervisor.log_format or "brief"
+    own = replace(settings.supervisor, log_format=style, log_jobs=True)
     return replace(settings, programs=tuple(programs), supervisor=own)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import queue
-import re
 import sys
 import threading
 import time
@@ -16,9 +15,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from squids.cli import client
-from squids.cli.apps import ask_app, read_or_tell
+from squids.cli.apps import ask_app, local_environment, read_or_tell, told_error
 from squids.exit_codes import ExitCode
-from squids.supervisor.control_protocol import FAILED, OK, TIMED_OUT, UNREACHABLE, USAGE, read_holder
+from squids.supervisor.control_protocol import FAILED, OK, TIMED_OUT, UNREACHABLE, USAGE
 from squids.supervisor.settings import Ground, Settings
 
 ENDS = {"job_done": OK, "task_failed": FAILED, "bad_message": FAILED, "worker_died": FAILED}
@@ -49,8 +48,7 @@ def send(config: str, arguments: argparse.Namespace) -> int:
             "options": _json(arguments.options, dict, "--options", '{"DelaySeconds": 5}'),
             "queue": arguments.queue,
         }
-        holder = read_holder(config)
-        environment = holder.get("environment") if _lives(config, holder) else None
+        environment = local_environment(config)
         ground, name, its_queue = _find(settings, arguments.task, environment)
         what["task"] = name
         if arguments.wait:
@@ -58,7 +56,9 @@ def send(config: str, arguments: argparse.Namespace) -> int:
                 config, ground, what, environment, arguments.queue or its_queue, arguments.timeout
             )
         sent = _sent(ask_app(ground, what, ASK_SECONDS, environment))
-        print(f"sent {sent['task']} to {sent['queue']}: message {sent['message_id']}")
+        print(_told(sent))
+        if sent["queue"] not in {_name_of(program.queue) for program in settings.programs}:
+            print(f"the file has no queue {sent['queue']}: nobody here will run it", file=sys.stderr)
         return OK
     except Refused as error:
         print(f"squids-supervisor: {error}", file=sys.stderr)
@@ -71,20 +71,11 @@ def _json(text: str | None, kind: type, what: str, example: str) -> Any:
     try:
         value = json.loads(text)
     except ValueError as error:
-        raise Refused(f"{what} is not JSON: {error}; write it like '{example}'", USAGE) from None
+        raise Refused(f"{what}: no JSON: {error}; write it like '{example}'", USAGE) from None
     if not isinstance(value, kind):
         noun = "an object" if kind is dict else "an array"
-        raise Refused(f"{what} is to be {noun} of JSON, like '{example}'", USAGE)
+        raise Refused(f"{what}: expected {noun} of JSON, like '{example}', not {text}", USAGE)
     return value
-
-
-def _lives(config: str, holder: dict[str, Any]) -> bool:
-    if not holder.get("environment"):
-        return False
-    try:
-        return any(answer["type"] == "text" for answer in client.ask(config, "pid", []))
-    except client.Unreachable:
-        return False
 
 
 def _find(settings: Settings, name: str, environment: dict[str, str] | None) -> tuple[Ground, str, str]:
@@ -94,7 +85,7 @@ def _find(settings: Settings, name: str, environment: dict[str, str] | None) -> 
     for ground in settings.grounds:
         answer = ask_app(ground, {"do": "tasks"}, ASK_SECONDS, environment)
         if "error" in answer:
-            errors.append(f"{ground.app}: {answer['error']}")
+            errors.append(told_error(ground, answer["error"]))
         for task in answer.get("tasks", ()):
             known.setdefault(task["name"], (ground, task["queue"]))
     found = [full for full in known if full == name] or [full for full in known if full.endswith(f".{name}")]
@@ -104,7 +95,7 @@ def _find(settings: Settings, name: str, environment: dict[str, str] | None) -> 
     if found:
         raise Refused(f"several tasks end in {name}: {', '.join(found)}")
     if errors:
-        raise Refused("\n".join(errors))
+        raise Refused("\n".join(errors), ExitCode.CONFIG)
     import difflib
 
     near = difflib.get_close_matches(name, known, 1, 0.5)
@@ -118,6 +109,15 @@ def _sent(answer: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
+def _name_of(queue: str) -> str:
+    """Of a name, a URL or an ARN."""
+    return queue.rpartition("/")[2].rpartition(":")[2]
+
+
+def _told(sent: dict[str, Any]) -> str:
+    return f"sent {sent['task']} to {sent['url']}: message {sent['message_id']}"
+
+
 def _send_and_wait(
     config: str,
     ground: Ground,
@@ -127,27 +127,25 @@ def _send_and_wait(
     timeout: float | None,
 ) -> int:
     deadline = None if timeout is None else time.monotonic() + timeout
-    answers = _Answers(client.ask(config, "follow", [its_queue.rpartition("/")[2].rpartition(":")[2]]))
+    answers = _Answers(client.ask(config, "follow", [_name_of(its_queue)]))
     first = answers.next(ASK_SECONDS)
     if first is None or first["type"] != "text":
         raise Refused(f"nothing was sent, since {_why_not(first)}", UNREACHABLE)
     sent = _sent(ask_app(ground, what, ASK_SECONDS, environment))
-    print(f"sent {sent['task']} to {sent['queue']}: message {sent['message_id']}", flush=True)
+    print(_told(sent), flush=True)
     while True:
         answer = answers.next(None if deadline is None else max(0.0, deadline - time.monotonic()))
         if answer is None:
             raise Refused(f"was not run within {timeout:g} s; the message stays in its queue", TIMED_OUT)
         if answer["type"] != "line":
             raise Refused(_why_not(answer), UNREACHABLE)
-        text = answer["text"]
-        is_its_own = sent["message_id"] in text
-        if is_its_own or not re.search(r"\bjob_(started|done)\b", text):
-            print(text, flush=True)
-        if is_its_own:
-            ended = re.search(r"\baction=(\w+)", text) or re.search(r'"action": ?"(\w+)"', text)
-            if ended is not None and ended[1] in ENDS:
-                answers.drain()
-                return ENDS[ended[1]]
+        details = answer["details"]
+        action, is_its_own = details.get("action"), details.get("message_id") == sent["message_id"]
+        if is_its_own or action not in ("job_started", "job_done"):
+            print(answer["text"], flush=True)
+        if is_its_own and action in ENDS:
+            answers.drain()
+            return ENDS[action]
 
 
 def _why_not(answer: dict[str, Any] | None) -> str:

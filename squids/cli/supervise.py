@@ -169,44 +169,62 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     parser = build_parser()
     arguments = parser.parse_args(argv)
+    _refuse_modes(parser, arguments)
     if arguments.version:
         return _version()
     if arguments.verb == "schema":
         return _schema()
-    if arguments.verb == "init":
-        from squids.cli.init.project import write_project
-
-        return write_project(arguments.directory)
     config = find_config(arguments.config)
-    if arguments.verb == "local":
-        from squids.cli.embedded import run_alone
-
-        return run_alone(config, arguments.local_port or 0)
-    if config is None:
+    if config is None and arguments.verb not in ("init", "local"):
         named = "-c FILE, $SQUIDS_CONFIG, " + " or ".join(PLACES)
         print(f"squids-supervisor: there is no configuration file: {named}", file=sys.stderr)
         return 78
     try:
-        if arguments.verb in (None, "run"):
-            return _run(config, arguments)
-        if arguments.verb == "check":
-            from squids.cli.check import check
-
-            return check(config, aws=arguments.aws, as_json=arguments.json)
-        if arguments.verb == "tasks":
-            from squids.cli.tasks import show_tasks
-
-            return show_tasks(config, as_json=arguments.json)
-        if arguments.verb == "send":
-            from squids.cli.send import send
-
-            return send(config, arguments)
-        return _ask(config, arguments)
+        return _do(config or "", arguments)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # `| head` has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
+
+
+def _refuse_modes(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    """No flag is taken and then ignored: who writes `--local send` would send elsewhere."""
+    if arguments.verb in (None, "run"):
+        return
+    given = [f"--{name}" for name in ("reload", "local", "dev") if getattr(arguments, name)]
+    if arguments.local_port is not None and arguments.verb != "local":
+        given.append("--local-port")
+    if given:
+        parser.error(f"{', '.join(given)}: for running the supervisor, not for {arguments.verb}")
+
+
+def _do(config: str, arguments: argparse.Namespace) -> int:
+    match arguments.verb:
+        case None | "run":
+            return _run(config, arguments)
+        case "init":
+            from squids.cli.init.project import write_project
+
+            return write_project(arguments.directory)
+        case "local":
+            from squids.cli.embedded import run_alone
+
+            return run_alone(config or None, arguments.local_port or 0)
+        case "check":
+            from squids.cli.check import check
+
+            return check(config, aws=arguments.aws, as_json=arguments.json)
+        case "tasks":
+            from squids.cli.tasks import show_tasks
+
+            return show_tasks(config, as_json=arguments.json)
+        case "send":
+            from squids.cli.send import send
+
+            return send(config, arguments)
+        case _:
+            return _ask(config, arguments)
 
 
 def _run(config: str, arguments: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ import sys
 import textwrap
 from typing import Any
 
-from squids.cli.apps import ask_app, read_or_tell
+from squids.cli.apps import ask_app, local_environment, read_or_tell, told_error
 from squids.cli.render import width
 from squids.exit_codes import ExitCode
 
@@ -18,15 +18,16 @@ def show_tasks(config: str, *, as_json: bool) -> int:
     if settings is None:
         return ExitCode.CONFIG
     code = ExitCode.OK
+    environment = local_environment(config)
     told: set[tuple[str, str]] = set()
     for ground in settings.grounds:
         if (ground.app, ground.directory) in told:
             continue  # The same app in another environment.
         told.add((ground.app, ground.directory))
         timeout = max(program.start_timeout for program in settings.programs if program.ground == ground)
-        answer = ask_app(ground, {"do": "tasks"}, timeout)
+        answer = ask_app(ground, {"do": "tasks"}, timeout, environment)
         if "error" in answer:
-            print(f"{ground.app}: {answer['error']}", file=sys.stderr)
+            print(told_error(ground, answer["error"]), file=sys.stderr)
             code = ExitCode.CONFIG
         elif as_json:
             for task in answer["tasks"]:

@@ -13,7 +13,7 @@ import resource
 import signal
 import socket
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from squids.process import protocol
@@ -60,9 +60,11 @@ class Children:
         happened: Callable[[str, str, str], None],
         on_gone: Callable[[], None],
         soft_nofile: int | None,
+        log_jobs: bool,
     ) -> None:
         self.all: dict[int, Consumer] = {}
         self.followed: Counter[str] = Counter()
+        self.log_jobs = log_jobs
         self.zygotes = zygotes
         self._tell = tell
         self._say = say
@@ -197,9 +199,17 @@ class Children:
     def follow(self, program: str, on: bool) -> None:
         """Have a program's jobs logged, while anybody wants it."""
         self.followed[program] += 1 if on else -1
-        for child, consumer in self.all.items():
-            if consumer.program == program:
-                self.told(child, lambda one: one.tell_follow(bool(self.followed[program])))
+        self._tell_follow(child for child, consumer in self.all.items() if consumer.program == program)
+
+    def log_all_jobs(self, on: bool) -> None:
+        """Have all jobs logged, or only those that somebody follows."""
+        self.log_jobs = on
+        self._tell_follow(self.all)
+
+    def _tell_follow(self, children: Iterable[int]) -> None:
+        for child in list(children):
+            on = self.log_jobs or bool(self.followed[self.all[child].program])
+            self.told(child, lambda consumer, on=on: consumer.tell_follow(on))  # type: ignore[misc]
 
     def _flush(self, consumer: Consumer) -> None:
         assert consumer.channel is not None
@@ -233,8 +243,8 @@ class Children:
                 self._begin_boots()
                 self._tell(consumer, ev.Booted(child))
             case protocol.Ready():
-                if self.followed[consumer.program]:
-                    self.told(child, lambda ready: ready.tell_follow(True))
+                if self.log_jobs or self.followed[consumer.program]:
+                    self._tell_follow([child])
                 self._tell(consumer, ev.Ready(child))
             case protocol.Stopping(reason):
                 self._tell(consumer, ev.Draining(child, reason))

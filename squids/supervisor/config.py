@@ -391,6 +391,7 @@ class _Builder:
             self._wrong(("supervisor", "socket_group"), f"there is no group {rules.socket_group}")
         return SupervisorSettings(
             log_format=rules.log_format,
+            log_jobs=rules.log_jobs,
             log_level=rules.log_level,
             socket=socket,
             socket_mode=rules.socket_mode,

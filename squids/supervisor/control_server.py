@@ -134,6 +134,8 @@ class ControlServer:
             await self._serve(reader, writer)
         except (ConnectionError, TimeoutError, asyncio.LimitOverrunError):
             pass  # It left, or took too long.
+        except asyncio.CancelledError:
+            pass  # By `close` alone. To Python 3.11's streams it would be an error to be told.
         finally:
             self._clients.discard(task)
             writer.transport.abort() if writer.transport.get_write_buffer_size() else writer.close()

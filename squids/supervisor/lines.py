@@ -16,6 +16,9 @@ from squids.process.record import RECORD, shown
 MAX_LINE = 256 * 1024
 """Bytes. A longer line is cut into several."""
 
+ROUTINE = frozenset({"starting", "started", "ready", "stopped"})
+"""Actions of programs that a developer need not read: others say the same."""
+
 PRIORITIES = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
 """syslog(3), for the journal's prefix: https://www.freedesktop.org/software/systemd/man/sd-daemon.html"""
 
@@ -90,6 +93,22 @@ def as_text(line: Line, *, colour: bool = False) -> str:
     return "\n".join(f"{head} {source} {part}" for part in _parts(line))
 
 
+def as_brief(line: Line, *, colour: bool = False) -> str:
+    """For a developer's terminal: the time of day, the level if it is a bad one, and no more details than a
+    trouble needs. Empty for what is routine."""
+    if line.details.get("action") in ROUTINE and line.level == "INFO" and line.source != "supervisor":
+        return ""
+    at = datetime.fromtimestamp(line.at)
+    head, source = f"{at:%H:%M:%S}", f"{line.source}:"
+    bad = line.level not in ("", "DEBUG", "INFO")
+    level = f" {line.level}" if bad else ""
+    if colour:
+        head = f"\x1b[2m{head}\x1b[0m"
+        source = f"\x1b[{31 + sum(program_of(line).encode()) % 6}m{source}\x1b[0m"
+        level = f" \x1b[{'33' if line.level == 'WARNING' else '31'}m{line.level}\x1b[0m" if bad else ""
+    return "\n".join(f"{head} {source}{level} {part}" for part in _parts(line, brief=not bad))
+
+
 def as_journal(line: Line) -> str:
     """For the journal: a priority before each physical line, and no second time stamp."""
     priority = PRIORITIES.get(line.level, 6)
@@ -122,9 +141,9 @@ def iso(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
 
 
-def _parts(line: Line) -> list[str]:
+def _parts(line: Line, *, brief: bool = False) -> list[str]:
     logger = f"{line.logger}: " if line.logger not in ("", "squids", "root") else ""
-    details = "".join(f" {key}={shown(value)}" for key, value in line.details.items())
+    details = "".join(f" {key}={shown(value)}" for key, value in line.details.items() if not brief)
     first = f"{logger}{line.text}{details}" if line.level else line.text
     first = first.replace("\n", "\\n")
     return [first, *line.traceback.splitlines()]

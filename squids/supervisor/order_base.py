@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+from squids.process.record import shown
 from squids.supervisor import control_protocol as say
 from squids.supervisor.history import Happening
 from squids.supervisor.lines import Line, as_text, iso, program_of
@@ -112,6 +113,7 @@ def line_answer(line: Line) -> Answer:
         "source": line.source,
         "level": line.level,
         "message": line.text,
+        "details": {key: shown(value) for key, value in line.details.items()},
         "text": as_text(line),
     }
 

@@ -94,6 +94,7 @@ class Looking(OrderBase):
                 "queue": name,
                 "state": program.state.value,
                 "reason": program.reason,
+                "stale": self._supervisor.stale.get(program.settings.ground),
                 "deaths": [{**death.as_dict(), "at": iso(death.at)} for death in deaths],
             }
         yield end_of(say.OK)
@@ -114,7 +115,7 @@ class Looking(OrderBase):
         programs = self._supervisor.programs.values()
         names = {program.settings.name for program in programs if _queue_name(program) in queues}
         if not names:
-            raise OrderError(f"no program of it drains the queue {', '.join(queues)}", say.NO_SUCH_NAME)
+            raise OrderError(f"its file has no queue {', '.join(queues)}", say.NO_SUCH_NAME)
         for name in names:
             self._supervisor.children.follow(name, True)
         lines = self._follow(self._supervisor.output.followers, lambda line: is_of(line, names))

@@ -15,7 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from squids.supervisor.lines import Line, as_journal, as_json, as_text
+from squids.supervisor.lines import Line, as_brief, as_journal, as_json, as_text
 from squids.supervisor.settings import LogFile
 
 MOST_WAITING = 4 * 1024 * 1024
@@ -143,14 +143,15 @@ class Output:
         self.followers: set[Callable[[Line], None]] = set()
 
     def use(self, style: str | None) -> None:
-        """Write in this style from now on: "text", "json"; None: what standard error is made for."""
+        """Write in this style from now on: "text", "brief", "json"; None: what standard error is made for."""
         self._render = renderer(style)
 
     def line(self, line: Line, file: LogFile | None = None) -> None:
         """Write a line: to its program's file, or to standard error."""
         sink = self._stderr if file is None else self._file(file)
         render = self._render if file is None else as_text
-        sink.put(render(line))
+        if text := render(line):
+            sink.put(text)
         self._keep(line)
         for follower in list(self.followers):
             follower(line)
@@ -187,7 +188,8 @@ def renderer(style: str | None) -> Render:
     if style is None and is_journal():
         return as_journal
     colour = sys.stderr is not None and sys.stderr.isatty() and "NO_COLOR" not in os.environ
-    return lambda line: as_text(line, colour=colour)
+    text = as_brief if style == "brief" else as_text
+    return lambda line: text(line, colour=colour)
 
 
 def is_journal() -> bool:

@@ -153,7 +153,7 @@ class Reloader:
 
     async def _take_new_code(self, ground: Ground) -> None:
         failure = await self._rollout.take_new_code(ground, self._supervisor.settings.reload.kill_after)
-        if failure is not None:
+        if failure is not None and not self._supervisor.stopping:
             short = failure_in_short(failure.text, ground.directory)
             text = f"{short}: what runs goes on with the code that it has"
             self._supervisor.say("WARNING", "stale", text)

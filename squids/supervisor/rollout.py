@@ -262,7 +262,9 @@ class Rollout:
             for text in settings:
                 self._supervisor.say("ERROR", "reload_failed", text)
             return settings
-        self.last_error = None
+        if self.last_error is not None:
+            self.last_error = None
+            self._supervisor.say("INFO", "reload", "there is no mistake in it any more")
         return Plan(settings, self._difference(settings))
 
     def _difference(self, settings: Settings) -> Difference:
@@ -279,6 +281,7 @@ class Rollout:
             changes = self._difference(plan.settings)  # Somebody else may have reloaded meanwhile.
             supervisor.settings = plan.settings
             supervisor.output.use(plan.settings.supervisor.log_format)
+            supervisor.children.log_all_jobs(plan.settings.supervisor.log_jobs)
             for line in plan.lines():
                 supervisor.say("INFO", "reload", line)
             added = [supervisor.add(settings) for settings in changes.added]

@@ -126,6 +126,7 @@ class SupervisorSettings:
     standard error is."""
 
     log_format: str | None = None
+    log_jobs: bool = False
     log_level: str = "INFO"
     socket: str | None = None
     socket_mode: int = 0o600

@@ -53,6 +53,7 @@ class Supervisor:
         self.stopping = False
         self.verdict: str | None = None
         self.stale: dict[Ground, str] = {}
+        self._last_failure: dict[Ground, str] = {}
         """Of apps whose code on disk cannot be imported, so that older code goes on: why."""
         self.zygotes = Zygotes(
             on_report=lambda code, frame: self.children.on_report(code, frame),
@@ -69,6 +70,7 @@ class Supervisor:
             happened=self.happened,
             on_gone=self.release_codes,
             soft_nofile=soft_nofile,
+            log_jobs=settings.supervisor.log_jobs,
         )
         self._numbers = itertools.count(1)
         self._timer: asyncio.TimerHandle | None = None
@@ -84,6 +86,8 @@ class Supervisor:
         self._loop = asyncio.get_running_loop()
         become_subreaper()
         self.children.start()
+        if self.stopping:
+            return  # It was told so before.
         for settings in start_order(self.settings.programs):
             self.add(settings)
 
@@ -250,8 +254,13 @@ class Supervisor:
     def _on_news(self, code: Code, event: str, text: str) -> None:
         if event == "import_failed":
             first, _, rest = text.partition("\n")
+            if rest and self._last_failure.get(code.ground) == text:
+                rest = ""
+                first += ", as before"
+            self._last_failure[code.ground] = text
             self.say("ERROR", event, first, traceback=rest)
         elif text:
+            self._last_failure.pop(code.ground, None)
             self.say("INFO" if event == "imported" else "WARNING", event, text)
 
     def _consumers_of(self, code: Code) -> list[dict[str, Any]]:

@@ -39,6 +39,9 @@ def diverted(apps: tuple[App, ...], take: Take) -> Iterator[None]:
             response["SequenceNumber"] = str(next(_numbers))
         return response
 
+    for app in apps:
+        if not isinstance(app, App):
+            raise TypeError(f"expected a squids.App, not {app!r}")
     with contextlib.ExitStack() as stack:
         if not apps:
             stack.enter_context(mock.patch.object(SQS, "send", send))

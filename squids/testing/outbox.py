@@ -79,10 +79,12 @@ class Outbox:
     clock: Clock = field(default_factory=Clock)
     sent: list[Sent] = field(default_factory=list)
     dead: list[Sent] = field(default_factory=list)
-    _pending: list[_Pending] = field(default_factory=list)
+    _pending: list[_Pending] = field(default_factory=list, repr=False)
 
     def __getitem__(self, queue: str) -> list[Sent]:
         """What was sent to a queue: its name, URL or ARN. Nothing is an empty list."""
+        if not isinstance(queue, str):
+            raise TypeError(f"name a queue, such as box['emails'][0], or take box.sent[{queue!r}]")
         name = QueueRef.parse(queue).name
         return [sent for sent in self.sent if sent.queue == name]
 

@@ -30,7 +30,8 @@ def test_a_new_project_goes_all_the_way(tmp_path, supervisor):
     up = supervisor("http://127.0.0.1:9")
     up.directory, up.file = project, project / "squids.yaml"
     up.environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    up.start("--dev")
+    up.launch("--dev")
+    wait_until(lambda: "squids.yaml: 2 programs" in up.text, what=lambda: up.text)
     assert up.verb("wait", "--timeout", "30").returncode == 0, up.text
     listed = up.verb("tasks")
     assert "tasks:app: 2 tasks" in listed.stdout
@@ -40,10 +41,10 @@ def test_a_new_project_goes_all_the_way(tmp_path, supervisor):
     assert "order 1: mailing ada@example.com" in sent.stdout
     code = (project / "tasks.py").read_text()
     (project / "tasks.py").write_text(code.replace("mailing", "a letter for"))
-    up.wait_for("hand_over", 2)
+    wait_until(lambda: up.text.count("handed over") == 2, what=lambda: up.text)
     sent = up.verb("send", "place_order", "--args", "[7]", "--wait")
     assert sent.returncode == 0, sent.stdout + sent.stderr
-    wait_until(lambda: "order 7: a letter for ada@example.com" in up.text, what=up.text)
+    wait_until(lambda: "order 7: a letter for ada@example.com" in up.text, what=lambda: up.text)
     tests = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", "."],
         cwd=project,
@@ -179,12 +180,12 @@ def test_an_app_that_does_not_import_is_told_and_the_others_are_listed(file):
             1,
             "its signature is shop.email_customer(to: str, order: int = 1)",
         ),
-        (["email_customer", "{to: 1}"], 2, "is not JSON"),
-        (["email_customer", "[1]"], 2, "is to be an object of JSON"),
-        (["email_customer", "--args", "{}"], 2, "is to be an array of JSON"),
+        (["email_customer", "{to: 1}"], 2, "no JSON"),
+        (["email_customer", "[1]"], 2, "expected an object of JSON"),
+        (["email_customer", "--args", "{}"], 2, "expected an array of JSON"),
         (["email_customer", '{"to": "a"}', "--options", '{"DelaySecs": 1}'], 1, "DelaySecs"),
         (["email_customer", '{"to": "a"}', "--queue", "gone"], 1, "does not exist"),
-        (["report"], 0, "sent other.report to two"),
+        (["report"], 0, "sent other.report to http://127.0.0.1:"),
         (["email_customer", '{"to": "a"}', "--wait"], 4, "nothing was sent, since"),
     ],
 )
@@ -198,6 +199,47 @@ def test_what_is_wrong_with_a_send_is_one_sentence(file, strict_sqs, arguments, 
     assert strict_sqs.calls["SendMessage"] == (1 if code == 0 else 0)
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--local", "send", "report"],
+        ["--dev", "check", "--aws"],
+        ["--reload", "status"],
+        ["--dev", "init"],
+        ["--local-port", "5000", "tasks"],
+        ["--reload", "local"],
+    ],
+)
+def test_no_mode_is_taken_and_then_ignored(file, strict_sqs, arguments):
+    """They are for running a supervisor; `--local send` would send elsewhere."""
+    done = file.verb(*arguments)
+    assert done.returncode == 2
+    assert "for running the supervisor, not for" in done.stderr
+    assert not strict_sqs.calls
+
+
+def test_a_queue_that_the_file_has_not_is_told(file, strict_sqs):
+    """The message goes there all the same: another server may drain it."""
+    strict_sqs.create("elsewhere")
+    done = file.verb("send", "report", "--queue", "elsewhere")
+    assert done.returncode == 0
+    assert done.stderr == "the file has no queue elsewhere: nobody here will run it\n"
+
+
+def test_settings_of_aws_that_lead_nowhere_are_a_sentence(file):
+    """A profile that is not there, no region: for `tasks`, `send` and `check --aws`."""
+    file.environment["AWS_PROFILE"] = "nobody"
+    sent = file.verb("send", "report")
+    assert sent.returncode != 0
+    assert "profile" in sent.stderr
+    del file.environment["AWS_PROFILE"], file.environment["AWS_DEFAULT_REGION"]
+    checked = file.verb("check", "--aws")
+    assert checked.returncode == 78
+    assert "no region" in checked.stdout
+    for done in (sent, checked):
+        assert "Traceback" not in done.stdout + done.stderr
+
+
 def test_a_call_is_sent_by_its_name(file, strict_sqs):
     """By keyword, by position, with options; classes too. Without a supervisor it waits in the queue."""
     for arguments in (
@@ -207,7 +249,9 @@ def test_a_call_is_sent_by_its_name(file, strict_sqs):
     ):
         done = file.verb("send", *arguments)
         assert done.returncode == 0, done.stderr
-        assert re.fullmatch(r"sent shop\.\w+ to tests: message \S+\n", done.stdout), done.stdout
+        assert re.fullmatch(
+            r"sent shop\.\w+ to http://127\.0\.0\.1:\d+/\d+/tests: message \S+\n", done.stdout
+        ), done.stdout
     sent = [json.loads(data["MessageBody"]) for data in strict_sqs.asked("SendMessage")]
     assert sent == [
         json.loads(call("email_customer", "ada")),

@@ -138,7 +138,7 @@ def test_an_app_that_names_another_endpoint_is_refused(local, strict_sqs):
     up = local(app=APP.replace('squids.App("shop")', config))
     up.wait_for("fatal")
     assert f"the App's config has endpoint_url {strict_sqs.endpoint_url}, but only the local SQS" in up.text
-    assert up.verb("send", "work", "--args", '["a"]').returncode == 1
+    assert up.verb("send", "work", "--args", '["a"]').returncode == 78
     assert not strict_sqs.calls
 
 
@@ -161,12 +161,16 @@ def test_aws_settings_of_the_file_and_of_the_home_directory_do_not_count(local, 
         environment={
             "AWS_ENDPOINT_URL_SQS": strict_sqs.endpoint_url,
             "AWS_CONFIG_FILE": str(profile),
+            "AWS_PROFILE": "nobody",
             "KEPT": "yes",
         },
     )
     up.ready()
-    assert "AWS_CONFIG_FILE, AWS_ENDPOINT_URL_SQS of the file do not count with --local" in up.text
+    assert (
+        "AWS_CONFIG_FILE, AWS_ENDPOINT_URL_SQS, AWS_PROFILE of the file do not count with --local" in up.text
+    )
     send(up, "work", '{"name": "a"}')
+    assert up.verb("tasks").returncode == 0
     wait_until(lambda: up.journal.words("ran") == ["a"], what=up.text)
     assert not strict_sqs.calls
 
@@ -244,7 +248,9 @@ def _as_exported(process) -> dict[str, str]:
 def test_dev_is_local_and_reload_with_short_waits_and_one_worker(supervisor):
     """What the file says of these wins."""
     up = supervisor(NOWHERE, APP)
-    up.file.write_text("app: shop:app\nqueues: {tests: {}, orders.fifo: {workers: 2}}\n")
+    up.file.write_text(
+        "app: shop:app\nsupervisor: {log_format: text}\nqueues: {tests: {}, orders.fifo: {workers: 2}}\n"
+    )
     up.start("--dev")
     assert up.verb("wait", "--timeout", "30").returncode == 0
     text = up.verb("status").stdout

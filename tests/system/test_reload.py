@@ -163,8 +163,11 @@ def test_what_cannot_be_imported_changes_nothing_but_the_status(developer):
         assert entry["pid"] == pid
         assert entry["state"] == "running"
     assert dev.ran_on() == "v1"
-    dev.up.environment["COLUMNS"] = "200"
-    assert "stale: the import of shop:app took over 1 s" in dev.up.verb("status").stdout
+    dev.up.environment["COLUMNS"] = "80"
+    text = dev.up.verb("status").stdout
+    assert "\ntests: stale: the import of shop:app took over 1 s\n" in text
+    assert "restart takes it" not in text, "it would not"
+    assert "does not import, so the old one goes on: the import of" in dev.up.verb("why", "tests").stdout
     assert sum("SyntaxError: '(' was never closed" in line for line in dev.up.output) == 1
     dev.save("v2")
     dev.runs("v2", 1)
@@ -277,6 +280,8 @@ def test_a_changed_file_is_read_and_an_invalid_one_changes_nothing(developer):
     dev.write("squids.yaml", good.replace("tests:", "testz: ["))
     dev.up.wait_for("reload_failed")
     assert dev.up.pid_of("tests") == pid
+    dev.write("squids.yaml", good)
+    wait_until(lambda: "there is no mistake in it any more" in dev.up.text, what=lambda: dev.up.text)
     dev.write("squids.yaml", good.replace("tests: {}", "tests: {}\n  two: {}"))
     wait_until(lambda: "two" in dev.up.status(), what=lambda: dev.up.text)
     dev.up.until_state("two", "running")
@@ -342,11 +347,14 @@ def test_apps_that_no_fork_may_copy_are_reloaded_too(developer, how):
 
 
 def test_code_that_was_broken_from_the_start_is_healed_by_a_save(strict_sqs, supervisor):
-    """Nothing has to wait for the backoff."""
+    """Nothing has to wait for the backoff; the traceback is shown once, however often it is tried."""
     strict_sqs.create("tests")
     up = supervisor(strict_sqs.endpoint_url, CODE + "undefined\n").write({"tests": {}})
     up.launch("--reload")
     up.wait_for("import_failed", 3)  # By now the next try is seconds away.
+    assert sum("NameError: name 'undefined'" in line and "action=" not in line for line in up.output) == 1
+    assert "NameError in shop.py:" in up.actions("import_failed")[2]
+    assert "as before" in up.actions("import_failed")[2]
     dev = Developer(up, strict_sqs)
     dev.save("v2")
     assert dev.ran_on() == "v2"

@@ -350,6 +350,7 @@ def test_logs_events_and_why(sqs, up):
     follow.stdout.read()
     follow.stdout.close()
     assert follow.wait(10) == 0, "it ends with the supervisor"
+    assert "asyncio" not in up.text
 
 
 def test_dump_shows_what_each_thread_of_each_process_does(sqs, up, tmp_path):

@@ -37,8 +37,13 @@ def write_project(directory: str) -> int:
         print("nothing was written: all of it is there")
         return ExitCode.OK
     print(f"written: {', '.join(written)}\n")
+    if "tasks.py" in kept or "squids.yaml" in kept:
+        print(
+            "What was there is yours: README.md speaks of the files that squids writes where there are none."
+        )
+        return ExitCode.OK
     if os.path.realpath(root) != os.path.realpath("."):
-        print(f"  cd {shlex.quote(directory)}")
+        print(f"  cd {shlex.quote(os.path.join('.', directory) if directory.startswith('-') else directory)}")
     print("  squids-supervisor --dev           # an embedded SQS, and consumers that reload")
     print('  squids-supervisor send email_customer \'{"to": "ada@example.com"}\' --wait')
     print("\nThe second line goes into another terminal. README.md goes on from there.")

@@ -135,7 +135,7 @@ queues:
     expected = [
         "squids.yaml:2:20: environment.URL: the variable NOWHERE is not set",
         "squids.yaml:3:11: cannot read nope.yaml: No such file or directory",
-        'squids.yaml:4:26: supervisor.log_format: expected text or json, not "texxt"; did you mean text?',
+        'squids.yaml:4:26: supervisor.log_format: expected text, brief or json, not "texxt"; did you mean text?',
         "squids.yaml:5:31: defaults.polling_wait_time: 200s is more than 20",
         "squids.yaml:5:46: defaults.restart: expected always, on-failure or never",
         "squids.yaml:6:1: workers: unknown key; it belongs under defaults, or a queue",

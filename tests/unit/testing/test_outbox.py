@@ -154,3 +154,12 @@ def test_the_fixture_gives_queues_new_for_each_test(squids_local):
     assert squids_local.drain(app) == 12
     assert sorted(seen) == list(range(12))
     assert squids_local.messages("local-emails") == 0
+
+
+def test_what_is_no_queue_or_no_app_is_told(box):
+    """A number is no queue's name; a name is no app."""
+    with pytest.raises(TypeError, match=r"box\.sent\[0\]"):
+        box[0]
+    assert "_pending" not in repr(box)
+    with pytest.raises(TypeError, match=r"expected a squids\.App, not 'app'"), squids.testing.outbox("app"):
+        pass
