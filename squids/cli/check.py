@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 
 from squids.cli.apps import ask_app, read_or_tell
+from squids.cli.systemd.effective import stop_warning
 from squids.exit_codes import ExitCode
 from squids.queues import QueueRef
 from squids.supervisor.config import read
@@ -35,11 +36,14 @@ def check(config: str, *, aws: bool, as_json: bool) -> int:
         return ExitCode.CONFIG
     rows = [row for ground in settings.grounds for row in check_ground(settings, ground, aws=aws)]
     ok = all(row.ok for row in rows)
+    warnings = list(settings.warnings)
+    if (warning := stop_warning(config, settings.longest_drain)) is not None:
+        warnings.append(warning)
     if as_json:
         checks = [{"name": row.name, "ok": row.ok, "text": row.text} for row in rows]
-        print(json.dumps({"file": config, "ok": ok, "warnings": settings.warnings, "checks": checks}))
+        print(json.dumps({"file": config, "ok": ok, "warnings": warnings, "checks": checks}))
         return ExitCode.OK if ok else ExitCode.CONFIG
-    for warning in settings.warnings:
+    for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
     print(_table(rows))
     failed = sum(not row.ok for row in rows)

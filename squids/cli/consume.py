@@ -119,7 +119,9 @@ def _consume(options: ConsumerOptions, queue: QueueRef, level: str, style: str) 
     from squids.pool import consumer_main, preload
     from squids.pool.consumer_settings import client_of, settings_of
     from squids.process import log_format
+    from squids.process.sd_notify import Notifier
 
+    notifier = Notifier.take(os.environ)  # Before there is any child.
     log_format.configure(level, style)
     sockets = preload.sockets_open()
     app = preload.load({"app": options.app, "directory": os.getcwd()})
@@ -131,7 +133,7 @@ def _consume(options: ConsumerOptions, queue: QueueRef, level: str, style: str) 
         import setproctitle
 
         setproctitle.setproctitle(f"squids: {queue.name} main")
-    return consumer_main.run(app, options, settings, client, zygote)
+    return consumer_main.run(app, options, settings, client, zygote, notifier=notifier)
 
 
 def _fail(text: str, code: ExitCode) -> int:

@@ -18,6 +18,7 @@ from squids.cli.embedded import only_local
 from squids.exit_codes import ExitCode
 from squids.process.child import open_standard_streams, set_title
 from squids.process.pid1 import run_as_init_if_pid1
+from squids.process.sd_notify import Notifier
 from squids.process.signals import restore_defaults
 from squids.supervisor.config import read
 from squids.supervisor.control_protocol import default_socket
@@ -29,6 +30,7 @@ from squids.supervisor.reloader import Reloader
 from squids.supervisor.rollout import Plan, Rollout
 from squids.supervisor.settings import Settings
 from squids.supervisor.supervisor import Supervisor
+from squids.supervisor.unit import Unit
 
 if TYPE_CHECKING:
     from squids.testing.local_sqs import LocalSQS
@@ -135,6 +137,8 @@ async def _run(source: Source, settings: Settings, lock: Lock | None, local: Loc
     keeper = embedded.Keeper(local, supervisor) if local is not None else None
     rollout = Rollout(supervisor, source.read, keeper.make_queues if keeper is not None else None)
     reloader = Reloader(supervisor, rollout)
+    notifier = Notifier.take(os.environ)
+    unit = Unit(supervisor, rollout, notifier) if notifier is not None else None
     server: ControlServer | None = None
     _route_logging(supervisor)
     try:
@@ -164,8 +168,12 @@ async def _run(source: Source, settings: Settings, lock: Lock | None, local: Loc
         for warning in settings.warnings:
             supervisor.say("WARNING", "warning", warning)
         supervisor.start()
+        if unit is not None:
+            unit.start()
         return await supervisor.run(server.close if server is not None else _nothing)
     finally:
+        if unit is not None:
+            unit.close()
         reloader.close()
         if server is not None:
             await server.close()

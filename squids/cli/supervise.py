@@ -85,6 +85,7 @@ def _add_offline(verbs: Any) -> None:
     _add_port(local)
     init = verbs.add_parser("init", help="Write a small project that works, and overwrite nothing")
     init.add_argument("directory", nargs="?", default=".", metavar="DIR")
+    _add_systemd(verbs)
     tasks = verbs.add_parser("tasks", help="List every app's tasks: queue, signature, place")
     tasks.add_argument("--json", action="store_true", help="For programs")
     send = verbs.add_parser("send", help="Send a call of a task, by its name")
@@ -95,6 +96,31 @@ def _add_offline(verbs: Any) -> None:
     send.add_argument("--queue", metavar="QUEUE", help="Another queue than the task's")
     send.add_argument("--wait", action="store_true", help="Show the log until it was run")
     send.add_argument("--timeout", type=_seconds, metavar="S", help="Seconds to wait at most")
+
+
+def _add_systemd(verbs: Any) -> None:
+    systemd = verbs.add_parser("systemd", help="Write, remove or print systemd units for this installation")
+    actions = systemd.add_subparsers(dest="action", required=True, metavar="ACTION")
+    install = actions.add_parser("install", help="Write the units, and say what changes")
+    show = actions.add_parser("print", help="Print the units, for configuration management")
+    for action in (install, show):
+        # Not the command's own -c: it is looked for in other places.
+        action.add_argument("--user", metavar="NAME", help="Whom the service runs as. Default: squids")
+        action.add_argument(
+            "--config", dest="unit_config", metavar="FILE", help="Default: /etc/squids/squids.yaml"
+        )
+        action.add_argument(
+            "--instance", metavar="NAME", help="squids-supervisor@NAME, with /etc/squids/NAME.yaml"
+        )
+    uninstall = actions.add_parser("uninstall", help="Stop them, and remove what install wrote")
+    for action in (install, uninstall):
+        action.add_argument(
+            "--dry-run", action="store_true", help="Say what would change, and change nothing"
+        )
+    for action in (install, show, uninstall):
+        action.add_argument(
+            "--user-mode", action="store_true", help="For `systemctl --user`, below ~/.config"
+        )
 
 
 def _add_looking(verbs: Any) -> None:
@@ -175,7 +201,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.verb == "schema":
         return _schema()
     config = find_config(arguments.config)
-    if config is None and arguments.verb not in ("init", "local"):
+    if config is None and arguments.verb not in ("init", "local", "systemd"):
         named = "-c FILE, $SQUIDS_CONFIG, " + " or ".join(PLACES)
         print(f"squids-supervisor: there is no configuration file: {named}", file=sys.stderr)
         return 78
@@ -211,6 +237,10 @@ def _do(config: str, arguments: argparse.Namespace) -> int:
             from squids.cli.embedded import run_alone
 
             return run_alone(config or None, arguments.local_port or 0)
+        case "systemd":
+            from squids.cli.systemd.install import run as run_systemd
+
+            return run_systemd(arguments)
         case "check":
             from squids.cli.check import check
 

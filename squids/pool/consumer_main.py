@@ -21,6 +21,8 @@ from squids.pool.pooled_consumer import PooledConsumer, PoolSettings
 from squids.pool.preload import Unforkable
 from squids.pool.supervised import obey
 from squids.process.channel import Channel
+from squids.process.liveness import ToSystemd
+from squids.process.sd_notify import Notifier
 from squids.process.zygote_handle import ZygoteHandle
 
 if TYPE_CHECKING:
@@ -64,15 +66,17 @@ def run(
     client: QueueClient,
     zygote: ZygoteHandle,
     owner: Channel | None = None,
+    notifier: Notifier | None = None,
 ) -> ExitCode:
     """Consume until told to stop. Leaves the process itself if a receive cannot be waited for.
 
-    `owner`: the socket to a supervisor, which is obeyed, and told how things are.
+    `owner`: the socket to a supervisor, which is obeyed, and told how things are; `notifier`: systemd, which
+    is told.
     """
     # What comes and goes here is messages, in no cycles: looking for cycles at each seventh of them costs
     # more CPU than it frees memory.
     gc.set_threshold(20_000, 20, 20)
-    return asyncio.run(_run(app, options, settings, client, zygote, owner))
+    return asyncio.run(_run(app, options, settings, client, zygote, owner, notifier))
 
 
 async def _run(
@@ -82,11 +86,14 @@ async def _run(
     client: QueueClient,
     zygote: ZygoteHandle,
     owner: Channel | None,
+    notifier: Notifier | None,
 ) -> ExitCode:
     consumer = PooledConsumer(settings, client, zygote)
     loop = asyncio.get_running_loop()
     if owner is not None:
         obey(consumer, owner, loop)
+    elif notifier is not None:
+        consumer.hear_of_life(ToSystemd(notifier))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, consumer.stop, signal.Signals(number).name)
     loop.add_signal_handler(signal.SIGUSR1, consumer.report_state)

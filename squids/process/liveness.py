@@ -5,11 +5,19 @@ What is told, and when, is its caller's to decide.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from squids.process.channel import Channel
 from squids.process.protocol import Alive, Booted, Degraded, Figures, Life, Ready, Stopping
+from squids.process.sd_notify import Notifier
+
+STATUS_EVERY = 5.0
+"""Seconds between two lines of figures for `systemctl status`."""
+
+EXTENSION = 15.0
+"""Seconds that are asked for at a time while a drain goes on: three signs of life."""
 
 
 class Liveness(Protocol):
@@ -52,6 +60,59 @@ class Unheard:
     def alive(self) -> None: ...
 
     def stopping(self, reason: str) -> None: ...
+
+
+class ToSystemd:
+    """systemd, for `squids@.service`. It is up once a receive was answered, or failed: an SQS that is away
+    is an outage, and no reason to time the unit out. `clock` gives seconds."""
+
+    listens = True
+
+    def __init__(self, notifier: Notifier, clock: Callable[[], float] = time.monotonic) -> None:
+        self._notifier = notifier
+        self._clock = clock
+        self._up = False
+        self._stopping = False
+        self._trouble: str | None = None
+        self._said_at = 0.0
+
+    def booted(self) -> None:
+        self._notifier.status("starting")
+
+    def ready(self) -> None:
+        self._is_up("receiving")
+
+    def degraded(self, reason: str | None) -> None:
+        self._trouble = reason
+        self._is_up("receiving" if reason is None else f"degraded: {reason}")
+
+    def figures(self, values: dict[str, Any]) -> None:
+        self.alive()
+        now = self._clock()
+        if self._up and self._trouble is None and not self._stopping and now - self._said_at >= STATUS_EVERY:
+            self._said_at = now
+            busy, workers, done = (values.get(name) or 0 for name in ("busy", "workers", "done"))
+            self._notifier.status(f"receiving; {busy}/{workers} workers busy, {done} done")
+
+    def alive(self) -> None:
+        if self._notifier.watchdog is not None:
+            self._notifier.alive()
+        if self._stopping:
+            self._notifier.extend(EXTENSION)
+
+    def stopping(self, reason: str) -> None:
+        self._stopping = True
+        self._notifier.stopping(f"draining: {reason}")
+        self._notifier.extend(EXTENSION)
+
+    def _is_up(self, status: str) -> None:
+        if self._stopping:
+            return
+        if self._up:
+            self._notifier.status(status)
+        else:
+            self._up = True
+            self._notifier.ready(status)
 
 
 class ToOwner:

@@ -12,7 +12,8 @@ import sys
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-from squids.process.record import RECORD, shown
+from squids.process.journal import is_journal
+from squids.process.record import RECORD, shown, with_priority
 
 _STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {
     "message",
@@ -24,9 +25,12 @@ _STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {
 def configure(level: str, style: str, stream: TextIO | None = None) -> None:
     """Send the lines of all loggers to `stream` (standard error), in `style` "text", "json" or "record".
 
-    "record" is what a supervisor reads: it writes the lines that people see.
+    Text that goes to the journal has a priority before it, and no time. "record" is what a supervisor reads:
+    it writes the lines that people see.
     """
     handler = logging.StreamHandler(stream or sys.stderr)
+    if style == "text" and stream is None and is_journal():
+        style = "journal"
     handler.setFormatter(_FORMATTERS[style]())
     root = logging.getLogger()
     for old in list(root.handlers):
@@ -53,16 +57,27 @@ def _traceback(record: logging.LogRecord, extras: dict[str, Any], formatter: log
 class TextFormatter(logging.Formatter):
     """For people. Values with spaces are quoted; line ends in them are escaped."""
 
+    timed = True
+
     def format(self, record: logging.LogRecord) -> str:
         extras = _extras(record)
         traceback = _traceback(record, extras, self)
-        parts = [self.formatTime(record), f"{record.levelname:<7}"]
+        parts = [self.formatTime(record), f"{record.levelname:<7}"] if self.timed else []
         if record.name not in ("squids", "root"):
             parts.append(f"{record.name}:")
         parts.append(record.getMessage().replace("\n", "\\n"))
         parts.extend(f"{key}={shown(value)}" for key, value in extras.items())
         line = " ".join(parts)
         return f"{line}\n{traceback}" if traceback else line
+
+
+class JournalFormatter(TextFormatter):
+    """For the journal, which has the time, and wants the priority."""
+
+    timed = False
+
+    def format(self, record: logging.LogRecord) -> str:
+        return with_priority(record.levelname, super().format(record))
 
 
 class JsonFormatter(logging.Formatter):
@@ -95,6 +110,7 @@ class RecordFormatter(JsonFormatter):
 
 _FORMATTERS: dict[str, type[logging.Formatter]] = {
     "text": TextFormatter,
+    "journal": JournalFormatter,
     "json": JsonFormatter,
     "record": RecordFormatter,
 }

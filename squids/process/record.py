@@ -17,3 +17,13 @@ def shown(value: object) -> str:
     if not text or any(character.isspace() or character in '"=' for character in text):
         return json.dumps(text, ensure_ascii=False)
     return text
+
+
+PRIORITIES = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
+"""syslog(3), of levels: https://www.freedesktop.org/software/systemd/man/latest/sd-daemon.html"""
+
+
+def with_priority(level: str, text: str) -> str:
+    """The same text, with the level's priority before each of its lines."""
+    priority = PRIORITIES.get(level, 6)
+    return "\n".join(f"<{priority}>{line}" for line in text.split("\n"))

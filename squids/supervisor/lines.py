@@ -11,16 +11,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from squids.process.record import RECORD, shown
+from squids.process.record import RECORD, shown, with_priority
 
 MAX_LINE = 256 * 1024
 """Bytes. A longer line is cut into several."""
 
 ROUTINE = frozenset({"starting", "started", "ready", "stopped"})
 """Actions of programs that a developer need not read: others say the same."""
-
-PRIORITIES = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
-"""syslog(3), for the journal's prefix: https://www.freedesktop.org/software/systemd/man/sd-daemon.html"""
 
 
 class LineReader:
@@ -111,8 +108,7 @@ def as_brief(line: Line, *, colour: bool = False) -> str:
 
 def as_journal(line: Line) -> str:
     """For the journal: a priority before each physical line, and no second time stamp."""
-    priority = PRIORITIES.get(line.level, 6)
-    return "\n".join(f"<{priority}>{line.source}: {part}" for part in _parts(line))
+    return with_priority(line.level, "\n".join(f"{line.source}: {part}" for part in _parts(line)))
 
 
 def as_json(line: Line) -> str:

@@ -15,6 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from squids.process.journal import is_journal
 from squids.supervisor.lines import Line, as_brief, as_journal, as_json, as_text
 from squids.supervisor.settings import LogFile
 
@@ -190,16 +191,6 @@ def renderer(style: str | None) -> Render:
     colour = sys.stderr is not None and sys.stderr.isatty() and "NO_COLOR" not in os.environ
     text = as_brief if style == "brief" else as_text
     return lambda line: text(line, colour=colour)
-
-
-def is_journal() -> bool:
-    """Whether standard error goes to the journal: systemd.exec(5), $JOURNAL_STREAM."""
-    device, _, inode = os.environ.get("JOURNAL_STREAM", "").partition(":")
-    try:
-        status = os.fstat(2)
-    except OSError:
-        return False
-    return (str(status.st_dev), str(status.st_ino)) == (device, inode)
 
 
 def _write_stderr(texts: list[str]) -> None:

@@ -56,6 +56,8 @@ class Rollout:
         self._lock = asyncio.Lock()
         self._coming: dict[str, ProgramSettings] = {}
         self.last_error: str | None = None
+        self.on_reload: Callable[[bool], None] | None = None
+        """Told when a reload of the file begins, and when it is over."""
 
     def begin(self, outcomes: AsyncIterator[Reloaded]) -> asyncio.Queue[Reloaded | None]:
         """Carry it out, whether or not somebody waits for the answers; None is the last. How it went goes to
@@ -275,36 +277,48 @@ class Rollout:
     async def apply(self, plan: Plan, timeout: float | None) -> AsyncIterator[Reloaded]:
         """Touch what changed, and nothing else."""
         async with self._lock:
-            supervisor = self._supervisor
-            if self._prepare is not None:
-                await self._prepare(plan.settings)
-            changes = self._difference(plan.settings)  # Somebody else may have reloaded meanwhile.
-            supervisor.settings = plan.settings
-            supervisor.output.use(plan.settings.supervisor.log_format)
-            supervisor.children.log_all_jobs(plan.settings.supervisor.log_jobs)
-            for line in plan.lines():
-                supervisor.say("INFO", "reload", line)
-            added = [supervisor.add(settings) for settings in changes.added]
-            removed = [supervisor.programs[settings.name] for settings in changes.removed]
-            for program in removed:
-                supervisor.feed(program, ev.Stop())
-            changed = []
-            for change in changes.changed:
-                changed.append((supervisor.programs[change.new.name], change.new))
-            self._coming = {change.new.name: change.new for change in changes.changed}
+            self._tell_reload(True)
             try:
-                async for outcome in self._roll(changed, rolling=True, timeout=timeout, fresh=False):
+                async for outcome in self._apply(plan, timeout):
                     yield outcome
             finally:
-                self._coming = {}
-            starting = [(program, program.code) for program in added if program.settings.autostart]
-            deadline = None if timeout is None else asyncio.get_running_loop().time() + timeout
-            async for outcome in self._watch(starting, deadline):
+                self._tell_reload(False)
+
+    def _tell_reload(self, on: bool) -> None:
+        if self.on_reload is not None:
+            self.on_reload(on)
+
+    async def _apply(self, plan: Plan, timeout: float | None) -> AsyncIterator[Reloaded]:
+        supervisor = self._supervisor
+        if self._prepare is not None:
+            await self._prepare(plan.settings)
+        changes = self._difference(plan.settings)  # Somebody else may have reloaded meanwhile.
+        supervisor.settings = plan.settings
+        supervisor.output.use(plan.settings.supervisor.log_format)
+        supervisor.children.log_all_jobs(plan.settings.supervisor.log_jobs)
+        for line in plan.lines():
+            supervisor.say("INFO", "reload", line)
+        added = [supervisor.add(settings) for settings in changes.added]
+        removed = [supervisor.programs[settings.name] for settings in changes.removed]
+        for program in removed:
+            supervisor.feed(program, ev.Stop())
+        changed = []
+        for change in changes.changed:
+            changed.append((supervisor.programs[change.new.name], change.new))
+        self._coming = {change.new.name: change.new for change in changes.changed}
+        try:
+            async for outcome in self._roll(changed, rolling=True, timeout=timeout, fresh=False):
                 yield outcome
-            for program in removed:
-                name = program.settings.name
-                if await supervisor.until(lambda program=program: program.gone, timeout):  # type: ignore[misc]
-                    supervisor.remove(name)
-                    yield Reloaded(name, True, "stopped and removed")
-                else:
-                    yield Reloaded(name, False, "is still draining", timed_out=True)
+        finally:
+            self._coming = {}
+        starting = [(program, program.code) for program in added if program.settings.autostart]
+        deadline = None if timeout is None else asyncio.get_running_loop().time() + timeout
+        async for outcome in self._watch(starting, deadline):
+            yield outcome
+        for program in removed:
+            name = program.settings.name
+            if await supervisor.until(lambda program=program: program.gone, timeout):  # type: ignore[misc]
+                supervisor.remove(name)
+                yield Reloaded(name, True, "stopped and removed")
+            else:
+                yield Reloaded(name, False, "is still draining", timed_out=True)

@@ -166,6 +166,14 @@ class Settings:
     directories: tuple[str, ...] = ()
 
     @property
+    def longest_drain(self) -> float:
+        """Seconds that a stop may take: tasks have their shutdown timeout, a receive its wait."""
+        return max(
+            max(program.shutdown_timeout, float(program.option("polling_wait_time", 5.0)))
+            for program in self.programs
+        )
+
+    @property
     def grounds(self) -> tuple[Ground, ...]:
         """Each app to import, once."""
         return tuple(dict.fromkeys(program.ground for program in self.programs))

@@ -1,0 +1,1 @@
+"""`squids-supervisor systemd`: units for this installation."""

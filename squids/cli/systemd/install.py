@@ -1,0 +1,247 @@
+"""Writes units, shows what that changes, and takes them away again. `units` says what is in them."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import grp
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from squids.cli.systemd.units import CONFIG_DIRECTORY, MARK, SYSTEM, Installation, files
+from squids.exit_codes import ExitCode
+from squids.supervisor.config import read
+
+
+class Refused(Exception):
+    """It cannot be done, for this reason."""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """`systemd install`, `uninstall` or `print`; the exit code."""
+    try:
+        if arguments.action == "uninstall":
+            return _uninstall(user_mode=arguments.user_mode, dry_run=arguments.dry_run)
+        installation = _installation(arguments)
+        if arguments.action == "print":
+            for path, text in files(installation).items():
+                print(f"# {path}\n{text}")
+            return ExitCode.OK
+        return _install(installation, dry_run=arguments.dry_run)
+    except Refused as error:
+        print(f"squids-supervisor: {error}", file=sys.stderr)
+        return ExitCode.FAILURE
+    except PermissionError as error:
+        print(f"squids-supervisor: {error.filename}: {error.strerror}: are you root?", file=sys.stderr)
+        return ExitCode.FAILURE
+
+
+def _installation(arguments: argparse.Namespace) -> Installation:
+    home = None
+    given = arguments.unit_config or arguments.config
+    config = os.path.abspath(given) if given else None
+    if arguments.user_mode:
+        base = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+        home = f"{base}/systemd/user"
+        name = arguments.instance or "squids"
+        config = config or f"{base}/squids/{name}.yaml"
+    else:
+        config = config or f"{CONFIG_DIRECTORY}/{arguments.instance or 'squids'}.yaml"
+        _refuse_other_places(config, arguments.instance)
+    if any(character in config for character in " %\"'\\$"):
+        raise Refused(f"{config}: systemd would read these characters in its own way; take another path")
+    user = arguments.user or "squids"
+    return Installation(
+        bin=_commands(),
+        config=config,
+        user=user,
+        group=_group_of(user),
+        instance=arguments.instance,
+        longest_drain=_longest_drain(config),
+        home=home,
+    )
+
+
+def _refuse_other_places(config: str, instance: str | None) -> None:
+    """The socket's place follows from the file's, and /run/squids is for files in /etc/squids."""
+    directory, name = os.path.split(config)
+    if directory != CONFIG_DIRECTORY:
+        raise Refused(
+            f"a service's file lies in {CONFIG_DIRECTORY}, so that its socket is found in /run/squids: move it, "
+            f"or link it (ln -s {config} {CONFIG_DIRECTORY}/)"
+        )
+    if instance is not None and name != f"{instance}.yaml":
+        raise Refused(
+            f"the file of the instance {instance} is {CONFIG_DIRECTORY}/{instance}.yaml, not {config}"
+        )
+
+
+def _commands() -> str:
+    """Where squids-supervisor is, by the path it was called with: a `current` link stays one."""
+    called = shutil.which(sys.argv[0]) or sys.argv[0]
+    directory = os.path.dirname(os.path.abspath(called))
+    if not os.access(os.path.join(directory, "squids-supervisor"), os.X_OK):
+        directory = os.path.join(sys.prefix, "bin")
+    return directory
+
+
+def _group_of(user: str) -> str:
+    try:
+        return grp.getgrgid(pwd.getpwnam(user).pw_gid).gr_name
+    except KeyError:
+        return user
+
+
+def _longest_drain(config: str) -> float | None:
+    if not os.path.exists(config):
+        return None
+    settings = read(config, os.environ)
+    if isinstance(settings, list):
+        print(f"{config} is not right yet, so its time-outs are not known: see `check`", file=sys.stderr)
+        return None
+    return settings.longest_drain
+
+
+def _install(of: Installation, *, dry_run: bool) -> int:
+    if of.home is None and of.user != "squids" and not _exists(of.user):
+        raise Refused(f"there is no user {of.user}")
+    changed = []
+    for path, text in files(of).items():
+        old = _read(path)
+        if old is not None and MARK not in old:
+            raise Refused(f"{path} is there, and was not written by this command: move it away first")
+        if old == text:
+            continue
+        changed.append(path)
+        _show(path, old or "", text)
+    if not dry_run:
+        for path, text in files(of).items():
+            if path in changed:
+                _write(path, text)
+    if not changed:
+        print("all units are as they are to be")
+    elif dry_run:
+        print(f"would write {len(changed)} {'file' if len(changed) == 1 else 'files'}")
+        return ExitCode.OK
+    else:
+        print(f"written: {', '.join(changed)}")
+    _tell_systemd(of, dry_run=dry_run)
+    _tell_person(of)
+    return ExitCode.OK
+
+
+def _exists(user: str) -> bool:
+    try:
+        pwd.getpwnam(user)
+    except KeyError:
+        return False
+    return True
+
+
+def _read(path: str) -> str | None:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+
+
+def _show(path: str, old: str, new: str) -> None:
+    name = path if old else "/dev/null"
+    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), name, path, lineterm="")
+    print("\n".join(lines))
+
+
+def _write(path: str, text: str) -> None:
+    """At once: no reader sees half of it."""
+    os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+    temporary = f"{path}.squids-new"
+    Path(temporary).write_text(text, encoding="utf-8")
+    os.chmod(temporary, 0o644)
+    os.replace(temporary, path)
+
+
+def _tell_systemd(of: Installation, *, dry_run: bool) -> None:
+    if dry_run:
+        return
+    if of.home is not None:
+        _systemctl("--user", "daemon-reload")
+        return
+    if of.user == "squids":
+        _call("systemd-sysusers", "squids.conf")
+    _call("systemd-tmpfiles", "--create", "squids.conf")
+    _systemctl("daemon-reload")
+
+
+def _tell_person(of: Installation) -> None:
+    user = " --user" if of.home is not None else ""
+    if not os.path.exists(of.config):
+        print(
+            f"next: write {of.config}, and look at it with: {of.bin}/squids-supervisor -c {of.config} check"
+        )
+    print(f"next: systemctl{user} enable --now {of.unit}")
+    if of.home is not None:
+        print("so that it runs while nobody is logged in: loginctl enable-linger")
+    homes = [path for path in (of.bin, of.config) if path.startswith(("/home/", "/root/"))]
+    if of.home is None and homes:
+        print(f"warning: the service cannot see {', '.join(homes)} (ProtectHome=yes)", file=sys.stderr)
+
+
+def _uninstall(*, user_mode: bool, dry_run: bool) -> int:
+    """Stop and disable what was installed, and remove what this command wrote."""
+    base = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    directories = [f"{base}/systemd/user"] if user_mode else [SYSTEM, "/etc/sysusers.d", "/etc/tmpfiles.d"]
+    found = [path for directory in directories for path in _ours(Path(directory))]
+    if not found:
+        print("nothing of this command's is installed")
+        return ExitCode.OK
+    for path in found:
+        print(f"{'would remove' if dry_run else 'removing'} {path}")
+    if dry_run:
+        return ExitCode.OK
+    manager = ["--user"] if user_mode else []
+    patterns = ["squids-supervisor.service", "squids-supervisor@*.service", "squids@*.service"]
+    _systemctl(*manager, "stop", *patterns)
+    for unit in _enabled(manager, patterns):
+        _systemctl(*manager, "disable", unit)
+    for path in found:
+        path.unlink()
+        if path.parent.name.endswith(".service.d") and not any(path.parent.iterdir()):
+            path.parent.rmdir()
+    _systemctl(*manager, "daemon-reload")
+    if not user_mode:
+        print("left: /etc/squids, /var/lib/squids, /var/log/squids, and the user that owns them")
+    return ExitCode.OK
+
+
+def _ours(directory: Path) -> list[Path]:
+    candidates = [*directory.glob("squids*.service"), *directory.glob("squids*.service.d/*.conf")]
+    candidates += directory.glob("squids.conf")
+    return sorted(path for path in candidates if path.is_file() and MARK in path.read_text(errors="replace"))
+
+
+def _enabled(manager: list[str], patterns: list[str]) -> list[str]:
+    done = subprocess.run(
+        ["systemctl", *manager, "list-unit-files", "--no-legend", "--state=enabled", *patterns],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return [line.split()[0] for line in done.stdout.splitlines() if line.strip()]
+
+
+def _systemctl(*arguments: str) -> None:
+    if shutil.which("systemctl") is None or not os.path.isdir("/run/systemd/system"):
+        return  # In an image that is being built: systemd reads them when it starts.
+    _call("systemctl", *arguments)
+
+
+def _call(*command: str) -> None:
+    if shutil.which(command[0]) is None:
+        return
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        print(f"warning: {' '.join(command)}: {done.stderr.strip()}", file=sys.stderr)

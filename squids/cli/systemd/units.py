@@ -1,0 +1,107 @@
+"""What the units say: from where squids is, whom it runs as and how long its stops take. Pure but for the
+templates, which are read.
+
+Each file's first line is a mark, by which it is known as ours.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+TEMPLATES = Path(__file__).parent / "template"
+
+MARK = "Written by `squids-supervisor systemd`. Changes belong into drop-ins: systemctl edit."
+
+SYSTEM = "/etc/systemd/system"
+CONFIG_DIRECTORY = "/etc/squids"
+
+STOP_MARGIN = 30.0
+"""Seconds beyond the longest drain, for processes to be killed, give back and leave."""
+
+LEAST_STOP = 90
+"""systemd's own default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What units are made for.
+
+    `bin`: where the commands are. `config`: the file of `squids-supervisor.service`; with an `instance`, it
+    is that of `squids-supervisor@INSTANCE.service`. `longest_drain`: seconds that the file's queues may take;
+    None: it is not there yet. `home`: where a user's units go, for `systemctl --user`; None: system units.
+    """
+
+    bin: str
+    config: str = f"{CONFIG_DIRECTORY}/squids.yaml"
+    user: str = "squids"
+    group: str = "squids"
+    instance: str | None = None
+    longest_drain: float | None = None
+    home: str | None = None
+
+    @property
+    def stop_seconds(self) -> int:
+        """TimeoutStopSec."""
+        drain = self.longest_drain if self.longest_drain is not None else 0.0
+        return max(LEAST_STOP, math.ceil((drain + STOP_MARGIN) / 10) * 10)
+
+    @property
+    def unit(self) -> str:
+        """The unit that runs the file."""
+        return f"squids-supervisor@{self.instance}.service" if self.instance else "squids-supervisor.service"
+
+
+def files(of: Installation) -> dict[str, str]:
+    """Each file: its path and what is in it."""
+    if of.home is not None:
+        return {f"{of.home}/{of.unit}": _filled("user.service", of, TITLE=_name(of.config))}
+    return {
+        f"{SYSTEM}/squids-supervisor.service": _supervisor(of),
+        f"{SYSTEM}/squids-supervisor@.service": _supervisor_template(of),
+        f"{SYSTEM}/squids@.service": _filled("queue.service", of, STOP=str(LEAST_STOP)),
+        **_instance(of),
+        **({"/etc/sysusers.d/squids.conf": _filled("sysusers.conf", of)} if of.user == "squids" else {}),
+        "/etc/tmpfiles.d/squids.conf": _filled("tmpfiles.conf", of),
+    }
+
+
+def _supervisor(of: Installation) -> str:
+    config = f"{CONFIG_DIRECTORY}/squids.yaml" if of.instance else of.config
+    stop = LEAST_STOP if of.instance else of.stop_seconds
+    values = {"CONFIG": config, "TITLE": _name(config), "RUNTIME": f"squids/{_name(config)}"}
+    return _filled("supervisor.service", of, STOP=str(stop), **values)
+
+
+def _supervisor_template(of: Installation) -> str:
+    values = {"CONFIG": f"{CONFIG_DIRECTORY}/%i.yaml", "TITLE": "%i", "RUNTIME": "squids/%i"}
+    return _filled("supervisor.service", of, STOP=str(LEAST_STOP), **values)
+
+
+def _instance(of: Installation) -> dict[str, str]:
+    if of.instance is None:
+        return {}
+    return {f"{SYSTEM}/{of.unit}.d/stop-timeout.conf": _filled("stop-timeout.conf", of)}
+
+
+def _name(config: str) -> str:
+    return Path(config).name.removesuffix(".yaml").removesuffix(".yml")
+
+
+def _filled(template: str, of: Installation, **values: str) -> str:
+    text = (TEMPLATES / template).read_text(encoding="utf-8")
+    known = {
+        "MARK": MARK,
+        "BIN": of.bin,
+        "CONFIG": of.config,
+        "USER": of.user,
+        "GROUP": of.group,
+        "STOP": str(of.stop_seconds),
+        **values,
+    }
+    if "@HARDENING@" in text:
+        known["HARDENING"] = (TEMPLATES / "hardening.conf").read_text(encoding="utf-8")
+    for name, value in known.items():
+        text = text.replace(f"@{name}@", value)
+    return text

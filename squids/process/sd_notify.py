@@ -1,0 +1,77 @@
+"""What a service tells systemd: datagrams of KEY=VALUE lines to the socket that $NOTIFY_SOCKET names.
+
+Source: sd_notify(3), https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import MutableMapping
+
+MAX_STATUS = 400
+"""Characters. systemd shows one line."""
+
+
+class Notifier:
+    """One service's line to systemd. `watchdog`: seconds within which it wants a sign of life; None: never.
+
+    Nothing here raises: a service does its work also where nobody listens any more.
+    """
+
+    def __init__(self, path: str, watchdog: float | None = None) -> None:
+        self.watchdog = watchdog
+        self._address = f"\0{path[1:]}" if path.startswith("@") else path
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+        self._socket.setblocking(False)
+
+    @classmethod
+    def take(cls, environment: MutableMapping[str, str]) -> Notifier | None:
+        """What the environment names; None if it names nothing that can be spoken to.
+
+        The variables are removed: children are not the service, and would be refused (NotifyAccess=main).
+        """
+        path = environment.pop("NOTIFY_SOCKET", "")
+        seconds = environment.pop("WATCHDOG_USEC", "")
+        pid = environment.pop("WATCHDOG_PID", "")
+        if not path.startswith(("/", "@")):
+            return None
+        is_ours = pid in ("", str(os.getpid()))
+        watchdog = int(seconds) / 1e6 if seconds.isdigit() and int(seconds) > 0 and is_ours else None
+        return cls(path, watchdog)
+
+    def ready(self, status: str) -> None:
+        """It is up, or up again after `reloading`."""
+        self._send("READY=1", _status(status))
+
+    def reloading(self, status: str) -> None:
+        """It reads its configuration anew. `ready` says that it is over."""
+        now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        self._send("RELOADING=1", f"MONOTONIC_USEC={now}", _status(status))
+
+    def stopping(self, status: str) -> None:
+        """It is on its way down."""
+        self._send("STOPPING=1", _status(status))
+
+    def status(self, status: str) -> None:
+        """One line for `systemctl status`."""
+        self._send(_status(status))
+
+    def alive(self) -> None:
+        """The watchdog's sign of life."""
+        self._send("WATCHDOG=1")
+
+    def extend(self, seconds: float) -> None:
+        """It needs so much more time for what it does: starting, or stopping."""
+        self._send(f"EXTEND_TIMEOUT_USEC={int(seconds * 1e6)}")
+
+    def _send(self, *lines: str) -> None:
+        try:
+            self._socket.sendto("\n".join(lines).encode("utf-8", "replace"), self._address)
+        except OSError:
+            pass
+
+
+def _status(text: str) -> str:
+    return f"STATUS={' '.join(text.split())[:MAX_STATUS]}"
