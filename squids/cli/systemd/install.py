@@ -71,8 +71,8 @@ def _refuse_other_places(config: str, instance: str | None) -> None:
     directory, name = os.path.split(config)
     if directory != CONFIG_DIRECTORY:
         raise Refused(
-            f"a service's file lies in {CONFIG_DIRECTORY}, so that its socket is found in /run/squids: move it, "
-            f"or link it (ln -s {config} {CONFIG_DIRECTORY}/)"
+            f"a service's file lies in {CONFIG_DIRECTORY}, so that its socket is found in /run/squids: "
+            f"move it, or link it (ln -s {config} {CONFIG_DIRECTORY}/)"
         )
     if instance is not None and name != f"{instance}.yaml":
         raise Refused(
