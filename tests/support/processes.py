@@ -133,7 +133,7 @@ class SquidsProcess:
         return wait_until(
             lambda: lines if len(lines := self.actions(action)) >= count else [],
             seconds=seconds,
-            what=f"{count} x action={action} in:\n{self.text}",
+            what=lambda: f"{count} x action={action} in:\n{self.text}",
         )
 
     def ready(self) -> SquidsProcess:
@@ -178,12 +178,12 @@ class SquidsProcess:
         """The workers' pids, once there are so many: the first receive waits for none of them."""
         return wait_until(
             lambda: pids if len(pids := self.named("worker")) == count else [],
-            what=f"{count} workers in {self.processes()}",
+            what=lambda: f"{count} workers in {self.processes()}",
         )
 
     def nothing_left(self, seconds: float = 10.0) -> None:
         wait_until(
-            lambda: not self.processes(), seconds=seconds, what=f"no process is left: {self.processes()}"
+            lambda: not self.processes(), seconds=seconds, what=lambda: f"no process is left: {self.processes()}"
         )
 
     def close(self) -> None:

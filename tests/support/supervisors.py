@@ -124,7 +124,7 @@ class SupervisorProcess(SquidsProcess):
             last.update(self.status()[name])
             return last["state"] in states
 
-        wait_until(there, seconds=seconds, what=f"{name} is {states}, and was {last}\n{self.text}")
+        wait_until(there, seconds=seconds, what=lambda: f"{name} is {states}, and was {last}\n{self.text}")
         return last
 
     def why(self, name: str) -> dict[str, Any]:

@@ -190,9 +190,9 @@ def sleeping(pid: int) -> None:
 
 def dead(pid: int, seconds: float = 20.0) -> None:
     """Wait until a process is dead, reaped or not: for one whose zygote is gone too."""
-    wait_until(lambda: not alive(pid), seconds=seconds, what=f"{pid} is dead, and is {state(pid)}")
+    wait_until(lambda: not alive(pid), seconds=seconds, what=lambda: f"{pid} is dead, and is {state(pid)}")
 
 
 def gone(pid: int, seconds: float = 20.0) -> None:
     """Wait until a process is dead and reaped."""
-    wait_until(lambda: state(pid) is None, seconds=seconds, what=f"{pid} is gone, and is {state(pid)}")
+    wait_until(lambda: state(pid) is None, seconds=seconds, what=lambda: f"{pid} is gone, and is {state(pid)}")

@@ -41,7 +41,7 @@ def five(sqs, supervisor):
 def test_all_queues_are_drained_by_children_of_one_fork_server(sqs, five):
     """Five queues, one import: each consumer works, and a stop leaves nothing behind."""
     sqs.put("tests", call("work", "a"))
-    wait_until(lambda: five.journal.words("done") == ["a"], what=f"it is done\n{five.text}")
+    wait_until(lambda: five.journal.words("done") == ["a"], what=lambda: f"it is done\n{five.text}")
     assert len(five.zygotes()) == 1
     assert {entry["state"] for entry in five.status().values()} == {"running"}
     assert five.verb("status").returncode == 0
