@@ -129,7 +129,8 @@ def _install(of: Installation, *, dry_run: bool) -> int:
         return ExitCode.OK
     else:
         print(f"written: {', '.join(changed)}")
-    _tell_systemd(of, dry_run=dry_run)
+    if not _tell_systemd(of):
+        return ExitCode.FAILURE
     _tell_person(of)
     return ExitCode.OK
 
@@ -164,16 +165,12 @@ def _write(path: str, text: str) -> None:
     os.replace(temporary, path)
 
 
-def _tell_systemd(of: Installation, *, dry_run: bool) -> None:
-    if dry_run:
-        return
+def _tell_systemd(of: Installation) -> bool:
+    """Have the user and the directories made, and the units read; whether that went well."""
     if of.home is not None:
-        _systemctl("--user", "daemon-reload")
-        return
-    if of.user == "squids":
-        _call("systemd-sysusers", "squids.conf")
-    _call("systemd-tmpfiles", "--create", "squids.conf")
-    _systemctl("daemon-reload")
+        return _systemctl("--user", "daemon-reload")
+    made = of.user != "squids" or _call("systemd-sysusers", "squids.conf")
+    return made and _call("systemd-tmpfiles", "--create", "squids.conf") and _systemctl("daemon-reload")
 
 
 def _tell_person(of: Installation) -> None:
@@ -233,15 +230,17 @@ def _enabled(manager: list[str], patterns: list[str]) -> list[str]:
     return [line.split()[0] for line in done.stdout.splitlines() if line.strip()]
 
 
-def _systemctl(*arguments: str) -> None:
+def _systemctl(*arguments: str) -> bool:
     if shutil.which("systemctl") is None or not os.path.isdir("/run/systemd/system"):
-        return  # In an image that is being built: systemd reads them when it starts.
-    _call("systemctl", *arguments)
+        return True  # In an image that is being built: systemd reads them when it starts.
+    return _call("systemctl", *arguments)
 
 
-def _call(*command: str) -> None:
+def _call(*command: str) -> bool:
+    """Whether it went well; if not, why was printed."""
     if shutil.which(command[0]) is None:
-        return
+        return True  # Another system makes users and directories in its own way.
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        print(f"warning: {' '.join(command)}: {done.stderr.strip()}", file=sys.stderr)
+        print(f"squids-supervisor: {' '.join(command)}: {done.stderr.strip()}", file=sys.stderr)
+    return done.returncode == 0
