@@ -1,5 +1,5 @@
 """Tells the consumer's owner how it is: figures each second while something happens, a sign of life
-each five when nothing does, and neither when the receive loop stands still.
+each five or sooner when nothing does, and neither when the receive loop stands still.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import Any
 from squids.process.liveness import Liveness
 
 FIGURES_EVERY = 1.0
-ALIVE_EVERY = 5.0
 """Seconds."""
 
 TIMES_KEPT = 500
@@ -31,6 +30,7 @@ class Reporter:
         self._advances = advances
         self._told: dict[str, Any] = {}
         self._told_at = 0.0
+        self._alive_every = liveness.alive_every
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self.times: deque[float] = deque(maxlen=TIMES_KEPT)
@@ -59,10 +59,10 @@ class Reporter:
             if changed:
                 self._liveness.figures(values)
                 self._told, self._told_at = values, now
-            elif now - self._told_at >= ALIVE_EVERY - 0.1:
+            elif now - self._told_at >= self._alive_every - 0.1:
                 self._liveness.alive()
                 self._told_at = now
-        self._set_timer(now + FIGURES_EVERY if changed else self._told_at + ALIVE_EVERY)
+        self._set_timer(now + FIGURES_EVERY if changed else self._told_at + self._alive_every)
 
     def _set_timer(self, at: float) -> None:
         if self._timer is not None:

@@ -13,6 +13,9 @@ from squids.process.channel import Channel
 from squids.process.protocol import Alive, Booted, Degraded, Figures, Life, Ready, Stopping
 from squids.process.sd_notify import Notifier
 
+ALIVE_EVERY = 5.0
+"""Seconds between two signs of life when there is nothing else to tell."""
+
 STATUS_EVERY = 5.0
 """Seconds between two lines of figures for `systemctl status`."""
 
@@ -21,9 +24,11 @@ EXTENSION = 15.0
 
 
 class Liveness(Protocol):
-    """Who hears of a consumer's life. `listens`: whether anybody does."""
+    """Who hears of a consumer's life. `listens`: whether anybody does. `alive_every`: seconds between two
+    signs of life at most."""
 
     listens: bool
+    alive_every: float
 
     def booted(self) -> None:
         """Its loop runs."""
@@ -48,6 +53,7 @@ class Unheard:
     """Nobody asked."""
 
     listens = False
+    alive_every = ALIVE_EVERY
 
     def booted(self) -> None: ...
 
@@ -71,6 +77,7 @@ class ToSystemd:
     def __init__(self, notifier: Notifier, clock: Callable[[], float] = time.monotonic) -> None:
         self._notifier = notifier
         self._clock = clock
+        self.alive_every = min(ALIVE_EVERY, notifier.watchdog / 3) if notifier.watchdog else ALIVE_EVERY
         self._up = False
         self._stopping = False
         self._trouble: str | None = None
@@ -119,6 +126,7 @@ class ToOwner:
     """A supervisor at the other end of a socket. `flush_later` is called when the socket takes no more."""
 
     listens = True
+    alive_every = ALIVE_EVERY
 
     def __init__(self, channel: Channel, flush_later: Callable[[], None]) -> None:
         self._channel = channel

@@ -21,7 +21,6 @@ from squids.supervisor.config_files import (
     file_problems,
     find_group,
     find_user,
-    place_name,
     secret_warnings,
 )
 from squids.supervisor.config_rules import (
@@ -37,7 +36,7 @@ from squids.supervisor.config_rules import (
     SupervisorRules,
     shown,
 )
-from squids.supervisor.config_text import Path, Problem, Text, read_text
+from squids.supervisor.config_text import Path, Problem, Text, read_text, shown_path
 from squids.supervisor.control_protocol import MAX_PATH, default_socket
 from squids.supervisor.settings import (
     BackoffSettings,
@@ -63,7 +62,7 @@ def read(path: str, environ: Mapping[str, str]) -> Settings | list[Problem]:
     builder = _Builder(text, problems)
     settings = builder.settings(rules) if rules is not None else None
     if settings is None or problems:
-        order = {place_name(file): number for number, file in enumerate(text.files)}
+        order = {shown_path(file): number for number, file in enumerate(text.files)}
         problems.sort(key=lambda p: (order.get(p.place.file, 0), p.place.line, p.place.column))
         return list(dict.fromkeys(problems))
     return settings
@@ -305,7 +304,7 @@ class _Builder:
         """The directory of the file that says so."""
         shown_file = self.text.place(path).file
         for file in self.text.files:
-            if place_name(file) == shown_file:
+            if shown_path(file) == shown_file:
                 return os.path.dirname(file)
         return os.path.dirname(self.text.files[0])
 

@@ -8,16 +8,10 @@ import pwd
 import re
 import stat
 
-from squids.supervisor.config_text import Path, Place, Problem, Text
+from squids.supervisor.config_text import Path, Place, Problem, Text, shown_path
 
 SECRET = re.compile(r"SECRET|PASSWORD|PASSWD|TOKEN|API_?KEY|ACCESS_KEY|PRIVATE_KEY", re.IGNORECASE)
 """Names of variables whose values are nobody else's."""
-
-
-def place_name(file: str) -> str:
-    """A file as places name it."""
-    relative = os.path.relpath(file)
-    return file if relative.startswith("..") else relative
 
 
 def file_problems(text: Text) -> list[Problem]:
@@ -28,10 +22,10 @@ def file_problems(text: Text) -> list[Problem]:
         mode = os.stat(file).st_mode
         if mode & stat.S_IWOTH:
             words = "others can write to this file, and so decide what runs: chmod o-w"
-            problems.append(Problem(Place(place_name(file)), (), words))
+            problems.append(Problem(Place(shown_path(file)), (), words))
         elif secret and mode & stat.S_IWGRP and os.stat(file).st_gid != os.getgid():
             words = "it holds a secret, and another group can write to it: chmod g-w"
-            problems.append(Problem(Place(place_name(file)), (), words))
+            problems.append(Problem(Place(shown_path(file)), (), words))
     return problems
 
 
@@ -52,7 +46,7 @@ def _stands_in_clear(text: Text, path: Path, place: Place) -> bool:
     if not value:
         return False
     for file in text.files:
-        if place_name(file) == place.file:
+        if shown_path(file) == place.file:
             with open(file, encoding="utf-8", errors="replace") as source:
                 return value in source.read()
     return False
@@ -64,7 +58,7 @@ def secret_warnings(text: Text) -> list[Problem]:
     for path in _secrets(text):
         place = text.place(path)
         for file in text.files:
-            if place_name(file) == place.file and os.stat(file).st_mode & stat.S_IROTH:
+            if shown_path(file) == place.file and os.stat(file).st_mode & stat.S_IROTH:
                 words = "looks like a secret, in a file that others can read: chmod o-r, or use ${VARIABLE}"
                 found.append(Problem(place, path, words))
     return found

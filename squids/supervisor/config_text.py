@@ -90,9 +90,9 @@ def read_text(path: str, environ: Mapping[str, str]) -> Text:
 def _read_file(
     path: str, into: Text, environ: Mapping[str, str], chain: tuple[str, ...], asked: Place | None
 ) -> None:
-    here = Place(_shown(path))
+    here = Place(shown_path(path))
     if path in chain:
-        cycle = " includes ".join(_shown(file) for file in (*chain[chain.index(path) :], path))
+        cycle = " includes ".join(shown_path(file) for file in (*chain[chain.index(path) :], path))
         into.problems.append(Problem(asked or here, ("include",), f"goes in a circle: {cycle}"))
         return
     if path in into.files:
@@ -101,7 +101,7 @@ def _read_file(
     if source is None:
         return
     into.files.append(path)
-    reader = _Reader(_shown(path), environ)
+    reader = _Reader(shown_path(path), environ)
     data = reader.read(source)
     into.problems.extend(reader.problems)
     if data is None and not reader.problems:
@@ -118,14 +118,14 @@ def _read_file(
 def _source(path: str, into: Text, place: Place) -> str | None:
     try:
         if os.path.getsize(path) > MOST_BYTES:
-            into.problems.append(Problem(place, (), f"{_shown(path)} is over {MOST_BYTES} bytes"))
+            into.problems.append(Problem(place, (), f"{shown_path(path)} is over {MOST_BYTES} bytes"))
             return None
         with open(path, "rb") as file:
             return file.read().decode("utf-8-sig")
     except OSError as error:
-        into.problems.append(Problem(place, (), f"cannot read {_shown(path)}: {error.strerror}"))
+        into.problems.append(Problem(place, (), f"cannot read {shown_path(path)}: {error.strerror}"))
     except UnicodeDecodeError as error:
-        into.problems.append(Problem(place, (), f"{_shown(path)} is not UTF-8: byte {error.start}"))
+        into.problems.append(Problem(place, (), f"{shown_path(path)} is not UTF-8: byte {error.start}"))
     return None
 
 
@@ -142,7 +142,7 @@ def _merge(path: str, data: dict[str, Any], reader: _Reader, into: Text, *, main
         return
     for key in data:
         if key not in ("queues", "include"):
-            place = reader.keys.get((key,), Place(_shown(path)))
+            place = reader.keys.get((key,), Place(shown_path(path)))
             into.problems.append(Problem(place, (key,), "an included file may hold queues, and include"))
     queues = data.get("queues")
     if queues is None:
@@ -182,7 +182,7 @@ def _include(
     if isinstance(wanted, str):
         wanted = [wanted]
     if not isinstance(wanted, list) or not all(isinstance(item, str) for item in wanted):
-        place = reader.places.get(("include",), Place(_shown(path)))
+        place = reader.places.get(("include",), Place(shown_path(path)))
         into.problems.append(Problem(place, ("include",), "is not a list of files"))
         return
     for number, pattern in enumerate(wanted):
@@ -197,13 +197,14 @@ def _include(
             _read_file(os.path.abspath(file), into, environ, chain, place)
 
 
-def _shown(path: str) -> str:
-    """As a person would name it: relative where it is below the current directory."""
+def shown_path(path: str) -> str:
+    """As a person would name it: relative below the current directory, unless that is the root."""
     try:
         relative = os.path.relpath(path)
+        here = os.getcwd()
     except (OSError, ValueError):
         return path
-    return path if relative.startswith("..") else relative
+    return path if relative.startswith("..") or here == os.sep else relative
 
 
 class _Reader:

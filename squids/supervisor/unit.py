@@ -93,6 +93,7 @@ class Unit:
         if self._supervisor.stopping and not self._began_to_stop:
             self._began_to_stop = True
             self._notifier.stopping(text)
+            self._notifier.extend(EXTENSION)
         elif text != self._said:
             self._notifier.status(text)
         self._said = text

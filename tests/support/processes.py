@@ -183,7 +183,9 @@ class SquidsProcess:
 
     def nothing_left(self, seconds: float = 10.0) -> None:
         wait_until(
-            lambda: not self.processes(), seconds=seconds, what=lambda: f"no process is left: {self.processes()}"
+            lambda: not self.processes(),
+            seconds=seconds,
+            what=lambda: f"no process is left: {self.processes()}",
         )
 
     def close(self) -> None:

@@ -195,4 +195,6 @@ def dead(pid: int, seconds: float = 20.0) -> None:
 
 def gone(pid: int, seconds: float = 20.0) -> None:
     """Wait until a process is dead and reaped."""
-    wait_until(lambda: state(pid) is None, seconds=seconds, what=lambda: f"{pid} is gone, and is {state(pid)}")
+    wait_until(
+        lambda: state(pid) is None, seconds=seconds, what=lambda: f"{pid} is gone, and is {state(pid)}"
+    )

@@ -357,3 +357,15 @@ def test_the_schema_knows_every_key():
     for name, entry in queue.items():
         assert entry.get("description"), name
     assert schema["$defs"]["QueueRules"]["additionalProperties"] is False
+
+
+def test_a_place_is_relative_only_where_that_is_plain(tmp_path, monkeypatch):
+    """Below the root directory, where services run, `etc/squids.yaml` would be no path that a person knows."""
+    file = tmp_path / "squids.yaml"
+    file.write_text("queues: {emails: {workres: 2}}\n")
+    shown = {tmp_path: "squids.yaml:", tmp_path.parent: f"{tmp_path.name}/squids.yaml:", "/": f"{file}:"}
+    for here, place in shown.items():
+        monkeypatch.chdir(here)
+        found = config.read(str(file), {})
+        assert isinstance(found, list)
+        assert all(str(problem).startswith(place) for problem in found), found

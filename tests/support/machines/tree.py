@@ -1,0 +1,166 @@
+"""A Debian tree to boot, with squids in it.
+
+What takes minutes, Debian's packages and those from PyPI, is kept outside the checkout, in
+`$XDG_CACHE_HOME/squids/systemd` (`~/.cache/...`), by what it is made of; a test run takes a copy, and installs the
+wheel of this checkout in that.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+
+PACKAGES = (
+    "ca-certificates",
+    "dbus",
+    "dbus-user-session",
+    "dnsmasq-base",
+    "libpam-systemd",
+    "openssl",
+    "procps",
+    "python3",
+    "python3-venv",
+    "systemd",
+    "systemd-sysv",
+    "util-linux",
+)
+"""What a small server has, and a name server for the test of one."""
+
+PYTHON = "3.11"
+"""Bookworm's."""
+
+INSIDE = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8"}
+"""The environment of commands in a tree: nothing of this machine's."""
+
+BUILD = "import sys, hatchling.build as b; print(b.build_wheel(sys.argv[1]))"
+
+
+def missing() -> str | None:
+    """Why no tree can be booted here; None if it can."""
+    if sys.platform != "linux":
+        return f"systemd is Linux's, and this is {sys.platform}"
+    if os.geteuid() != 0:
+        return "needs root, to boot a container"
+    tools = {"debootstrap": "debootstrap", "systemd-nspawn": "systemd-container", "nsenter": "util-linux"}
+    packages = [package for tool, package in tools.items() if shutil.which(tool) is None]
+    if packages:
+        return f"needs Debian's packages: apt-get install {' '.join(packages)}"
+    return None
+
+
+def cache() -> Path:
+    """Where trees are kept."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "squids" / "systemd"
+
+
+def debian(release: str, packages: tuple[str, ...] = PACKAGES) -> Path:
+    """A tree of this release with these packages, which nobody may change."""
+    path = cache() / f"{release}-{_digest([release, *packages])}"
+    with _made_once(path) as new:
+        if new is not None:
+            command = [
+                "debootstrap",
+                "--variant=minbase",
+                f"--include={','.join(packages)}",
+                release,
+                str(new),
+            ]
+            _run(command)
+            shutil.rmtree(new / "var" / "cache" / "apt" / "archives", ignore_errors=True)
+    return path
+
+
+def server() -> Path:
+    """Bookworm, and all that squids and its local SQS depend on in `/opt/squids/deps`, which nobody may change."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["local"]]
+    path = cache() / f"server-{_digest([*PACKAGES, *wanted])}"
+    with _made_once(path) as new:
+        if new is not None:
+            subprocess.run(["cp", "-a", f"{debian('bookworm')}/.", str(new)], check=True)
+            _install(new, wanted)
+    return path
+
+
+def _install(tree: Path, wanted: list[str]) -> None:
+    """By the wheels that pip finds for the tree's Python: the tree itself needs no network."""
+    wheels = tree / "var" / "tmp" / "wheels"
+    machine = platform.machine()
+    platforms = [f"--platform=manylinux{tag}_{machine}" for tag in ("_2_34", "_2_28", "2014", "_2_17")]
+    _run(
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            f"--dest={wheels}",
+            "--only-binary=:all:",
+            f"--python-version={PYTHON}",
+            "--implementation=cp",
+            *platforms,
+            *wanted,
+        ]
+    )
+    _run(["chroot", str(tree), "python3", "-m", "venv", "/opt/squids/deps"])
+    install = "/opt/squids/deps/bin/python -m pip install --quiet --no-index --no-deps /var/tmp/wheels/*.whl"
+    _run(["chroot", str(tree), "sh", "-c", install], INSIDE)
+    shutil.rmtree(wheels)
+
+
+def install_squids(tree: Path, wheels: Path, name: str) -> None:
+    """A virtual environment `/opt/squids/NAME` with the wheel of this checkout. `wheels`: where it is built."""
+    if not (built := list(wheels.glob("*.whl"))):
+        _run([sys.executable, "-c", BUILD, str(wheels)], cwd=ROOT)
+        built = list(wheels.glob("*.whl"))
+    shutil.copy(built[0], tree / "var" / "tmp")
+    _run(["chroot", str(tree), "python3", "-m", "venv", "--without-pip", f"/opt/squids/{name}"])
+    packages = f"lib/python{PYTHON}/site-packages"
+    (tree / f"opt/squids/{name}/{packages}/deps.pth").write_text(f"/opt/squids/deps/{packages}\n")
+    install = [
+        "/opt/squids/deps/bin/python",
+        "-m",
+        "pip",
+        f"--python=/opt/squids/{name}",
+        "install",
+        "--quiet",
+    ]
+    _run(["chroot", str(tree), *install, "--no-index", "--no-deps", f"/var/tmp/{built[0].name}"], INSIDE)
+
+
+@contextmanager
+def _made_once(path: Path) -> Iterator[Path | None]:
+    """A folder to fill, which becomes `path` when that is done; None if it is there. Others wait meanwhile."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(f"{path}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if path.exists():
+            yield None
+            return
+        new = Path(f"{path}.new")
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir(mode=0o755)
+        yield new
+        new.rename(path)
+
+
+def _digest(parts: list[str]) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
+
+
+def _run(command: list[str], environment: dict[str, str] | None = None, cwd: Path | None = None) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=cwd, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(command[:4])} ... failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
