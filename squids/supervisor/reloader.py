@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from squids.supervisor.changes import Gathering, Known, Sieve, concerned, failure_in_short
+from squids.supervisor.changes import Gathering, Known, Sieve, concerned
 from squids.supervisor.history import Happening
 from squids.supervisor.rollout import Plan, Rollout
 from squids.supervisor.settings import Ground
@@ -154,8 +154,7 @@ class Reloader:
     async def _take_new_code(self, ground: Ground) -> None:
         failure = await self._rollout.take_new_code(ground, self._supervisor.settings.reload.kill_after)
         if failure is not None and not self._supervisor.stopping:
-            short = failure_in_short(failure.text, ground.directory)
-            text = f"{short}: what runs goes on with the code that it has"
+            text = f"{failure.short}: what runs goes on with the code that it has"
             self._supervisor.say("WARNING", "stale", text)
         self.refresh()
 

@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from squids.supervisor import program_events as ev
-from squids.supervisor.changes import failure_in_short
 from squids.supervisor.difference import Difference, difference
 from squids.supervisor.program import Program
 from squids.supervisor.program_events import State, Wanted
@@ -93,7 +92,7 @@ class Rollout:
             failures = await self._import({ground: code}, chosen, None)
             failure = failures.get(code.number)
             if failure is not None:
-                supervisor.stale[ground] = failure_in_short(failure.text, ground.directory)
+                supervisor.stale[ground] = failure.short
                 return failure
             supervisor.stale.pop(ground, None)
             for program, settings in self._of_ground(ground):  # The file may have been read meanwhile.
@@ -200,7 +199,8 @@ class Rollout:
             await asyncio.wait(answers, timeout=left)
         for code, answer in zip(codes.values(), answers, strict=True):
             if not answer.done():
-                failures[code.number] = Failure("the import is not done yet: given up", None)
+                text = "the import is not done yet: given up"
+                failures[code.number] = Failure(text, None, text)
         return failures
 
     async def _watch(

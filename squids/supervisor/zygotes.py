@@ -52,10 +52,11 @@ class CodeState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why there is no code. `retry_at`: monotonic; None: a restart cannot heal it."""
+    """Why there is no code, in full and in short. `retry_at`: monotonic; None: a restart cannot heal it."""
 
     text: str
     retry_at: float | None
+    short: str
 
 
 @dataclass(eq=False, slots=True)
@@ -72,6 +73,8 @@ class Code:
     unforkable: str = ""
     imported_at: float | None = None
     files: Sequence[Sequence[Any]] = ()
+    places: tuple[tuple[str, str], ...] = ()
+    """Its directory and its interpreter's: as written, and where links led when it was started."""
     tasks: dict[str, list[str]] = field(default_factory=dict)
     failures: int = 0
     failure: Failure | None = None
@@ -85,8 +88,8 @@ class Code:
         return f"zygote {self.ground.app}"
 
     def stale_files(self) -> list[str]:
-        """The files it imported that have changed on disk since."""
-        changed = []
+        """The files it imported that have changed on disk since; first, links on its way that were moved."""
+        changed = [written for written, real in self.places if os.path.realpath(written) != real]
         for path, modified, size in self.files:
             try:
                 status = os.stat(path)
@@ -163,7 +166,8 @@ class Zygotes:
             code = self.codes.pop(number)
             if code.timer is not None:
                 code.timer.cancel()
-            self._answer(code, Failure("nobody wants it any more", None))
+            text = "nobody wants it any more"
+            self._answer(code, Failure(text, None, text))
             if code.handle is not None:
                 handle, code.handle = code.handle, None
                 self._unwatch(handle)
@@ -201,12 +205,13 @@ class Zygotes:
 
     def _start(self, code: Code, timeout: float) -> None:
         ground = code.ground
+        directory, python, code.places = _resolved(ground)
         code.state = CodeState.IMPORTING
         code.imports += 1
         code.failure = None
         arguments = {
             "app": ground.app,
-            "directory": ground.directory,
+            "directory": directory,
             "log_level": self._log_level(),
             "consumers": self._consumers_of(code),
             "write_bytecode": self.write_bytecode,
@@ -223,9 +228,9 @@ class Zygotes:
                 arguments,
                 f"squids: {code.title}",
                 preload=shared,
-                python=ground.python,
+                python=python,
                 output=write,
-                cwd=ground.directory,
+                cwd=directory,
                 env=environment_of(ground),
                 user=_number(ground.user),
                 group=_number(ground.group),
@@ -307,11 +312,11 @@ class Zygotes:
     def _fail(self, code: Code, text: str, *, hopeless: bool) -> None:
         code.state = CodeState.FAILED
         self._drop(code)
-        code.failure = Failure(text, None if hopeless else self._next_try(code))
+        short = failure_in_short(text, os.path.realpath(code.ground.directory))
+        code.failure = Failure(text, None if hopeless else self._next_try(code), short)
         first = text.partition("\n")[0]
         named = text if code.ground.app in first else f"{code.ground.app}: {text}"
         if text.startswith((" ", "Traceback")):
-            short = failure_in_short(text, code.ground.directory)
             named = f"importing {code.ground.app} failed: {short}\n{text}"
         self._on_news(code, "import_failed", named)
         self._answer(code, code.failure)
@@ -338,7 +343,8 @@ class Zygotes:
         if time.monotonic() - code.ready_since >= HEALTHY_AFTER:
             code.failures = 0
         if code.failures:
-            code.failure = Failure("its fork server dies again and again", self._next_try(code))
+            text = "its fork server dies again and again"
+            code.failure = Failure(text, self._next_try(code), text)
         else:
             code.failures = 1
         self._on_lost(code, status)
@@ -374,6 +380,22 @@ class Zygotes:
         waiting, code.waiting = code.waiting, []
         for call in waiting:
             call(failure)
+
+
+def _resolved(ground: Ground) -> tuple[str, str | None, tuple[tuple[str, str], ...]]:
+    """The directory and the interpreter of a ground, links followed; and what led where.
+
+    What runs must find later what it imports lazily, too, where its code came from: a link that a deployment
+    moves leads there no more. The interpreter itself may be a link, as in every virtual environment.
+    """
+    directory = os.path.realpath(ground.directory)
+    places = [(ground.directory, directory)]
+    python = ground.python
+    if python is not None and os.sep in python:
+        bin_directory, name = os.path.split(python)
+        places.append((bin_directory, os.path.realpath(bin_directory)))
+        python = os.path.join(places[-1][1], name)
+    return directory, python, tuple(places)
 
 
 def _take_facts(code: Code, frame: Preloaded) -> None:

@@ -83,7 +83,9 @@ def test_nothing_is_lost_or_left_whatever_is_done(strict_sqs, supervisor, seed):
     assert process.verb("resume").returncode in (0, 1), "a program that is down cannot be resumed"
     wait_until(lambda: process.verb("start", "--timeout", "30").returncode == 0, seconds=60)
     wait_until(
-        lambda: not any(queue.messages for queue in queues), seconds=90, what=lambda: f"all is done\n{process.text}"
+        lambda: not any(queue.messages for queue in queues),
+        seconds=90,
+        what=lambda: f"all is done\n{process.text}",
     )
     process.journal.assert_each_ran(sent)
     wait_until(lambda: all(len(process.mains(name)) == 1 for name in NAMES), what="one consumer each")

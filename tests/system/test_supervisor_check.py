@@ -152,22 +152,28 @@ def test_verbs_import_next_to_nothing(checked, verb):
 
 
 def test_a_deployment_by_a_moved_link(checked, strict_sqs):
-    """`directory` goes through a link: restart --rolling takes what it leads to now."""
+    """`directory` goes through a link: restart --rolling takes what it leads to now.
+
+    Until then `status` marks the code, and what the old one imports lazily is old, too.
+    """
     strict_sqs.create("tests")
     checked.environment["AWS_ENDPOINT_URL_SQS"] = strict_sqs.endpoint_url
     for version in ("one", "two"):
         (checked.directory / version).mkdir()
         (checked.directory / version / "shop.py").write_text(
-            APP.replace('"done", name', f'"done", "{version}"', 1)
+            APP.replace('note("done", name)', 'import lazy; note("done", lazy.VERSION)', 1)
         )
+        (checked.directory / version / "lazy.py").write_text(f"VERSION = '{version}'")
     (checked.directory / "current").symlink_to("one")
     checked.write({"tests": {}}, directory="current").up()
     from tests.support.processes import call
 
-    strict_sqs.put("tests", call("work", "a"))
-    wait_until(lambda: checked.journal.words("done") == ["one"])
+    assert checked.status()["tests"]["code"]["stale_files"] == []
     os.unlink(checked.directory / "current")
     (checked.directory / "current").symlink_to("two")
+    assert str(checked.directory / "current") in checked.status()["tests"]["code"]["stale_files"]
+    strict_sqs.put("tests", call("work", "a"))
+    wait_until(lambda: checked.journal.words("done") == ["one"], what=checked.journal.lines)
     assert checked.verb("restart", "--rolling", "*").returncode == 0
     strict_sqs.put("tests", call("work", "b"))
     wait_until(lambda: checked.journal.words("done") == ["one", "two"])

@@ -174,7 +174,7 @@ def test_a_task_prints_and_its_lines_are_whole(server: Server) -> None:
     """A child's lines come through the supervisor: with its name, at priority 6."""
     server.configure({"tests": {}})
     server.start()
-    server.put("tests", "tell", "a", "print('first line\\\\nsecond line')")
+    server.put("tests", "tell", "a", "print('first line', 'second line', sep=chr(10))")
     server.told("a")
     entries = wait_until(
         lambda: (

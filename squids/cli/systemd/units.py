@@ -23,6 +23,12 @@ STOP_MARGIN = 30.0
 LEAST_STOP = 90
 """systemd's own default."""
 
+LEAST_START = 300
+"""Seconds for apps to be imported. Not for queues to be there: the service is up without them, too."""
+
+LEAST = {"START": str(LEAST_START), "STOP": str(LEAST_STOP)}
+"""Of units that are not made for one file."""
+
 
 @dataclass(frozen=True, slots=True)
 class Installation:
@@ -48,6 +54,11 @@ class Installation:
         return max(LEAST_STOP, math.ceil((drain + STOP_MARGIN) / 10) * 10)
 
     @property
+    def start_seconds(self) -> int:
+        """TimeoutStartSec, which bounds a reload, too."""
+        return max(LEAST_START, self.stop_seconds)
+
+    @property
     def unit(self) -> str:
         """The unit that runs the file."""
         return f"squids-supervisor@{self.instance}.service" if self.instance else "squids-supervisor.service"
@@ -56,11 +67,12 @@ class Installation:
 def files(of: Installation) -> dict[str, str]:
     """Each file: its path and what is in it."""
     if of.home is not None:
-        return {f"{of.home}/{of.unit}": _filled("user.service", of, TITLE=_name(of.config))}
+        values = {"TITLE": _name(of.config), "ENVIRONMENT": _variables(of.config)}
+        return {f"{of.home}/{of.unit}": _filled("user.service", of, **values)}
     return {
         f"{SYSTEM}/squids-supervisor.service": _supervisor(of),
         f"{SYSTEM}/squids-supervisor@.service": _supervisor_template(of),
-        f"{SYSTEM}/squids@.service": _filled("queue.service", of, STOP=str(LEAST_STOP)),
+        f"{SYSTEM}/squids@.service": _filled("queue.service", of, **LEAST),
         **_instance(of),
         **({"/etc/sysusers.d/squids.conf": _filled("sysusers.conf", of)} if of.user == "squids" else {}),
         "/etc/tmpfiles.d/squids.conf": _filled("tmpfiles.conf", of),
@@ -69,20 +81,27 @@ def files(of: Installation) -> dict[str, str]:
 
 def _supervisor(of: Installation) -> str:
     config = f"{CONFIG_DIRECTORY}/squids.yaml" if of.instance else of.config
-    stop = LEAST_STOP if of.instance else of.stop_seconds
-    values = {"CONFIG": config, "TITLE": _name(config), "RUNTIME": f"squids/{_name(config)}"}
-    return _filled("supervisor.service", of, STOP=str(stop), **values)
+    values = _of_file(config, _name(config)) | (LEAST if of.instance else {})
+    return _filled("supervisor.service", of, **values)
 
 
 def _supervisor_template(of: Installation) -> str:
-    values = {"CONFIG": f"{CONFIG_DIRECTORY}/%i.yaml", "TITLE": "%i", "RUNTIME": "squids/%i"}
-    return _filled("supervisor.service", of, STOP=str(LEAST_STOP), **values)
+    return _filled("supervisor.service", of, **_of_file(f"{CONFIG_DIRECTORY}/%i.yaml", "%i"), **LEAST)
+
+
+def _of_file(config: str, name: str) -> dict[str, str]:
+    return {"CONFIG": config, "TITLE": name, "RUNTIME": f"squids/{name}", "ENVIRONMENT": _variables(config)}
 
 
 def _instance(of: Installation) -> dict[str, str]:
     if of.instance is None:
         return {}
     return {f"{SYSTEM}/{of.unit}.d/stop-timeout.conf": _filled("stop-timeout.conf", of)}
+
+
+def _variables(config: str) -> str:
+    """The file of variables beside a configuration file."""
+    return f"{config.removesuffix('.yaml').removesuffix('.yml')}.env"
 
 
 def _name(config: str) -> str:
@@ -97,6 +116,7 @@ def _filled(template: str, of: Installation, **values: str) -> str:
         "CONFIG": of.config,
         "USER": of.user,
         "GROUP": of.group,
+        "START": str(of.start_seconds),
         "STOP": str(of.stop_seconds),
         **values,
     }

@@ -27,6 +27,7 @@ PACKAGES = (
     "dbus",
     "dbus-user-session",
     "dnsmasq-base",
+    "iproute2",
     "libpam-systemd",
     "openssl",
     "procps",
