@@ -35,8 +35,8 @@ def ask(config: str, verb: str, queues: list[str], **options: Any) -> Iterator[d
                     yield answer
                     if answer.get("type") == "end":
                         return
-        except ConnectionError:
-            pass
+        except (ConnectionError, json.JSONDecodeError):
+            pass  # It went, perhaps in the midst of a line.
         if options.get("follow"):
             yield {"type": "end", "code": 0, "error": None}
             return

@@ -162,6 +162,8 @@ class ControlServer:
                 try:
                     answer = coming.result()
                 except StopAsyncIteration:
+                    writer.transport.set_write_buffer_limits(high=0)  # All of it, before it is closed.
+                    await asyncio.wait_for(writer.drain(), ANSWER_SECONDS)
                     return
                 await self._send(writer, answer)
         finally:
