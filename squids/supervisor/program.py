@@ -131,6 +131,14 @@ class Program(ProgramBase):
         self.replacement = Process(next(self._children), event.settings, event.code, alone=event.kill_after)
         self._actions.append(Spawn(self.replacement.child, event.code, event.settings))
 
+    def _replace_leaving(self, event: Event, now: float) -> None:
+        """If it was stopped, the next start takes the new code and settings; else one is started with them
+        after it."""
+        if self.wanted is Wanted.DOWN:
+            self._adopt_settings(event, now)
+        else:
+            self._restart(event, now)
+
     def _adopt_settings(self, event: Event, now: float) -> None:
         """The next start takes the new code and settings."""
         assert isinstance(event, Replace)
@@ -390,7 +398,8 @@ _ROWS: tuple[tuple[type[Event], Rule, tuple[State, ...]], ...] = (
     (Reset, Program._reset, _ALL),
     (Replace, Program._replace, (State.RUNNING,)),
     (Replace, Program._adopt_settings, (State.STOPPED, State.EXITED)),
-    (Replace, Program._restart, (State.STARTING, State.BACKOFF, State.STOPPING, State.FATAL)),
+    (Replace, Program._restart, (State.STARTING, State.BACKOFF, State.FATAL)),
+    (Replace, Program._replace_leaving, (State.STOPPING,)),
     (Pause, Program._pause, (*_UP, State.BACKOFF, State.STOPPING)),
     (Resume, Program._resume, (*_UP, State.BACKOFF, State.STOPPING)),
     (Spawned, Program._spawned, (State.STARTING,)),

@@ -247,7 +247,7 @@ class Rollout:
                 if consumer is not None and consumer.degraded:
                     return Reloaded(name, False, f"started, but degraded: {consumer.degraded}")
                 return None
-            case State.STOPPED | State.EXITED if program.wanted is Wanted.DOWN:
+            case State.STOPPED | State.STOPPING | State.EXITED if program.wanted is Wanted.DOWN:
                 return Reloaded(name, True, f"is {program.state.value}; it will start so")
             case State.BACKOFF | State.FATAL | State.EXITED | State.STOPPED:
                 return Reloaded(name, False, f"{program.state.value}: {program.reason}")

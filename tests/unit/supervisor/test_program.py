@@ -323,6 +323,28 @@ def test_a_replacement_that_fails_changes_nothing(trouble):
     assert life.program.state is State.RUNNING
 
 
+def test_what_was_stopped_stays_stopped_whatever_comes_while_it_drains():
+    """New code or settings are for its next start."""
+    life = Life().running()
+    old = life.child
+    life.feed(ev.Stop(), ev.Replace(2, settings(priority=3)))
+    assert life.program.wanted is Wanted.DOWN
+    life.feed(ev.Exited(old, 0))
+    assert life.program.state is State.STOPPED
+    assert not life.all(ev.Spawn)
+    spawn = life.feed(ev.Start()).one(ev.Spawn)
+    assert (spawn.code, spawn.settings.priority) == (2, 3)
+
+
+def test_what_is_restarted_takes_the_newest_settings_that_came_while_it_drained():
+    """It is wanted up, so it comes back, with what came last."""
+    life = Life().running()
+    old = life.child
+    life.feed(ev.Restart(2, settings()), ev.Replace(3, settings(priority=3)))
+    spawn = life.feed(ev.Exited(old, 0)).one(ev.Spawn)
+    assert (spawn.code, spawn.settings.priority) == (3, 3)
+
+
 def test_a_replacement_that_does_not_receive_in_time_is_told_to_leave():
     """It is no hang: SQS may be down. The old one goes on."""
     life = Life(start_timeout=10).running()
