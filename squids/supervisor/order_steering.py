@@ -32,19 +32,28 @@ class Steering(OrderBase):
         super().__init__(supervisor)
         self._rollout = rollout
 
-    async def start(self, queues: list[str], options: dict[str, Any]) -> Answers:
+    def _select_to_run(self, queues: list[str]) -> list[str]:
+        """Less those that are not in the file any more, and drain."""
         names = self._select(queues)
+        kept = [name for name in names if name not in self._rollout.removing]
+        if names and not kept:
+            raise OrderError(f"not in the file any more: {', '.join(names)}", say.NO_SUCH_NAME)
+        return kept
+
+    async def start(self, queues: list[str], options: dict[str, Any]) -> Answers:
+        names = self._select_to_run(queues)
         self._refuse_if_stopping()
         for name in names:
-            program = self._supervisor.programs[name]
-            if program.state in (State.STOPPED, State.EXITED, State.FATAL):
+            program = self._supervisor.programs.get(name)
+            if program is not None and program.state in (State.STOPPED, State.EXITED, State.FATAL):
                 await self._take_newest_code(program)
-            self._supervisor.feed(program, ev.Start())
+            if program is self._supervisor.programs.get(name) and name not in self._rollout.removing:
+                self._supervisor.feed(program, ev.Start())
         async for answer in self._each(names, self._came_up, options):
             yield answer
 
     async def reset(self, queues: list[str], options: dict[str, Any]) -> Answers:
-        names = self._select(queues)
+        names = self._select_to_run(queues)
         self._refuse_if_stopping()
         for name in names:
             program = self._supervisor.programs[name]
@@ -78,7 +87,7 @@ class Steering(OrderBase):
 
     async def restart(self, queues: list[str], options: dict[str, Any]) -> Answers:
         self._refuse_if_stopping()
-        names = self._select(queues)
+        names = self._select_to_run(queues)
         programs = [self._supervisor.programs[name] for name in names]
         rolling = bool(options.get("rolling"))
         outcomes = self._rollout.begin(

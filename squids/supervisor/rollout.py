@@ -54,6 +54,8 @@ class Rollout:
         self._tasks: set[asyncio.Task[None]] = set()
         self._lock = asyncio.Lock()
         self._coming: dict[str, ProgramSettings] = {}
+        self.removing: set[str] = set()
+        """Programs that are not in the file any more, and drain."""
         self.last_error: str | None = None
         self.on_reload: Callable[[bool], None] | None = None
         """Told when a reload of the file begins, and when it is over."""
@@ -150,19 +152,36 @@ class Rollout:
         try:
             failures = await self._import(codes, chosen, deadline)
             going: list[tuple[Program, int]] = []
-            for program, settings, code in chosen:
+            for program, _, code in chosen:
                 if (failure := failures.get(code.number)) is not None:
                     yield Reloaded(program.settings.name, False, failure.text)
                     continue
+                name = program.settings.name
+                if supervisor.programs.get(name) is not program or name in self.removing:
+                    yield Reloaded(name, False, "is not in the file any more")
+                    continue
+                now = self._settings_now(program, code.ground)
                 code = self._newest_of(program, code)
-                event = ev.Replace if rolling else ev.Restart
-                supervisor.feed(program, event(code.number, settings))
-                supervisor.stale.pop(settings.ground, None)
+                if now is not None:
+                    event = ev.Replace if rolling else ev.Restart
+                    supervisor.feed(program, event(code.number, now))
+                    supervisor.stale.pop(code.ground, None)
                 going.append((program, code.number))
         finally:
             supervisor.held_codes -= held
         async for outcome in self._watch(going, deadline):
             yield outcome
+
+    def _settings_now(self, program: Program, ground: Ground) -> ProgramSettings | None:
+        """Those that it is to have, where they are of this ground: while the code was imported the file may
+        have been read again, or the number of workers changed. None: it was given another ground, whose
+        import is newer."""
+        coming = self._coming.get(program.settings.name)
+        replacement = program.replacement
+        for settings in (coming, replacement.settings if replacement else None, program.settings):
+            if settings is not None and settings.ground == ground:
+                return settings
+        return None
 
     def _newest_of(self, program: Program, code: Code) -> Code:
         """What was saved while this code was imported may have overtaken it."""
@@ -290,6 +309,12 @@ class Rollout:
 
     async def _apply(self, plan: Plan, timeout: float | None) -> AsyncIterator[Reloaded]:
         supervisor = self._supervisor
+        loop = asyncio.get_running_loop()
+        deadline = None if timeout is None else loop.time() + timeout
+
+        def left() -> float | None:
+            return None if deadline is None else max(0.0, deadline - loop.time())
+
         if self._prepare is not None:
             await self._prepare(plan.settings)
         changes = self._difference(plan.settings)  # Somebody else may have reloaded meanwhile.
@@ -301,23 +326,25 @@ class Rollout:
         added = [supervisor.add(settings) for settings in changes.added]
         removed = [supervisor.programs[settings.name] for settings in changes.removed]
         for program in removed:
+            self.removing.add(program.settings.name)
             supervisor.feed(program, ev.Stop())
         changed = []
         for change in changes.changed:
             changed.append((supervisor.programs[change.new.name], change.new))
         self._coming = {change.new.name: change.new for change in changes.changed}
         try:
-            async for outcome in self._roll(changed, rolling=True, timeout=timeout, fresh=False):
+            async for outcome in self._roll(changed, rolling=True, timeout=left(), fresh=False):
                 yield outcome
         finally:
             self._coming = {}
         starting = [(program, program.code) for program in added if program.settings.autostart]
-        deadline = None if timeout is None else asyncio.get_running_loop().time() + timeout
         async for outcome in self._watch(starting, deadline):
             yield outcome
         for program in removed:
             name = program.settings.name
-            if await supervisor.until(lambda program=program: program.gone, timeout):  # type: ignore[misc]
+            gone = await supervisor.until(lambda program=program: program.gone, left())  # type: ignore[misc]
+            self.removing.discard(name)
+            if gone:
                 supervisor.remove(name)
                 yield Reloaded(name, True, "stopped and removed")
             else:

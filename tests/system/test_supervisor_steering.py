@@ -319,6 +319,48 @@ def test_reloads_and_restarts_at_the_same_time(up):
     up.nothing_left()
 
 
+@pytest.mark.parametrize("rolling", [["--rolling"], []])
+def test_what_a_reload_says_while_a_restart_imports_holds(up, tmp_path, rolling):
+    """The restart brings the code, and neither the settings of before nor a queue that was removed."""
+    go = tmp_path / "go"
+    up.app(f"import os, time\nwhile not os.path.exists({str(go)!r}): time.sleep(0.02)\n{APP}")
+    restart = threading.Thread(target=up.verb, args=("restart", *rolling))
+    restart.start()
+    wait_until(lambda: len(up.zygotes()) == 2)
+    up.write({"tests": {"workers": 2}, "two": {}}, defaults={"visibility_timeout": 3})
+    assert up.verb("reload").returncode == 0
+    assert up.verb("scale", "two=3").returncode == 0
+    go.touch()
+    restart.join()
+    after = up.status()
+    assert {name: entry["workers"] for name, entry in after.items()} == {"tests": 2, "two": 3}
+    assert up.mains("three") == []
+    assert after["tests"]["code"]["number"] == 2
+    assert up.stop() == 0
+    up.nothing_left()
+
+
+def test_a_queue_that_was_removed_drains_and_does_not_come_back(sqs, up, tmp_path):
+    """Whatever is asked for while it drains; and the next reload is not kept waiting for ever."""
+    sqs.put("three", call("wait_for", "a", str(tmp_path / "go")))
+    wait_until(lambda: up.journal.words("start") == ["a"])
+    up.write({"tests": {}, "two": {}}, defaults={"visibility_timeout": 3})
+    assert up.verb("reload", "--no-wait").returncode == 0
+    wait_until(lambda: up.state("three") == "stopping")
+    done = up.verb("start", "three")
+    assert done.returncode == 5
+    assert "not in the file any more: three" in done.stderr
+    assert up.verb("restart", "--rolling").returncode == 0
+    assert up.verb("restart").returncode == 0
+    assert up.verb("start").returncode == 0
+    assert up.state("three") == "stopping"
+    (tmp_path / "go").touch()
+    wait_until(lambda: set(up.status()) == {"tests", "two"})
+    assert up.verb("reload", "--timeout", "10").stdout == "nothing changed\n"
+    assert up.stop() == 0
+    up.nothing_left()
+
+
 def test_logs_events_and_why(sqs, up):
     """Lines whole, with their source; changes of state with causes; how a process ended."""
     sqs.put("tests", call("fail", "a"))
