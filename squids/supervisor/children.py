@@ -97,7 +97,8 @@ class Children:
             return
         if failure is not None:
             self._forget(child)
-            self._tell(consumer, ev.Unavailable(child, failure.text, failure.retry_at))
+            event = ev.Unavailable(child, failure.text, failure.retry_at, failure.refused)
+            self._tell(consumer, event)
             return
         self._boots.want(child, consumer.settings.priority)
         self._begin_boots()

@@ -233,14 +233,13 @@ class Program(ProgramBase):
         self._become(State.BACKOFF, f"the system refused a process: {event.reason}")
 
     def _unavailable(self, event: Event, now: float) -> None:
-        """BACKOFF until the import is tried again; FATAL if that cannot help."""
+        """BACKOFF until the import is tried again; FATAL if that cannot help, or as `max_restarts` says."""
         assert isinstance(event, Unavailable)
         self.current = None
         self.retry_at = event.retry_at
         if event.retry_at is None:
             self._become(State.FATAL, event.reason)
-        else:
-            self.restarts += 1
+        elif event.refused or not self._gave_up(event.reason, now):
             self._become(State.BACKOFF, event.reason)
 
     def _never_came(self, event: Event, now: float) -> None:
@@ -312,14 +311,8 @@ class Program(ProgramBase):
         if process.ready_since is not None and now - process.ready_since >= self.settings.healthy_after:
             self.failures = 0
         self.failures += 1
-        limit = self.settings.max_restarts
-        if limit is not None:
-            self._deaths = [at for at in self._deaths if now - at < limit.window]
-            if len(self._deaths) >= limit.count:
-                text = f"{cause}; restarted {len(self._deaths)} times within {limit.window:g} s"
-                self._become(State.FATAL, text)
-                return
-            self._deaths.append(now)
+        if self._gave_up(cause, now):
+            return
         backoff = self.settings.backoff
         seconds = exponential(
             self.failures,
@@ -330,6 +323,20 @@ class Program(ProgramBase):
         )
         self.retry_at = now + seconds
         self._become(State.BACKOFF, cause)
+
+    def _gave_up(self, cause: str, now: float) -> bool:
+        """One more failure: whether that is one too many, as `max_restarts` says."""
+        limit = self.settings.max_restarts
+        if limit is None:
+            return False
+        self._deaths = [at for at in self._deaths if now - at < limit.window]
+        if len(self._deaths) >= limit.count:
+            self.retry_at = None
+            text = f"{cause}; restarted {len(self._deaths)} times within {limit.window:g} s"
+            self._become(State.FATAL, text)
+            return True
+        self._deaths.append(now)
+        return False
 
     # A replacement, and those that leave.
 

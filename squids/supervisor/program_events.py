@@ -105,11 +105,15 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """There is no code to run: the app's import failed. It is tried again at `retry_at`; None: never."""
+    """There is no code to run: the app's import failed. It is tried again at `retry_at`; None: never.
+
+    `refused`: by the system, which is nobody's fault.
+    """
 
     child: int
     reason: str
     retry_at: float | None
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,9 @@ EXIT_SECONDS = 1.0
 
 EMFILE = os.strerror(errno.EMFILE)
 
+REFUSALS = frozenset((errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE))
+"""What the system says when it has no more of something."""
+
 LEAVE_SECONDS = 3.0
 """How long one that failed may write its stacks and leave."""
 
@@ -52,11 +55,13 @@ class CodeState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why there is no code, in full and in short. `retry_at`: monotonic; None: a restart cannot heal it."""
+    """Why there is no code, in full and in short. `retry_at`: monotonic; None: a restart cannot heal it.
+    `refused`: by the system."""
 
     text: str
     retry_at: float | None
     short: str
+    refused: bool = False
 
 
 @dataclass(eq=False, slots=True)
@@ -82,6 +87,8 @@ class Code:
     ready_since: float = 0.0
     waiting: list[Callable[[Failure | None], None]] = field(default_factory=list)
     timer: asyncio.TimerHandle | None = None
+    timeout: float = 0.0
+    """Seconds that its import may take."""
 
     @property
     def title(self) -> str:
@@ -154,6 +161,10 @@ class Zygotes:
         code.waiting.append(call)
         if code.state is not CodeState.IMPORTING:
             self._start(code, timeout)
+        elif timeout > code.timeout and code.timer is not None:  # One import for all: the most patient counts.
+            at = code.timer.when() + timeout - code.timeout
+            code.timer.cancel()
+            self._time_out(code, at, timeout)
 
     def forget_failure(self, code: Code) -> None:
         """Somebody says that it is mended: try now."""
@@ -220,7 +231,7 @@ class Zygotes:
         try:
             read, write = os.pipe()
         except OSError as error:
-            self._fail(code, f"the system refused a pipe: {error.strerror}", hopeless=False)
+            self._fail(code, f"the system refused a pipe: {error.strerror}", hopeless=False, refused=True)
             return
         try:
             code.handle = ZygoteHandle.start(
@@ -239,14 +250,20 @@ class Zygotes:
             )
         except (OSError, ValueError) as error:
             os.close(read)
-            self._fail(code, f"its fork server could not be started: {error}", hopeless=False)
+            refused = isinstance(error, OSError) and error.errno in REFUSALS
+            text = f"its fork server could not be started: {error}"
+            self._fail(code, text, hopeless=False, refused=refused)
             return
         finally:
             os.close(write)
         self._on_output(code.title, code.handle.pid, read)
         loop = asyncio.get_running_loop()
         loop.add_reader(code.handle.channel.fileno(), self._hear, code)
-        code.timer = loop.call_later(timeout, self._too_slow, code, timeout)
+        self._time_out(code, loop.time() + timeout, timeout)
+
+    def _time_out(self, code: Code, at: float, timeout: float) -> None:
+        code.timeout = timeout
+        code.timer = asyncio.get_running_loop().call_at(at, self._too_slow, code, timeout)
 
     def _hear(self, code: Code) -> None:
         handle = code.handle
@@ -309,11 +326,11 @@ class Zygotes:
                 _abort(code.handle)
             self._fail(code, f"the import of {code.ground.app} took over {timeout:g} s", hopeless=False)
 
-    def _fail(self, code: Code, text: str, *, hopeless: bool) -> None:
+    def _fail(self, code: Code, text: str, *, hopeless: bool, refused: bool = False) -> None:
         code.state = CodeState.FAILED
         self._drop(code)
         short = failure_in_short(text, os.path.realpath(code.ground.directory))
-        code.failure = Failure(text, None if hopeless else self._next_try(code), short)
+        code.failure = Failure(text, None if hopeless else self._next_try(code), short, refused)
         first = text.partition("\n")[0]
         named = text if code.ground.app in first else f"{code.ground.app}: {text}"
         if text.startswith((" ", "Traceback")):

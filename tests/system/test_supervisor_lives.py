@@ -292,6 +292,24 @@ def test_an_import_that_hangs_is_cut(sqs, supervisor):
     process.nothing_left()
 
 
+def test_an_import_has_the_time_of_the_most_patient_of_its_queues(sqs, supervisor):
+    """They share it, whichever asks first."""
+    process = supervisor(sqs.endpoint_url, app=f"import time\ntime.sleep(1.5)\n{APP}")
+    process.write({"tests": {"start_timeout": "100ms"}, "two": {"start_timeout": 60}}).start()
+    assert process.verb("wait", "two", "--timeout", "20").returncode == 0
+    assert not process.actions("import_failed")
+    assert process.stop() == 0
+
+
+def test_an_import_that_keeps_failing_is_fatal_as_max_restarts_says(sqs, supervisor):
+    """Where it runs in a container, that is seen from outside: exit code 69."""
+    process = supervisor(sqs.endpoint_url, app="raise RuntimeError('no database')\n")
+    queue = {"max_restarts": 1, "essential": True}
+    process.write({"tests": queue}, supervisor={"exit_on": "essential"}).start()
+    assert process.wait() == 69
+    assert "RuntimeError: no database; restarted 1 times within 600 s" in process.text
+
+
 def test_the_supervisor_leaves_when_an_essential_program_is_fatal(sqs, supervisor):
     """exit_on: essential, for containers: exit code 69, after the others have drained."""
     process = supervisor(sqs.endpoint_url)

@@ -196,6 +196,22 @@ def test_backoff_grows_and_is_forgotten_after_a_healthy_time():
     assert life.program.retry_at - life.now == pytest.approx(1)
 
 
+def test_max_restarts_counts_imports_that_fail_but_nothing_that_the_system_refuses():
+    """What cannot be imported is no better than what crashes."""
+    life = Life(max_restarts=MaxRestarts(2, 100))
+    life.feed(ev.Start())
+    for _ in range(5):
+        life.feed(ev.Unavailable(life.child, "no memory", life.now + 1, refused=True)).later(1.1)
+        assert life.program.state is State.STARTING
+    for _ in range(2):
+        life.feed(ev.Unavailable(life.child, "no database", life.now + 1)).later(1.1)
+        assert life.program.state is State.STARTING
+    life.feed(ev.Unavailable(life.child, "no database", life.now + 1))
+    assert life.program.state is State.FATAL
+    assert life.program.wakes_at() is None
+    assert life.program.restarts == 7, "each is counted once"
+
+
 def test_max_restarts_counts_within_its_window():
     """More than so many within the window are FATAL; start begins anew."""
     life = Life(max_restarts=MaxRestarts(2, 100), backoff=BackoffSettings(1, 1, 0))
