@@ -8,14 +8,12 @@ from typing import Any
 
 from squids.process.channel import Channel
 from squids.process.protocol import Degraded, Drain, Figures, Follow, Frame, Pause, Scale
+from squids.supervisor.history import LastLines
 from squids.supervisor.settings import ProgramSettings
 from squids.supervisor.zygotes import Code
 
 RATE_SECONDS = 10.0
 """Over how long DONE/s is counted."""
-
-LAST_LINES = 100
-"""Lines kept for `why`."""
 
 
 class Consumer:
@@ -36,7 +34,7 @@ class Consumer:
         self.figures: dict[str, Any] = {}
         self.degraded: str | None = None
         self.started_at = time.time()
-        self.lines: deque[str] = deque(maxlen=LAST_LINES)
+        self.lines = LastLines()
         self._done: deque[tuple[float, int]] = deque()
 
     def hear(self) -> list[Frame]:

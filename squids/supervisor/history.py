@@ -6,12 +6,41 @@ Times are seconds since 1970, for people; nothing is decided by them.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 DEATHS_KEPT = 20
 EVENTS_KEPT = 1000
+
+LINES_KEPT = 100
+CHARACTERS_KEPT = 32 * 1024
+LONGEST_LINE = 4 * 1024
+"""Of what a process said last: what prints long lines and dies again and again is kept twenty times."""
+
+
+def cut(text: str, most: int = LONGEST_LINE) -> str:
+    """As much of a line as is kept."""
+    return text if len(text) <= most else f"{text[:most]} ... ({len(text) - most} more characters)"
+
+
+class LastLines:
+    """What a process said last, as far as there is room."""
+
+    def __init__(self) -> None:
+        self._lines: deque[str] = deque()
+        self._characters = 0
+
+    def add(self, text: str) -> None:
+        """It said one more line."""
+        text = cut(text)
+        self._lines.append(text)
+        self._characters += len(text)
+        while len(self._lines) > LINES_KEPT or self._characters > CHARACTERS_KEPT:
+            self._characters -= len(self._lines.popleft())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +53,13 @@ class Death:
     cause: str
     asked: bool
     uptime: float
-    lines: Sequence[str] = ()
+    lines: Iterable[str] = ()
     """It may grow for a moment: what a process said last is read after it died."""
     running: tuple[dict[str, Any], ...] = ()
     held: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "lines": list(self.lines)}
+        return {**asdict(replace(self, lines=())), "lines": list(self.lines)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,9 +45,11 @@ class Steering(OrderBase):
         self._refuse_if_stopping()
         for name in names:
             program = self._supervisor.programs.get(name)
-            if program is not None and program.state in (State.STOPPED, State.EXITED, State.FATAL):
+            if program is None:
+                continue  # Meanwhile the file was read again.
+            if program.state in (State.STOPPED, State.EXITED, State.FATAL):
                 await self._take_newest_code(program)
-            if program is self._supervisor.programs.get(name) and name not in self._rollout.removing:
+            if self._supervisor.programs.get(name) is program and name not in self._rollout.removing:
                 self._supervisor.feed(program, ev.Start())
         async for answer in self._each(names, self._came_up, options):
             yield answer

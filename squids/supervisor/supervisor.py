@@ -294,7 +294,8 @@ class Supervisor:
 
     def _take_line(self, line: Line, consumer: Consumer | None) -> None:
         if consumer is not None:
-            consumer.lines.extend([line.text, *line.traceback.splitlines()])
+            for text in (line.text, *line.traceback.splitlines()):
+                consumer.lines.add(text)
         self.output.line(line, consumer.settings.log_file if consumer is not None else None)
 
     def report(self) -> None:

@@ -22,6 +22,7 @@ from squids.backoff import exponential
 from squids.process.protocol import FromZygote, Output, Preloaded, PreloadFailed
 from squids.process.zygote_handle import ZygoteHandle
 from squids.supervisor.changes import failure_in_short
+from squids.supervisor.history import LastLines
 from squids.supervisor.settings import Ground
 
 SHARED_ENTRY = "squids.pool.preload:load_shared"
@@ -56,7 +57,9 @@ class CodeState(Enum):
 @dataclass(frozen=True, slots=True)
 class Failure:
     """Why there is no code, in full and in short. `retry_at`: monotonic; None: a restart cannot heal it.
-    `refused`: by the system."""
+
+    `refused`: it is the system's fault.
+    """
 
     text: str
     retry_at: float | None
@@ -161,7 +164,8 @@ class Zygotes:
         code.waiting.append(call)
         if code.state is not CodeState.IMPORTING:
             self._start(code, timeout)
-        elif timeout > code.timeout and code.timer is not None:  # One import for all: the most patient counts.
+        elif timeout > code.timeout and code.timer is not None:
+            # One import for all: the most patient counts.
             at = code.timer.when() + timeout - code.timeout
             code.timer.cancel()
             self._time_out(code, at, timeout)
@@ -329,6 +333,11 @@ class Zygotes:
     def _fail(self, code: Code, text: str, *, hopeless: bool, refused: bool = False) -> None:
         code.state = CodeState.FAILED
         self._drop(code)
+        kept = LastLines()  # An exception may say anything, and all that fails with it says it, too.
+        for line in text.splitlines():
+            kept.add(line)
+        text = "
+".join(kept)
         short = failure_in_short(text, os.path.realpath(code.ground.directory))
         code.failure = Failure(text, None if hopeless else self._next_try(code), short, refused)
         first = text.partition("\n")[0]

@@ -60,9 +60,7 @@ def test_a_flood_of_lines_neither_stops_nor_bloats_the_supervisor(sqs, superviso
     wait_until(lambda: "b" in process.journal.words("done"))
     assert process.verb("status").returncode == 0
     wait_until(lambda: "a" in process.journal.words("done"))
-    status = open_text(f"/proc/{process.pid}/status")
-    size = int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])
-    assert size < 150_000, f"{size} KiB"
+    assert resident(process) < 150_000
     assert process.stop() == 0
     process.nothing_left()
 
@@ -70,6 +68,41 @@ def test_a_flood_of_lines_neither_stops_nor_bloats_the_supervisor(sqs, superviso
 def open_text(path):
     with open(path) as file:
         return file.read()
+
+
+def resident(process):
+    """KiB."""
+    status = open_text(f"/proc/{process.pid}/status")
+    return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])
+
+
+LOUD = """
+import os
+for number in range(50):
+    os.write(1, b"y" * 250_000 + b"\\n")
+os._exit(3)
+"""
+
+
+def test_what_prints_long_lines_and_dies_again_and_again_is_kept_small(sqs, supervisor):
+    """`why` keeps twenty deaths with what was said last, but no more of it than anybody reads."""
+    process = supervisor(sqs.endpoint_url, app=LOUD)
+    queue = {"preload": False, "backoff": {"first": 0.05, "max": 0.05}}
+    process.write({"tests": queue}).start()
+    wait_until(lambda: len(process.actions("died")) >= 8, seconds=60)
+    assert resident(process) < 150_000
+    assert len(process.verb("why").stdout) < 1_000_000
+    assert process.stop() == 0
+
+
+def test_an_import_that_fails_with_a_very_long_message_is_told_in_short(sqs, supervisor):
+    """An exception may hold a whole document."""
+    process = supervisor(sqs.endpoint_url, app='raise RuntimeError("x" * 20_000_000)\n')
+    process.write({"tests": {}}).start()
+    process.until_state("tests", "backoff")
+    assert "RuntimeError: xxx" in process.verb("why").stdout
+    assert len(process.text) < 100_000
+    assert process.stop() == 0
 
 
 def test_a_megabyte_without_a_newline_and_bytes_that_are_no_text(sqs, supervisor):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from squids.supervisor import control_protocol
 from squids.supervisor.difference import difference
 from squids.supervisor.fleet import Boots, gives_up, start_order, stop_order
-from squids.supervisor.history import DEATHS_KEPT, Death, History
+from squids.supervisor.history import CHARACTERS_KEPT, DEATHS_KEPT, LINES_KEPT, Death, History, LastLines
 from squids.supervisor.lines import (
     MAX_LINE,
     Line,
@@ -48,6 +48,20 @@ def test_no_more_boot_at_once_than_allowed_and_the_urgent_ones_first():
     boots.over(4)
     boots.over(3)
     assert boots.next() == []
+
+
+def test_what_a_process_said_last_has_little_room():
+    """Many lines, or long ones: the last are kept, and a long one is cut."""
+    lines = LastLines()
+    for number in range(1000):
+        lines.add(str(number))
+    assert list(lines) == [str(number) for number in range(1000 - LINES_KEPT, 1000)]
+    for _ in range(1000):
+        lines.add("x" * 1_000_000)
+    kept = list(lines)
+    assert sum(map(len, kept)) <= CHARACTERS_KEPT
+    assert kept[-1].endswith("xxx ... (995904 more characters)")
+    assert Death(0, 1, 1, "exit 1", False, 1.0, lines).as_dict()["lines"] == kept
 
 
 def test_stops_are_told_in_the_reverse_of_the_order_of_starts():
