@@ -206,6 +206,8 @@ class _Builder:
         if not rules.queues:
             self._wrong(("queues",), "there are no queues")
         for key, queue in rules.queues.items():
+            if not key.strip() or not key.isprintable() or re.search(r"/\d+$", key):
+                self._wrong(("queues", key), f"{shown(key)} cannot be a name: give it another, and say queue:")
             programs.extend(self._programs(rules, key, queue))
         names: dict[str, str] = {}
         for program in programs:

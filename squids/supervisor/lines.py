@@ -59,9 +59,18 @@ class Line:
     traceback: str = ""
 
 
+def program_and_worker(label: str) -> tuple[str, str]:
+    """Of what a process's output is called: "emails", or "emails/2" of its worker 2. A program may be called
+    by a URL."""
+    program, _, worker = label.rpartition("/")
+    return (program, worker) if program and worker.isdigit() else (label, "")
+
+
 def program_of(line: Line) -> str:
     """The program that a line is about: its source is "emails", "emails/2" or "emails supervisor"."""
-    return line.source.partition("/")[0].partition(" ")[0]
+    if line.source.startswith("zygote "):
+        return "zygote"
+    return program_and_worker(line.source.removesuffix(" supervisor"))[0]
 
 
 def parse(text: str, source: str, now: float) -> Line:
@@ -119,9 +128,9 @@ def as_json(line: Line) -> str:
         "program": program_of(line),
         "message": line.text,
     }
-    worker = line.source.partition("/")[2]
+    _, worker = program_and_worker(line.source)
     if worker:
-        event["worker"] = int(worker) if worker.isdigit() else worker
+        event["worker"] = int(worker)
     if line.level:
         event["logger"] = line.logger
     else:

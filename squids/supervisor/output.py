@@ -139,6 +139,7 @@ class Output:
         self.use(style)
         self._stderr = Sink("standard error", _write_stderr, trouble)
         self._files: dict[str, Sink] = {}
+        self._handlers: dict[str, _RotatingFile] = {}
         self.kept: deque[Line] = deque()
         self._kept_characters = 0
         self.followers: set[Callable[[Line], None]] = set()
@@ -172,6 +173,9 @@ class Output:
             handler = _RotatingFile(file)
             sink = self._files[file.path] = Sink(file.path, handler.write, self._trouble)
             sink.reopen = handler.reopen
+            self._handlers[file.path] = handler
+        handler = self._handlers[file.path]
+        handler.maxBytes, handler.backupCount = file.max_bytes, file.backups  # A reload may change them.
         return sink
 
     def _keep(self, line: Line) -> None:

@@ -21,7 +21,7 @@ from squids.supervisor.children import Children
 from squids.supervisor.consumers import Consumer
 from squids.supervisor.fleet import gives_up, start_order, stop_order
 from squids.supervisor.history import Death, Happening, History
-from squids.supervisor.lines import Line
+from squids.supervisor.lines import Line, program_and_worker
 from squids.supervisor.output import Output
 from squids.supervisor.program import Program
 from squids.supervisor.relay import Relay
@@ -285,7 +285,7 @@ class Supervisor:
 
     def _on_output(self, label: str, pid: int, descriptor: int) -> None:
         """A child's pipe: its lines are its consumer's, too, for `why` and for the program's log file."""
-        program, _, worker = label.partition("/")
+        program, worker = program_and_worker(label)
         source: Consumer | None = None
         for consumer in self.children.all.values():
             if consumer.program == program and (worker or consumer.pid in (None, pid)):

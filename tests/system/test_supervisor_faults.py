@@ -193,6 +193,31 @@ def test_log_files_are_rotated_by_size_and_opened_again(sqs, supervisor):
     assert process.stop() == 0
 
 
+def test_a_queue_that_is_called_by_its_url_has_its_own_lines(sqs, supervisor):
+    """In its file, in `logs` and in `why`."""
+    process = supervisor(sqs.endpoint_url, app=PRINTING)
+    log = process.directory / "url.log"
+    url = sqs.url("tests")
+    process.write({url: {"log_file": str(log)}}).up()
+    sqs.put("tests", call("shout", "a", 10))
+    wait_until(lambda: log.exists() and "after" in log.read_text())
+    assert "after" in process.verb("logs", url).stdout
+    assert process.stop() == 0
+
+
+def test_other_rules_for_a_log_file_hold_after_a_reload(sqs, supervisor):
+    """Its path stays the same."""
+    process = supervisor(sqs.endpoint_url, app=PRINTING)
+    log = process.directory / "tests.log"
+    process.write({"tests": {"log_file": {"path": str(log)}}}).up()
+    process.write({"tests": {"log_file": {"path": str(log), "max_size": "10K", "backups": 2}}})
+    assert process.verb("reload").returncode == 0
+    for number in range(3):
+        sqs.put("tests", call("shout", f"a{number}", 9000))
+    wait_until(lambda: (process.directory / "tests.log.2").exists())
+    assert process.stop() == 0
+
+
 def test_a_full_disk_and_a_closed_pipe_are_survived(sqs, supervisor):
     """The trouble is told once; the queue works on; a supervisor whose standard error is gone works on, too."""
     process = supervisor(sqs.endpoint_url, app=PRINTING)

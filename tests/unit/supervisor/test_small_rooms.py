@@ -21,6 +21,7 @@ from squids.supervisor.lines import (
     as_json,
     as_text,
     parse,
+    program_of,
 )
 from squids.supervisor.program_events import State
 from squids.supervisor.settings import (
@@ -48,6 +49,27 @@ def test_no_more_boot_at_once_than_allowed_and_the_urgent_ones_first():
     boots.over(4)
     boots.over(3)
     assert boots.next() == []
+
+
+@pytest.mark.parametrize(
+    ("source", "program", "worker"),
+    [
+        ("emails", "emails", None),
+        ("emails/12", "emails", 12),
+        ("emails:2/1", "emails:2", 1),
+        ("emails supervisor", "emails", None),
+        ("supervisor", "supervisor", None),
+        ("zygote shop.tasks:app", "zygote", None),
+        ("http://127.0.0.1:4566/000000000000/emails", "http://127.0.0.1:4566/000000000000/emails", None),
+        ("http://127.0.0.1:4566/000000000000/emails/2", "http://127.0.0.1:4566/000000000000/emails", 2),
+        ("the emails supervisor", "the emails", None),
+    ],
+)
+def test_a_line_is_of_a_program_whatever_that_is_called(source, program, worker):
+    """The name is the key of the file, which may be a URL."""
+    line = Line(0.0, source, "", "hello")
+    assert program_of(line) == program
+    assert json.loads(as_json(line)).get("worker") == worker
 
 
 def test_what_a_process_said_last_has_little_room():
