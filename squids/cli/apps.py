@@ -14,7 +14,7 @@ from squids.process.interpreter import interpreter_of
 from squids.supervisor.config import read
 from squids.supervisor.control_protocol import read_holder
 from squids.supervisor.settings import Ground, Settings
-from squids.supervisor.zygotes import environment_of, groups_of
+from squids.supervisor.zygotes import environment_of, group_of, groups_of, user_of
 
 
 def read_or_tell(config: str) -> Settings | None:
@@ -62,8 +62,8 @@ def ask_app(
             interpreter_of("squids.cli.app_child", spec, ground.python),
             cwd=ground.directory,
             env=own,
-            user=ground.user,
-            group=ground.group,
+            user=user_of(ground),
+            group=group_of(ground),
             extra_groups=None if ground.user is None else groups_of(ground),
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -10,6 +10,7 @@ import copy
 import difflib
 import os
 import re
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -207,7 +208,8 @@ class _Builder:
             self._wrong(("queues",), "there are no queues")
         for key, queue in rules.queues.items():
             if not key.strip() or not key.isprintable() or re.search(r"/\d+$", key):
-                self._wrong(("queues", key), f"{shown(key)} cannot be a name: give it another, and say queue:")
+                words = f"{shown(key)} cannot be a name: give it another, and say queue:"
+                self._wrong(("queues", key), words)
             programs.extend(self._programs(rules, key, queue))
         names: dict[str, str] = {}
         for program in programs:
@@ -287,7 +289,7 @@ class _Builder:
             if not name or "=" in name or "\0" in name or "\0" in (environment[name] or ""):
                 self._wrong((*path, "environment", name), "is no name of a variable")
         directory = self._directory(every["directory"], paths.get("directory", ()))
-        python = self._python(every["python"], paths.get("python", path))
+        python = self._python(every["python"], paths.get("python", path), environment.get("PATH"))
         self._check_user(every, paths)
         return Ground(
             app=every["app"] or "",
@@ -322,8 +324,12 @@ class _Builder:
             self._wrong(path, f"there is no directory {full}")
         return full
 
-    def _python(self, value: str | None, path: Path) -> str | None:
-        if value is None or "/" not in value:
+    def _python(self, value: str | None, path: Path, search: str | None) -> str | None:
+        if value is None:
+            return None
+        if "/" not in value:
+            if shutil.which(value, path=search) is None:
+                self._wrong(path, f"there is no interpreter {value} on PATH")
             return value
         full = self._full(value, path)
         if not os.access(full, os.X_OK) or os.path.isdir(full):
@@ -336,6 +342,8 @@ class _Builder:
         full = self._full(value.path, path)
         if not os.path.isdir(os.path.dirname(full)):
             self._wrong(path, f"there is no directory {os.path.dirname(full)}")
+        elif os.path.isdir(full):
+            self._wrong(path, f"{full} is a directory")
         return LogFile(full, value.max_size, value.backups)
 
     def _check_queue(self, queue: str, where: Path | None, path: Path) -> None:
@@ -388,6 +396,8 @@ class _Builder:
         socket = self._full(rules.socket, path) if rules.socket is not None else None
         if len(os.fsencode(socket or default_socket(self.text.files[0]))) > MAX_PATH:
             self._wrong(path, f"a socket's path has at most {MAX_PATH} bytes")
+        if socket is not None and not os.path.isdir(os.path.dirname(socket)):
+            self._wrong(path, f"there is no directory {os.path.dirname(socket)}")
         if rules.socket_group is not None and not find_group(rules.socket_group):
             self._wrong(("supervisor", "socket_group"), f"there is no group {rules.socket_group}")
         return SupervisorSettings(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import pwd
 import random
 import signal
 import time
@@ -247,8 +248,8 @@ class Zygotes:
                 output=write,
                 cwd=directory,
                 env=environment_of(ground),
-                user=_number(ground.user),
-                group=_number(ground.group),
+                user=user_of(ground),
+                group=group_of(ground),
                 extra_groups=None if ground.user is None else groups_of(ground),
                 umask=-1 if ground.umask is None else ground.umask,
             )
@@ -449,13 +450,27 @@ def _number(name: str | None) -> str | int | None:
     return int(name) if name is not None and name.isdigit() else name
 
 
+def user_of(ground: Ground) -> str | int | None:
+    """The user to run as; None: this one."""
+    return _number(ground.user)
+
+
+def group_of(ground: Ground) -> str | int | None:
+    """The group to run as: that of the user where none is named, and never root's own by omission."""
+    if ground.group is not None or ground.user is None:
+        return _number(ground.group)
+    return _entry(ground.user).pw_gid
+
+
 def groups_of(ground: Ground) -> list[int]:
     """The groups that the user is in."""
-    import pwd
-
     assert ground.user is not None
-    entry = pwd.getpwuid(int(ground.user)) if ground.user.isdigit() else pwd.getpwnam(ground.user)
+    entry = _entry(ground.user)
     return os.getgrouplist(entry.pw_name, entry.pw_gid)
+
+
+def _entry(user: str) -> pwd.struct_passwd:
+    return pwd.getpwuid(int(user)) if user.isdigit() else pwd.getpwnam(user)
 
 
 def _kill(handle: ZygoteHandle) -> None:

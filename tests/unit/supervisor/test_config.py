@@ -40,6 +40,15 @@ def bad(here, text, environ=None):
     return [str(problem) for problem in found]
 
 
+def test_a_current_directory_that_is_gone_does_not_matter(tmp_path, monkeypatch):
+    """A deployment may have taken it away. The file is named in full then."""
+    (tmp_path / "squids.yaml").write_text("app: a:b\nqueues: {q: {}}")
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert isinstance(config.read(str(tmp_path / "squids.yaml"), {}), Settings)
+
+
 def test_the_file_of_the_docs(here):
     """The file that the guide shows, with all that it means."""
     settings = good(
@@ -167,6 +176,9 @@ queues:
         ("app: a:b\nqueues: {q: {retry_delay: 10, retry_max_delay: 5}}", "retry_max_delay is less than"),
         ("app: a:b\nqueues: {q: {consumers: 2}, 'q:1': {queue: q}}", "its name q:1 is also one of"),
         ("app: a:b\nqueues: {'q/1': {queue: q}}", '"q/1" cannot be a name'),
+        ("app: a:b\nsupervisor: {socket: no/s}\nqueues: {q: {}}", "supervisor.socket: there is no directory"),
+        ("app: a:b\nqueues: {q: {log_file: .}}", "queues.q.log_file: "),
+        ("app: a:b\nqueues: {q: {python: python9}}", "there is no interpreter python9 on PATH"),
         ('app: a:b\nqueues: {"q\\nr": {queue: q}}', "cannot be a name"),
         ("app: a:b\nqueues: {'': {queue: q}}", '"" cannot be a name'),
         ("app: a:b\nqueues: {q: {umask: 99}}", "expected octal digits such as 0027"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pwd
 from dataclasses import replace
 
 import pytest
@@ -31,6 +32,7 @@ from squids.supervisor.settings import (
     Settings,
     SupervisorSettings,
 )
+from squids.supervisor.zygotes import group_of, user_of
 
 
 def program(name, **changes):
@@ -84,6 +86,18 @@ def test_what_a_process_said_last_has_little_room():
     assert sum(map(len, kept)) <= CHARACTERS_KEPT
     assert kept[-1].endswith("xxx ... (995904 more characters)")
     assert Death(0, 1, 1, "exit 1", False, 1.0, lines).as_dict()["lines"] == kept
+
+
+@pytest.mark.parametrize("name", [None, "nobody", "number"])
+def test_a_user_comes_with_its_own_group(name):
+    """Or the program would keep root's. Users and groups may be numbers."""
+    nobody = pwd.getpwnam("nobody")
+    user = str(nobody.pw_uid) if name == "number" else name
+    ground = Ground("shop:app", "/srv", user=user)
+    assert group_of(ground) == (None if user is None else nobody.pw_gid)
+    assert user_of(ground) == (nobody.pw_uid if name == "number" else name)
+    assert group_of(replace(ground, group="daemon")) == "daemon"
+    assert group_of(replace(ground, group="7")) == 7
 
 
 def test_stops_are_told_in_the_reverse_of_the_order_of_starts():
