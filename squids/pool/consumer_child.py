@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import socket
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from squids.options import ConsumerOptions
 from squids.pool import consumer_main
 from squids.pool.consumer_settings import client_of, settings_of
+from squids.pool.preload import files_imported
 from squids.process import log_format
 from squids.process.channel import Channel
 from squids.process.zygote_handle import ZygoteHandle
@@ -29,4 +31,5 @@ def run(app: App, owner: socket.socket, descriptors: list[int], args: dict[str, 
     )
     client = client_of(app, settings)
     zygote = ZygoteHandle.inherited(socket.socket(fileno=descriptors[0]))
-    return consumer_main.run(app, options, settings, client, zygote, Channel(owner))
+    facts = {"imported_at": time.time(), "files": files_imported()} if args.get("fresh") else None
+    return consumer_main.run(app, options, settings, client, zygote, Channel(owner), facts=facts)

@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from squids.exit_codes import ExitCode
 from squids.options import ConsumerOptions
@@ -67,16 +67,17 @@ def run(
     zygote: ZygoteHandle,
     owner: Channel | None = None,
     notifier: Notifier | None = None,
+    facts: dict[str, Any] | None = None,
 ) -> ExitCode:
     """Consume until told to stop. Leaves the process itself if a receive cannot be waited for.
 
-    `owner`: the socket to a supervisor, which is obeyed, and told how things are; `notifier`: systemd, which
-    is told.
+    `owner`: the socket to a supervisor, which is obeyed, and told how things are, with `facts` of what was
+    imported here; `notifier`: systemd, which is told.
     """
     # What comes and goes here is messages, in no cycles: looking for cycles at each seventh of them costs
     # more CPU than it frees memory.
     gc.set_threshold(20_000, 20, 20)
-    return asyncio.run(_run(app, options, settings, client, zygote, owner, notifier))
+    return asyncio.run(_run(app, options, settings, client, zygote, owner, notifier, facts))
 
 
 async def _run(
@@ -87,11 +88,12 @@ async def _run(
     zygote: ZygoteHandle,
     owner: Channel | None,
     notifier: Notifier | None,
+    facts: dict[str, Any] | None,
 ) -> ExitCode:
     consumer = PooledConsumer(settings, client, zygote)
     loop = asyncio.get_running_loop()
     if owner is not None:
-        obey(consumer, owner, loop)
+        obey(consumer, owner, loop, facts)
     elif notifier is not None:
         consumer.hear_of_life(ToSystemd(notifier))
     for number in (signal.SIGTERM, signal.SIGINT):

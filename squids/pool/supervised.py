@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from squids.pool.inflight import Phase
 from squids.pool.pooled_consumer import PooledConsumer
@@ -11,8 +12,16 @@ from squids.process.liveness import ToOwner
 from squids.process.protocol import Drain, Follow, Pause, Scale
 
 
-def obey(consumer: PooledConsumer, owner: Channel, loop: asyncio.AbstractEventLoop) -> None:
-    """Carry out what the supervisor says, and tell it how things are. When it is gone: drain and leave."""
+def obey(
+    consumer: PooledConsumer,
+    owner: Channel,
+    loop: asyncio.AbstractEventLoop,
+    facts: dict[str, Any] | None = None,
+) -> None:
+    """Carry out what the supervisor says, and tell it how things are. When it is gone: drain and leave.
+
+    `facts`: of what this process imported for itself.
+    """
 
     def flush() -> None:
         owner.flush()
@@ -39,5 +48,5 @@ def obey(consumer: PooledConsumer, owner: Channel, loop: asyncio.AbstractEventLo
             if consumer.inflight.phase is Phase.RUNNING:
                 consumer.stop("the supervisor is gone")
 
-    consumer.hear_of_life(ToOwner(owner, flush_later))
+    consumer.hear_of_life(ToOwner(owner, flush_later, facts))
     loop.add_reader(owner.fileno(), hear)

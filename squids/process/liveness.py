@@ -123,17 +123,21 @@ class ToSystemd:
 
 
 class ToOwner:
-    """A supervisor at the other end of a socket. `flush_later` is called when the socket takes no more."""
+    """A supervisor at the other end of a socket. `flush_later` is called when the socket takes no more;
+    `facts` are those of `Booted`."""
 
     listens = True
     alive_every = ALIVE_EVERY
 
-    def __init__(self, channel: Channel, flush_later: Callable[[], None]) -> None:
+    def __init__(
+        self, channel: Channel, flush_later: Callable[[], None], facts: dict[str, Any] | None = None
+    ) -> None:
         self._channel = channel
         self._flush_later = flush_later
+        self._facts = facts
 
     def booted(self) -> None:
-        self._send(Booted())
+        self._send(Booted(self._facts))
 
     def ready(self) -> None:
         self._send(Ready())

@@ -109,9 +109,10 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Booted:
-    """The consumer's loop runs."""
+    """The consumer's loop runs. `facts`: of what it imported for itself, when, and from which files."""
 
     tag: ClassVar[str] = "booted"
+    facts: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,6 +138,7 @@ class Children:
                 "name": settings.name,
                 "options": {**dict(settings.options), "app": settings.ground.app},
                 "log_level": settings.log_level,
+                "fresh": not consumer.code.shares,
             },
             title=f"squids: {settings.name} main",
             orphan_grace=settings.shutdown_timeout + ORPHAN_MARGIN,

@@ -7,7 +7,7 @@ from collections import deque
 from typing import Any
 
 from squids.process.channel import Channel
-from squids.process.protocol import Degraded, Drain, Figures, Follow, Frame, Pause, Scale
+from squids.process.protocol import Booted, Degraded, Drain, Figures, Follow, Frame, Pause, Scale
 from squids.supervisor.history import LastLines
 from squids.supervisor.settings import ProgramSettings
 from squids.supervisor.zygotes import Code
@@ -33,6 +33,8 @@ class Consumer:
         """How often its fork server was told to kill it."""
         self.figures: dict[str, Any] = {}
         self.degraded: str | None = None
+        self.facts: dict[str, Any] = {}
+        """When it imported the app for itself, and from which files. Empty, if its fork server did."""
         self.started_at = time.time()
         self.lines = LastLines()
         self._done: deque[tuple[float, int]] = deque()
@@ -47,6 +49,8 @@ class Consumer:
                 case Figures(values):
                     self.figures = values
                     self._count(int(values.get("done", 0)))
+                case Booted(facts):
+                    self.facts = facts or {}
                 case Degraded(reason):
                     self.degraded = reason
         return frames

@@ -29,6 +29,7 @@ from squids.supervisor.program_events import State
 from squids.supervisor.rollout import Rollout
 from squids.supervisor.status import pids_of, status_of, zygotes_of
 from squids.supervisor.supervisor import Supervisor
+from squids.supervisor.zygotes import changed_files
 
 QUIET_SECONDS = 0.5
 """How long nothing is printed before a dump counts as written."""
@@ -53,8 +54,16 @@ class Looking(OrderBase):
         pids = pids_of(self._supervisor, names)
         usage = await asyncio.to_thread(self._meter.measure, pids)
         codes = list(self._supervisor.zygotes.codes.values())
-        stale = await asyncio.to_thread(lambda: {code.number: code.stale_files() for code in codes})
-        entries = status_of(self._supervisor, names, usage, stale)
+        imports = {
+            child: one.facts["files"] for child, one in self._supervisor.consumers.items() if one.facts
+        }
+
+        def look() -> tuple[dict[int, list[str]], dict[int, list[str]]]:
+            of_codes = {code.number: code.stale_files() for code in codes}
+            return of_codes, {child: changed_files(files) for child, files in imports.items()}
+
+        stale, stale_alone = await asyncio.to_thread(look)
+        entries = status_of(self._supervisor, names, usage, stale, stale_alone)
         yield {
             "type": "status",
             "supervisor": {

@@ -27,11 +27,16 @@ def pids_of(supervisor: Supervisor, names: Iterable[str]) -> dict[str, list[int]
 
 
 def status_of(
-    supervisor: Supervisor, names: Iterable[str], usage: dict[str, Usage], stale: dict[int, list[str]]
+    supervisor: Supervisor,
+    names: Iterable[str],
+    usage: dict[str, Usage],
+    stale: dict[int, list[str]],
+    stale_alone: dict[int, list[str]],
 ) -> list[dict[str, Any]]:
-    """One entry for each program."""
+    """One entry for each program. `stale`: the files that changed, by the number of the code; `stale_alone`:
+    by that of a consumer which imported for itself."""
     return [
-        _status(supervisor, supervisor.programs[name], usage.get(name), stale)
+        _status(supervisor, supervisor.programs[name], usage.get(name), stale, stale_alone)
         for name in names
         if name in supervisor.programs
     ]
@@ -47,7 +52,11 @@ def as_wanted(program: Program) -> bool:
 
 
 def _status(
-    supervisor: Supervisor, program: Program, usage: Usage | None, stale: dict[int, list[str]]
+    supervisor: Supervisor,
+    program: Program,
+    usage: Usage | None,
+    stale: dict[int, list[str]],
+    stale_alone: dict[int, list[str]],
 ) -> dict[str, Any]:
     now = time.monotonic()
     process = program.current
@@ -89,7 +98,7 @@ def _status(
         "replacement": _replacement(program),
         "leaving": [process.pid for process in program.leaving.values() if process.pid is not None],
         "stale": supervisor.stale.get(settings.ground),
-        "code": _code(code, stale),
+        "code": _code_of(consumer, code, stale, stale_alone),
     }
 
 
@@ -128,6 +137,22 @@ def _replacement(program: Program) -> dict[str, Any] | None:
     if process is None:
         return None
     return {"pid": process.pid, "receives": process.step is Step.READY}
+
+
+def _code_of(
+    consumer: Consumer | None,
+    code: Code | None,
+    stale: dict[int, list[str]],
+    stale_alone: dict[int, list[str]],
+) -> dict[str, Any] | None:
+    """The code that its process runs: where each is a fresh interpreter, what it imported itself."""
+    entry = _code(code, stale)
+    if entry is None or code is None or code.shares or consumer is None:
+        return entry
+    files = stale_alone.get(consumer.child, [])
+    at = consumer.facts.get("imported_at")
+    imported_at = iso(at) if at is not None else None
+    return {**entry, "imported_at": imported_at, "stale": bool(files), "stale_files": files[:10]}
 
 
 def _code(code: Code | None, stale: dict[int, list[str]]) -> dict[str, Any] | None:

@@ -100,16 +100,22 @@ class Code:
 
     def stale_files(self) -> list[str]:
         """The files it imported that have changed on disk since; first, links on its way that were moved."""
-        changed = [written for written, real in self.places if os.path.realpath(written) != real]
-        for path, modified, size in self.files:
-            try:
-                status = os.stat(path)
-            except OSError:
-                changed.append(path)
-                continue
-            if (status.st_mtime_ns, status.st_size) != (modified, size):
-                changed.append(path)
-        return changed
+        moved = [written for written, real in self.places if os.path.realpath(written) != real]
+        return [*moved, *changed_files(self.files)]
+
+
+def changed_files(files: Sequence[Sequence[Any]]) -> list[str]:
+    """Those of `files_imported` that are not on disk as they were."""
+    changed = []
+    for path, modified, size in files:
+        try:
+            status = os.stat(path)
+        except OSError:
+            changed.append(path)
+            continue
+        if (status.st_mtime_ns, status.st_size) != (modified, size):
+            changed.append(path)
+    return changed
 
 
 class Zygotes:
@@ -337,8 +343,7 @@ class Zygotes:
         kept = LastLines()  # An exception may say anything, and all that fails with it says it, too.
         for line in text.splitlines():
             kept.add(line)
-        text = "
-".join(kept)
+        text = "\n".join(kept)
         short = failure_in_short(text, os.path.realpath(code.ground.directory))
         code.failure = Failure(text, None if hopeless else self._next_try(code), short, refused)
         first = text.partition("\n")[0]

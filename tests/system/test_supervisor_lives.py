@@ -282,6 +282,33 @@ def test_an_app_with_threads_starts_by_exec(sqs, supervisor):
     process.nothing_left()
 
 
+def test_status_says_which_code_a_fresh_interpreter_runs(sqs, supervisor):
+    """It imports for itself, so after a crash it runs what is on disk, and is no older than that."""
+    process = supervisor(sqs.endpoint_url).write({"tests": {"preload": False}}).up()
+    first = process.status()["tests"]["code"]
+    assert first["imported_at"] is not None
+    assert not first["stale"]
+    process.app(APP + "\n# changed\n")
+    entry = process.status()["tests"]
+    assert entry["code"]["stale"]
+    assert entry["code"]["stale_files"] == [str(process.directory / "shop.py")]
+    assert "RUNNING*" in process.verb("status").stdout
+    os.kill(entry["pid"], signal.SIGKILL)
+    wait_until(lambda: process.status()["tests"]["pid"] not in (entry["pid"], None))
+    process.until_state("tests", "running")
+    last = process.status()["tests"]["code"]
+    assert not last["stale"], "the crash brought what is on disk"
+    assert last["imported_at"] > first["imported_at"]
+    process.app(APP + "\n# changed again\n")
+    assert process.verb("restart").returncode == 0
+    process.app(APP + "\n# and again\n")
+    assert process.status()["tests"]["code"]["stale"]
+    os.kill(process.pid_of("tests"), signal.SIGKILL)
+    wait_until(lambda: not process.status()["tests"]["code"]["stale"])
+    assert process.stop() == 0
+    process.nothing_left()
+
+
 def test_an_import_that_hangs_is_cut(sqs, supervisor):
     """start_timeout ends it, and its stack is in the log."""
     process = supervisor(sqs.endpoint_url, app="import time\ntime.sleep(600)\n")
