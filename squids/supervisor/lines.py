@@ -16,6 +16,9 @@ from squids.process.record import RECORD, shown, with_priority
 MAX_LINE = 256 * 1024
 """Bytes. A longer line is cut into several."""
 
+LAST_SECOND = 32_503_680_000.0
+"""The year 3000: what cannot be shown in any time zone is far beyond."""
+
 ROUTINE = frozenset({"starting", "started", "ready", "stopped"})
 """Actions of programs that a developer need not read: others say the same."""
 
@@ -79,10 +82,12 @@ def parse(text: str, source: str, now: float) -> Line:
         try:
             record = json.loads(text[1:])
             at = datetime.fromisoformat(record.pop("time")).timestamp()
+            if not 0 <= at < LAST_SECOND:
+                raise ValueError("not a time of ours")
             level, logger = str(record.pop("level")), str(record.pop("logger", ""))
             message, traceback = str(record.pop("message")), str(record.pop("traceback", ""))
             return Line(at, source, level, message, logger, record, traceback)
-        except (ValueError, KeyError, AttributeError, TypeError):
+        except (ValueError, KeyError, AttributeError, TypeError, RecursionError, OverflowError):
             pass  # A task printed something that looks like ours.
     return Line(now, source, "", text)
 

@@ -195,7 +195,17 @@ def test_records_are_shown_once_in_the_supervisors_format():
 
 
 @pytest.mark.parametrize(
-    "text", ["\x1e", "\x1enot json", '\x1e{"time": 3}', "\x1e[]", '\x1e{"level": "INFO"}']
+    "text",
+    [
+        "\x1e",
+        "\x1enot json",
+        '\x1e{"time": 3}',
+        "\x1e[]",
+        '\x1e{"level": "INFO"}',
+        "\x1e" + "[" * 100_000,
+        '\x1e{"time": "0001-01-01T00:00:00", "level": "INFO", "message": "m"}',
+        '\x1e{"time": "9999-12-31T23:59:59", "level": "INFO", "message": "m"}',
+    ],
 )
 def test_what_only_looks_like_a_record_is_a_line(text):
     """A task may print anything."""
