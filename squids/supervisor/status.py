@@ -42,13 +42,13 @@ def status_of(
     ]
 
 
-def as_wanted(program: Program) -> bool:
-    """Whether it is what it is wanted to be."""
+def as_wanted(program: Program, consumer: Consumer | None) -> bool:
+    """Whether it is what it is wanted to be. What lives but cannot do its work is not."""
     if program.wanted is Wanted.DOWN:
         return program.state in (State.STOPPED, State.EXITED)
     if program.state is State.EXITED:
         return True
-    return program.state is State.RUNNING
+    return program.state is State.RUNNING and (consumer is None or not consumer.degraded)
 
 
 def _status(
@@ -72,7 +72,7 @@ def _status(
         "app": settings.ground.app,
         "state": _state(program, consumer, figures),
         "wanted": program.wanted.value,
-        "as_wanted": as_wanted(program),
+        "as_wanted": as_wanted(program, consumer),
         "reason": program.reason,
         "degraded": consumer.degraded if consumer is not None else None,
         "since": iso(time.time() - (now - program.state_since)),

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.processes import APP, call
+from tests.support.strict_sqs import StrictSQS
 from tests.support.waiting import wait_until
 
 QUEUES = ("tests", "two", "three", "four", "five.fifo")
@@ -171,6 +172,20 @@ def test_sqs_down_is_degraded_and_kills_nothing(supervisor):
     assert entry["state"] == "starting"
     assert process.verb("start", "tests").returncode == 1
     assert entry["restarts"] == 0
+    assert process.stop() == 0
+
+
+def test_a_queue_that_cannot_be_received_from_any_more_is_not_as_wanted(supervisor):
+    """It lives, and nothing is restarted; but whoever watches the exit code of `status` learns of it."""
+    server = StrictSQS().start()
+    server.create("tests")
+    process = supervisor(server.endpoint_url).write({"tests": {}}).up()
+    assert process.verb("status").returncode == 0
+    server.close()
+    entry = process.until_state("tests", "degraded")
+    assert not entry["as_wanted"]
+    assert process.verb("status").returncode == 3
+    assert process.status()["tests"]["restarts"] == 0
     assert process.stop() == 0
 
 
