@@ -20,7 +20,7 @@ from squids.exit_codes import ExitCode
 from squids.process.child import open_standard_streams, set_title
 from squids.process.pid1 import run_as_init_if_pid1
 from squids.process.sd_notify import Notifier
-from squids.process.signals import restore_defaults
+from squids.process.signals import REQUESTS, ignore_requests, restore_defaults
 from squids.supervisor.config import read
 from squids.supervisor.control_protocol import default_socket
 from squids.supervisor.control_server import ControlServer
@@ -114,7 +114,8 @@ def run(source: Source, mode: Mode) -> int:
         except OSError as error:
             print(f"{source.program}: cannot make {error.filename}: {error.strerror}", file=sys.stderr)
             return ExitCode.CONFIG
-    restore_defaults()
+    ignore_requests()
+    restore_defaults(but=REQUESTS)
     set_title(f"squids: {source.title}")
     server = None
     if mode.local is not None:

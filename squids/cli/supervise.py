@@ -258,6 +258,9 @@ def _do(config: str, arguments: argparse.Namespace) -> int:
 
 
 def _run(config: str, arguments: argparse.Namespace) -> int:
+    from squids.process.signals import ignore_requests
+
+    ignore_requests()  # What it is about to do takes longer than a signal.
     from squids.cli.run_supervisor import Mode, from_file, run
 
     local = arguments.local or arguments.dev or arguments.local_port is not None

@@ -7,11 +7,15 @@ children; a child that ignores signals cannot be stopped by them.
 from __future__ import annotations
 
 import signal
+from collections.abc import Collection
+
+REQUESTS = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+"""By which a daemon is asked for something; by default they would end it."""
 
 
-def restore_defaults() -> None:
-    """Python's own dispositions at start for all signals, and an empty mask."""
-    keep = {signal.SIGKILL, signal.SIGSTOP}
+def restore_defaults(*, but: Collection[int] = ()) -> None:
+    """Python's own dispositions at start for all signals `but` those, and an empty mask."""
+    keep = {signal.SIGKILL, signal.SIGSTOP, *but}
     changed = [
         number
         for number in signal.valid_signals() - keep
@@ -19,6 +23,12 @@ def restore_defaults() -> None:
     ]
     restore(*changed, signal.SIGINT, signal.SIGPIPE)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+
+def ignore_requests() -> None:
+    """Until they can be obeyed."""
+    for number in REQUESTS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def restore(*numbers: int) -> None:

@@ -324,6 +324,27 @@ os.fork = _refusing
     assert process.stop() == 0
 
 
+def test_signals_that_come_while_it_starts_do_not_end_it(sqs, supervisor):
+    """A reload, or logrotate, may come at any moment."""
+    process = supervisor(sqs.endpoint_url).write({"tests": {}}).launch()
+
+    def ignores_hangups():
+        status = open_text(f"/proc/{process.pid}/status")
+        mask = next(line for line in status.splitlines() if line.startswith("SigIgn")).split()[1]
+        return int(mask, 16) >> (signal.SIGHUP - 1) & 1
+
+    wait_until(ignores_hangups)
+
+    def started_all_the_same():
+        for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+            process.signal(number)
+        assert process.process.poll() is None
+        return process.actions("started")
+
+    wait_until(started_all_the_same)
+    assert process.stop() == 0
+
+
 def test_as_pid_1_it_reaps_strangers_and_passes_signals_on(sqs, supervisor):
     """As init of a container: what is left behind is reaped, SIGTERM drains."""
     process = supervisor(sqs.endpoint_url).write({"tests": {}})
