@@ -286,7 +286,7 @@ def _ask(config: str, arguments: argparse.Namespace) -> int:
     options: dict[str, Any] = {}
     for name in ("timeout", "rolling", "dry_run", "now", "follow", "lines", "signal"):
         value = getattr(arguments, name, None)
-        if value not in (None, False):
+        if value is not None and value is not False:  # A time-out of 0 is one.
             options[name] = value
     if hasattr(arguments, "for_"):
         options["for"] = arguments.for_

@@ -424,6 +424,13 @@ def test_pid_signal_wait_and_shutdown(up):
     up.nothing_left()
 
 
+def test_a_timeout_of_zero_does_not_wait(up):
+    """A look, for scripts."""
+    assert up.verb("wait", "--for", "stopped", "--timeout", "0", seconds=20).returncode == 124
+    assert up.verb("wait", "--timeout", "0").returncode == 0
+    assert up.stop() == 0
+
+
 def test_status_for_programs_has_stable_names(up):
     """--json: one line, ISO times."""
     (answer,) = [a for a in up.answers("status") if a["type"] == "status"]
