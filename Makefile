@@ -6,7 +6,7 @@ BIN := .venv/bin
 PY := $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help venv node demo test lint format types imports pytest coverage docs bench bench-short clean
+.PHONY: help venv node demo test test-systemd lint format types imports pytest docs bench bench-short units clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -37,8 +37,8 @@ types: venv  ## mypy --strict
 imports: venv  ## import rules: who may import whom
 	$(BIN)/lint-imports --no-cache
 
-pytest: venv node  ## all tests, with coverage
-	$(PY) -m pytest -n 4 --cov --cov-report=term
+pytest: venv node  ## all tests but those under systemd, with coverage
+	$(PY) -m pytest --ignore=tests/systemd -n 4 --cov --cov-report=term
 
 docs: venv  ## build the documentation; a warning is an error
 	$(PY) -m sphinx -n -W --keep-going -b html docs docs/_build/html
@@ -52,6 +52,12 @@ bench-short: venv node  ## the same, brief, as a check that they run
 	$(PY) benchmarks/consume.py --short
 	$(PY) benchmarks/supervise.py --short
 	$(PY) benchmarks/reload.py --short
+
+units: venv  ## write systemd/ anew, from the installer's templates
+	$(PY) -m squids.cli.systemd.shipped systemd
+
+test-systemd: venv  ## the units under a real systemd, in a container (root on Debian; about five minutes)
+	$(PY) -m pytest tests/systemd -ra -s --timeout 600
 
 clean:  ## remove what the targets above made
 	rm -rf .venv node_modules docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis .demo .coverage .coverage.*

@@ -41,6 +41,10 @@ class Notifier:
         watchdog = int(seconds) / 1e6 if seconds.isdigit() and int(seconds) > 0 and is_ours else None
         return cls(path, watchdog)
 
+    def close(self) -> None:
+        """Tell no more."""
+        self._socket.close()
+
     def ready(self, status: str) -> None:
         """It is up, or up again after `reloading`."""
         self._send("READY=1", _status(status))

@@ -53,6 +53,7 @@ class Unit:
             if timer is not None:
                 timer.cancel()
         self._notifier.status("stopped")
+        self._notifier.close()
 
     def _on_happening(self, happening: Happening) -> None:
         if happening.event in (State.BACKOFF.value, State.FATAL.value, State.EXITED.value):

@@ -1,0 +1,73 @@
+"""What the units say, for whom; and that the repository's own are what `systemd print` says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from squids.cli.systemd.effective import parse_span
+from squids.cli.systemd.shipped import SHIPPED, shipped
+from squids.cli.systemd.units import MARK, Installation, files
+
+ROOT = Path(__file__).resolve().parents[3]
+SYSTEM = "/etc/systemd/system"
+
+
+@pytest.mark.parametrize(
+    "installation",
+    [
+        Installation(bin="/opt/x/bin"),
+        Installation(bin="/opt/x/bin", instance="shop", config="/etc/squids/shop.yaml"),
+        Installation(bin="/opt/x/bin", user="deploy", group="web"),
+        Installation(bin="/opt/x/bin", home="/home/ann/.config/systemd/user", config="/home/ann/x.yaml"),
+    ],
+)
+def test_every_file_is_filled_and_marked(installation):
+    for path, text in files(installation).items():
+        assert text.startswith(f"# {MARK}\n"), path
+        assert not re.search(r"@[A-Z]+@", text), path
+
+
+def test_times_follow_from_the_longest_drain():
+    """A margin over it, in whole tens; never less than systemd's own."""
+    for drain, stop, start in ((None, 90, 300), (10.0, 90, 300), (61.0, 100, 300), (1200.0, 1230, 1230)):
+        made = Installation(bin="/b", longest_drain=drain)
+        assert (made.stop_seconds, made.start_seconds) == (stop, start)
+        unit = files(made)[f"{SYSTEM}/squids-supervisor.service"]
+        assert f"\nTimeoutStopSec={stop}\n" in unit
+        assert f"\nTimeoutStartSec={start}\n" in unit
+
+
+def test_an_instances_times_are_a_drop_in_of_its_own():
+    """The template and the plain unit are others': they keep the least times."""
+    made = files(Installation(bin="/b", instance="shop", config="/etc/squids/shop.yaml", longest_drain=600.0))
+    drop_in = made[f"{SYSTEM}/squids-supervisor@shop.service.d/stop-timeout.conf"]
+    assert "TimeoutStopSec=630" in drop_in
+    for unit in ("squids-supervisor.service", "squids-supervisor@.service", "squids@.service"):
+        assert "TimeoutStopSec=90" in made[f"{SYSTEM}/{unit}"]
+    assert "-c /etc/squids/squids.yaml" in made[f"{SYSTEM}/squids-supervisor.service"]
+
+
+def test_a_user_of_ones_own_is_not_made():
+    made = files(Installation(bin="/b", user="deploy", group="web"))
+    assert "/etc/sysusers.d/squids.conf" not in made
+    assert "\nUser=deploy\nGroup=web\n" in made[f"{SYSTEM}/squids@.service"]
+    assert "root web" in made["/etc/tmpfiles.d/squids.conf"]
+
+
+def test_the_repositorys_units_are_those_that_are_installed():
+    """`make units` writes them."""
+    assert {path: (ROOT / "systemd" / path).read_text() for path in SHIPPED.values()} == shipped()
+
+
+def test_spans_of_time_are_read_as_systemd_shows_them():
+    for text, seconds in (
+        ("1min 30s", 90),
+        ("90s", 90),
+        ("2h 500ms", 7200.5),
+        ("infinity", None),
+        ("", None),
+    ):
+        assert parse_span(text) == seconds
