@@ -27,6 +27,8 @@ NEVER = frozenset(
 )
 """Directories whose files are nobody's own code. Those with a dot in front of their name are not, either."""
 
+YAML = (".yaml", ".yml")
+
 LONGEST = 20
 """How many times `delay` changes may go on before they are acted on all the same."""
 
@@ -34,12 +36,13 @@ LONGEST = 20
 @dataclass(frozen=True, slots=True)
 class Sieve:
     """Which files count. `include` and `exclude` are globs: with a slash in it of the path below `roots`,
-    else of a name. `files` count always."""
+    else of a name. `files` count always, and so does any YAML file of `included`: directories."""
 
     roots: tuple[str, ...]
     files: frozenset[str] = frozenset()
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    included: frozenset[str] = frozenset()
 
     def passes(self, path: str) -> bool:
         """Whether a change of this file is one of code."""
@@ -49,13 +52,18 @@ class Sieve:
         *directories, name = (below or path.lstrip("/")).split("/")
         if any(_matches(glob, below or path, (*directories, name)) for glob in self.exclude):
             return False
-        if path in self.files:
+        if path in self.files or self.is_included(path):
             return True
         if below is None or any(part in NEVER or part.startswith(".") for part in directories):
             return False
         if name.endswith(".py") and not name.startswith("."):
             return True
         return any(_matches(glob, below, (name,)) for glob in self.include)
+
+    def is_included(self, path: str) -> bool:
+        """Whether it is, or may become, a part of the configuration: a glob of `include` finds new files."""
+        directory, _, name = path.rpartition("/")
+        return name.endswith(YAML) and not name.startswith(".") and directory in self.included
 
     def _below(self, path: str) -> str | None:
         found = [path[len(root) + 1 :] for root in self.roots if path.startswith(root + "/")]

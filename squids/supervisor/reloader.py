@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 OWN = os.path.realpath(os.path.dirname(os.path.dirname(__file__)))
 """squids itself: new code of the supervisor needs another supervisor."""
 
-YAML = (".yaml", ".yml")
-
 
 class Reloader:
     """Watches while the settings say so; they may change."""
@@ -42,6 +40,7 @@ class Reloader:
         self._reading: asyncio.Task[None] | None = None
         self._config_files: frozenset[str] = frozenset()
         self._config_directories: frozenset[str] = frozenset()
+        self._sieve = Sieve(())
 
     async def start(self) -> None:
         """Before the supervisor starts, and until files are watched: what changes while the apps are imported
@@ -83,11 +82,15 @@ class Reloader:
         imported = {path for files in self._imported().values() for path in files}
         roots = tuple(os.path.realpath(path) for path in trees)
         outside = {path for path in imported if not path.startswith(tuple(f"{root}/" for root in roots))}
-        self._watch.use(
-            trees,
-            {os.path.dirname(path) for path in outside | single} | set(self._config_directories),
-            _sieve(roots, files | imported | single, settings.reload.include, settings.reload.exclude),
+        self._sieve = Sieve(
+            roots,
+            frozenset(os.path.realpath(path) for path in files | imported | single),
+            settings.reload.include,
+            settings.reload.exclude,
+            self._config_directories,
         )
+        flat = {os.path.dirname(path) for path in outside | single} | set(self._config_directories)
+        self._watch.use(trees, flat, self._sieve)
 
     def _imported(self) -> dict[Ground, frozenset[str]]:
         """What each app was seen to import, of its newest code that imports; less what is installed."""
@@ -120,7 +123,8 @@ class Reloader:
     def _act(self) -> None:
         files = self._gathering.take()
         config = {path for path in files if self._is_config(path)}
-        if config:
+        came = files & self._config_directories  # One that comes back may bring files with it.
+        if config or came:
             self._read_config()
         imported, zygotes = self._imported(), self._supervisor.zygotes
         known = []
@@ -131,15 +135,13 @@ class Reloader:
             )
             directory = os.path.realpath(ground.directory)
             known.append(Known(ground, directory, imported.get(ground, frozenset()), failed))
-        changed = files - config
+        changed = files - config - (came - set(self._sieve.roots))
         if changed:
             for ground in concerned(changed, known):
                 self._import(ground, changed)
 
     def _is_config(self, path: str) -> bool:
-        if path in self._config_files:
-            return True
-        return path.endswith(YAML) and os.path.dirname(path) in self._config_directories
+        return path in self._config_files or self._sieve.is_included(path)
 
     def _import(self, ground: Ground, changed: set[str]) -> None:
         running = self._imports.get(ground)
@@ -177,12 +179,6 @@ class Reloader:
             self.refresh()
 
         self._reading = asyncio.ensure_future(read())
-
-
-def _sieve(
-    roots: tuple[str, ...], files: set[str], include: tuple[str, ...], exclude: tuple[str, ...]
-) -> Sieve:
-    return Sieve(roots, frozenset(os.path.realpath(path) for path in files), include, exclude)
 
 
 def _own_files(paths: Iterable[str]) -> Iterable[str]:

@@ -291,6 +291,20 @@ def test_a_changed_file_is_read_and_an_invalid_one_changes_nothing(developer):
     assert dev.up.pid_of("tests") == pid
 
 
+def test_a_file_that_comes_under_an_included_glob_is_read(developer):
+    dev = developer({"tests": {}}, include=["conf.d/*.yaml"])
+    directory = dev.up.directory / "conf.d"
+    directory.mkdir()
+    (directory / "a.yaml").write_text("queues: {two: {}}\n")
+    wait_until(lambda: "two" in dev.up.status(), what=f"its directory came with it\n{dev.up.text}")
+    (directory / "b.yaml").write_text("queues: {three: {queue: two}}\n")
+    wait_until(lambda: "three" in dev.up.status(), what=f"it came later\n{dev.up.text}")
+    (directory / "b.yaml").unlink()
+    wait_until(lambda: "three" not in dev.up.status(), what=f"it went\n{dev.up.text}")
+    assert dev.up.actions("code_changed") == []
+    assert dev.up.stop() == 0
+
+
 def test_code_that_takes_long_to_import_does_not_undo_a_newer_file(developer):
     """Old directory's code is still being imported when the file names another; the file is what counts."""
     dev = developer()

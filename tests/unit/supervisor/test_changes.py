@@ -46,6 +46,23 @@ def test_code_counts_and_nothing_else(path, counts):
     assert sieve.passes(path) is counts
 
 
+@pytest.mark.parametrize(
+    ("path", "counts"),
+    [
+        ("/srv/shop/conf.d/new.yaml", True),
+        ("/srv/shop/conf.d/new.yml", True),
+        ("/srv/shop/conf.d/.new.yaml", False),
+        ("/srv/shop/conf.d/README.md", False),
+        ("/srv/shop/conf.d/deeper/new.yaml", False),
+        ("/srv/shop/other.yaml", False),
+        ("/etc/squids/conf.d/new.yaml", True),
+    ],
+)
+def test_a_file_that_an_include_may_find_counts(path, counts):
+    included = frozenset(("/srv/shop/conf.d", "/etc/squids/conf.d"))
+    assert Sieve(("/srv/shop",), included=included).passes(path) is counts
+
+
 def test_a_directory_with_a_dot_above_the_root_hides_nothing():
     assert Sieve(("/home/ada/.work/shop",)).passes("/home/ada/.work/shop/tasks.py")
 
