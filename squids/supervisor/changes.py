@@ -9,6 +9,7 @@ Paths are absolute, with symbolic links resolved.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -139,17 +140,30 @@ def failure_in_short(text: str, directory: str) -> str:
     """`SyntaxError in shop/tasks.py:12`, of a traceback: the innermost line of the user's own code, if there
     is one. The first line of what is no traceback."""
     root = directory.rstrip("/") + "/"
-    lines = text.strip().splitlines()
+    lines = [_GROUP.sub("", line) for line in text.strip().splitlines()]
     places = []
-    for line in lines:
-        words = line.strip()
+    behind = 0
+    for index, text_line in enumerate(lines, 1):
+        words = text_line.strip()
         if words.startswith('File "') and '", line ' in words:
             file, _, rest = words.removeprefix('File "').partition('", line ')
             places.append((file, rest.split(",")[0]))
+            behind = index
     if not lines:
         return "it cannot be imported"
     if not places:
         return lines[0]
-    file, number = next((place for place in reversed(places) if place[0].startswith(root)), places[-1])
-    error = next((line for line in reversed(lines) if line and not line[0].isspace()), lines[-1])
-    return f"{error.partition(':')[0]} in {file.removeprefix(root)}:{number}"
+    # The messages of many errors, and notes, have several lines: the first behind the frames has its name.
+    error = next((line for line in lines[behind:] if line and not line[0].isspace()), lines[-1])
+    name = error.partition(":")[0]
+    own = (place for place in reversed(places) if place[0].startswith(root))
+    last = places[-1]
+    file, line = last if name in _OF_SYNTAX and not last[0].startswith("<") else next(own, last)
+    return f"{name} in {file.removeprefix(root)}:{line}"
+
+
+_GROUP = re.compile(r"^ {2}[|+] ?")
+"""What is in front of the outermost lines of an exception group."""
+
+_OF_SYNTAX = ("SyntaxError", "IndentationError", "TabError")
+"""Their last place is where the mistake is; it was not run."""

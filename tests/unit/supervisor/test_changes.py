@@ -129,9 +129,67 @@ SYNTAX = """\
 SyntaxError: '(' was never closed"""
 
 
+SYNTAX_ELSEWHERE = """\
+Traceback (most recent call last):
+  File "/srv/shop/tasks.py", line 1, in <module>
+    import shared
+  File "/srv/common/shared.py", line 5
+    def f(:
+          ^
+SyntaxError: invalid syntax"""
+
+EVALUATED = """\
+Traceback (most recent call last):
+  File "/srv/shop/tasks.py", line 4, in <module>
+    eval("1 +")
+  File "<string>", line 1
+    1 +
+      ^
+SyntaxError: invalid syntax"""
+
+MESSAGE_OF_LINES = """\
+Traceback (most recent call last):
+  File "/srv/shop/tasks.py", line 4, in <module>
+    Settings(field="x")
+  File "/venv/lib/python3.11/site-packages/pydantic/main.py", line 214, in __init__
+    validated_self = self.__pydantic_validator__.validate_python(data)
+                     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+pydantic_core._pydantic_core.ValidationError: 1 validation error for Settings
+field
+  Input should be a valid integer"""
+
+CHAINED = """\
+Traceback (most recent call last):
+  File "/srv/shop/tasks.py", line 2, in <module>
+    os.environ["KEY"]
+KeyError: 'KEY'
+
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+  File "/srv/shop/tasks.py", line 9, in <module>
+    raise RuntimeError("set KEY")
+RuntimeError: set KEY
+Note: see README"""
+
+GROUP = """\
+  + Exception Group Traceback (most recent call last):
+  |   File "/srv/shop/tasks.py", line 6, in <module>
+  |     raise ExceptionGroup("several", [ValueError(1)])
+  | ExceptionGroup: several (1 sub-exception)
+  +-+---------------- 1 ----------------
+    | ValueError: 1
+    +------------------------------------"""
+
+
 @pytest.mark.parametrize(
     ("text", "short"),
     [
+        (SYNTAX_ELSEWHERE, "SyntaxError in /srv/common/shared.py:5"),
+        (EVALUATED, "SyntaxError in tasks.py:4"),
+        (MESSAGE_OF_LINES, "pydantic_core._pydantic_core.ValidationError in tasks.py:4"),
+        (CHAINED, "RuntimeError in tasks.py:9"),
+        (GROUP, "ExceptionGroup in tasks.py:6"),
         (TRACEBACK, "NameError in helpers.py:7"),
         (SYNTAX, "SyntaxError in shop/tasks.py:12"),
         ("the import of shop:app took over 60 s", "the import of shop:app took over 60 s"),
