@@ -8,6 +8,8 @@ class SquidsError(Exception):
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message or (type(self).__doc__ or "").strip())
+        self.files: tuple[str, ...] = ()
+        """Where an import of the app failed: the files that it came to."""
 
 
 class ConfigurationError(SquidsError):

@@ -13,9 +13,11 @@ import sys
 import sysconfig
 import threading
 import time
+import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from squids.errors import SquidsError
 from squids.loading import load_app
 from squids.options import ConsumerOptions
 from squids.process import log_format
@@ -50,7 +52,11 @@ def load_shared(args: dict[str, Any]) -> tuple[App, str, dict[str, Any]]:
     log_format.configure(args["log_level"], "record")
     sockets = sockets_open()
     imported_at = time.time()
-    app = load(args)
+    try:
+        app = load(args)
+    except SquidsError as error:
+        error.files = files_met(error)
+        raise
     unforkable = unforkable_since(sockets)
     if not unforkable:
         for module in SHARED:
@@ -82,12 +88,10 @@ def _make_clients(app: App, consumers: list[dict[str, Any]]) -> None:
 
 def files_imported() -> list[tuple[str, int, int]]:
     """The files of all modules but the standard library's: path, time of the last change in ns, size."""
-    standard = tuple(sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib"))
-    packages = tuple(sysconfig.get_path(name) + os.sep for name in ("purelib", "platlib"))
     found = []
     for module in list(sys.modules.values()):
         path = getattr(module, "__file__", None)
-        if not path or (path.startswith(standard) and not path.startswith(packages)):
+        if not path or _is_standard(path):
             continue
         try:
             status = os.stat(path)
@@ -95,6 +99,24 @@ def files_imported() -> list[tuple[str, int, int]]:
             continue
         found.append((path, status.st_mtime_ns, status.st_size))
     return found
+
+
+def files_met(error: SquidsError) -> tuple[str, ...]:
+    """What an import that failed came to: files of modules, and those that it failed in, which are none."""
+    found = [path for path, *_ in files_imported()]
+    cause: BaseException | None = error
+    while cause is not None:
+        found += [frame.f_code.co_filename for frame, _ in traceback.walk_tb(cause.__traceback__)]
+        if isinstance(cause, SyntaxError) and cause.filename is not None:
+            found.append(cause.filename)
+        cause = cause.__cause__ or cause.__context__
+    return tuple(path for path in dict.fromkeys(found) if os.path.isabs(path) and not _is_standard(path))
+
+
+def _is_standard(path: str) -> bool:
+    standard = tuple(sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib"))
+    packages = tuple(sysconfig.get_path(name) + os.sep for name in ("purelib", "platlib"))
+    return path.startswith(standard) and not path.startswith(packages)
 
 
 @dataclass(frozen=True, slots=True)

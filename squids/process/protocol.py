@@ -88,11 +88,13 @@ class Preloaded:
 
 @dataclass(frozen=True, slots=True)
 class PreloadFailed:
-    """The import failed, and the zygote leaves. `hopeless`: a restart cannot heal it."""
+    """The import failed, and the zygote leaves. `hopeless`: a restart cannot heal it. `files`: those that it
+    came to, the one that it failed at included."""
 
     tag: ClassVar[str] = "preload_failed"
     hopeless: bool
     text: str
+    files: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

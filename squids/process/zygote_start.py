@@ -69,7 +69,8 @@ def _preload(sock: socket.socket, spec: dict[str, Any]) -> Any:
             preloaded, unforkable, facts = resolve(spec["preload_entry"])(spec["preload_args"])
             answer = Preloaded(unforkable, facts)
         except SquidsError as error:
-            answer = PreloadFailed(isinstance(error, ConfigurationError), str(error))
+            files = list(getattr(error, "files", ()))
+            answer = PreloadFailed(isinstance(error, ConfigurationError), str(error), files)
         except MemoryError:
             answer = PreloadFailed(False, "out of memory while the app was imported")
     _tell(sock, answer)

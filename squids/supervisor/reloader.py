@@ -41,6 +41,7 @@ class Reloader:
         self._config_files: frozenset[str] = frozenset()
         self._config_directories: frozenset[str] = frozenset()
         self._sieve = Sieve(())
+        self._met: dict[Ground, frozenset[str]] = {}
 
     async def start(self) -> None:
         """Before the supervisor starts, and until files are watched: what changes while the apps are imported
@@ -93,17 +94,22 @@ class Reloader:
         self._watch.use(trees, flat, self._sieve)
 
     def _imported(self) -> dict[Ground, frozenset[str]]:
-        """What each app was seen to import, of its newest code that imports; less what is installed."""
+        """What each app was seen to import, of its newest code that imports, and what an import came to that
+        failed since; less what is installed."""
         found: dict[Ground, frozenset[str]] = {}
         for code in self._supervisor.zygotes.codes.values():
             if code.files:
                 found[code.ground] = frozenset(_own_files(path for path, *_ in code.files))
+            elif code.failure is not None:
+                found[code.ground] = frozenset(_own_files(code.failure.files))
+        for ground, files in self._met.items():
+            found[ground] = found.get(ground, frozenset()) | files
         return found
 
     # What happens.
 
     def _on_happening(self, happening: Happening) -> None:
-        if happening.event in ("imported", "not_forkable", "reload", "rolled_out"):
+        if happening.event in ("imported", "import_failed", "not_forkable", "reload", "rolled_out"):
             self._loop.call_soon(self.refresh)
 
     def _on_trouble(self, text: str) -> None:
@@ -158,6 +164,9 @@ class Reloader:
         if failure is not None and not self._supervisor.stopping:
             text = f"{failure.short}: what runs goes on with the code that it has"
             self._supervisor.say("WARNING", "stale", text)
+        self._met.pop(ground, None)
+        if failure is not None:
+            self._met[ground] = frozenset(_own_files(failure.files))
         self.refresh()
 
     def _over(self, ground: Ground, task: asyncio.Task[None]) -> None:

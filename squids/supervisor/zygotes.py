@@ -66,6 +66,8 @@ class Failure:
     retry_at: float | None
     short: str
     refused: bool = False
+    files: tuple[str, ...] = ()
+    """What the import came to."""
 
 
 @dataclass(eq=False, slots=True)
@@ -286,8 +288,8 @@ class Zygotes:
                 match frame:
                     case Preloaded():
                         self._preloaded(code, frame)
-                    case PreloadFailed(hopeless, text):
-                        self._fail(code, text, hopeless=hopeless)
+                    case PreloadFailed(hopeless, text, files):
+                        self._fail(code, text, hopeless=hopeless, files=tuple(files))
                     case Output(label, pid):
                         if descriptor is not None:
                             self._on_output(label, pid, descriptor)
@@ -337,7 +339,15 @@ class Zygotes:
                 _abort(code.handle)
             self._fail(code, f"the import of {code.ground.app} took over {timeout:g} s", hopeless=False)
 
-    def _fail(self, code: Code, text: str, *, hopeless: bool, refused: bool = False) -> None:
+    def _fail(
+        self,
+        code: Code,
+        text: str,
+        *,
+        hopeless: bool,
+        refused: bool = False,
+        files: tuple[str, ...] = (),
+    ) -> None:
         code.state = CodeState.FAILED
         self._drop(code)
         kept = LastLines()  # An exception may say anything, and all that fails with it says it, too.
@@ -345,7 +355,7 @@ class Zygotes:
             kept.add(line)
         text = "\n".join(kept)
         short = failure_in_short(text, os.path.realpath(code.ground.directory))
-        code.failure = Failure(text, None if hopeless else self._next_try(code), short, refused)
+        code.failure = Failure(text, None if hopeless else self._next_try(code), short, refused, files)
         first = text.partition("\n")[0]
         named = text if code.ground.app in first else f"{code.ground.app}: {text}"
         if text.startswith((" ", "Traceback")):

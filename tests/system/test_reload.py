@@ -177,6 +177,40 @@ def test_what_cannot_be_imported_changes_nothing_but_the_status(developer):
     assert dev.up.status()["tests"]["stale"] is None
 
 
+@pytest.mark.parametrize(
+    ("broken", "says"),
+    [("def f(:\n", "stale: SyntaxError in"), ("value = undefined\n", "stale: NameError in")],
+)
+def test_what_was_broken_outside_the_directory_is_healed_there(developer, tmp_path, broken, says):
+    """The import failed at a file that no import that succeeded ever came to."""
+    common = tmp_path / "common"
+    common.mkdir()
+    (common / "shared.py").write_text(broken)
+    dev = developer(environment={"PYTHONPATH": str(common)})
+    dev.write("shop.py", "import shared\n" + code("v2"))
+    wait_until(lambda: says in dev.up.verb("status").stdout, what=f"stale\n{dev.up.text}")
+    (common / "shared.py").write_text("value = 1\n")
+    dev.runs("v2", 1)
+    assert dev.up.stop() == 0
+
+
+def test_what_was_broken_outside_the_directory_from_the_start_is_healed_there(
+    strict_sqs, supervisor, tmp_path
+):
+    strict_sqs.create("tests")
+    common = tmp_path / "common"
+    common.mkdir()
+    (common / "shared.py").write_text("def f(:\n")
+    up = supervisor(strict_sqs.endpoint_url, "import shared\n" + CODE)
+    up.write({"tests": {}}, environment={"PYTHONPATH": str(common)})
+    up.launch("--reload")
+    up.wait_for("import_failed")
+    (common / "shared.py").write_text("value = 1\n")
+    up.wait_for("code_changed")
+    up.until_state("tests", "running")
+    assert up.stop() == 0
+
+
 def test_a_file_that_one_app_imports_touches_its_queues_alone(developer):
     """Two apps of one directory: a nested import of one is changed, and later a file that nobody imported."""
     nested = "import helper\n" + CODE.replace('VERSION = "v1"', "VERSION = helper.version()")

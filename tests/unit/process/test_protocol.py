@@ -60,7 +60,7 @@ frames = st.one_of(
     st.builds(Results, payloads),
     st.just(Recall()),
     st.builds(Preloaded, st.text(), st.dictionaries(st.text(), numbers)),
-    st.builds(PreloadFailed, st.booleans(), st.text()),
+    st.builds(PreloadFailed, st.booleans(), st.text(), st.lists(st.text())),
     st.builds(Output, st.text(), numbers),
     st.sampled_from([Booted(), Booted({"files": [["a.py", 1, 2]]}), Ready(), Alive()]),
     st.builds(Drain, st.none() | st.floats(0, 1e6)),
