@@ -7,6 +7,7 @@ fresh interpreter for each process.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import sys
@@ -14,7 +15,9 @@ import sysconfig
 import threading
 import time
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
 from typing import TYPE_CHECKING, Any
 
 from squids.errors import SquidsError
@@ -31,16 +34,30 @@ def load(args: dict[str, Any]) -> App:
     """Import the app from `directory` and warm what its processes share.
 
     `write_bytecode` false: what changes often had better leave no caches, which are told from fresh ones by
-    seconds and sizes only.
+    seconds and sizes only; and those that others left are not read, wherever they lie.
     """
     if not args.get("write_bytecode", True):
         sys.dont_write_bytecode = True
+        _read_no_bytecode()
     directory = str(args.get("directory") or os.getcwd())
     if directory not in sys.path:
         sys.path.insert(0, directory)
     app = load_app(str(args["app"]))
     app.sqs.warm()
     return app
+
+
+def _read_no_bytecode() -> None:
+    """But for what is installed. A loader that has no facts of a source's file does not look at its cache:
+    https://docs.python.org/3/library/importlib.html#importlib.abc.SourceLoader.path_stats"""
+    path_stats = SourceFileLoader.path_stats
+
+    def of_installed(loader: SourceFileLoader, path: str) -> Mapping[str, Any]:
+        if _is_standard(path) or "/site-packages/" in path or "/dist-packages/" in path:
+            return path_stats(loader, path)
+        raise OSError(f"no cache of {path} counts")
+
+    SourceFileLoader.path_stats = of_installed  # type: ignore[method-assign,assignment]
 
 
 def load_shared(args: dict[str, Any]) -> tuple[App, str, dict[str, Any]]:
@@ -114,9 +131,13 @@ def files_met(error: SquidsError) -> tuple[str, ...]:
 
 
 def _is_standard(path: str) -> bool:
-    standard = tuple(sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib"))
-    packages = tuple(sysconfig.get_path(name) + os.sep for name in ("purelib", "platlib"))
-    return path.startswith(standard) and not path.startswith(packages)
+    packages = path.startswith(_below("purelib", "platlib"))
+    return path.startswith(_below("stdlib", "platstdlib")) and not packages
+
+
+@functools.cache
+def _below(*names: str) -> tuple[str, ...]:
+    return tuple(sysconfig.get_path(name) + os.sep for name in names)
 
 
 @dataclass(frozen=True, slots=True)

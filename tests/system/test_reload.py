@@ -253,6 +253,40 @@ def test_bytecode_of_the_same_second_and_size_never_wins(developer):
         assert list((dev.up.directory / "__pycache__").glob("shop.*.pyc")), "somebody cached it"
 
 
+@pytest.mark.parametrize("where", ["elsewhere", "behind a link"])
+def test_bytecode_that_lies_elsewhere_never_wins_either(developer, tmp_path, where):
+    """PYTHONPYCACHEPREFIX; and a file that is imported by a link has its cache beside the link."""
+    environment = {key: text for key, text in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    environment |= {"JOURNAL": os.devnull}
+    prefix = {"PYTHONPYCACHEPREFIX": str(tmp_path / "caches")} if where == "elsewhere" else {}
+    dev = developer(environment=prefix)
+    path = dev.up.directory / "part.py"
+    if where == "behind a link":
+        (tmp_path / "real").mkdir()
+        path.symlink_to(tmp_path / "real" / "part.py")
+        path = path.resolve()
+    second = int(time.time()) - 100
+
+    def save(version: str) -> None:
+        path.write_text(f"VERSION = '{version}'\n")
+        os.utime(path, (second, second))
+
+    save("p1")
+    dev.write("shop.py", CODE.replace('VERSION = "v1"', "from part import VERSION"))
+    wait_until(lambda: dev.ran_on() == "p1", what=lambda: dev.up.text)
+    for number in range(2, 4):
+        subprocess.run(
+            [sys.executable, "-c", "import part"],
+            cwd=dev.up.directory,
+            env=environment | prefix,
+            check=True,
+        )
+        save(f"p{number}")
+        dev.up.wait_for("hand_over", number)
+        assert dev.ran_on() == f"p{number}"
+    assert dev.up.stop() == 0
+
+
 def test_fifty_saves_a_second_end_on_the_last_and_lose_nothing(developer):
     """Imports in progress are given up for newer ones; every message runs."""
     dev = developer()
