@@ -100,6 +100,15 @@ def test_it_overwrites_nothing(tmp_path):
     assert "nothing was written" in again.stdout
 
 
+@pytest.mark.parametrize("umask", [0o000, 0o002, 0o077])
+def test_what_it_writes_is_taken_whatever_the_umask(tmp_path, umask):
+    """A configuration that others can write is refused."""
+    command = [*COMMAND, "init"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=60, umask=umask)
+    done = run_verb(tmp_path, "check")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_a_directory_that_cannot_be_made_is_one_line(tmp_path):
     """It is a file."""
     (tmp_path / "file").write_text("")

@@ -60,8 +60,13 @@ def _content(name: str) -> str:
 
 def _write(path: Path, text: str) -> bool:
     try:
-        with open(path, "x", encoding="utf-8") as file:
+        # Whatever the umask: a configuration that others can write is refused.
+        with open(path, "x", encoding="utf-8", opener=_not_for_others) as file:
             file.write(text)
     except FileExistsError:
         return False
     return True
+
+
+def _not_for_others(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o664)
