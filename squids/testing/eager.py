@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest import mock
 
-from squids.app import App, living
+from squids.app import App
 from squids.errors import BadMessage
 from squids.execute import Delivery, Outcome, OutcomeKind, execute
+from squids.hooks import Hooks
 from squids.queues import QueueRef
 from squids.testing.divert import diverted
 
@@ -23,25 +25,34 @@ def eager(*apps: App) -> Iterator[None]:
     or a `pre_task` hook raises is raised by `send`; BadMessage, where a `pre_send` hook made a message that
     nobody can run. `options` are checked as SQS checks them, and otherwise without effect: there is no delay.
     """
-    pending: list[tuple[App, Delivery]] = []
+    pending = _Pending()
 
     def take(app: App, ref: QueueRef, message_id: str, body: str, options: Mapping[str, Any]) -> None:
         group = options.get("MessageGroupId")
-        pending.append((app, Delivery(message_id, ref.name, body, 1, time.time(), group)))
+        pending.taken.append((app, Delivery(message_id, ref.name, body, 1, time.time(), group)))
 
     with ExitStack() as stack:
         stack.enter_context(diverted(apps, take))
-        for app in apps or tuple(living):
-            post_send = app.hooks.run_post_send
+        # Of all apps: those that are made within it, too.
+        patched: list[Any] = [app.hooks for app in apps] or [Hooks]
+        for hooks in patched:
+            post_send = hooks.run_post_send
 
             def run_then(*arguments: Any, post_send: Any = post_send) -> None:
-                mine = pending.pop() if pending else None
+                mine = pending.taken.pop() if pending.taken else None
                 post_send(*arguments)
                 if mine is not None:
                     run(*mine)
 
-            stack.enter_context(mock.patch.object(app.hooks, "run_post_send", run_then))
+            stack.enter_context(mock.patch.object(hooks, "run_post_send", run_then))
         yield
+
+
+class _Pending(threading.local):
+    """What was taken and not run yet: each thread runs what it sent."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[App, Delivery]] = []
 
 
 def run(app: App, delivery: Delivery) -> Outcome:

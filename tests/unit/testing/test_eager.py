@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import botocore.exceptions
 import pytest
 
@@ -122,6 +124,49 @@ def test_without_a_name_all_apps_are_meant(app):
     with squids.testing.eager():
         work.send()
     assert seen == [1]
+
+
+def test_an_app_that_is_made_within_it_is_meant_too():
+    """Imported lazily by what the test calls."""
+    seen = []
+    with squids.testing.eager():
+        app = squids.App("late")
+
+        @app.task("emails")
+        def work():
+            seen.append(1)
+
+        work.send()
+    assert seen == [1]
+
+
+def test_each_thread_runs_what_it_sent(app):
+    """This one's send comes before the other's task runs, and its run after that."""
+    ran_by = {}
+
+    @app.task("emails")
+    def work(name):
+        ran_by[name] = threading.current_thread().name
+
+    with squids.testing.eager(app):
+        run_then = app.hooks.run_post_send
+        sent, both_sent = threading.Event(), threading.Event()
+
+        def wait_then_run(*arguments):
+            if threading.current_thread() is other:
+                sent.set()
+                both_sent.wait(10)
+            else:
+                both_sent.set()
+                other.join(10)
+            run_then(*arguments)
+
+        app.hooks.run_post_send = wait_then_run
+        other = threading.Thread(target=lambda: work.send("other"), name="other")
+        other.start()
+        sent.wait(10)
+        work.send("this")
+    assert ran_by == {"other": "other", "this": threading.current_thread().name}
 
 
 def test_afterwards_a_send_is_a_real_one_again(app, monkeypatch):
