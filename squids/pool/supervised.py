@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 from squids.pool.inflight import Phase
@@ -42,6 +43,7 @@ def obey(
                     consumer.scale(workers)
                 case Follow(on):
                     consumer.following = on
+                    _show(on)
         if owner.closed:
             loop.remove_reader(owner.fileno())
             loop.remove_writer(owner.fileno())
@@ -50,3 +52,9 @@ def obey(
 
     consumer.hear_of_life(ToOwner(owner, flush_later, facts))
     loop.add_reader(owner.fileno(), hear)
+
+
+def _show(on: bool) -> None:
+    """What is followed is seen, also where the log shows errors only."""
+    hidden = logging.getLogger().getEffectiveLevel() > logging.INFO
+    logging.getLogger("squids").setLevel(logging.INFO if on and hidden else logging.NOTSET)

@@ -210,8 +210,13 @@ class Children:
 
     def _tell_follow(self, children: Iterable[int]) -> None:
         for child in list(children):
-            on = self.log_jobs or bool(self.followed[self.all[child].program])
+            on = self._shows_jobs(self.all[child])
             self.told(child, lambda consumer, on=on: consumer.tell_follow(on))  # type: ignore[misc]
+
+    def _shows_jobs(self, consumer: Consumer) -> bool:
+        """Who follows them wants them whatever the log's level."""
+        all_jobs = self.log_jobs and consumer.settings.log_level in ("DEBUG", "INFO")
+        return all_jobs or bool(self.followed[consumer.program])
 
     def _flush(self, consumer: Consumer) -> None:
         assert consumer.channel is not None
@@ -245,7 +250,7 @@ class Children:
                 self._begin_boots()
                 self._tell(consumer, ev.Booted(child))
             case protocol.Ready():
-                if self.log_jobs or self.followed[consumer.program]:
+                if self._shows_jobs(consumer):
                     self._tell_follow([child])
                 self._tell(consumer, ev.Ready(child))
             case protocol.Stopping(reason):

@@ -290,3 +290,18 @@ def test_wait_shows_it_being_run_and_how_it_ended(file):
     assert file.verb("send", "email_customer", '{"to": "eve"}').returncode == 0
     wait_until(lambda: "mailing eve 1" in file.text)
     assert not any("job_" in line for line in file.output[before:]), "nobody follows any more"
+
+
+def test_wait_sees_jobs_whatever_the_log_shows(file):
+    """`log_level` is of the log, and as before once nobody waits."""
+    file.write({"tests": {}}, defaults={"log_level": "CRITICAL"})
+    file.up()
+    done = file.verb("send", "email_customer", '{"to": "ada"}', "--wait", "--timeout", "20")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "job_done" in done.stdout
+    failed = file.verb("send", "fails", '{"why": "not today"}', "--wait", "--timeout", "20")
+    assert failed.returncode == 1, failed.stdout + failed.stderr
+    before = len(file.output)
+    assert file.verb("send", "email_customer", '{"to": "eve"}').returncode == 0
+    wait_until(lambda: "mailing eve 1" in file.text)
+    assert not any("job_" in line for line in file.output[before:]), file.output[before:]
