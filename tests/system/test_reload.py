@@ -329,6 +329,26 @@ def test_a_task_that_runs_ends_on_the_old_code(developer, tmp_path):
     assert dev.up.stop() == 0
 
 
+def test_new_code_does_not_undo_a_stop(developer, tmp_path):
+    """It was saved just before, and is imported while the old consumer drains: of one queue, and of all."""
+    dev = developer()
+    for number, stop in enumerate((lambda: dev.up.verb("stop", "--no-wait"), dev.up.process.terminate), 1):
+        go = tmp_path / f"go{number}"
+        dev.sqs.put("tests", call("wait_for", f"a{number}", str(go)))
+        wait_until(lambda n=number: f"a{n}" in dev.up.journal.words("start"), what=lambda: dev.up.text)
+        dev.write("shop.py", "import time; time.sleep(1)\n" + code(f"v{number + 1}"))
+        dev.up.wait_for("code_changed", number)
+        stop()
+        dev.up.wait_for("stopping", 2 * number)
+        dev.up.wait_for("imported", number + 1)
+        go.touch()
+        if number == 1:
+            dev.up.until_state("tests", "stopped")
+            assert dev.up.verb("start").returncode == 0
+    assert dev.up.process.wait(30) == 0, dev.up.text
+    assert len(dev.up.actions("ready")) == 2, dev.up.text
+
+
 def test_old_code_goes_on_for_kill_after(developer, tmp_path):
     """What has not ended by then is killed, given back, and runs on the new code."""
     dev = developer(defaults={"retry_delay": 0}, reload={"kill_after": "200ms"})

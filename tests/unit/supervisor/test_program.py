@@ -375,6 +375,20 @@ def test_a_replacement_that_does_not_receive_in_time_is_told_to_leave():
     assert new in life.program.leaving
 
 
+def test_new_code_starts_nothing_that_was_told_to_stop():
+    """It was saved just before: its import succeeds while the old process drains."""
+    life = Life().running()
+    child = life.child
+    life.feed(ev.Stop(), ev.Replace(2, settings(priority=9), 5.0))
+    assert life.program.state is State.STOPPING
+    life.feed(ev.Exited(child, 0, 0.0))
+    assert life.program.state is State.STOPPED
+    assert not life.all(ev.Spawn)
+    assert life.program.gone
+    life.feed(ev.Start())
+    assert life.one(ev.Spawn).code == 2
+
+
 def test_when_the_current_one_dies_its_replacement_is_promoted():
     """There is one on the way already."""
     life = Life().running()
