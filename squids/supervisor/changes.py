@@ -30,6 +30,12 @@ NEVER = frozenset(
 
 YAML = (".yaml", ".yml")
 
+
+def may_hold_code(directory: str) -> bool:
+    """By its name."""
+    return directory not in NEVER and not directory.startswith(".")
+
+
 LONGEST = 20
 """How many times `delay` changes may go on before they are acted on all the same."""
 
@@ -55,11 +61,15 @@ class Sieve:
             return False
         if path in self.files or self.is_included(path):
             return True
-        if below is None or any(part in NEVER or part.startswith(".") for part in directories):
+        if below is None or not all(map(may_hold_code, directories)):
             return False
         if name.endswith(".py") and not name.startswith("."):
             return True
         return any(_matches(glob, below, (name,)) for glob in self.include)
+
+    def held(self, path: str) -> set[str]:
+        """The files that lay in this directory, as far as they are known: it is gone, with all of them."""
+        return {file for file in self.files if file.startswith(f"{path}/")}
 
     def is_included(self, path: str) -> bool:
         """Whether it is, or may become, a part of the configuration: a glob of `include` finds new files."""

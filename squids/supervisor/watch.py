@@ -11,11 +11,12 @@ import glob
 import os
 import threading
 from collections.abc import Callable, Iterable
+from pathlib import PurePath
 
-from watchfiles import watch
+from watchfiles import Change, watch
 from watchfiles._rust_notify import WatchfilesRustInternalError
 
-from squids.supervisor.changes import Sieve
+from squids.supervisor.changes import Sieve, may_hold_code
 
 STEP_MS = 50
 """How often a thread looks whether the system told of changes."""
@@ -72,10 +73,12 @@ class Watch:
         self._unsettled = 0
         self._ready = asyncio.Event()
         self._sieve = Sieve(())
+        self._parents: frozenset[str] = frozenset()
 
     def use(self, trees: Iterable[str], flat: Iterable[str], sieve: Sieve) -> None:
         """Watch whole trees, and directories without what is below; what passes the sieve counts."""
         self._sieve = sieve
+        self._parents = frozenset(str(parent) for file in sieve.files for parent in PurePath(file).parents)
         trees, flat = frozenset(trees), frozenset(flat)
         if (trees, flat) == (self._trees, self._flat):
             return
@@ -170,6 +173,7 @@ class Watch:
         ):
             if changes:
                 real = {os.path.realpath(path) for _, path in changes}
+                real |= self._below_moved(changes, real)
                 counted = {path for path in real if self._sieve.passes(path)}
                 for path in counted:
                     drop_bytecode(path)
@@ -177,6 +181,19 @@ class Watch:
                     self._tell(self._on_change, counted)
             if any(_identity(path) != there[path] for path in there):
                 return
+
+    def _below_moved(self, changes: Iterable[tuple[Change, str]], real: set[str]) -> set[str]:
+        """Of a directory that was moved in or away the system tells nothing but its name."""
+        found: set[str] = set()
+        for change, path in changes:
+            real_path = os.path.realpath(path)
+            if change is Change.deleted and real_path in self._parents:
+                found |= self._sieve.held(real_path)
+            elif change is Change.added and os.path.isdir(path) and self._sieve.passes(f"{real_path}/x.py"):
+                for directory, directories, names in os.walk(real_path):
+                    directories[:] = filter(may_hold_code, directories)
+                    found.update(os.path.join(directory, name) for name in names)
+        return found - real
 
     def _tell(self, call: Callable[..., None], what: object) -> None:
         try:

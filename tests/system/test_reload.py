@@ -127,6 +127,28 @@ def test_each_way_of_saving_is_one_reload(developer):
     dev.up.nothing_left()
 
 
+def test_a_directory_that_is_moved_away_or_in_is_a_change(developer, tmp_path):
+    """The system tells of the directory alone, not of the files in it."""
+    dev = developer()
+    package, old, new = dev.up.directory / "package", tmp_path / "old", tmp_path / "new"
+    for directory, version in ((package, "p1"), (new / "deep", "p2")):
+        directory.mkdir(parents=True)
+        (directory / "part.py").write_text(f"VERSION = '{version}'\n")
+    dev.write("shop.py", CODE.replace('VERSION = "v1"', "from package.part import VERSION"))
+    wait_until(lambda: dev.ran_on() == "p1", what=lambda: dev.up.text)
+    os.rename(package, old)
+    wait_until(lambda: "stale: " in dev.up.verb("status").stdout, what=lambda: dev.up.text)
+    os.rename(new / "deep", package)
+    wait_until(lambda: dev.ran_on() == "p2", what=lambda: dev.up.text)
+    (tmp_path / "more" / "er").mkdir(parents=True)
+    (tmp_path / "more" / "er" / "new.py").write_text("")
+    before = len(dev.up.actions("code_changed"))
+    os.rename(tmp_path / "more", dev.up.directory / "more")
+    wait_until(lambda: len(dev.up.actions("code_changed")) == before + 1, what=lambda: dev.up.text)
+    assert "more/er/new.py changed" in dev.up.actions("code_changed")[-1]
+    assert dev.up.stop() == 0
+
+
 def test_what_is_no_code_of_the_apps_reloads_nothing(developer):
     """Logs, databases, caches, environments and repositories may lie in the tree."""
     dev = developer(reload={"exclude": ["generated"]})
