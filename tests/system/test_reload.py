@@ -227,8 +227,12 @@ def test_what_was_broken_outside_the_directory_from_the_start_is_healed_there(
     up.write({"tests": {}}, environment={"PYTHONPATH": str(common)})
     up.launch("--reload")
     up.wait_for("import_failed")
-    (common / "shared.py").write_text("value = 1\n")
-    up.wait_for("code_changed")
+
+    def saved_and_seen() -> bool:
+        (common / "shared.py").write_text("value = 1\n")  # Again: it is watched a moment after the failure.
+        return bool(up.actions("code_changed"))
+
+    wait_until(saved_and_seen, what=lambda: up.text)
     up.until_state("tests", "running")
     assert up.stop() == 0
 
