@@ -81,9 +81,12 @@ def _refuse_other_places(config: str, instance: str | None) -> None:
 
 
 def _commands() -> str:
-    """Where squids-supervisor is, by the path it was called with: a `current` link stays one."""
-    called = shutil.which(sys.argv[0]) or sys.argv[0]
-    directory = os.path.dirname(os.path.abspath(called))
+    """Where squids-supervisor is, by the path it was called with: a link to the command is followed, one on the
+    way to it (`current`, say) stays."""
+    path = os.path.abspath(shutil.which(sys.argv[0]) or sys.argv[0])
+    while os.path.islink(path):
+        path = os.path.normpath(os.path.join(os.path.dirname(path), os.readlink(path)))
+    directory = os.path.dirname(path)
     if not os.access(os.path.join(directory, "squids-supervisor"), os.X_OK):
         directory = os.path.join(sys.prefix, "bin")
     return directory

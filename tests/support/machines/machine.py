@@ -11,7 +11,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -101,7 +101,12 @@ class Machine:
     # What is done in it.
 
     def run(
-        self, *command: str, check: bool = True, seconds: float = 120.0, user: str = "", input: str = ""
+        self,
+        *command: str,
+        check: bool = True,
+        seconds: float = 120.0,
+        user: str = "",
+        variables: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """A command, as root, or as a user who logged in."""
         enter = [
@@ -120,7 +125,12 @@ class Machine:
             uid = self._uid(user)
             environment |= {"HOME": f"/home/{user}", "XDG_RUNTIME_DIR": f"/run/user/{uid}"}
         done = subprocess.run(
-            [*enter, *command], input=input, capture_output=True, text=True, timeout=seconds, env=environment
+            [*enter, *command],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            env=environment | dict(variables or {}),
         )
         if check and done.returncode != 0:
             raise AssertionError(f"{' '.join(command)}: exit {done.returncode}\n{done.stdout}{done.stderr}")

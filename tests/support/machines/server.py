@@ -153,9 +153,9 @@ class Server:
         made = self._sqs(lambda sqs: sqs.create_queue(QueueName=name, Attributes=attributes))
         self.queues[name] = made["QueueUrl"]
 
-    def put(self, queue: str, task: str, *args: Any) -> None:
+    def put(self, queue: str, task: str, *args: Any, module: str = "shop") -> None:
         """Send a call."""
-        body = call(task, *args)
+        body = call(task, *args, module=module)
         self._sqs(lambda sqs: sqs.send_message(QueueUrl=self.queues[queue], MessageBody=body))
 
     def left(self, queue: str) -> int:

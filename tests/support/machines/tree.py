@@ -42,6 +42,9 @@ PACKAGES = (
 PYTHON = "3.11"
 """Bookworm's."""
 
+WHEELS = "/var/cache/wheels"
+"""Where a tree has what PyPI has elsewhere."""
+
 INSIDE = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8"}
 """The environment of commands in a tree: nothing of this machine's."""
 
@@ -87,7 +90,7 @@ def server() -> Path:
     """Bookworm, and all that squids and its local SQS depend on in `/opt/squids/deps`, which nobody may change."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = [*project["dependencies"], *project["optional-dependencies"]["local"]]
-    path = cache() / f"server-{_digest([*PACKAGES, *wanted])}"
+    path = cache() / f"server-{_digest([*PACKAGES, *wanted, WHEELS])}"
     with _made_once(path) as new:
         if new is not None:
             subprocess.run(["cp", "-a", f"{debian('bookworm')}/.", str(new)], check=True)
@@ -97,7 +100,7 @@ def server() -> Path:
 
 def _install(tree: Path, wanted: list[str]) -> None:
     """By the wheels that pip finds for the tree's Python: the tree itself needs no network."""
-    wheels = tree / "var" / "tmp" / "wheels"
+    wheels = tree / WHEELS.lstrip("/")
     machine = platform.machine()
     platforms = [f"--platform=manylinux{tag}_{machine}" for tag in ("_2_34", "_2_28", "2014", "_2_17")]
     _run(
@@ -116,17 +119,14 @@ def _install(tree: Path, wanted: list[str]) -> None:
         ]
     )
     _run(["chroot", str(tree), "python3", "-m", "venv", "/opt/squids/deps"])
-    install = "/opt/squids/deps/bin/python -m pip install --quiet --no-index --no-deps /var/tmp/wheels/*.whl"
+    install = f"/opt/squids/deps/bin/python -m pip install --quiet --no-index --no-deps {WHEELS}/*.whl"
     _run(["chroot", str(tree), "sh", "-c", install], INSIDE)
-    shutil.rmtree(wheels)
 
 
 def install_squids(tree: Path, wheels: Path, name: str) -> None:
     """A virtual environment `/opt/squids/NAME` with the wheel of this checkout. `wheels`: where it is built."""
-    if not (built := list(wheels.glob("*.whl"))):
-        _run([sys.executable, "-c", BUILD, str(wheels)], cwd=ROOT)
-        built = list(wheels.glob("*.whl"))
-    shutil.copy(built[0], tree / "var" / "tmp")
+    wheel = built(wheels)
+    shutil.copy(wheel, tree / "var" / "tmp")
     _run(["chroot", str(tree), "python3", "-m", "venv", "--without-pip", f"/opt/squids/{name}"])
     packages = f"lib/python{PYTHON}/site-packages"
     (tree / f"opt/squids/{name}/{packages}/deps.pth").write_text(f"/opt/squids/deps/{packages}\n")
@@ -138,7 +138,14 @@ def install_squids(tree: Path, wheels: Path, name: str) -> None:
         "install",
         "--quiet",
     ]
-    _run(["chroot", str(tree), *install, "--no-index", "--no-deps", f"/var/tmp/{built[0].name}"], INSIDE)
+    _run(["chroot", str(tree), *install, "--no-index", "--no-deps", f"/var/tmp/{wheel.name}"], INSIDE)
+
+
+def built(wheels: Path) -> Path:
+    """The wheel of this checkout, built in this directory if it is not there yet."""
+    if not list(wheels.glob("*.whl")):
+        _run([sys.executable, "-c", BUILD, str(wheels)], cwd=ROOT)
+    return next(wheels.glob("*.whl"))
 
 
 @contextmanager
