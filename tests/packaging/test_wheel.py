@@ -45,6 +45,12 @@ def test_a_wheel_has_what_init_writes(wheel: zipfile.ZipFile) -> None:
     assert templates <= set(wheel.namelist())
 
 
+def test_a_wheel_has_the_units(wheel: zipfile.ZipFile) -> None:
+    templates = {str(path.relative_to(ROOT)) for path in (ROOT / "squids/cli/systemd/template").iterdir()}
+    assert len(templates) == 7
+    assert templates <= set(wheel.namelist())
+
+
 def test_a_wheel_installs_the_commands_and_the_pytest_plugin(wheel: zipfile.ZipFile) -> None:
     entries = _metadata(wheel, "entry_points.txt")
     assert "squids = squids.cli.consume:main" in entries

@@ -13,7 +13,6 @@ import pytest
 from tests.support.processes import APP, call
 from tests.support.waiting import wait_until
 
-
 TELLS_ITS_ENVIRONMENT = (
     APP
     + """
