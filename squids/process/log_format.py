@@ -28,17 +28,39 @@ def configure(level: str, style: str, stream: TextIO | None = None) -> None:
     Text that goes to the journal has a priority before it, and no time. "record" is what a supervisor reads:
     it writes the lines that people see.
     """
-    handler = logging.StreamHandler(stream or sys.stderr)
+    stream_or_stderr = stream or sys.stderr
     if style == "text" and stream is None and is_journal():
         style = "journal"
-    handler.setFormatter(_FORMATTERS[style]())
     root = logging.getLogger()
-    for old in list(root.handlers):
-        root.removeHandler(old)
-    root.addHandler(handler)
-    root.setLevel(level)
-    for chatty in ("boto3", "botocore", "urllib3", "s3transfer"):
-        logging.getLogger(chatty).setLevel("WARNING")
+    if not _writes(root, stream_or_stderr, _FORMATTERS[style]):
+        handler = logging.StreamHandler(stream_or_stderr)
+        handler.setFormatter(_FORMATTERS[style]())
+        for old in list(root.handlers):
+            root.removeHandler(old)
+        root.addHandler(handler)
+    levels = logging.getLevelNamesMapping()
+    for logger, wanted in ((root, level), *((logging.getLogger(name), "WARNING") for name in CHATTY)):
+        if logger.level != levels[wanted]:
+            logger.setLevel(wanted)
+
+
+CHATTY = ("boto3", "botocore", "urllib3", "s3transfer")
+"""Loggers of others, of which only warnings are wanted."""
+
+
+def _writes(root: logging.Logger, stream: TextIO, formatter: type[logging.Formatter]) -> bool:
+    """Whether this is so already. Then nothing is touched: a level that is set empties the caches of all
+    loggers, and a forked process would have its own copy of each."""
+    if len(root.handlers) != 1:
+        return False
+    (handler,) = root.handlers
+    return (
+        type(handler) is logging.StreamHandler
+        and handler.stream is stream
+        and type(handler.formatter) is formatter
+        and not handler.filters
+        and handler.level == logging.NOTSET
+    )
 
 
 def _extras(record: logging.LogRecord) -> dict[str, Any]:

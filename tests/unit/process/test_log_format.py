@@ -174,3 +174,19 @@ def test_configuring_again_replaces_the_handler():
     finally:
         root.handlers[:], level = before
         root.setLevel(level)
+
+
+def test_what_is_configured_already_is_not_touched(lines):
+    """Setting a level empties the caches of all loggers: a forked process, which is told again, would copy
+    them."""
+    lines("record")
+    (handler,) = logging.getLogger().handlers
+    log.isEnabledFor(logging.DEBUG)
+    lines("record")
+    assert logging.getLogger().handlers == [handler]
+    assert logging.DEBUG in log._cache
+    lines("record", "DEBUG")
+    assert logging.getLogger().handlers == [handler]
+    assert log.isEnabledFor(logging.DEBUG)
+    lines("json")
+    assert logging.getLogger().handlers != [handler]
