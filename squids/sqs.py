@@ -1,4 +1,4 @@
-"""SQS over boto3: the only module that imports it, and only when it is first needed.
+"""SQS over boto3: the only module that imports it (with `sqs_rehearsal`), and only when it is first needed.
 
 A client belongs to the process that made it: after a fork the next use makes a new one. What
 processes share is the loader with the service's model, which holds no connection and no lock.
@@ -10,7 +10,7 @@ import os
 import socket
 import threading
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -301,31 +301,31 @@ class QueueClient:
             self._made = None
             self._url = self._ref.url
 
-    def prepare(self) -> None:
-        """Make the client now. Calls nobody if the credentials are static."""
+    def prepare(self) -> Any:
+        """Make the client now, and answer with it. Calls nobody if the credentials are static."""
         with self._lock:
             if self._made is None:
                 self._made = self._sqs.prepared(self._ref, self._wait_seconds, self._connections)
+            return self._made
 
-    def rehearse(self) -> None:
-        """Go through each call once, up to the network but not over it.
+    def rehearse(self, rounds: int = 1) -> None:
+        """Go through each call so many times, up to the network but not over it.
 
         What botocore makes lazily is then made, and shared by the processes forked from this one.
         """
-        self.prepare()
-        client = self._made
-        client.meta.events.register("before-send.sqs", _answer_nothing, unique_id="squids-rehearsal")
+        from squids.sqs_rehearsal import without_network
+
+        client = self.prepare()
+        url, self._url = self._url, self._url or "https://sqs.invalid/0/rehearsal"
         try:
-            url = self._ref.url or "https://sqs.invalid/0/rehearsal"
-            client.get_queue_url(QueueName="rehearsal")
-            client.receive_message(
-                QueueUrl=url, MaxNumberOfMessages=1, WaitTimeSeconds=0, VisibilityTimeout=1
-            )
-            client.delete_message_batch(QueueUrl=url, Entries=[{"Id": "0", "ReceiptHandle": "none"}])
-            entry = {"Id": "0", "ReceiptHandle": "none", "VisibilityTimeout": 0}
-            client.change_message_visibility_batch(QueueUrl=url, Entries=[entry])
+            with without_network(client):
+                for _ in range(rounds):
+                    client.get_queue_url(QueueName="rehearsal")
+                    self.receive(1, 0, 1, None)
+                    self.delete([("0", "none")])
+                    self.change_visibility([("0", "none", 0)])
         finally:
-            client.meta.events.unregister("before-send.sqs", unique_id="squids-rehearsal")
+            self._url = url
 
     def _client(self) -> tuple[Any, str]:
         client, url = self._made, self._url
@@ -383,22 +383,6 @@ def read_message(message: Mapping[str, Any]) -> Received:
 
 def _address(url: str) -> str:
     return url.rstrip("/").replace("//localhost", "//127.0.0.1")
-
-
-class _EmptyAnswer:
-    """The body of an answer that came over no network."""
-
-    def stream(self, *_: object, **__: object) -> Iterator[bytes]:
-        yield b"{}"
-
-
-def _answer_nothing(request: Any, **_: object) -> Any:
-    """For botocore's before-send event: an empty answer instead of a request.
-    https://docs.aws.amazon.com/botocore/latest/topics/events.html"""
-    from botocore.awsrequest import AWSResponse
-
-    headers: Any = {"content-type": "application/x-amz-json-1.0"}
-    return AWSResponse(request.url, 200, headers, _EmptyAnswer())
 
 
 def _read_batch(answer: Mapping[str, Any], ids: Sequence[str]) -> BatchAnswer:

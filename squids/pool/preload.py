@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any
 
 from squids.errors import SquidsError
 from squids.loading import load_app
-from squids.options import ConsumerOptions
 from squids.process import log_format
 from squids.queues import QueueRef
 
@@ -78,7 +77,9 @@ def load_shared(args: dict[str, Any]) -> tuple[App, str, dict[str, Any]]:
     if not unforkable:
         for module in SHARED:
             importlib.import_module(module)
-        _make_clients(app, args["consumers"])
+        from squids.pool.rehearsal import rehearse  # With all that a consumer imports.
+
+        rehearse(app, args["consumers"])
     tasks: dict[str, list[str]] = {}
     for name, task in app.tasks.items():
         tasks.setdefault(QueueRef.parse(task.queue).name, []).append(name)
@@ -88,19 +89,6 @@ def load_shared(args: dict[str, Any]) -> tuple[App, str, dict[str, Any]]:
 
 SHARED = ("squids.pool.consumer_child", "squids.pool.worker_main", "asyncio.selector_events")
 """What all children need."""
-
-
-def _make_clients(app: App, consumers: list[dict[str, Any]]) -> None:
-    from squids.pool.consumer_settings import client_of, settings_of
-
-    if not app.sqs.has_static_credentials():
-        return
-    for options in consumers:
-        try:
-            settings = settings_of(ConsumerOptions(**options), QueueRef.parse(options["queue"]))
-            client_of(app, settings).rehearse()
-        except Exception:
-            return  # No region, say. The consumer will meet it too, and tell of it.
 
 
 def files_imported() -> list[tuple[str, int, int]]:
