@@ -23,6 +23,7 @@ from squids.pool.supervised import obey
 from squids.process.channel import Channel
 from squids.process.liveness import ToSystemd
 from squids.process.sd_notify import Notifier
+from squids.process.sharing import share_what_is_alive
 from squids.process.zygote_handle import ZygoteHandle
 
 if TYPE_CHECKING:
@@ -48,12 +49,10 @@ def start_zygote(
             extra={"action": "not_forkable"},
         )
     if forkable:
-        # What is alive now is shared by all, and so counts once: the client too, where making it asks nobody
-        # for credentials. No collection shall touch, and so copy, it.
+        # The client is shared too, where making it asks nobody for credentials.
         if app.sqs.has_static_credentials():
             client.rehearse()
-        gc.collect()
-        gc.freeze()
+        share_what_is_alive()
         return ZygoteHandle.fork(app, title)
     arguments = {"app": options.app, "directory": os.getcwd()}
     return ZygoteHandle.exec(PRELOAD_ENTRY, arguments, title)

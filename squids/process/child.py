@@ -31,9 +31,7 @@ def run_and_exit(
         set_title(title)
         if not faulthandler.is_enabled():
             faulthandler.enable()
-        for stream in (sys.stdout, sys.stderr):
-            if isinstance(stream, io.TextIOWrapper):
-                stream.reconfigure(line_buffering=True)  # Whoever reads a log wants to see it now.
+        print_lines_at_once()
         faulthandler.register(signal.SIGUSR2)  # What each thread does, to standard error.
         channel = socket.socket(fileno=descriptors[0])
         code = entry(preloaded, channel, descriptors[1:], args)
@@ -46,6 +44,13 @@ def run_and_exit(
     finally:
         leave(code)
     raise AssertionError("not reached")
+
+
+def print_lines_at_once() -> None:
+    """Whoever reads a log wants to see it now. A zygote does so for all its children."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and not stream.line_buffering:
+            stream.reconfigure(line_buffering=True)
 
 
 def print_to(descriptor: int) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import faulthandler
-import gc
 import json
 import os
 import signal
@@ -18,17 +17,15 @@ from typing import Any, NoReturn
 
 from squids.errors import ConfigurationError, SquidsError
 from squids.process.channel import Channel
-from squids.process.child import leave, set_title
+from squids.process.child import leave, print_lines_at_once, set_title
 from squids.process.entry_points import resolve
 from squids.process.protocol import PROTOCOL, Preloaded, PreloadFailed
+from squids.process.sharing import share_what_is_alive
 from squids.process.signals import restore_defaults
 from squids.process.zygote_main import Fresh, Zygote
 
 PR_SET_PDEATHSIG = 1
 """prctl(2)."""
-
-M_ARENA_MAX = -8
-"""mallopt(3)."""
 
 
 def main(argv: list[str]) -> NoReturn:
@@ -39,6 +36,7 @@ def main(argv: list[str]) -> NoReturn:
     restore_defaults()
     faulthandler.enable()
     set_title(spec["title"])
+    print_lines_at_once()
     sock = socket.socket(fileno=spec["descriptor"])
     sock.set_inheritable(False)
     if not spec["preload"]:
@@ -50,7 +48,7 @@ def main(argv: list[str]) -> NoReturn:
     preloaded = _preload(sock, spec)
     if preloaded is not None:
         _die_with_owner(None)
-        _serve_many()
+        share_what_is_alive()
         Zygote(sock, preloaded, None).serve()
     leave(0)
 
@@ -99,17 +97,3 @@ def _die_with_owner(owner: int | None) -> None:
     libc.prctl(PR_SET_PDEATHSIG, 0 if owner is None else int(signal.SIGKILL), 0, 0, 0)
     if owner is not None and os.getppid() != owner:
         os._exit(1)  # It died before this was asked for.
-
-
-def _serve_many() -> None:
-    """What makes a child small: what is alive now is shared, and nobody touches it.
-
-    Children have a few threads each; with one arena for all of them instead of one each, malloc dirties fewer
-    pages.
-    """
-    try:
-        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
-    except (AttributeError, OSError):
-        pass  # Another libc than glibc.
-    gc.collect()
-    gc.freeze()
