@@ -45,6 +45,10 @@ IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.
 """The zygote is told over its socket, and outlives its owner."""
 
 
+ALL_SIGNALS = signal.valid_signals()
+"""Here, since making it touches much."""
+
+
 @dataclass(eq=False, slots=True)
 class _Owner:
     channel: Channel
@@ -199,7 +203,7 @@ class Zygote:
         output = os.pipe() if spawn.label else None
         nice, limits = spawn.nice or owner.nice, {**owner.limits, **spawn.limits}
         # A signal that comes before the child has its own dispositions waits until it has them.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, ALL_SIGNALS)
         try:
             if self._fresh is not None:
                 process = self._start_fresh(spawn, descriptors, output, nice, limits)
