@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -16,6 +17,12 @@ from tests.support import servers
 from tests.support.processes import APP, SquidsProcess
 from tests.support.servers import CREDENTIALS
 from tests.support.strict_sqs import StrictSQS
+
+
+# What a shell starts in the background ignores these, and so would all processes that tests start and signal.
+for _number in (signal.SIGINT, signal.SIGQUIT):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

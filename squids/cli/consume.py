@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from squids.process.pid1 import run_as_init_if_pid1
 
     open_standard_streams()
-    faulthandler.enable()  # Whoever ends a hang with SIGABRT, as systemd does, is shown where it hung.
+    faulthandler.enable(2)  # Whoever ends a hang with SIGABRT, as systemd does, is shown where it hung.
     run_as_init_if_pid1()
     parser = build_parser()
     arguments = vars(parser.parse_args(argv))

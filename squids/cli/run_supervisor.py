@@ -95,7 +95,7 @@ def from_file(config: str) -> Source:
 def run(source: Source, mode: Mode) -> int:
     """Run the supervisor of these settings; the exit code."""
     open_standard_streams()
-    faulthandler.enable()  # Whoever ends a hang with SIGABRT, as systemd does, is shown where it hung.
+    faulthandler.enable(2)  # Whoever ends a hang with SIGABRT, as systemd does, is shown where it hung.
     run_as_init_if_pid1()
     settings = source.read()
     if isinstance(settings, list):

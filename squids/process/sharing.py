@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import os
 import sys
 
 from squids.process.immortal import make_programs_immortal
@@ -28,7 +29,8 @@ def share_what_is_alive() -> None:
     except (AttributeError, OSError):
         pass  # Another libc than glibc.
     gc.collect()
-    make_programs_immortal()
+    if not os.environ.get("SQUIDS_MORTAL"):  # In case that it disagrees with somebody's extension module.
+        make_programs_immortal()
     _fill_holes()
     gc.freeze()
 

@@ -328,15 +328,17 @@ def test_signals_that_come_while_it_starts_do_not_end_it(sqs, supervisor):
     """A reload, or logrotate, may come at any moment."""
     process = supervisor(sqs.endpoint_url).write({"tests": {}}).launch()
 
-    def ignores_hangups():
+    requests = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+
+    def ignores_requests():
         status = open_text(f"/proc/{process.pid}/status")
         mask = next(line for line in status.splitlines() if line.startswith("SigIgn")).split()[1]
-        return int(mask, 16) >> (signal.SIGHUP - 1) & 1
+        return all(int(mask, 16) >> (number - 1) & 1 for number in requests)
 
-    wait_until(ignores_hangups)
+    wait_until(ignores_requests)
 
     def started_all_the_same():
-        for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+        for number in requests:
             process.signal(number)
         assert process.process.poll() is None
         return process.actions("started")

@@ -81,8 +81,8 @@ def _refuse_other_places(config: str, instance: str | None) -> None:
 
 
 def _commands() -> str:
-    """Where squids-supervisor is, by the path it was called with: a link to the command is followed, one on the
-    way to it (`current`, say) stays."""
+    """Where squids-supervisor is, by the path it was called with: a link to the command is followed, one on
+    the way to it (`current`, say) stays."""
     path = os.path.abspath(shutil.which(sys.argv[0]) or sys.argv[0])
     while os.path.islink(path):
         path = os.path.normpath(os.path.join(os.path.dirname(path), os.readlink(path)))
