@@ -18,7 +18,6 @@ from tests.support.processes import APP, SquidsProcess
 from tests.support.servers import CREDENTIALS
 from tests.support.strict_sqs import StrictSQS
 
-
 # What a shell starts in the background ignores these, and so would all processes that tests start and signal.
 for _number in (signal.SIGINT, signal.SIGQUIT):
     if signal.getsignal(_number) is signal.SIG_IGN:
