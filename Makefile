@@ -6,7 +6,7 @@ BIN := .venv/bin
 PY := $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help venv node demo test test-systemd lint format types imports pytest docs bench bench-short units clean
+.PHONY: help venv node demo test test-systemd lint format types imports pytest coverage docs bench bench-short units clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -37,7 +37,10 @@ types: venv  ## mypy --strict
 imports: venv  ## import rules: who may import whom
 	$(BIN)/lint-imports --no-cache
 
-pytest: venv node  ## all tests but those under systemd, with coverage
+pytest: venv node  ## all tests but those under systemd
+	$(PY) -m pytest --ignore=tests/systemd -n 8
+
+coverage: venv node  ## the same with coverage, also of child processes; takes twice as long
 	$(PY) -m pytest --ignore=tests/systemd -n 4 --cov --cov-report=term
 
 docs: venv  ## build the documentation; a warning is an error

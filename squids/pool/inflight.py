@@ -299,17 +299,24 @@ class InFlight:
             if len(jobs) > 1:
                 self._actions.append(Recall(worker))
 
-    def force(self, now: float) -> None:
-        """Kill what runs and give it back; wait for no receive."""
-        if self.phase in (Phase.FORCED, Phase.DONE):
-            return
-        self.stop(now)
-        self.phase = Phase.FORCED
-        self._deadline = now + FORCED_SECONDS
+    def force(self, now: float, patience: float = 0.0) -> None:
+        """Kill what runs and give it back; wait so many seconds at most for receives under way."""
+        if self.phase not in (Phase.FORCED, Phase.DONE):
+            self.stop(now)
+            self.phase = Phase.FORCED
+            self._deadline = now + FORCED_SECONDS + patience
+            self._kill_what_runs()
+        if self.phase is Phase.FORCED and not patience:
+            self._abandon_receives()
+
+    def _abandon_receives(self) -> None:
+        """What they still bring is left to the visibility timeout; FIFO queues give it once more."""
         abandoned = self.polls.abandon()
         for poll in abandoned if self._fifo else ():
             self._recovering.add(poll.number)
             self._actions.append(Recover(poll))
+
+    def _kill_what_runs(self) -> None:
         for worker, jobs in self._workers.items():
             if jobs:
                 self._actions.append(Kill(worker))

@@ -136,7 +136,8 @@ class PooledConsumer:
         return self._receiver.busy
 
     def stop(self, reason: str, within: float | None = None) -> None:
-        """Drain, within the shutdown timeout or so many seconds; called again, force."""
+        """Drain, within the shutdown timeout or so many seconds; called again, force: then `within` is for
+        receives under way, and None is no time at all."""
         now = time.monotonic()
         self.liveness.stopping(reason)
         if self.inflight.phase is Phase.RUNNING:
@@ -144,7 +145,7 @@ class PooledConsumer:
             self.inflight.stop(now, within)
         else:
             narrator.forcing(reason)
-            self.inflight.force(now)
+            self.inflight.force(now, within or 0.0)
         self._decide()
 
     def pause(self, on: bool) -> None:

@@ -159,7 +159,8 @@ class Stopping:
 class Drain:
     """Stop receiving, let what runs end, leave. The second time: kill what runs.
 
-    `within`: seconds that what runs may take; None: the shutdown timeout.
+    `within`: seconds that what runs may take; None: the shutdown timeout. The second time: seconds that a
+    receive under way may take; None: none.
     """
 
     tag: ClassVar[str] = "drain"

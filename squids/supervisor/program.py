@@ -51,6 +51,7 @@ from squids.supervisor.program_events import (
     ZygoteLost,
 )
 from squids.supervisor.program_process import (
+    RECEIVE_PATIENCE,
     REFUSED_FIRST,
     REFUSED_MAX,
     Process,
@@ -372,7 +373,7 @@ class Program(ProgramBase):
         old = self.current
         assert old is not None
         if process.alone is not None:
-            self._hurry(self.leaving.values(), now)
+            self._hurry(self.leaving.values(), now, RECEIVE_PATIENCE)
             old.drain_seconds = process.alone
         self._tell_to_leave(old, now)
         self.leaving[old.child] = old

@@ -86,12 +86,12 @@ class ProgramBase:
         actions, self._actions = self._actions, []
         return actions
 
-    def _hurry(self, processes: Iterable[Process], now: float) -> None:
+    def _hurry(self, processes: Iterable[Process], now: float, patience: float | None = None) -> None:
         for process in processes:
             if process.pid is not None and process.step is Step.STOPPING:
                 process.answered = True
                 process.deadline = now + STOP_MARGIN
-                self._actions.append(TellDrain(process.child))
+                self._actions.append(TellDrain(process.child, patience))
 
     @property
     def gone(self) -> bool:

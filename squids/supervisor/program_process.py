@@ -14,6 +14,10 @@ ANSWER_SECONDS = 2.0
 STOP_MARGIN = 12.0
 """Seconds beyond the shutdown timeout in which a consumer kills, gives back and leaves by itself."""
 
+RECEIVE_PATIENCE = 5.0
+"""Seconds that a process which is killed for newer ones may still wait for a receive under way: what that
+brings would be hidden for the visibility timeout."""
+
 STACK_SECONDS = 3.0
 """How long a process that hangs may write its stacks, before it is killed."""
 
