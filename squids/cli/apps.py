@@ -13,8 +13,8 @@ from squids.cli import client
 from squids.process.interpreter import interpreter_of
 from squids.supervisor.config import read
 from squids.supervisor.control_protocol import read_holder
+from squids.supervisor.ground_system import environment_of, group_of, groups_of, user_of
 from squids.supervisor.settings import Ground, Settings
-from squids.supervisor.zygotes import environment_of, group_of, groups_of, user_of
 
 
 def read_or_tell(config: str) -> Settings | None:

@@ -78,7 +78,8 @@ def _for_development(settings: Settings) -> Settings:
         options = {"workers": 1, "polling_wait_time": 1, **dict(program.options)}
         programs.append(replace(program, options=tuple(sorted(options.items()))))
     style = settings.supervisor.log_format or "brief"
-    own = replace(settings.supervisor, log_format=style, log_jobs=True)
+    jobs = settings.supervisor.log_jobs is not False
+    own = replace(settings.supervisor, log_format=style, log_jobs=jobs)
     return replace(settings, programs=tuple(programs), supervisor=own)
 
 

@@ -216,6 +216,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _refuse_modes(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
     """No flag is taken and then ignored: who writes `--local send` would send elsewhere."""
+    if arguments.verb == "send" and arguments.timeout is not None and not arguments.wait:
+        parser.error("--timeout: how long --wait waits, which is not there")
     if arguments.verb in (None, "run"):
         return
     given = [f"--{name}" for name in ("reload", "local", "dev") if getattr(arguments, name)]

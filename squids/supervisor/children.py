@@ -21,11 +21,12 @@ from squids.process.channel import Channel
 from squids.process.cpus import usable_cpus
 from squids.process.zygote_handle import ZygoteHandle
 from squids.supervisor import program_events as ev
+from squids.supervisor.codes import Code, Failure
 from squids.supervisor.consumers import Consumer
 from squids.supervisor.fleet import Boots
 from squids.supervisor.procfs import out_of_memory_kills
 from squids.supervisor.settings import ProgramSettings
-from squids.supervisor.zygotes import Code, Failure, Zygotes
+from squids.supervisor.zygotes import Zygotes
 
 CONSUMER_ENTRY = "squids.pool.consumer_child:run"
 

@@ -286,8 +286,9 @@ class SupervisorRules(Rules):
         Field(description="How lines look. Default: text, and in the journal with its prefix."),
     ] = None
     log_jobs: Annotated[
-        Flag, Field(description="Log the start and the end of each job, too. Failures are logged always.")
-    ] = False
+        Flag | None,
+        Field(description="Log the start and the end of each job, too. Failures are logged always."),
+    ] = None
     log_level: Annotated[LogLevel, Field(description="The least serious of its own lines.")] = "INFO"
     socket: Annotated[
         Text | None, Field(description="The control socket. Default: by the path of this file.")

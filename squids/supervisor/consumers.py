@@ -8,9 +8,9 @@ from typing import Any
 
 from squids.process.channel import Channel
 from squids.process.protocol import Booted, Degraded, Drain, Figures, Follow, Frame, Pause, Scale
+from squids.supervisor.codes import Code
 from squids.supervisor.history import LastLines
 from squids.supervisor.settings import ProgramSettings
-from squids.supervisor.zygotes import Code
 
 RATE_SECONDS = 10.0
 """Over how long DONE/s is counted."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from squids.queues import QueueRef
 from squids.supervisor import control_protocol as say
+from squids.supervisor.codes import changed_files
 from squids.supervisor.history import Happening
 from squids.supervisor.lines import Line, iso, program_of
 from squids.supervisor.order_base import (
@@ -29,7 +30,6 @@ from squids.supervisor.program_events import State
 from squids.supervisor.rollout import Rollout
 from squids.supervisor.status import pids_of, status_of, zygotes_of
 from squids.supervisor.supervisor import Supervisor
-from squids.supervisor.zygotes import changed_files
 
 QUIET_SECONDS = 0.5
 """How long nothing is printed before a dump counts as written."""
@@ -170,6 +170,8 @@ class Looking(OrderBase):
             raise OrderError("wait --for takes running or stopped", say.USAGE)
 
         def outcome(program: Program) -> tuple[bool, str] | None:
+            if what == "running" and program.state is State.FATAL:
+                return False, f"fatal: {program.reason}"  # Nothing but a person can help.
             if what == "running":
                 return (True, "running") if program.state is State.RUNNING else None
             down = program.gone and program.state in (State.STOPPED, State.EXITED, State.FATAL)

@@ -144,7 +144,7 @@ class Program(ProgramBase):
         """The next start takes the new code and settings."""
         assert isinstance(event, Replace)
         self.code, self.settings = event.code, event.settings
-        self._handed_over(HandOver(None))
+        self.hand_over_failure = None
 
     def _reset(self, event: Event, now: float) -> None:
         """Its failures are forgotten, and it is started now."""

@@ -13,11 +13,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from squids.supervisor.changes import Gathering, Known, Sieve, concerned
+from squids.supervisor.codes import CodeState
 from squids.supervisor.history import Happening
 from squids.supervisor.rollout import Plan, Rollout
 from squids.supervisor.settings import Ground
 from squids.supervisor.supervisor import Supervisor
-from squids.supervisor.zygotes import CodeState
 
 if TYPE_CHECKING:
     from squids.supervisor.watch import Watch

@@ -11,12 +11,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from squids.supervisor import program_events as ev
+from squids.supervisor.codes import Code, Failure
 from squids.supervisor.difference import Difference, difference
 from squids.supervisor.program import Program
 from squids.supervisor.program_events import State, Wanted
 from squids.supervisor.settings import Ground, ProgramSettings, Settings
 from squids.supervisor.supervisor import Supervisor
-from squids.supervisor.zygotes import Code, Failure
 
 Read = Callable[[], "Settings | list[str]"]
 Prepare = Callable[[Settings], Awaitable[None]]
@@ -294,14 +294,23 @@ class Rollout:
         return difference(replace(self._supervisor.settings, programs=running), settings)
 
     async def apply(self, plan: Plan, timeout: float | None) -> AsyncIterator[Reloaded]:
-        """Touch what changed, and nothing else."""
-        async with self._lock:
-            self._tell_reload(True)
-            try:
-                async for outcome in self._apply(plan, timeout):
-                    yield outcome
-            finally:
-                self._tell_reload(False)
+        """Touch what changed, and nothing else. A reload in progress is waited for, within the same time."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        try:
+            await asyncio.wait_for(self._lock.acquire(), timeout)
+        except TimeoutError:
+            text = "another reload is still in progress: nothing of this one was done"
+            yield Reloaded("*", False, text, timed_out=True)
+            return
+        self._tell_reload(True)
+        try:
+            left = None if timeout is None else max(0.0, began + timeout - loop.time())
+            async for outcome in self._apply(plan, left):
+                yield outcome
+        finally:
+            self._tell_reload(False)
+            self._lock.release()
 
     def _tell_reload(self, on: bool) -> None:
         if self.on_reload is not None:
@@ -320,7 +329,7 @@ class Rollout:
         changes = self._difference(plan.settings)  # Somebody else may have reloaded meanwhile.
         supervisor.settings = plan.settings
         supervisor.output.use(plan.settings.supervisor.log_format)
-        supervisor.children.log_all_jobs(plan.settings.supervisor.log_jobs)
+        supervisor.children.log_all_jobs(bool(plan.settings.supervisor.log_jobs))
         for line in plan.lines():
             supervisor.say("INFO", "reload", line)
         added = [supervisor.add(settings) for settings in changes.added]

@@ -126,7 +126,7 @@ class SupervisorSettings:
     standard error is."""
 
     log_format: str | None = None
-    log_jobs: bool = False
+    log_jobs: bool | None = None
     log_level: str = "INFO"
     socket: str | None = None
     socket_mode: int = 0o600
@@ -167,9 +167,11 @@ class Settings:
 
     @property
     def longest_drain(self) -> float:
-        """Seconds that a stop may take: tasks have their shutdown timeout, a receive its wait."""
+        """Seconds that a stop may take: tasks have their shutdown timeout, those on replaced code what is
+        left of `kill_after`, a receive its wait."""
+        replaced = self.reload.kill_after if self.reload.enabled else None
         return max(
-            max(program.shutdown_timeout, float(program.option("polling_wait_time", 5.0)))
+            max(program.shutdown_timeout, float(program.option("polling_wait_time", 5.0)), replaced or 0.0)
             for program in self.programs
         )
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+from squids.supervisor.codes import Code
 from squids.supervisor.consumers import Consumer
 from squids.supervisor.history import Death
 from squids.supervisor.lines import iso
@@ -14,7 +15,6 @@ from squids.supervisor.program import Program
 from squids.supervisor.program_events import State, Wanted
 from squids.supervisor.program_process import Step
 from squids.supervisor.supervisor import Supervisor
-from squids.supervisor.zygotes import Code
 
 
 def pids_of(supervisor: Supervisor, names: Iterable[str]) -> dict[str, list[int]]:

@@ -18,6 +18,7 @@ from squids.exit_codes import ExitCode
 from squids.process.zygote_main import become_subreaper
 from squids.supervisor import program_events as ev
 from squids.supervisor.children import Children
+from squids.supervisor.codes import Code
 from squids.supervisor.consumers import Consumer
 from squids.supervisor.fleet import gives_up, start_order, stop_order
 from squids.supervisor.history import Death, Happening, History
@@ -27,7 +28,7 @@ from squids.supervisor.program import Program
 from squids.supervisor.relay import Relay
 from squids.supervisor.settings import Ground, ProgramSettings, Settings
 from squids.supervisor.waiters import Waiters
-from squids.supervisor.zygotes import Code, Zygotes
+from squids.supervisor.zygotes import Zygotes
 
 LATE = 2.0
 """Seconds by which a timer may be late before this process counts as having been stalled."""
@@ -70,7 +71,7 @@ class Supervisor:
             happened=self.happened,
             on_gone=self.release_codes,
             soft_nofile=soft_nofile,
-            log_jobs=settings.supervisor.log_jobs,
+            log_jobs=bool(settings.supervisor.log_jobs),
         )
         self._numbers = itertools.count(1)
         self._timer: asyncio.TimerHandle | None = None

@@ -10,19 +10,18 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import pwd
 import random
 import signal
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
+from collections.abc import Callable
 from typing import Any
 
 from squids.backoff import exponential
 from squids.process.protocol import FromZygote, Output, Preloaded, PreloadFailed
 from squids.process.zygote_handle import ZygoteHandle
 from squids.supervisor.changes import failure_in_short
+from squids.supervisor.codes import Code, CodeState, Failure
+from squids.supervisor.ground_system import environment_of, group_of, groups_of, resolved, user_of
 from squids.supervisor.history import LastLines
 from squids.supervisor.settings import Ground
 
@@ -45,79 +44,6 @@ LEAVE_SECONDS = 3.0
 
 HEALTHY_AFTER = 60.0
 """Seconds after which the death of a fork server is nothing that happens again and again."""
-
-
-class CodeState(Enum):
-    NEW = "new"
-    IMPORTING = "importing"
-    READY = "ready"
-    FAILED = "failed"
-    LOST = "lost"
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Why there is no code, in full and in short. `retry_at`: monotonic; None: a restart cannot heal it.
-
-    `refused`: it is the system's fault.
-    """
-
-    text: str
-    retry_at: float | None
-    short: str
-    refused: bool = False
-    files: tuple[str, ...] = ()
-    """What the import came to."""
-
-
-@dataclass(eq=False, slots=True)
-class Code:
-    """One import of a ground's app. `imported_at` and `started_at` are seconds since 1970."""
-
-    number: int
-    ground: Ground
-    state: CodeState = CodeState.NEW
-    handle: ZygoteHandle | None = None
-    shares: bool = True
-    on_trial: bool = False
-    """It is imported once to see whether it can be; then it starts as it is."""
-    unforkable: str = ""
-    imported_at: float | None = None
-    files: Sequence[Sequence[Any]] = ()
-    places: tuple[tuple[str, str], ...] = ()
-    """Its directory and its interpreter's: as written, and where links led when it was started."""
-    tasks: dict[str, list[str]] = field(default_factory=dict)
-    failures: int = 0
-    failure: Failure | None = None
-    imports: int = 0
-    ready_since: float = 0.0
-    waiting: list[Callable[[Failure | None], None]] = field(default_factory=list)
-    timer: asyncio.TimerHandle | None = None
-    timeout: float = 0.0
-    """Seconds that its import may take."""
-
-    @property
-    def title(self) -> str:
-        return f"zygote {self.ground.app}"
-
-    def stale_files(self) -> list[str]:
-        """The files it imported that have changed on disk since; first, links on its way that were moved."""
-        moved = [written for written, real in self.places if os.path.realpath(written) != real]
-        return [*moved, *changed_files(self.files)]
-
-
-def changed_files(files: Sequence[Sequence[Any]]) -> list[str]:
-    """Those of `files_imported` that are not on disk as they were."""
-    changed = []
-    for path, modified, size in files:
-        try:
-            status = os.stat(path)
-        except OSError:
-            changed.append(path)
-            continue
-        if (status.st_mtime_ns, status.st_size) != (modified, size):
-            changed.append(path)
-    return changed
 
 
 class Zygotes:
@@ -229,7 +155,7 @@ class Zygotes:
 
     def _start(self, code: Code, timeout: float) -> None:
         ground = code.ground
-        directory, python, code.places = _resolved(ground)
+        directory, python, code.places = resolved(ground)
         code.state = CodeState.IMPORTING
         code.imports += 1
         code.failure = None
@@ -321,7 +247,7 @@ class Zygotes:
             code.unforkable = frame.unforkable
         if frame.unforkable or code.on_trial:
             code.shares = code.on_trial = False
-            _take_facts(code, frame)
+            code.take_facts(frame)
             self._drop(code)
             self._start(code, timeout=30.0)
             return
@@ -329,7 +255,7 @@ class Zygotes:
             code.timer.cancel()
         code.state = CodeState.READY
         code.ready_since = time.monotonic()
-        _take_facts(code, frame)
+        code.take_facts(frame)
         self._on_news(code, "imported", f"{code.ground.app} was imported" if code.shares else "")
         self._answer(code, None)
 
@@ -422,70 +348,6 @@ class Zygotes:
         waiting, code.waiting = code.waiting, []
         for call in waiting:
             call(failure)
-
-
-def _resolved(ground: Ground) -> tuple[str, str | None, tuple[tuple[str, str], ...]]:
-    """The directory and the interpreter of a ground, links followed; and what led where.
-
-    What runs must find later what it imports lazily, too, where its code came from: a link that a deployment
-    moves leads there no more. The interpreter itself may be a link, as in every virtual environment.
-    """
-    directory = os.path.realpath(ground.directory)
-    places = [(ground.directory, directory)]
-    python = ground.python
-    if python is not None and os.sep in python:
-        bin_directory, name = os.path.split(python)
-        places.append((bin_directory, os.path.realpath(bin_directory)))
-        python = os.path.join(places[-1][1], name)
-    return directory, python, tuple(places)
-
-
-def _take_facts(code: Code, frame: Preloaded) -> None:
-    """Those that only fork were told nothing: what was known before stays."""
-    if frame.facts:
-        code.imported_at = frame.facts["imported_at"]
-        code.files = frame.facts["files"]
-        code.tasks = frame.facts["tasks"]
-
-
-def environment_of(ground: Ground) -> dict[str, str]:
-    """The supervisor's environment with the ground's over it."""
-    environment = dict(os.environ)
-    for name in ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_FDS", "LISTEN_PID"):
-        environment.pop(name, None)  # They are for this process alone: sd_notify(3).
-    for name, value in ground.environment:
-        if value is None:
-            environment.pop(name, None)
-        else:
-            environment[name] = value
-    return environment
-
-
-def _number(name: str | None) -> str | int | None:
-    return int(name) if name is not None and name.isdigit() else name
-
-
-def user_of(ground: Ground) -> str | int | None:
-    """The user to run as; None: this one."""
-    return _number(ground.user)
-
-
-def group_of(ground: Ground) -> str | int | None:
-    """The group to run as: that of the user where none is named, and never root's own by omission."""
-    if ground.group is not None or ground.user is None:
-        return _number(ground.group)
-    return _entry(ground.user).pw_gid
-
-
-def groups_of(ground: Ground) -> list[int]:
-    """The groups that the user is in."""
-    assert ground.user is not None
-    entry = _entry(ground.user)
-    return os.getgrouplist(entry.pw_name, entry.pw_gid)
-
-
-def _entry(user: str) -> pwd.struct_passwd:
-    return pwd.getpwuid(int(user)) if user.isdigit() else pwd.getpwnam(user)
 
 
 def _kill(handle: ZygoteHandle) -> None:

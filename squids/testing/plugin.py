@@ -25,9 +25,12 @@ def squids_outbox() -> Iterator[Outbox]:
 
 @pytest.fixture(scope="session")
 def _squids_local_server() -> Iterator[LocalSQS]:
-    from squids.testing.local_sqs import LocalSQS
+    from squids.testing.local_sqs import LocalSQS, LocalSQSFailed
 
-    server = LocalSQS.start()
+    try:
+        server = LocalSQS.start()
+    except LocalSQSFailed as error:
+        pytest.fail(str(error), pytrace=False)
     yield server
     server.stop()
 

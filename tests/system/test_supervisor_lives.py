@@ -78,6 +78,9 @@ def test_an_exit_78_is_fatal_at_once_and_reset_tries_again(sqs, supervisor):
     process.write({"tests": {}, "two": {"app": "shop:nothing"}, "three": {"app": "nowhere:app"}}).start()
     for name in ("two", "three"):
         entry = process.until_state(name, "fatal")
+        waited = process.verb("wait", name)
+        assert waited.returncode == 1, "nothing but a person can help: nobody waits for ever"
+        assert "fatal" in waited.stdout + waited.stderr
         assert entry["restarts"] == 0
     assert "shop has no nothing" in process.why("two")["reason"]
     assert process.until_state("tests", "running")["as_wanted"]

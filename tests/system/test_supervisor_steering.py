@@ -361,6 +361,23 @@ def test_a_queue_that_was_removed_drains_and_does_not_come_back(sqs, up, tmp_pat
     up.nothing_left()
 
 
+def test_a_second_reload_waits_no_longer_than_it_may(sqs, up, tmp_path):
+    """The first one waits for a long drain; the second says so, and does nothing."""
+    sqs.put("three", call("wait_for", "a", str(tmp_path / "go")))
+    wait_until(lambda: up.journal.words("start") == ["a"])
+    up.write({"tests": {}, "two": {}})
+    assert up.verb("reload", "--no-wait").returncode == 0
+    wait_until(lambda: up.state("three") == "stopping")
+    up.write({"tests": {}, "two": {}, "four": {}})
+    done = up.verb("reload", "--timeout", "1")
+    assert done.returncode == 124
+    assert "another reload is still in progress: nothing of this one was done" in done.stdout + done.stderr
+    assert "four" not in up.status()
+    (tmp_path / "go").touch()
+    wait_until(lambda: "three" not in up.status())
+    assert up.stop() == 0
+
+
 def test_logs_events_and_why(sqs, up):
     """Lines whole, with their source; changes of state with causes; how a process ended."""
     sqs.put("tests", call("fail", "a"))

@@ -320,6 +320,16 @@ def test_a_rolling_replacement_takes_over_when_it_receives():
     assert [process.child for process in life.program.processes()] == [new]
 
 
+def test_new_code_for_one_that_is_stopped_hands_nothing_over():
+    """It is for the next start, and the log says nothing of a process that is not there."""
+    life = Life().running()
+    life.feed(ev.Stop(), ev.Exited(life.child, 0))
+    assert life.program.state is State.STOPPED
+    life.feed(ev.Replace(2, settings(priority=9)))
+    assert not life.all(ev.HandOver)
+    assert (life.program.code, life.program.settings.priority) == (2, 9)
+
+
 @pytest.mark.parametrize(
     "trouble",
     [

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from squids.supervisor import control_protocol
 from squids.supervisor.difference import difference
 from squids.supervisor.fleet import Boots, gives_up, start_order, stop_order
+from squids.supervisor.ground_system import environment_of, group_of, user_of
 from squids.supervisor.history import CHARACTERS_KEPT, DEATHS_KEPT, LINES_KEPT, Death, History, LastLines
 from squids.supervisor.lines import (
     MAX_LINE,
@@ -29,10 +30,10 @@ from squids.supervisor.settings import (
     ExitOn,
     Ground,
     ProgramSettings,
+    ReloadSettings,
     Settings,
     SupervisorSettings,
 )
-from squids.supervisor.zygotes import group_of, user_of
 
 
 def program(name, **changes):
@@ -98,6 +99,35 @@ def test_a_user_comes_with_its_own_group(name):
     assert user_of(ground) == (nobody.pw_uid if name == "number" else name)
     assert group_of(replace(ground, group="daemon")) == "daemon"
     assert group_of(replace(ground, group="7")) == 7
+
+
+def test_another_user_comes_with_its_own_home(monkeypatch):
+    """As with login(1); what the file says counts more, and this user's own home is left alone."""
+    monkeypatch.setenv("HOME", "/root")
+    monkeypatch.setenv("LISTEN_FDS", "3")
+    nobody = pwd.getpwnam("nobody")
+    ground = Ground("shop:app", "/srv", user="nobody")
+    found = environment_of(ground)
+    assert (found["HOME"], found["USER"], found["LOGNAME"]) == (nobody.pw_dir, "nobody", "nobody")
+    assert "LISTEN_FDS" not in found, "they are the supervisor's"
+    assert environment_of(replace(ground, environment=(("HOME", "/tmp"),)))["HOME"] == "/tmp"
+    assert environment_of(replace(ground, user=None))["HOME"] == "/root"
+
+
+def test_the_longest_drain_is_the_longest_of_what_a_stop_may_wait_for():
+    """Tasks, a receive under way, and tasks on code that was replaced."""
+
+    def of(*options):
+        programs = tuple(program(str(number), options=more) for number, more in enumerate(options))
+        return Settings(SupervisorSettings(), programs)
+
+    brief = ("shutdown_timeout", 1.0)
+    assert of((), (brief,)).longest_drain == 30.0, "the default of one of them"
+    quick = of((brief,), (brief, ("polling_wait_time", 20)))
+    assert quick.longest_drain == 20.0
+    reload = ReloadSettings(kill_after=60.0)
+    assert replace(quick, reload=reload).longest_drain == 20.0, "nothing is reloaded"
+    assert replace(quick, reload=replace(reload, enabled=True)).longest_drain == 60.0
 
 
 def test_stops_are_told_in_the_reverse_of_the_order_of_starts():
