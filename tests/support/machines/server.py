@@ -210,6 +210,7 @@ class Server:
             "-c",
             "rm -rf /etc/systemd/system/*.d/test.conf /etc/squids/* /var/lib/squids/* /var/log/squids/*",
         )
+        machine.run("find", "/etc/systemd/system", "-name", "*.d", "-empty", "-delete")
         machine.systemctl("daemon-reload")
         for url in self.queues.values():
             self._sqs(lambda sqs, url=url: sqs.delete_queue(QueueUrl=url))
