@@ -149,7 +149,7 @@ class Supervisor:
     def _act(self, program: Program, actions: list[ev.Action]) -> None:
         for action in actions:
             self._carry_out(program, action)
-        self._set_timer()
+        self._wake_by(program.wakes_at())
         if any(isinstance(action, ev.Changed | ev.Died | ev.HandOver) for action in actions):
             self.release_codes()
             self.changed()
@@ -203,16 +203,14 @@ class Supervisor:
 
     # Time.
 
-    def _set_timer(self) -> None:
-        times = [program.wakes_at() for program in self.programs.values()]
-        at = min((time for time in times if time is not None), default=None)
+    def _wake_by(self, at: float | None) -> None:
+        """Look at all programs then at the latest. Too early costs one look; to look at all of them after
+        each sign of life of one costs more."""
+        if at is None or (self._timer is not None and self._timer.when() <= at):
+            return
         if self._timer is not None:
-            if at is not None and self._timer.when() <= at:
-                return  # Too early costs one look.
             self._timer.cancel()
-            self._timer = None
-        if at is not None:
-            self._timer = self._loop.call_at(at, self._tick, at)
+        self._timer = self._loop.call_at(at, self._tick, at)
 
     def _tick(self, planned: float) -> None:
         self._timer = None
@@ -224,7 +222,8 @@ class Supervisor:
             at = program.wakes_at()
             if at is not None and at <= now:
                 self.feed(program, ev.Tick())
-        self._set_timer()
+        times = [program.wakes_at() for program in self.programs.values()]
+        self._wake_by(min((at for at in times if at is not None), default=None))
 
     def code_of(self, settings: ProgramSettings) -> Code:
         """The code that a program of these settings starts from."""
