@@ -17,7 +17,8 @@ MAX_STATUS = 400
 class Notifier:
     """One service's line to systemd. `watchdog`: seconds within which it wants a sign of life; None: never.
 
-    Nothing here raises: a service does its work also where nobody listens any more.
+    Nothing here raises or waits: a service does its work also where nobody listens any more. Where systemd
+    does not read for a while, `ready`, `reloading` and `stopping` are kept, and sent before the next word.
     """
 
     def __init__(self, path: str, watchdog: float | None = None) -> None:
@@ -25,6 +26,7 @@ class Notifier:
         self._address = f"\0{path[1:]}" if path.startswith("@") else path
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
         self._socket.setblocking(False)
+        self._kept: list[bytes] = []
 
     @classmethod
     def take(cls, environment: MutableMapping[str, str]) -> Notifier | None:
@@ -47,16 +49,16 @@ class Notifier:
 
     def ready(self, status: str) -> None:
         """It is up, or up again after `reloading`."""
-        self._send("READY=1", _status(status))
+        self._send("READY=1", _status(status), keep=True)
 
     def reloading(self, status: str) -> None:
         """It reads its configuration anew. `ready` says that it is over."""
         now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
-        self._send("RELOADING=1", f"MONOTONIC_USEC={now}", _status(status))
+        self._send("RELOADING=1", f"MONOTONIC_USEC={now}", _status(status), keep=True)
 
     def stopping(self, status: str) -> None:
         """It is on its way down."""
-        self._send("STOPPING=1", _status(status))
+        self._send("STOPPING=1", _status(status), keep=True)
 
     def status(self, status: str) -> None:
         """One line for `systemctl status`."""
@@ -70,11 +72,22 @@ class Notifier:
         """It needs so much more time for what it does: starting, or stopping."""
         self._send(f"EXTEND_TIMEOUT_USEC={int(seconds * 1e6)}")
 
-    def _send(self, *lines: str) -> None:
+    def _send(self, *lines: str, keep: bool = False) -> None:
+        word = "\n".join(lines).encode("utf-8", "replace")
+        while self._kept and self._has_room(self._kept[0]):
+            del self._kept[0]
+        if self._kept or not self._has_room(word):
+            self._kept += [word] if keep else []
+
+    def _has_room(self, word: bytes) -> bool:
+        """Whether it is sent, or never will be."""
         try:
-            self._socket.sendto("\n".join(lines).encode("utf-8", "replace"), self._address)
+            self._socket.sendto(word, self._address)
+        except BlockingIOError:
+            return False
         except OSError:
             pass
+        return True
 
 
 def _status(text: str) -> str:

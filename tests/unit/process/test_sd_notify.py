@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 
 import pytest
 
@@ -102,6 +102,24 @@ def test_a_manager_that_is_gone_disturbs_nobody(manager, service):
     notifier = service()
     manager[0].close()
     notifier.ready("up")
+
+
+def test_what_decides_over_a_service_waits_until_the_manager_reads(manager, service):
+    """systemd that reloads itself does not read, and READY=1 is said once. Signs of life are for their moment."""
+    other = service()
+    for _ in range(10_000):
+        other.alive()
+    notifier = service()
+    notifier.ready("up")
+    notifier.alive()
+    notifier.stopping("draining")
+    manager[0].setblocking(False)
+    with suppress(BlockingIOError):
+        while True:
+            assert _heard(manager) == ["WATCHDOG=1"]
+    notifier.status("draining 1 queue")
+    words = [_heard(manager) for _ in range(3)]
+    assert [word[-1] for word in words] == ["STATUS=up", "STATUS=draining", "STATUS=draining 1 queue"]
 
 
 def test_a_manager_that_does_not_read_delays_nobody(manager, service):
