@@ -53,6 +53,9 @@ def summary(programs: Sequence[Seen], trouble: str | None = None) -> str:
     noun = "queue" if len(wanted) == 1 else "queues"
     parts = [f"{len(running)}/{len(wanted)} {noun} running"]
     parts += [f"{program.name}: {_what(program)}" for program in wanted if program not in running]
+    paused = [program.name for program in running if program.wanted is Wanted.PAUSED]
+    if paused:
+        parts.append(f"paused: {', '.join(paused)}")
     stopped = len(programs) - len(wanted)
     if stopped:
         parts.append(f"{stopped} stopped")

@@ -52,6 +52,11 @@ def test_all_well_is_a_short_line(count, noun):
     assert summary([seen(State.RUNNING)] * count) == noun
 
 
+def test_what_runs_and_is_paused_is_named():
+    programs = [seen(State.RUNNING, "a"), seen(State.RUNNING, "b", wanted=Wanted.PAUSED)]
+    assert summary(programs) == "2/2 queues running; paused: b"
+
+
 def test_a_reload_that_failed_is_in_it():
     assert summary([seen(State.RUNNING)], "squids.yaml:1:1: no") == (
         "1/1 queue running; the last reload failed: squids.yaml:1:1: no"
