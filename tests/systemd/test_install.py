@@ -14,7 +14,7 @@ UNITS = "/etc/systemd/system"
 def installed_again(server: Server):
     """Whatever the test takes away or changes is back afterwards."""
     yield server
-    server.verb("systemd", "install")
+    server.verb("systemd", "install", "--user", "squids", "--config", "/etc/squids/squids.yaml")
 
 
 def _install(server: Server, *arguments: str) -> str:
@@ -39,6 +39,29 @@ def test_what_changes_is_shown_before_it_is_written(installed_again: Server) -> 
     assert "+TimeoutStopSec=1230" in told
     assert server.machine.show(UNIT, "TimeoutStopUSec") == "20min 30s"
     assert server.machine.show(UNIT, "TimeoutStartUSec") == "20min 30s"
+
+
+def test_times_are_known_where_the_file_has_variables_of_the_service(installed_again: Server) -> None:
+    server = installed_again
+    server.configure({"tests": {"shutdown_timeout": "${GRACE}"}})
+    server.machine.write("/etc/squids/squids.env", 'GRACE="10m"\n', 0o600)
+    assert "+TimeoutStopSec=630" in _install(server, "--dry-run")
+
+
+def test_an_installation_over_one_keeps_what_is_not_said_anew(installed_again: Server) -> None:
+    """Of an instance, too: the unit without a name stays as it was made."""
+    server = installed_again
+    machine = server.machine
+    machine.run("useradd", "--system", "worker", check=False)
+    server.configure({"tests": {"shutdown_timeout": "10m"}}, file="/etc/squids/main.yaml")
+    server.configure({"tests": {}}, file="/etc/squids/shop.yaml")
+    _install(server, "--user", "worker", "--config", "/etc/squids/main.yaml")
+    before = machine.read(f"{UNITS}/{UNIT}")
+    assert "User=worker" in before
+    assert "TimeoutStopSec=630" in before
+    assert "all units are as they are to be" in _install(server)
+    _install(server, "--instance", "shop")
+    assert machine.read(f"{UNITS}/{UNIT}") == before
 
 
 def test_what_somebody_else_wrote_is_not_overwritten(installed_again: Server) -> None:
@@ -126,6 +149,7 @@ def test_uninstall_leaves_configuration_and_data_alone(installed_again: Server) 
     machine = server.machine
     server.configure({"tests": {}})
     machine.systemctl("enable", "--now", UNIT)
+    machine.systemctl("enable", "squids-supervisor@shop", "squids@tests")
     server.put("tests", "work", "a")
     server.until_done("a")
     told = server.verb("systemd", "uninstall", "--dry-run")

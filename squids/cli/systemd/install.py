@@ -7,14 +7,28 @@ import difflib
 import grp
 import os
 import pwd
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from squids.cli.systemd.units import CONFIG_DIRECTORY, MARK, SYSTEM, Installation, files
+from squids.cli.systemd.units import (
+    CONFIG_DIRECTORY,
+    MARK,
+    SUPERVISOR,
+    SYSTEM,
+    Installation,
+    files,
+    installed_as,
+    variables_file,
+)
+from squids.cli.systemd.variables import parse
 from squids.exit_codes import ExitCode
 from squids.supervisor.config import read
+
+INSTANCE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]*")
+"""What the name of a unit and of a file may have, and systemd reads as it stands there."""
 
 
 class Refused(Exception):
@@ -38,30 +52,48 @@ def run(arguments: argparse.Namespace) -> int:
     except PermissionError as error:
         print(f"squids-supervisor: {error.filename}: {error.strerror}: are you root?", file=sys.stderr)
         return ExitCode.FAILURE
+    except BrokenPipeError:
+        raise  # The command's own: a reader that has seen enough.
+    except OSError as error:
+        print(f"squids-supervisor: {error.filename}: {error.strerror}", file=sys.stderr)
+        return ExitCode.FAILURE
 
 
 def _installation(arguments: argparse.Namespace) -> Installation:
+    """What was said, and, for an installation over one, what was said for that."""
     home = None
     given = arguments.unit_config or arguments.config
     config = os.path.abspath(given) if given else None
+    if arguments.instance is not None and not INSTANCE.fullmatch(arguments.instance):
+        raise Refused(f"{arguments.instance!r} is no name of an instance: letters, digits, and _.:- within")
+    before = None
+    if arguments.action == "install" and not arguments.user_mode:
+        before = installed_as(_read(SUPERVISOR) or "")
+    plain = before.config if before is not None else f"{CONFIG_DIRECTORY}/squids.yaml"
     if arguments.user_mode:
+        if arguments.user:
+            raise Refused("--user: the units of --user-mode run as whoever has them")
         base = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
         home = f"{base}/systemd/user"
         name = arguments.instance or "squids"
         config = config or f"{base}/squids/{name}.yaml"
     else:
-        config = config or f"{CONFIG_DIRECTORY}/{arguments.instance or 'squids'}.yaml"
+        config = config or (f"{CONFIG_DIRECTORY}/{arguments.instance}.yaml" if arguments.instance else plain)
         _refuse_other_places(config, arguments.instance)
-    if any(character in config for character in " %\"'\\$"):
-        raise Refused(f"{config}: systemd would read these characters in its own way; take another path")
-    user = arguments.user or "squids"
+    commands = _commands()
+    for path in (config, commands):
+        if any(character in path for character in " %\"'\\$"):
+            raise Refused(f"{path}: systemd would read these characters in its own way; take another path")
+    user = arguments.user or (before.user if before is not None else "squids")
     return Installation(
-        bin=_commands(),
+        bin=commands,
         config=config,
         user=user,
         group=_group_of(user),
         instance=arguments.instance,
         longest_drain=_longest_drain(config),
+        plain_config=plain,
+        plain_drain=_longest_drain(plain) if arguments.instance and not arguments.user_mode else None,
         home=home,
     )
 
@@ -102,11 +134,19 @@ def _group_of(user: str) -> str:
 def _longest_drain(config: str) -> float | None:
     if not os.path.exists(config):
         return None
-    settings = read(config, os.environ)
+    settings = read(config, {**os.environ, **_variables_of(config)})
     if isinstance(settings, list):
         print(f"{config} is not right yet, so its time-outs are not known: see `check`", file=sys.stderr)
         return None
     return settings.longest_drain
+
+
+def _variables_of(config: str) -> dict[str, str]:
+    """Those that the service will have beside its file. None where only root may read them."""
+    try:
+        return parse(_read(variables_file(config)) or "")
+    except (PermissionError, UnicodeDecodeError):
+        return {}
 
 
 def _install(of: Installation, *, dry_run: bool) -> int:
@@ -184,7 +224,7 @@ def _tell_person(of: Installation) -> None:
         )
     print(f"next: systemctl{user} enable --now {of.unit}")
     if of.home is not None:
-        print("so that it runs while nobody is logged in: loginctl enable-linger")
+        print(f"so that it runs while nobody is logged in, by root: loginctl enable-linger {os.getuid()}")
     homes = [path for path in (of.bin, of.config) if path.startswith(("/home/", "/root/"))]
     if of.home is None and homes:
         print(f"warning: the service cannot see {', '.join(homes)} (ProtectHome=yes)", file=sys.stderr)
@@ -203,10 +243,9 @@ def _uninstall(*, user_mode: bool, dry_run: bool) -> int:
     if dry_run:
         return ExitCode.OK
     manager = ["--user"] if user_mode else []
-    patterns = ["squids-supervisor.service", "squids-supervisor@*.service", "squids@*.service"]
-    _systemctl(*manager, "stop", *patterns)
-    for unit in _enabled(manager, patterns):
-        _systemctl(*manager, "disable", unit)
+    units = [path.name for path in found if path.suffix == ".service"]
+    _systemctl(*manager, "stop", *(unit.replace("@.", "@*.") for unit in units))
+    _call("systemctl", *manager, "disable", *units)  # Of a template, all its instances.
     for path in found:
         path.unlink()
         if path.parent.name.endswith(".service.d") and not any(path.parent.iterdir()):
@@ -221,16 +260,6 @@ def _ours(directory: Path) -> list[Path]:
     candidates = [*directory.glob("squids*.service"), *directory.glob("squids*.service.d/*.conf")]
     candidates += directory.glob("squids.conf")
     return sorted(path for path in candidates if path.is_file() and MARK in path.read_text(errors="replace"))
-
-
-def _enabled(manager: list[str], patterns: list[str]) -> list[str]:
-    done = subprocess.run(
-        ["systemctl", *manager, "list-unit-files", "--no-legend", "--state=enabled", *patterns],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return [line.split()[0] for line in done.stdout.splitlines() if line.strip()]
 
 
 def _systemctl(*arguments: str) -> bool:

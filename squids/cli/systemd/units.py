@@ -7,7 +7,8 @@ Each file's first line is a mark, by which it is known as ours.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 TEMPLATES = Path(__file__).parent / "template"
@@ -15,6 +16,8 @@ TEMPLATES = Path(__file__).parent / "template"
 MARK = "Written by `squids-supervisor systemd`. Changes belong into drop-ins: systemctl edit."
 
 SYSTEM = "/etc/systemd/system"
+SUPERVISOR = f"{SYSTEM}/squids-supervisor.service"
+
 CONFIG_DIRECTORY = "/etc/squids"
 
 STOP_MARGIN = 30.0
@@ -35,8 +38,9 @@ class Installation:
     """What units are made for.
 
     `bin`: where the commands are. `config`: the file of `squids-supervisor.service`; with an `instance`, it
-    is that of `squids-supervisor@INSTANCE.service`. `longest_drain`: seconds that the file's queues may take;
-    None: it is not there yet. `home`: where a user's units go, for `systemctl --user`; None: system units.
+    is that of `squids-supervisor@INSTANCE.service`, and the unit without a name has the `plain` ones.
+    `longest_drain`: seconds that the file's queues may take; None: it is not there yet. `home`: where a
+    user's units go, for `systemctl --user`; None: system units.
     """
 
     bin: str
@@ -45,6 +49,8 @@ class Installation:
     group: str = "squids"
     instance: str | None = None
     longest_drain: float | None = None
+    plain_config: str = f"{CONFIG_DIRECTORY}/squids.yaml"
+    plain_drain: float | None = None
     home: str | None = None
 
     @property
@@ -67,10 +73,10 @@ class Installation:
 def files(of: Installation) -> dict[str, str]:
     """Each file: its path and what is in it."""
     if of.home is not None:
-        values = {"TITLE": _name(of.config), "ENVIRONMENT": _variables(of.config)}
+        values = {"TITLE": _name(of.config), "ENVIRONMENT": variables_file(of.config)}
         return {f"{of.home}/{of.unit}": _filled("user.service", of, **values)}
     return {
-        f"{SYSTEM}/squids-supervisor.service": _supervisor(of),
+        SUPERVISOR: _supervisor(of),
         f"{SYSTEM}/squids-supervisor@.service": _supervisor_template(of),
         f"{SYSTEM}/squids@.service": _filled("queue.service", of, **LEAST),
         **_instance(of),
@@ -80,17 +86,35 @@ def files(of: Installation) -> dict[str, str]:
 
 
 def _supervisor(of: Installation) -> str:
-    config = f"{CONFIG_DIRECTORY}/squids.yaml" if of.instance else of.config
-    values = _of_file(config, _name(config)) | (LEAST if of.instance else {})
-    return _filled("supervisor.service", of, **values)
+    if of.instance:
+        of = replace(of, instance=None, config=of.plain_config, longest_drain=of.plain_drain)
+    return _filled("supervisor.service", of, **_of_file(of.config, _name(of.config)))
 
 
 def _supervisor_template(of: Installation) -> str:
     return _filled("supervisor.service", of, **_of_file(f"{CONFIG_DIRECTORY}/%i.yaml", "%i"), **LEAST)
 
 
+@dataclass(frozen=True, slots=True)
+class Before:
+    """For whom, and for which file, a unit was made."""
+
+    user: str
+    config: str
+
+
+def installed_as(supervisor: str) -> Before | None:
+    """What `squids-supervisor.service` was made for; None if it is not ours."""
+    user = re.search(r"^User=(\S+)$", supervisor, re.MULTILINE)
+    config = re.search(r"^ExecStart=\S+ -c (\S+)$", supervisor, re.MULTILINE)
+    if MARK not in supervisor or user is None or config is None:
+        return None
+    return Before(user[1], config[1])
+
+
 def _of_file(config: str, name: str) -> dict[str, str]:
-    return {"CONFIG": config, "TITLE": name, "RUNTIME": f"squids/{name}", "ENVIRONMENT": _variables(config)}
+    environment = variables_file(config)
+    return {"CONFIG": config, "TITLE": name, "RUNTIME": f"squids/{name}", "ENVIRONMENT": environment}
 
 
 def _instance(of: Installation) -> dict[str, str]:
@@ -99,7 +123,7 @@ def _instance(of: Installation) -> dict[str, str]:
     return {f"{SYSTEM}/{of.unit}.d/stop-timeout.conf": _filled("stop-timeout.conf", of)}
 
 
-def _variables(config: str) -> str:
+def variables_file(config: str) -> str:
     """The file of variables beside a configuration file."""
     return f"{config.removesuffix('.yaml').removesuffix('.yml')}.env"
 

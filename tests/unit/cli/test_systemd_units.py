@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from squids.cli.supervise import main
 from squids.cli.systemd.effective import parse_span
 from squids.cli.systemd.shipped import SHIPPED, shipped
-from squids.cli.systemd.units import MARK, Installation, files
+from squids.cli.systemd.units import MARK, Before, Installation, files, installed_as
+from squids.cli.systemd.variables import parse
 
 ROOT = Path(__file__).resolve().parents[3]
 SYSTEM = "/etc/systemd/system"
@@ -48,6 +50,73 @@ def test_an_instances_times_are_a_drop_in_of_its_own():
     for unit in ("squids-supervisor.service", "squids-supervisor@.service", "squids@.service"):
         assert "TimeoutStopSec=90" in made[f"{SYSTEM}/{unit}"]
     assert "-c /etc/squids/squids.yaml" in made[f"{SYSTEM}/squids-supervisor.service"]
+
+
+def test_the_unit_without_a_name_keeps_its_times_beside_an_instance():
+    made = files(
+        Installation(
+            bin="/b",
+            instance="shop",
+            config="/etc/squids/shop.yaml",
+            longest_drain=5.0,
+            plain_config="/etc/squids/main.yaml",
+            plain_drain=600.0,
+        )
+    )
+    unit = made[f"{SYSTEM}/squids-supervisor.service"]
+    assert "\nTimeoutStopSec=630\n" in unit
+    assert "-c /etc/squids/main.yaml\n" in unit
+    assert "TimeoutStopSec=90" in made[f"{SYSTEM}/squids-supervisor@shop.service.d/stop-timeout.conf"]
+
+
+def test_a_unit_tells_what_it_was_made_for():
+    made = files(Installation(bin="/b", user="deploy", config="/etc/squids/main.yaml"))
+    unit = made[f"{SYSTEM}/squids-supervisor.service"]
+    assert installed_as(unit) == Before("deploy", "/etc/squids/main.yaml")
+    assert installed_as(unit.replace(MARK, "mine")) is None
+    assert installed_as("") is None
+
+
+def test_variables_are_read_as_systemd_reads_them():
+    """systemd.exec(5), EnvironmentFile=."""
+    text = "# NO=1\n;NO=2\n\nA=1\n B = two words \nC=\"q # '\"\nD='x'\nE=\nno assignment\nF=long \\\nline\n"
+    assert parse(text) == {"A": "1", "B": "two words", "C": "q # '", "D": "x", "E": "", "F": "long line"}
+
+
+@pytest.mark.parametrize("name", ["..", "../evil", "a/b", "-x", "a b", "a%i", "a@b", "ä", "a\nUser=root", ""])
+@pytest.mark.parametrize("mode", [[], ["--user-mode"]])
+def test_what_is_no_name_of_an_instance_is_refused(capsys, name, mode):
+    assert main(["systemd", "print", f"--instance={name}", *mode]) == 1
+    told = capsys.readouterr()
+    assert "is no name of an instance" in told.err
+    assert told.out == ""
+
+
+@pytest.mark.parametrize("directory", ["my venv", "100%"])
+def test_an_installation_whose_path_systemd_would_misread_is_refused(
+    monkeypatch, capsys, tmp_path, directory
+):
+    command = tmp_path / directory / "squids-supervisor"
+    command.parent.mkdir()
+    command.write_text("#!/bin/sh\n")
+    command.chmod(0o755)
+    monkeypatch.setattr("sys.argv", [str(command)])
+    assert main(["systemd", "print"]) == 1
+    assert f"{command.parent}: systemd would read these characters in its own way" in capsys.readouterr().err
+
+
+def test_what_cannot_be_written_is_told_in_a_line(monkeypatch, capsys):
+    """Read-only, full, no directory: not only what root could."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/proc/nowhere")
+    assert main(["systemd", "install", "--user-mode"]) == 1
+    assert re.search(
+        r"^squids-supervisor: /proc/nowhere\S*: No such file", capsys.readouterr().err, re.MULTILINE
+    )
+
+
+def test_whose_units_they_are_is_not_said_for_ones_own(capsys):
+    assert main(["systemd", "print", "--user-mode", "--user", "ann"]) == 1
+    assert "--user: the units of --user-mode run as whoever has them" in capsys.readouterr().err
 
 
 def test_a_user_of_ones_own_is_not_made():
