@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.machines.server import STATE, UNIT, Server
+from tests.support.machines import tree
+from tests.support.machines.server import COMMAND, STATE, UNIT, Server
 
 INSTANCE = "squids-supervisor@secure.service"
 
@@ -98,6 +99,52 @@ def test_nice_and_limits_of_a_queue_work_in_it(server: Server) -> None:
     server.start()
     server.put("tests", "tell", "a", "[os.nice(0), __import__('resource').getrlimit(7)[0]]")
     assert server.told("a") == "[5,99]"
+
+
+def _drop_in(server: Server, name: str) -> None:
+    """One of the repository's, as it stands there."""
+    text = (tree.ROOT / "systemd" / "drop-ins" / name).read_text()
+    server.machine.write(f"/etc/systemd/system/{UNIT}.d/test.conf", text)
+    server.machine.systemctl("daemon-reload")
+
+
+def test_members_of_the_sockets_group_steer_and_others_do_not(server: Server) -> None:
+    """drop-ins/socket-group.conf."""
+    machine = server.machine
+    machine.run("groupadd", "--force", "deploy")
+    machine.run("useradd", "--create-home", "--groups=deploy", "dan", check=False)
+    machine.run("useradd", "--create-home", "eve", check=False)
+    _drop_in(server, "socket-group.conf")
+    server.configure({"tests": {}}, supervisor={"socket_mode": "0660", "socket_group": "deploy"})
+    server.start()
+    command = [COMMAND, "-c", "/etc/squids/squids.yaml", "pause", "tests"]
+    assert machine.run(*command, user="dan").stdout == "tests: paused\n"
+    assert server.until_status("paused") == "1/1 queue running; paused: tests"
+    done = machine.run(*command, user="eve", check=False)
+    assert done.returncode == 4
+    assert "Permission denied" in done.stderr
+
+
+def test_a_directory_of_the_drop_in_can_be_written_to(server: Server) -> None:
+    """drop-ins/writable.conf."""
+    server.machine.run("install", "--directory", "--owner=squids", "/srv/shop/uploads")
+    _drop_in(server, "writable.conf")
+    server.configure({"tests": {}})
+    server.start()
+    server.put("tests", "attempt", "a", "open('/srv/shop/uploads/mine', 'w')")
+    assert server.told("a") == "'done'"
+
+
+def test_the_other_drop_ins_keep_it_working(server: Server) -> None:
+    """drop-ins/resources.conf; and restart-steps.conf, of which 252 says that it does not know the keys."""
+    for name in ("resources.conf", "restart-steps.conf"):
+        _drop_in(server, name)
+        server.configure({"tests": {}})
+        server.start()
+        server.put("tests", "work", name)
+        server.until_done(name)
+        server.machine.systemctl("stop", UNIT)
+    assert server.machine.show(UNIT, "Result") == "success"
 
 
 def test_names_and_tls_work_in_it(server: Server) -> None:
