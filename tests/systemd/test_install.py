@@ -14,6 +14,7 @@ UNITS = "/etc/systemd/system"
 def installed_again(server: Server):
     """Whatever the test takes away or changes is back afterwards."""
     yield server
+    server.machine.run("rm", "-f", "/etc/squids/squids.yaml")
     server.verb("systemd", "install", "--user", "squids", "--config", "/etc/squids/squids.yaml")
 
 
@@ -72,6 +73,26 @@ def test_what_somebody_else_wrote_is_not_overwritten(installed_again: Server) ->
     assert done.returncode == 1
     assert "was not written by this command: move it away first" in done.stderr
     server.machine.write(f"{UNITS}/{UNIT}", ours)
+
+
+def test_check_is_content_with_what_it_asked_for(installed_again: Server) -> None:
+    """Its own advice, of a unit and of an instance; a name that nobody uses of the template is no unit."""
+    server = installed_again
+    server.configure({"tests": {"shutdown_timeout": "5m"}})
+    assert "run `squids-supervisor systemd install` again" in server.verb("check")
+    _install(server)
+    assert "TimeoutStopSec" not in server.verb("check")
+    server.configure({"tests": {"shutdown_timeout": "5m"}}, file="/etc/squids/bank.yaml")
+    check = ["-c", "/etc/squids/bank.yaml", "check"]
+    assert "TimeoutStopSec" not in server.verb(*check)
+    server.machine.systemctl("enable", "squids-supervisor@bank")
+    try:
+        assert "run `squids-supervisor systemd install --instance bank` again" in server.verb(*check)
+        _install(server, "--instance", "bank")
+        assert "TimeoutStopSec" not in server.verb(*check)
+    finally:
+        server.machine.systemctl("disable", "squids-supervisor@bank")
+        server.machine.run("rm", "-rf", f"{UNITS}/squids-supervisor@bank.service.d")
 
 
 def test_check_warns_when_stops_may_take_longer_than_the_unit_gives_them(server: Server) -> None:

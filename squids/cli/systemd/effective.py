@@ -6,11 +6,14 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 
 from squids.cli.systemd.units import CONFIG_DIRECTORY
 
 UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 """systemd.time(7), as `systemctl show` writes spans of time."""
+
+PROPERTIES = ("Id", "ExecStart", "TimeoutStopUSec", "UnitFileState", "DropInPaths", "ActiveState")
 
 
 def stop_warning(config: str, longest_drain: float) -> str | None:
@@ -19,31 +22,38 @@ def stop_warning(config: str, longest_drain: float) -> str | None:
     if directory != CONFIG_DIRECTORY or shutil.which("systemctl") is None:
         return None
     stem = name.removesuffix(".yaml").removesuffix(".yml")
-    units = [f"squids-supervisor@{stem}.service"]
-    if stem == "squids":
-        units.insert(0, "squids-supervisor.service")
-    for unit in units:
-        seconds = _stop_timeout(unit)
-        if seconds is not None and seconds < longest_drain:
+    units = {"squids-supervisor.service": "", f"squids-supervisor@{stem}.service": f" --instance {stem}"}
+    for unit, flag in units.items():
+        known = _show(unit)
+        seconds = parse_span(known.get("TimeoutStopUSec", ""))
+        if runs(known, f"{directory}/{name}") and seconds is not None and seconds < longest_drain:
             return (
                 f"{unit} has {seconds:g} s to stop (TimeoutStopSec), and its queues may take "
-                f"{longest_drain:g} s: run `squids-supervisor systemd install` again"
+                f"{longest_drain:g} s: run `squids-supervisor systemd install{flag}` again"
             )
     return None
 
 
-def _stop_timeout(unit: str) -> float | None:
-    """Seconds; None if there is no such unit, or it waits for ever."""
+def _show(unit: str) -> dict[str, str]:
     done = subprocess.run(
-        ["systemctl", "show", "-p", "FragmentPath", "-p", "TimeoutStopUSec", unit],
+        ["systemctl", "show", f"--property={','.join(PROPERTIES)}", unit],
         capture_output=True,
         text=True,
         check=False,
     )
-    values = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
-    if not values.get("FragmentPath"):
-        return None
-    return parse_span(values.get("TimeoutStopUSec", ""))
+    return dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+
+
+def runs(known: Mapping[str, str], config: str) -> bool:
+    """Whether a unit is for this file. Of a template there is a unit for each name: it is one when it is
+    enabled, has something of its own, or runs."""
+    if f" -c {config} " not in known.get("ExecStart", ""):
+        return False
+    if "@" not in known.get("Id", ""):
+        return True
+    enabled = known.get("UnitFileState") == "enabled"
+    own = f"{known.get('Id')}.d/" in known.get("DropInPaths", "")
+    return enabled or own or known.get("ActiveState") != "inactive"
 
 
 def parse_span(text: str) -> float | None:

@@ -244,8 +244,9 @@ def _uninstall(*, user_mode: bool, dry_run: bool) -> int:
         return ExitCode.OK
     manager = ["--user"] if user_mode else []
     units = [path.name for path in found if path.suffix == ".service"]
-    _systemctl(*manager, "stop", *(unit.replace("@.", "@*.") for unit in units))
-    _call("systemctl", *manager, "disable", *units)  # Of a template, all its instances.
+    if units:
+        _systemctl(*manager, "stop", *(unit.replace("@.", "@*.") for unit in units))
+        _call("systemctl", *manager, "disable", *units)  # Of a template, all its instances.
     for path in found:
         path.unlink()
         if path.parent.name.endswith(".service.d") and not any(path.parent.iterdir()):
