@@ -46,14 +46,21 @@ def load(args: dict[str, Any]) -> App:
     return app
 
 
+INSTALLED = (
+    os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep,
+    "/usr/lib/python3/dist-packages/",
+)
+"""This copy of squids, wherever it lies; and what Debian installs."""
+
+
 def _read_no_bytecode() -> None:
-    """But for what is installed. A loader that has no facts of a source's file does not look at its cache:
-    https://docs.python.org/3/library/importlib.html#importlib.abc.SourceLoader.path_stats"""
+    """But for what is installed, and squids itself. A loader that has no facts of a source's file does not look
+    at its cache: https://docs.python.org/3/library/importlib.html#importlib.abc.SourceLoader.path_stats"""
     path_stats = SourceFileLoader.path_stats
     _is_standard("")  # What it works out imports modules of its own (3.13): now, and not within an import.
 
     def of_installed(loader: SourceFileLoader, path: str) -> Mapping[str, Any]:
-        if _is_standard(path) or "/site-packages/" in path or "/dist-packages/" in path:
+        if _is_standard(path) or path.startswith(INSTALLED) or "/site-packages/" in path:
             return path_stats(loader, path)
         raise OSError(f"no cache of {path} counts")
 
