@@ -54,8 +54,8 @@ INSTALLED = (
 
 
 def _read_no_bytecode() -> None:
-    """But for what is installed, and squids itself. A loader that has no facts of a source's file does not look
-    at its cache: https://docs.python.org/3/library/importlib.html#importlib.abc.SourceLoader.path_stats"""
+    """But for what is installed, and squids itself. A loader that has no facts of a source's file does not
+    look at its cache: https://docs.python.org/3/library/importlib.html#importlib.abc.SourceLoader.path_stats"""
     path_stats = SourceFileLoader.path_stats
     _is_standard("")  # What it works out imports modules of its own (3.13): now, and not within an import.
 
