@@ -191,11 +191,18 @@ async def _listen(source: Source, supervisor: Supervisor, rollout: Rollout) -> C
     assert source.config is not None
     own = supervisor.settings.supervisor
     path = own.socket or default_socket(source.config)
-    server = ControlServer(path, own.socket_mode, own.socket_group, Orders(supervisor, rollout).run)
+
+    def trouble(text: str) -> None:
+        supervisor.say("WARNING", "no_control_socket", text)
+
+    server = ControlServer(path, own.socket_mode, own.socket_group, Orders(supervisor, rollout).run, trouble)
     try:
         await server.start()
     except OSError as error:
-        print(f"{source.program}: cannot listen at {path}: {error.strerror or error}", file=sys.stderr)
+        text = f"cannot listen at {path}: {error.strerror or error}"
+        if own.socket_group is not None and isinstance(error, PermissionError):
+            text += f" (socket_group: who runs this must be in {own.socket_group}, and may change groups)"
+        print(f"{source.program}: {text}", file=sys.stderr)
         return None
     return server
 

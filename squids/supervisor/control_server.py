@@ -33,17 +33,23 @@ Run = Callable[[str, list[str], dict[str, Any], int | None], AsyncIterator[Answe
 
 
 class ControlServer:
-    """`run` carries out one request, and yields its answers; the last has the type "end"."""
+    """`run` carries out one request, and yields its answers; the last has the type "end". `trouble` is told
+    when a socket that vanished cannot be made again."""
 
-    def __init__(self, path: str, mode: int, group: str | None, run: Run) -> None:
+    def __init__(
+        self, path: str, mode: int, group: str | None, run: Run, trouble: Callable[[str], None]
+    ) -> None:
         self.path = path
         self._mode = mode
         self._group = group
         self._run = run
+        self._trouble = trouble
+        self._in_trouble = False
         self._server: asyncio.Server | None = None
         self._identity: tuple[int, int] | None = None
         self._clients: set[asyncio.Task[None]] = set()
         self._look: asyncio.TimerHandle | None = None
+        self._again: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Listen. The caller holds the lock: a socket that is there is a dead one's. OSError."""
@@ -53,6 +59,8 @@ class ControlServer:
 
     async def close(self) -> None:
         """Let those who wait for an answer have it, and end."""
+        if self._again is not None:
+            await asyncio.wait([self._again])  # It listens anew just now.
         if self._look is not None:
             self._look.cancel()
         if self._server is not None:
@@ -111,13 +119,19 @@ class ControlServer:
             self._look_later()
 
     async def _listen_again(self) -> None:
-        with contextlib.suppress(OSError):  # Tried again at the next look.
+        try:
             os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
             old = self._server
             listener = self._bind()
             self._server = await asyncio.start_unix_server(self._accept, sock=listener, limit=MAX_REQUEST)
             if old is not None:
                 old.close()
+            self._in_trouble = False
+        except OSError as error:  # Tried again at the next look.
+            if not self._in_trouble:
+                text = f"the control socket {self.path} vanished, and cannot be made again: {error.strerror}"
+                self._trouble(text)
+            self._in_trouble = True
         self._look_later()
 
     # One client.

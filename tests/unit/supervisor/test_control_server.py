@@ -10,6 +10,7 @@ import threading
 import pytest
 
 from squids.cli import client
+from squids.supervisor import control_server
 from squids.supervisor.control_protocol import lock_path
 from squids.supervisor.control_server import ControlServer
 
@@ -35,7 +36,7 @@ def test_a_client_that_reads_late_has_every_answer(tmp_path):
                 return list(lines)
 
     async def serve_one() -> list[bytes]:
-        server = ControlServer(path, 0o600, None, ten_long_answers)
+        server = ControlServer(path, 0o600, None, ten_long_answers, pytest.fail)
         await server.start()
         try:
             return await asyncio.to_thread(read_late)
@@ -45,6 +46,37 @@ def test_a_client_that_reads_late_has_every_answer(tmp_path):
     lines = asyncio.run(serve_one())
     assert len(lines) == 11
     assert json.loads(lines[-1])["type"] == "end"
+
+
+def test_a_socket_that_cannot_be_made_again_is_told_once_and_heals(tmp_path, monkeypatch):
+    """Somebody removed its directory, and something else is in its place for a while."""
+    monkeypatch.setattr(control_server, "LOOK_EVERY", 0.02)
+    directory = tmp_path / "run"
+    directory.mkdir()
+
+    async def until(condition) -> None:
+        for _ in range(1000):
+            if condition():
+                return
+            await asyncio.sleep(0.01)
+        raise AssertionError("it does not come true")
+
+    async def lose_and_find() -> list[str]:
+        told: list[str] = []
+        path = directory / "s"
+        server = ControlServer(str(path), 0o600, None, ten_long_answers, told.append)
+        await server.start()
+        path.unlink()
+        directory.rmdir()
+        directory.write_text("")
+        await until(lambda: told)
+        directory.unlink()
+        await until(path.exists)
+        await server.close()
+        return told
+
+    (text,) = asyncio.run(lose_and_find())
+    assert "vanished, and cannot be made again: " in text
 
 
 def test_an_answer_that_ends_in_its_midst_is_no_traceback(tmp_path, monkeypatch):
