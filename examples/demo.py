@@ -53,6 +53,7 @@ def main() -> int:
         say(f"$ {supervisor.command_line}")
         finished = watch(work, journal, supervisor)
         if finished:
+            wait_for_deletes(work, sqs)
             say(f"$ {supervisor.command_line} status")
             for line in supervisor.ask("status").splitlines():
                 say(line)
@@ -118,6 +119,18 @@ def watch(work: Work, journal: Journal, supervisor: Supervisor) -> bool:
             say(f"The supervisor left by itself, with exit code {code}")
             return False
         time.sleep(0.05)
+
+
+def wait_for_deletes(work: Work, sqs: LocalSQS) -> None:
+    """A message whose task had returned when its consumer was killed, but that was not deleted yet, comes
+    back when its visibility times out, and is run once more: at least once is what is guaranteed."""
+    deadline = time.monotonic() + GIVE_UP_AFTER
+    told = False
+    while (left := sum(sqs.messages_left(queue) for queue in work.queues)) and time.monotonic() < deadline:
+        if not told and time.monotonic() > deadline - GIVE_UP_AFTER + 1:
+            say(f"{left} messages were run, but not deleted before the kill: they come back")
+            told = True
+        time.sleep(0.2)
 
 
 class Progress:
