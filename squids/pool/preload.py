@@ -46,11 +46,8 @@ def load(args: dict[str, Any]) -> App:
     return app
 
 
-INSTALLED = (
-    os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep,
-    "/usr/lib/python3/dist-packages/",
-)
-"""This copy of squids, wherever it lies; and what Debian installs."""
+OWN = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+"""This copy of squids, wherever it lies."""
 
 
 def _read_no_bytecode() -> None:
@@ -60,7 +57,8 @@ def _read_no_bytecode() -> None:
     _is_standard("")  # What it works out imports modules of its own (3.13): now, and not within an import.
 
     def of_installed(loader: SourceFileLoader, path: str) -> Mapping[str, Any]:
-        if _is_standard(path) or path.startswith(INSTALLED) or "/site-packages/" in path:
+        installed = "/site-packages/" in path or "/dist-packages/" in path
+        if installed or _is_standard(path) or path.startswith(OWN):
             return path_stats(loader, path)
         raise OSError(f"no cache of {path} counts")
 
