@@ -296,7 +296,7 @@ class Rollout:
     async def apply(self, plan: Plan, timeout: float | None) -> AsyncIterator[Reloaded]:
         """Touch what changed, and nothing else. A reload in progress is waited for, within the same time."""
         loop = asyncio.get_running_loop()
-        began = loop.time()
+        deadline = None if timeout is None else loop.time() + timeout
         try:
             await asyncio.wait_for(self._lock.acquire(), timeout)
         except TimeoutError:
@@ -305,8 +305,7 @@ class Rollout:
             return
         self._tell_reload(True)
         try:
-            left = None if timeout is None else max(0.0, began + timeout - loop.time())
-            async for outcome in self._apply(plan, left):
+            async for outcome in self._apply(plan, deadline):
                 yield outcome
         finally:
             self._tell_reload(False)
@@ -316,10 +315,9 @@ class Rollout:
         if self.on_reload is not None:
             self.on_reload(on)
 
-    async def _apply(self, plan: Plan, timeout: float | None) -> AsyncIterator[Reloaded]:
+    async def _apply(self, plan: Plan, deadline: float | None) -> AsyncIterator[Reloaded]:
         supervisor = self._supervisor
         loop = asyncio.get_running_loop()
-        deadline = None if timeout is None else loop.time() + timeout
 
         def left() -> float | None:
             return None if deadline is None else max(0.0, deadline - loop.time())
