@@ -96,7 +96,6 @@ def test_a_supervisor_tells_of_its_life(strict_sqs, supervisor, manager):
     up.write({"tests": {}, "gone": {}}).start()
     ready = manager.until("READY=1")
     assert re.fullmatch(r"STATUS=1/2 queues running; gone: degraded, .*NonExistentQueue.*", ready[1])
-    assert "READY=1" not in manager.words()[: manager.words().index("READY=1")]
     manager.until("WATCHDOG=1", 3)
     children = [pid for pid in up.processes() if pid != up.pid]
     assert children
