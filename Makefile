@@ -6,7 +6,7 @@ BIN := .venv/bin
 PY := $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help venv node demo test test-systemd lint format types imports pytest coverage docs bench bench-short units clean
+.PHONY: help venv node demo test test-systemd test-faults lint format types imports pytest coverage docs bench bench-short units clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -37,11 +37,11 @@ types: venv  ## mypy --strict
 imports: venv  ## import rules: who may import whom
 	$(BIN)/lint-imports --no-cache
 
-pytest: venv node  ## all tests but those under systemd
-	$(PY) -m pytest --ignore=tests/systemd -n 8
+pytest: venv node  ## all tests but those of faults and those under systemd
+	$(PY) -m pytest --ignore=tests/systemd --ignore=tests/faults -n 8
 
 coverage: venv node  ## the same with coverage, also of child processes; takes twice as long
-	$(PY) -m pytest --ignore=tests/systemd -n 4 --cov --cov-report=term
+	$(PY) -m pytest --ignore=tests/systemd --ignore=tests/faults -n 4 --cov --cov-report=term
 
 docs: venv  ## build the documentation; a warning is an error
 	$(PY) -m sphinx -n -W --keep-going -b html docs docs/_build/html
@@ -61,6 +61,9 @@ units: venv  ## write systemd/ anew, from the installer's templates
 
 test-systemd: venv  ## the units under a real systemd, in a container (root on Debian; about five minutes)
 	$(PY) -m pytest tests/systemd -ra -s --timeout 600
+
+test-faults: venv node  ## kills, attacks, limits, clocks, hostile servers and messages (under 15 minutes; more as root)
+	$(PY) -m pytest tests/faults -ra -n 4 --timeout 300
 
 clean:  ## remove what the targets above made
 	rm -rf .venv node_modules docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis .demo .coverage .coverage.*
