@@ -165,7 +165,7 @@ def test_a_hung_consumer_writes_its_stacks_and_is_restarted(sqs, supervisor):
 
 def test_sqs_down_is_degraded_and_kills_nothing(supervisor):
     """No SQS: STARTING, with the reason; nobody is restarted for it."""
-    process = supervisor("http://127.0.0.1:9").write({"tests": {"start_timeout": 2}}).start()
+    process = supervisor("http://127.0.0.1:9").write({"tests": {}}).start()
 
     def degraded():
         entry = process.status()["tests"]
