@@ -450,6 +450,7 @@ def test_a_directory_that_goes_and_comes_back(developer):
     good = dev.up.file.read_text()
     dev.write("squids.yaml", f"directory: app\n{good}")
     wait_until(lambda: dev.ran_on() == "v2", what=lambda: f"the directory's code runs\n{dev.up.text}")
+    dev.one_consumer()  # Until then the old process may still answer.
     os.rename(away, dev.up.directory / "gone")
     assert dev.ran_on() == "v2"
     away.mkdir()

@@ -212,6 +212,8 @@ def test_other_rules_for_a_log_file_hold_after_a_reload(sqs, supervisor):
     process.write({"tests": {"log_file": {"path": str(log)}}}).up()
     process.write({"tests": {"log_file": {"path": str(log), "max_size": "10K", "backups": 2}}})
     assert process.verb("reload").returncode == 0
+    # The old process may still bring what its last receive answered, under the old rules.
+    wait_until(lambda: len(process.mains("tests")) == 1)
     for number in range(3):
         sqs.put("tests", call("shout", f"a{number}", 9000))
     wait_until(lambda: (process.directory / "tests.log.2").exists())
