@@ -15,7 +15,8 @@ from squids.execute import Delivery, OutcomeKind, execute
 from squids.hooks import Hooks
 from squids.queues import QueueRef
 from squids.received import Received
-from squids.sqs import RECEIVE_ATTRIBUTES_FIFO, SQS, classify, read_message
+from squids.sqs import RECEIVE_ATTRIBUTES_FIFO, SQS, classify
+from squids.sqs_answers import read_messages
 from squids.task import Task
 
 log = logging.getLogger("squids")
@@ -72,7 +73,7 @@ class Consumer:
             MessageSystemAttributeNames=list(dict.fromkeys(names)),
             **options,
         )
-        return [read_message(message) for message in answer.get("Messages", ())]
+        return read_messages(answer)
 
     def _run(self, message: Received) -> bool:
         delivery = Delivery(

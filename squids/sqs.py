@@ -11,13 +11,20 @@ import socket
 import threading
 import weakref
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from squids.errors import ConfigurationError
 from squids.queues import QueueRef
 from squids.received import Received
-from squids.sqs_trouble import STALE_CODES, Trouble, TroubleKind, classify
+from squids.sqs_answers import (
+    BatchAnswer,
+    BatchFailure,
+    read_attributes,
+    read_batch,
+    read_messages,
+    read_url,
+)
+from squids.sqs_trouble import Trouble, TroubleKind, classify
 
 if TYPE_CHECKING:
     import boto3.session
@@ -72,24 +79,6 @@ class QueueStats(dict[str, Any]):
     def __init__(self, queue_name: str, attributes: Mapping[str, str]) -> None:
         super().__init__({key: int(text) if text.isdigit() else text for key, text in attributes.items()})
         self.queue_name = queue_name
-
-
-@dataclass(frozen=True, slots=True)
-class BatchFailure:
-    """One entry that SQS refused. `stale`: its receipt is worth nothing any more."""
-
-    id: str
-    code: str
-    message: str
-    stale: bool
-
-
-@dataclass(frozen=True, slots=True)
-class BatchAnswer:
-    """What became of each entry of a batch."""
-
-    done: list[str]
-    failed: list[BatchFailure]
 
 
 class SQS:
@@ -269,14 +258,14 @@ class QueueClient:
         }
         if attempt_id is not None:
             arguments["ReceiveRequestAttemptId"] = attempt_id
-        return [read_message(message) for message in client.receive_message(**arguments).get("Messages", ())]
+        return read_messages(client.receive_message(**arguments))
 
     def delete(self, entries: Sequence[tuple[str, str]]) -> BatchAnswer:
         """Delete messages: pairs of message id and receipt, at most ten."""
         client, url = self._client()
         batch = [{"Id": str(number), "ReceiptHandle": entry[1]} for number, entry in enumerate(entries)]
         answer = client.delete_message_batch(QueueUrl=url, Entries=batch)
-        return _read_batch(answer, [entry[0] for entry in entries])
+        return read_batch(answer, [entry[0] for entry in entries])
 
     def change_visibility(self, entries: Sequence[tuple[str, str, int]]) -> BatchAnswer:
         """Set the visibility of messages: message id, receipt, seconds from now, at most ten."""
@@ -286,13 +275,13 @@ class QueueClient:
             for number, (_, receipt, seconds) in enumerate(entries)
         ]
         answer = client.change_message_visibility_batch(QueueUrl=url, Entries=batch)
-        return _read_batch(answer, [entry[0] for entry in entries])
+        return read_batch(answer, [entry[0] for entry in entries])
 
     def attributes(self) -> QueueStats:
         """All attributes of the queue."""
         client, url = self._client()
         answer = client.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
-        return QueueStats(self._ref.name, answer.get("Attributes", {}))
+        return QueueStats(self._ref.name, read_attributes(answer))
 
     def renew(self) -> None:
         """Look up credentials anew for the next call."""
@@ -363,41 +352,11 @@ def fetch_queue_url(client: Any, ref: QueueRef) -> str:
     arguments = {"QueueName": ref.name}
     if ref.account:
         arguments["QueueOwnerAWSAccountId"] = ref.account
-    url: str = client.get_queue_url(**arguments)["QueueUrl"]
-    return url
-
-
-def read_message(message: Mapping[str, Any]) -> Received:
-    """A message of an answer as a value."""
-    attributes = message.get("Attributes", {})
-    sent = attributes.get("SentTimestamp")
-    return Received(
-        message["MessageId"],
-        message["ReceiptHandle"],
-        message.get("Body", ""),
-        int(attributes.get("ApproximateReceiveCount", 1)),
-        int(sent) / 1000 if sent else None,
-        attributes.get("MessageGroupId"),
-    )
+    return read_url(client.get_queue_url(**arguments))
 
 
 def _address(url: str) -> str:
     return url.rstrip("/").replace("//localhost", "//127.0.0.1")
-
-
-def _read_batch(answer: Mapping[str, Any], ids: Sequence[str]) -> BatchAnswer:
-    """HTTP 200 may hold failures; an entry that is in neither list was not answered for."""
-    done = [ids[int(entry["Id"])] for entry in answer.get("Successful", ())]
-    failed = [
-        BatchFailure(
-            ids[int(entry["Id"])],
-            entry.get("Code", "?"),
-            entry.get("Message", ""),
-            entry.get("Code", "") in STALE_CODES or "ReceiptHandle" in entry.get("Message", ""),
-        )
-        for entry in answer.get("Failed", ())
-    ]
-    return BatchAnswer(done, failed)
 
 
 def _forget_in_child() -> None:

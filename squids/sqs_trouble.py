@@ -74,6 +74,9 @@ _EXCEPTIONS: tuple[tuple[TroubleKind, str], ...] = (
     (TroubleKind.UNREACHABLE, "ConnectionClosedError"),
     (TroubleKind.UNREACHABLE, "HTTPClientError"),
     (TroubleKind.SERVER, "ResponseParserError"),
+    (TroubleKind.SERVER, "BadAnswer"),
+    (TroubleKind.TIMEOUT, "Overdue"),
+    (TroubleKind.OTHER, "NoThread"),
 )
 """The first that fits; the kinds before their bases."""
 
@@ -112,5 +115,9 @@ def _of_answer(response: dict[str, Any]) -> Trouble:
     return Trouble(kind, _one_line(f"{code}: {text}" if text else f"{code} (HTTP {status})"))
 
 
+MOST_CHARACTERS = 1000
+"""Of what a server, or a proxy, says."""
+
+
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    return " ".join(text[: 2 * MOST_CHARACTERS].split())[:MOST_CHARACTERS]

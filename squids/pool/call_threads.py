@@ -2,11 +2,17 @@
 
 They are daemons: a thread inside a receive cannot be stopped, and must not keep a consumer
 that has to leave. What to call, and what an answer means, is decided elsewhere.
+
+Each call has a time by which it is answered or has failed. botocore's read time-out is for each read of a
+socket, so a server that sends a byte a second would hold a call for ever: a call that is overdue counts as
+failed, and its connection is cut, so that its thread comes back.
 """
 
 from __future__ import annotations
 
 import asyncio
+import socket
+import sys
 import threading
 import time
 from collections import deque
@@ -15,9 +21,22 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
+from squids.errors import SquidsError
+
 T = TypeVar("T")
 Mailbox = SimpleQueue[Callable[[], None] | None]
 """The work of one thread. None ends it."""
+
+MOST_STUCK = 8
+"""Threads inside an overdue call that others replace. Beyond, calls wait for one to come back."""
+
+
+class NoThread(SquidsError):
+    """The system refused a thread to call SQS with."""
+
+
+class Overdue(SquidsError):
+    """A call had no whole answer in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,36 +53,66 @@ class Answer(Generic[T]):
         return self.answered_at - self.sent_at
 
 
+@dataclass(eq=False, slots=True)
+class _Running:
+    """A call that a thread is inside of. `fail` is None once it is counted as failed."""
+
+    by: float
+    began: float
+    fail: Callable[[Answer[object]], None] | None
+    thread: int = 0
+
+
 class CallThreads:
-    """Up to so many named threads; used from the loop only.
+    """Up to so many named threads; used from the loop only. `patience`: seconds that a call may take.
 
     A thread starts when all others are busy, and of the idle ones the last used is used again: its
     connection and its caches are warm, which is a tenth of a call's CPU.
     """
 
-    def __init__(self, name: str, count: int, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, name: str, count: int, loop: asyncio.AbstractEventLoop, patience: float) -> None:
         self._name = name
         self._most = count
         self._loop = loop
+        self._patience = patience
+        self._started = 0
         self._mailboxes: list[Mailbox] = []
         self._idle: list[Mailbox] = []
         self._waiting: deque[Callable[[Mailbox], Callable[[], None]]] = deque()
+        self._running: set[_Running] = set()
+        self._stuck = 0
+        self._timer: asyncio.TimerHandle | None = None
         self.busy = 0
 
     def submit(self, call: Callable[[], T], on_answer: Callable[[Answer[T]], None]) -> None:
-        """Have a thread call; `on_answer` runs in the loop."""
-        self.busy += 1
+        """Have a thread call; `on_answer` runs in the loop, later, and once. If the system refuses the thread
+        that this needs, the call has failed."""
 
         def work_of(mailbox: Mailbox) -> Callable[[], None]:
-            return lambda: self._work(mailbox, call, on_answer)
+            running = self._begin(on_answer)
+            return lambda: self._work(mailbox, running, call, on_answer)
 
-        if not self._idle and len(self._mailboxes) < self._most:
-            self._start()
-        if self._idle:
+        if not self._idle and not self._start_one() and not self._mailboxes:
+            self._refuse(on_answer)
+            return
+        self.busy += 1
+        self._waiting.append(work_of)
+        self._hand_out()
+
+    def _hand_out(self) -> None:
+        while self._waiting and self._idle:
             mailbox = self._idle.pop()
-            mailbox.put(work_of(mailbox))
-        else:
-            self._waiting.append(work_of)
+            mailbox.put(self._waiting.popleft()(mailbox))
+
+    def _start_one(self) -> bool:
+        """One more thread, if there may be one, and the system gives one."""
+        if len(self._mailboxes) - min(self._stuck, MOST_STUCK) >= self._most:
+            return False
+        try:
+            self._start()
+        except (RuntimeError, MemoryError, OSError):
+            return False
+        return True
 
     def allow(self, count: int) -> None:
         """Up to so many threads from now on, if that is more."""
@@ -71,47 +120,112 @@ class CallThreads:
 
     def close(self) -> None:
         """Threads leave once they are free."""
+        if self._timer is not None:
+            self._timer.cancel()
         for mailbox in self._mailboxes:
             mailbox.put(None)
 
     def _start(self) -> None:
         mailbox: Mailbox = SimpleQueue()
+        name = f"{self._name}-{self._started + 1}"
+        threading.Thread(target=_run, args=(mailbox,), name=name, daemon=True).start()
+        self._started += 1  # Only now: a thread that did not start takes no call.
         self._mailboxes.append(mailbox)
         self._idle.append(mailbox)
-        name = f"{self._name}-{len(self._mailboxes)}"
-        threading.Thread(target=_run, args=(mailbox,), name=name, daemon=True).start()
+
+    def _refuse(self, on_answer: Callable[[Answer[T]], None]) -> None:
+        now = time.monotonic()
+        text = "the system refused a thread to call SQS with: its limit of processes or memory is reached"
+        # Later: whoever submits is in the midst of deciding.
+        self._loop.call_soon(on_answer, Answer(None, NoThread(text), now, now))
 
     def _work(
         self,
         mailbox: Mailbox,
+        running: _Running,
         call: Callable[[], T],
         on_answer: Callable[[Answer[T]], None],
     ) -> None:
         """In a thread: call, and hand the answer to the loop."""
+        running.thread = threading.get_ident()
         sent_at = time.monotonic()
         try:
             answer: Answer[T] = Answer(call(), None, sent_at, time.monotonic())
         except Exception as error:
             answer = Answer(None, error, sent_at, time.monotonic())
         try:
-            self._loop.call_soon_threadsafe(self._answered, mailbox, answer, on_answer)
+            self._loop.call_soon_threadsafe(self._answered, mailbox, running, answer, on_answer)
         except RuntimeError:
             pass  # The loop is closed: the consumer has left, and nobody wants the answer.
 
     def _answered(
         self,
         mailbox: Mailbox,
+        running: _Running,
         answer: Answer[T],
         on_answer: Callable[[Answer[T]], None],
     ) -> None:
         self.busy -= 1
-        if self._waiting:
-            mailbox.put(self._waiting.popleft()(mailbox))
-        else:
-            self._idle.append(mailbox)
-        on_answer(answer)
+        self._running.discard(running)
+        wanted = running.fail is not None
+        if not wanted:
+            self._stuck -= 1
+        self._idle.append(mailbox)
+        self._hand_out()
+        if wanted:
+            on_answer(answer)
+
+    # Calls that take too long.
+
+    def _begin(self, on_answer: Callable[[Answer[T]], None]) -> _Running:
+        now = time.monotonic()
+        running = _Running(now + self._patience, now, on_answer)  # type: ignore[arg-type]
+        self._running.add(running)
+        if self._timer is None:
+            self._timer = self._loop.call_at(running.by, self._look)
+        return running
+
+    def _look(self) -> None:
+        """One timer for all calls: most are long answered when it comes."""
+        self._timer = None
+        now = time.monotonic()
+        overdue = [running for running in self._running if running.by <= now]
+        for running in overdue:
+            fail, running.fail = running.fail, None
+            if fail is not None:
+                self._stuck += 1
+                text = f"no whole answer within {self._patience:g} s"
+                fail(Answer(None, Overdue(text), running.began, now))
+            _cut_connection(running.thread)
+        while self._waiting and self._start_one():
+            self._hand_out()
+        if self._running:
+            # Those that were cut, again: their thread may have opened another connection.
+            at = min(max(running.by, now + self._patience / 4) for running in self._running)
+            self._timer = self._loop.call_at(at, self._look)
 
 
 def _run(mailbox: Mailbox) -> None:
     while (work := mailbox.get()) is not None:
         work()
+
+
+def _cut_connection(thread: int) -> None:
+    """Shut down the socket that a thread is reading from or writing to, if it is: the read ends at once.
+
+    The frames of a thread are where that is known: botocore and urllib3 have no way to ask.
+    https://docs.python.org/3/library/sys.html#sys._current_frames
+    """
+    frame = sys._current_frames().get(thread)
+    while frame is not None:
+        owner = frame.f_locals.get("self")
+        sock = owner if isinstance(owner, socket.socket) else getattr(owner, "_sock", None)
+        if isinstance(sock, socket.socket):
+            try:
+                socket.socket.shutdown(
+                    sock, socket.SHUT_RDWR
+                )  # Of TLS, too: not to end it well, but at once.
+            except OSError:
+                pass  # It ended meanwhile.
+            return
+        frame = frame.f_back

@@ -22,7 +22,8 @@ def settings_of(options: ConsumerOptions, queue: QueueRef) -> PoolSettings:
     retry = RetryPolicy(
         first=options.retry_delay, maximum=options.retry_max_delay, enabled=not options.no_retry_delay
     )
-    wait = options.polling_wait_time
+    # Two empty long polls tell that a queue is empty; short ones tell nothing.
+    wait = max(1, options.polling_wait_time) if options.exit_when_empty else options.polling_wait_time
     return PoolSettings(
         queue=queue,
         limits=Limits(
@@ -31,10 +32,9 @@ def settings_of(options: ConsumerOptions, queue: QueueRef) -> PoolSettings:
             visibility=options.visibility_timeout,
             shutdown_timeout=options.shutdown_timeout,
             exit_when_empty=options.exit_when_empty,
+            wait=wait,
         ),
         retry=retry,
-        # Two empty long polls tell that a queue is empty; short ones tell nothing.
-        polling_wait_time=max(1, wait) if options.exit_when_empty else wait,
     )
 
 
@@ -42,6 +42,6 @@ def client_of(app: App, settings: PoolSettings) -> QueueClient:
     """The consumer's client: its main process's own."""
     return app.sqs.queue_client(
         settings.queue,
-        wait_seconds=settings.polling_wait_time,
+        wait_seconds=settings.limits.wait,
         connections=settings.limits.budget // 10 + 5,
     )

@@ -26,7 +26,7 @@ from squids.pool.batches import Batch, Entry, Lingering, Operation
 from squids.pool.groups import Groups
 from squids.pool.heartbeat import Heartbeat
 from squids.pool.message import Event, HeldMessage, State
-from squids.pool.polls import Polls
+from squids.pool.polls import News, Polls
 from squids.pool.prefetch import Ask, AskLater, Prefetch, View
 from squids.received import Received
 from squids.retry import RetryPolicy
@@ -37,6 +37,9 @@ MOST_CALLS = 2
 
 FORCED_SECONDS = 5.0
 """How long a forced stop waits for SQS to take messages back, before they are left to their visibility."""
+
+SETTLE_IS_TROUBLE = 2
+"""Failed calls in a row of one operation after which the consumer counts as degraded."""
 
 MOST_ENTRY_ATTEMPTS = 8
 """Tries of one entry that SQS refuses by itself, with a fault that is ours."""
@@ -83,6 +86,8 @@ class Limits:
     visibility: int
     shutdown_timeout: float
     exit_when_empty: bool = False
+    wait: int = 5
+    """What a long poll asks for."""
 
 
 class InFlight:
@@ -94,7 +99,7 @@ class InFlight:
         self._fifo = attempt_prefix is not None
         self.phase = Phase.RUNNING
         self.prefetch = Prefetch(limits.workers, limits.budget)
-        self.polls = Polls(attempt_prefix)
+        self.polls = Polls(attempt_prefix, limits.wait)
         self._groups = Groups()
         self._held: dict[str, HeldMessage] = {}
         self._ready: deque[str] = deque()
@@ -106,7 +111,8 @@ class InFlight:
         self._deletes = Lingering()
         self._returns = Lingering()
         self._calls = 0
-        self._settle_trouble: str | None = None
+        self._settle_trouble: dict[Operation, tuple[int, str]] = {}
+        """Of each operation that fails: how often in a row, and why."""
         self._actions: list[Action] = []
         self._next_job = 1
         self._ask_later: float | None = None
@@ -130,6 +136,24 @@ class InFlight:
     @property
     def ready(self) -> int:
         return len(self._ready)
+
+    @property
+    def trouble(self) -> str | None:
+        """Why it cannot do its work: it cannot receive, or cannot settle what ends. One failed call is repeated,
+        and is no trouble yet."""
+        if self.polls.trouble is not None:
+            return self.polls.trouble
+        lasting = (
+            f"cannot {operation.value} messages: {reason}"
+            for operation, (times, reason) in self._settle_trouble.items()
+            if times >= SETTLE_IS_TROUBLE
+        )
+        return next(lasting, None)
+
+    def settles_by(self) -> float | None:
+        """When the first delete, return or beat is due that is not under way."""
+        times = [waiting.wakes_at() for waiting in (self._deletes, self._returns, self._heartbeat)]
+        return min((at for at in times if at is not None), default=None)
 
     def running_on(self, worker: int) -> Sequence[HeldMessage]:
         return list(self._workers.get(worker, {}).values())
@@ -218,8 +242,11 @@ class InFlight:
     def received(self, number: int, messages: Sequence[Received], seconds: float, now: float) -> None:
         """A receive was answered; it took so many seconds."""
         poll = self.polls.under_way.get(number)
-        if self.polls.answer(number, len(messages)):
+        news = self.polls.answer(number, len(messages), seconds, now)
+        if news is News.HEALED:
             self._report(Notice.HEALED, f"after {now - self.polls.trouble_since:.0f} s")
+        elif news is News.TROUBLE and self.phase is Phase.RUNNING:
+            self._report(Notice.DEGRADED, self.polls.trouble or "")
         self._recovering.discard(number)
         if poll is not None:
             self.prefetch.received(poll.count, len(messages), seconds)
@@ -231,7 +258,8 @@ class InFlight:
     def receive_failed(self, number: int, trouble: str, now: float, jitter: float) -> None:
         """A receive got no answer."""
         self._recovering.discard(number)
-        if self.polls.fail(number, trouble, now, jitter) and self.phase is Phase.RUNNING:
+        news = self.polls.fail(number, trouble, now, jitter)
+        if news is News.TROUBLE and self.phase is Phase.RUNNING:
             self._report(Notice.DEGRADED, trouble)
 
     def answered(
@@ -246,8 +274,7 @@ class InFlight:
         """A batch was answered, entry by entry. `failed` has (message id, reason, stale)."""
         self._calls -= 1
         self.prefetch.settles.observe(seconds)
-        if self._settle_trouble is not None:
-            self._settle_trouble = None
+        if self._settle_trouble.pop(batch.operation, None) is not None and not self._settle_trouble:
             self._report(Notice.SETTLE_HEALED)
         self._kind(batch.operation).call_answered()
         entries = {entry.message_id: entry for entry in batch.entries}
@@ -265,8 +292,9 @@ class InFlight:
     def call_failed(self, batch: Batch, trouble: str, now: float, jitter: float) -> None:
         """A batch got no answer: nothing of it counts as done."""
         self._calls -= 1
-        if self._settle_trouble is None:
-            self._settle_trouble = trouble
+        times, _ = self._settle_trouble.get(batch.operation, (0, ""))
+        self._settle_trouble[batch.operation] = times + 1, trouble
+        if not times:
             self._report(Notice.SETTLE_TROUBLE, trouble, operation=batch.operation.value)
         self._kind(batch.operation).call_failed(now, jitter)
         for entry in batch.entries:
@@ -348,7 +376,7 @@ class InFlight:
         if self.phase is Phase.RUNNING and not self.paused:
             if self._ask_later is not None:
                 times.append(self._ask_later)
-            if self.polls.trouble is not None and not len(self.polls):
+            if self.polls.not_before and not len(self.polls):
                 times.append(self.polls.not_before)
         if self._deadline is not None and self.phase is not Phase.DONE:
             times.append(self._deadline)
@@ -436,6 +464,8 @@ class InFlight:
         self._held.pop(message.message_id, None)
         self._deletes.discard(message.message_id)
         self._returns.discard(message.message_id)
+        if not self._held:
+            self._settle_trouble.clear()  # Nothing is left that could show whether it lasts.
         if message.group is None:
             return
         head = self._groups.remove(message.group, message.message_id)
@@ -575,6 +605,7 @@ class InFlight:
             return
         if now < self.polls.not_before:
             return
+        self.polls.not_before = 0.0  # It has passed: whatever happens next asks.
         while self._workers:
             answer = self.prefetch.decide(now, self._view())
             if isinstance(answer, Ask):

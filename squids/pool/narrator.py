@@ -8,7 +8,7 @@ import signal
 from collections.abc import Iterable, Sequence
 
 from squids.exit_codes import ExitCode
-from squids.pool.actions import Notice, Report
+from squids.pool.actions import Action, Notice, Report
 from squids.pool.figures import task_of
 from squids.pool.inflight import InFlight, JobEnd, JobResult, Limits, Phase
 from squids.pool.message import HeldMessage
@@ -131,6 +131,12 @@ def zygote_died(status: int | None) -> None:
         "zygote_died",
         f"the process that forks workers {how}: no worker can be replaced, draining",
     )
+
+
+def action_failed(action: Action, error: Exception) -> None:
+    """A fault of ours, or of the machine: what was to be done is tried again."""
+    text = f"{type(action).__name__.lower()} failed: {type(error).__name__}: {error}"
+    log.error(text, exc_info=error, extra={"action": "internal_error"})
 
 
 def handed(messages: Iterable[HeldMessage], slot: int) -> None:

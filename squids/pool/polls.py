@@ -5,6 +5,11 @@ A receive that fails starts a backoff up to a minute; the trouble is told once w
 attempt id of its own, and a receive that failed on the network is repeated with the same id,
 so that SQS gives the same messages again instead of hiding them.
 
+An empty answer that comes much sooner than the wait asked for costs a pause, which doubles up to that wait: a
+server that ignores the wait, a proxy that answers for it, or a poll without a wait would else be asked
+hundreds of times a second, each for money. The first message ends the pauses. Several such answers in a
+row to polls with a wait are a trouble that is told.
+
 Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
 (ReceiveRequestAttemptId)
 """
@@ -13,12 +18,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import Enum
 
-from squids.backoff import Backoff
+from squids.backoff import Backoff, exponential
 
 BACKOFF_FIRST = 0.5
 BACKOFF_MAX = 60.0
 """Seconds between receives while SQS does not answer."""
+
+PAUSE_FIRST = 0.05
+SHORT_POLL_PAUSE = 1.0
+"""Seconds between receives that are answered at once with nothing: the first pause; and the longest where no
+wait is asked for. A short poll a second is 86,400 requests a day."""
+
+AT_ONCE_IS_TROUBLE = 5
+"""Empty answers in a row that came too soon, before it is told. SQS itself may send one now and then."""
 
 EMPTY_POLLS = 2
 """Empty long polls in a row after which a queue counts as empty."""
@@ -37,11 +51,20 @@ class Poll:
     long: bool
 
 
-class Polls:
-    """Receives in progress and the trouble with them."""
+class News(Enum):
+    """What an answer, or none, changes about the trouble."""
 
-    def __init__(self, attempt_prefix: str | None) -> None:
+    TROUBLE = 1
+    HEALED = 2
+
+
+class Polls:
+    """Receives in progress and the trouble with them. `wait`: seconds that a long poll asks for."""
+
+    def __init__(self, attempt_prefix: str | None, wait: int) -> None:
         self._attempt_prefix = attempt_prefix
+        self._wait = wait
+        self._at_once = 0
         self._next_number = 1
         self._repeat: str | None = None
         self._backoff = Backoff(first=BACKOFF_FIRST, maximum=BACKOFF_MAX)
@@ -77,8 +100,8 @@ class Polls:
         self.under_way[poll.number] = poll
         return poll
 
-    def answer(self, number: int, got: int) -> bool:
-        """SQS answered. True if this ends a trouble."""
+    def answer(self, number: int, got: int, seconds: float, now: float) -> News | None:
+        """SQS answered, after so many seconds."""
         poll = self.under_way.pop(number, None)
         self.answered = True
         if got:
@@ -86,23 +109,38 @@ class Polls:
         elif poll is not None and poll.long:
             self.empty_in_a_row += 1
         self._backoff.reset()
-        self.not_before = 0.0
-        healed = self.trouble is not None
-        self.trouble = None
-        return healed
+        before, self.trouble = self.trouble, self._pace(poll, got, seconds, now)
+        if before == self.trouble:
+            return None
+        if self.trouble is None:
+            return News.HEALED
+        self.trouble_since = now
+        return News.TROUBLE
 
-    def fail(self, number: int, trouble: str, now: float, jitter: float) -> bool:
-        """SQS did not answer. True if this is news: the first failure, or one of another kind."""
+    def _pace(self, poll: Poll | None, got: int, seconds: float, now: float) -> str | None:
+        """Set the pause that this answer costs. The trouble that it is a part of, if it is."""
+        if got or poll is None or not poll.long or (self._wait and seconds >= self._wait / 2):
+            self._at_once = 0
+            self.not_before = 0.0
+            return None
+        self._at_once += 1
+        longest = max(float(self._wait), SHORT_POLL_PAUSE)
+        self.not_before = now + exponential(self._at_once, first=PAUSE_FIRST, maximum=longest, jitter=1.0)
+        if not self._wait or self._at_once < AT_ONCE_IS_TROUBLE:
+            return None
+        return f"empty answers come at once, though a wait of {self._wait} s was asked for"
+
+    def fail(self, number: int, trouble: str, now: float, jitter: float) -> News | None:
+        """SQS did not answer. News: the first failure, or one of another kind."""
         poll = self.under_way.pop(number, None)
         if poll is not None and poll.attempt_id is not None:
             self._repeat = poll.attempt_id
         self.empty_in_a_row = 0
         self.not_before = self._backoff.failed(now, jitter)
-        news = self.trouble != trouble
-        if self.trouble is None:
+        before, self.trouble = self.trouble, trouble
+        if before is None:
             self.trouble_since = now
-        self.trouble = trouble
-        return news
+        return News.TROUBLE if before != trouble else None
 
     def abandon(self) -> list[Poll]:
         """Wait for them no longer."""

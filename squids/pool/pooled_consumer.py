@@ -18,7 +18,7 @@ from typing import Any
 
 from squids.exit_codes import ExitCode
 from squids.pool import narrator
-from squids.pool.actions import Action, Call, Dismiss, Hand, Kill, Notice, Recall, Receive, Recover, Report
+from squids.pool.actions import Action, Call, Dismiss, Hand, Kill, Recall, Receive, Recover, Report
 from squids.pool.batches import Batch
 from squids.pool.call_threads import Answer
 from squids.pool.figures import figures
@@ -61,7 +61,6 @@ class PoolSettings:
     queue: QueueRef
     limits: Limits
     retry: RetryPolicy
-    polling_wait_time: int
     label: str = ""
     """Not empty: workers print to the zygote's first owner, each as "label/slot"."""
     log_level: str | None = None
@@ -98,6 +97,7 @@ class PooledConsumer:
         self.following = False
         """Whether somebody wants to see each job."""
         self._start_trouble = False
+        self._told_trouble: str | None = None
         self.on_ready: Callable[[], None] = lambda: None
         self._poll_started: dict[int, float] = {}
         self.hear_of_life(Unheard())
@@ -116,10 +116,12 @@ class PooledConsumer:
             self._loop,
             # One more, which fetches anew what an abandoned receive on a FIFO queue was given.
             threads=self.inflight.prefetch.most_polls + 1,
-            wait_seconds=self._settings.polling_wait_time,
+            wait_seconds=self._settings.limits.wait,
             visibility=self._settings.limits.visibility,
         )
-        self._settler = Settler(self._client, self._loop, threads=2)
+        self._settler = Settler(
+            self._client, self._loop, threads=2, visibility=self._settings.limits.visibility
+        )
         self._loop.add_reader(self._zygote.channel.fileno(), self._hear_zygote)
         for slot in range(1, self._settings.limits.workers + 1):
             self._spawn(slot)
@@ -141,7 +143,7 @@ class PooledConsumer:
         now = time.monotonic()
         self.liveness.stopping(reason)
         if self.inflight.phase is Phase.RUNNING:
-            narrator.stopping(reason, self.inflight, self._settings.polling_wait_time)
+            narrator.stopping(reason, self.inflight, self._settings.limits.wait)
             self.inflight.stop(now, within)
         else:
             narrator.forcing(reason)
@@ -193,9 +195,10 @@ class PooledConsumer:
         self._deciding = True
         try:
             for action in self.inflight.decide(time.monotonic()):
-                self._act(action)
+                self._carry_out(action)
         finally:
             self._deciding = False
+        self._tell_trouble()
         if self.inflight.phase is Phase.DONE:
             self._done.set()
         else:
@@ -215,6 +218,27 @@ class PooledConsumer:
     def _on_timer(self) -> None:
         self._timer = None
         self._decide()
+
+    def _carry_out(self, action: Action) -> None:
+        """One that cannot be carried out is accounted for, and costs the others nothing."""
+        try:
+            self._act(action)
+        except Exception as error:
+            narrator.action_failed(action, error)
+            now, chance = time.monotonic(), random.random()
+            match action:
+                case Receive() | Recover():
+                    self._poll_started.pop(action.poll.number, None)
+                    self.inflight.receive_failed(action.poll.number, str(error), now, chance)
+                case Call():
+                    self.inflight.call_failed(action.batch, str(error), now, chance)
+                case Hand() if action.worker in self._workers:
+                    self._kill(self._workers[action.worker])  # Its end settles what it was to be handed.
+
+    def _tell_trouble(self) -> None:
+        if self.inflight.trouble != self._told_trouble:
+            self._told_trouble = self.inflight.trouble
+            self.liveness.degraded(self._told_trouble)
 
     def _act(self, action: Action) -> None:
         match action:
@@ -239,8 +263,6 @@ class PooledConsumer:
                 self._workers[worker].dismiss()
             case Report():
                 narrator.report(action, self._settings.queue, self._start_trouble)
-                if action.notice in (Notice.DEGRADED, Notice.HEALED):
-                    self.liveness.degraded(action.text if action.notice is Notice.DEGRADED else None)
 
     # SQS's answers.
 
@@ -272,9 +294,11 @@ class PooledConsumer:
             self.stop(trouble.text)
 
     def _advances(self, now: float) -> bool:
-        """Whether each receive is answered, or fails, in time."""
-        longest = self._settings.polling_wait_time + ADVANCE_MARGIN
-        return all(now - started <= longest for started in self._poll_started.values())
+        """Whether each receive is answered, or fails, in time; and each delete, return and beat is sent in time."""
+        longest = self._settings.limits.wait + ADVANCE_MARGIN
+        receives = all(now - started <= longest for started in self._poll_started.values())
+        due = self.inflight.settles_by()
+        return receives and (due is None or now - due <= ADVANCE_MARGIN)
 
     def _figures(self) -> dict[str, Any]:
         workers = self._settings.limits.workers

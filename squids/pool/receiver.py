@@ -10,6 +10,9 @@ from squids.pool.polls import Poll
 from squids.received import Received
 from squids.sqs import QueueClient, TroubleKind, classify
 
+RECEIVE_MARGIN = 20.0
+"""Seconds beyond its wait within which a receive is answered: connecting and the answer's own time."""
+
 
 class Receiver:
     """Receives from one queue, in threads of its own: a long poll delays no delete."""
@@ -26,7 +29,7 @@ class Receiver:
         self._client = client
         self._wait_seconds = wait_seconds
         self._visibility = visibility
-        self._threads = CallThreads("squids-receive", threads, loop)
+        self._threads = CallThreads("squids-receive", threads, loop, wait_seconds + RECEIVE_MARGIN)
 
     @property
     def busy(self) -> bool:

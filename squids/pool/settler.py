@@ -11,12 +11,23 @@ from squids.pool.receiver import renew_if_expired
 from squids.sqs import BatchAnswer, QueueClient
 
 
+def patience(visibility: int) -> float:
+    """Seconds that a delete or a visibility change may take. Short enough that a beat which has to wait for two
+    calls that hang is still in time, where the visibility allows that."""
+    return min(LONGEST_CALL, max(SHORTEST_CALL, visibility / 4))
+
+
+SHORTEST_CALL, LONGEST_CALL = 3.0, 20.0
+
+
 class Settler:
     """Sends batches for one queue, in threads of its own."""
 
-    def __init__(self, client: QueueClient, loop: asyncio.AbstractEventLoop, *, threads: int) -> None:
+    def __init__(
+        self, client: QueueClient, loop: asyncio.AbstractEventLoop, *, threads: int, visibility: int
+    ) -> None:
         self._client = client
-        self._threads = CallThreads("squids-settle", threads, loop)
+        self._threads = CallThreads("squids-settle", threads, loop, patience(visibility))
 
     def call(self, batch: Batch, on_answer: Callable[[Batch, Answer[BatchAnswer]], None]) -> None:
         self._threads.submit(lambda: self._call(batch), lambda answer: on_answer(batch, answer))

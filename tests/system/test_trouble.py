@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.support.processes import call, cpu_seconds
+from tests.support.processes import APP, call, cpu_seconds
 from tests.support.strict_sqs import StrictSQS
 from tests.support.waiting import wait_until
 
@@ -306,4 +306,61 @@ def test_without_a_retry_delay_the_visibility_runs_out(strict_sqs, queue, squids
     strict_sqs.put("tests", call("fail", "x", 2))
     wait_until(lambda: process.journal.words("done") == ["x"], seconds=30)
     assert not strict_sqs.happened("ChangeMessageVisibility")
+    assert process.stop() == 0
+
+
+@pytest.mark.parametrize("kind", ["empty", "null"])
+def test_answers_at_once_are_paused_after_told_once_and_heal(strict_sqs, queue, squids_process, kind):
+    """A server that ignores the wait is asked ever less often; the first message ends that."""
+    process = squids_process(strict_sqs.endpoint_url).start("--workers", "1", "--polling-wait-time", "5")
+    process.ready()
+    strict_sqs.fail(kind, action="ReceiveMessage", times=7)
+    (line,) = process.wait_for("degraded")
+    assert "a wait of 5 s was asked for" in line
+    strict_sqs.put("tests", call("work", "a"))
+    process.wait_for("healed", seconds=60)
+    wait_until(lambda: process.journal.words("done") == ["a"])
+    assert len(process.actions("degraded")) == 1
+    assert process.stop() == 0
+
+
+@pytest.mark.parametrize("kind", ["garbage", "odd"])
+def test_answers_of_another_shape_are_trouble_like_any_other(strict_sqs, queue, squids_process, kind):
+    """On receives, deletes and visibility changes alike: nothing ends, nothing counts as done, all heals."""
+    process = squids_process(strict_sqs.endpoint_url)
+    process.start("--workers", "1", "--polling-wait-time", "1", "--visibility-timeout", "5").ready()
+    strict_sqs.fail(kind, action="ReceiveMessage", times=2)
+    process.wait_for("degraded")
+    process.wait_for("healed")
+    strict_sqs.fail(kind, action="DeleteMessageBatch", times=2)
+    strict_sqs.put("tests", call("work", "a"))
+    wait_until(lambda: not queue.messages, what="it is deleted in the end")
+    assert process.journal.words("start") == ["a"]
+    assert process.stop() == 0
+
+
+def test_a_thread_that_cannot_start_is_a_failed_call(strict_sqs, queue, squids_process):
+    """As with a limit of processes that is reached for a moment: degraded, and all is done and deleted after it."""
+    app = (
+        APP
+        + """
+import threading
+def _start(thread, start=threading.Thread.start):
+    if thread.name.startswith("squids-settle") and os.path.exists("refuse"):
+        raise RuntimeError("can't start new thread")
+    start(thread)
+threading.Thread.start = _start
+"""
+    )
+    process = squids_process(strict_sqs.endpoint_url, app)
+    (process.directory / "refuse").touch()
+    process.start("--workers", "2", "--polling-wait-time", "1").ready()
+    for name in "abc":
+        strict_sqs.put("tests", call("work", name))
+    (line, *_) = process.wait_for("settle_failed")
+    assert "refused a thread" in line
+    assert queue.messages
+    (process.directory / "refuse").unlink()
+    wait_until(lambda: not queue.messages, what="all is deleted")
+    assert sorted(process.journal.words("start")) == ["a", "b", "c"]
     assert process.stop() == 0

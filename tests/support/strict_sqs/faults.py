@@ -12,10 +12,25 @@ NAMESPACE = "com.amazonaws.sqs#"
 HttpAnswer = tuple[int, dict[str, str], bytes]
 """Status, headers, body."""
 
-KINDS = frozenset({"500", "503", "throttle", "cut", "cut_after", "garbage", "expired", "denied", "delay"})
+KINDS = frozenset(
+    {"500", "503", "throttle", "cut", "cut_after", "garbage", "expired", "denied", "delay"}
+) | frozenset({"empty", "null", "odd", "trickle"})
 """500 and 503: as they come from a load balancer. throttle: RequestThrottled. cut: the connection is closed before
 the call takes effect. cut_after: the same, after it took effect: the answer is lost. garbage: a page of some proxy, with status 200. expired,
-denied: of credentials. delay: `seconds` before the call, which then goes its way."""
+denied: of credentials. delay: `seconds` before the call, which then goes its way. empty, null, odd: at once, an
+answer of nothing, with null for each list, with entries and messages that nobody asked for. trickle: a byte
+of an answer each tenth of a second, for as long as the connection is there."""
+
+ODD = json.dumps(
+    {
+        "Messages": [{"MessageId": 7, "ReceiptHandle": None, "Attributes": []}],
+        "Successful": [{"Id": "99"}, {"Id": "-1"}, {}],
+        "Failed": [{"Id": "98", "Code": "InternalError"}],
+    }
+).encode()
+
+TRICKLE: HttpAnswer = (0, {}, b"")
+"""Stands for an answer that never ends."""
 
 ENTRY_KINDS = frozenset({"entry", "missing"})
 """For batches: the first entry is refused (it comes in Failed with `code`), or comes in neither list. It has no
@@ -73,6 +88,14 @@ def answer_of(fault: Fault) -> HttpAnswer | None:
             return None
         case "garbage":
             return 200, {"Content-Type": "text/html"}, b"<html>not what you asked for</html>"
+        case "empty":
+            return 200, {}, b"{}"
+        case "null":
+            return 200, {}, b'{"Messages": null, "Successful": null, "Failed": null}'
+        case "odd":
+            return 200, {}, ODD
+        case "trickle":
+            return TRICKLE
         case "throttle":
             return answer_of_error(SQSError("RequestThrottled", "Rate exceeded"))
         case "expired":

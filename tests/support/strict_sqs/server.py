@@ -14,7 +14,15 @@ from typing import Any
 from tests.support.strict_sqs import checks
 from tests.support.strict_sqs.actions import ACTIONS
 from tests.support.strict_sqs.checks import SQSError
-from tests.support.strict_sqs.faults import KINDS, Fault, Faults, HttpAnswer, answer_of, answer_of_error
+from tests.support.strict_sqs.faults import (
+    KINDS,
+    TRICKLE,
+    Fault,
+    Faults,
+    HttpAnswer,
+    answer_of,
+    answer_of_error,
+)
 from tests.support.strict_sqs.queue import Event, Message, Queue
 
 ACCOUNT = "123456789012"
@@ -204,6 +212,9 @@ def _handler_of(server: StrictSQS) -> type[BaseHTTPRequestHandler]:
             if answer is None:
                 self.close_connection = True
                 return
+            if answer is TRICKLE:
+                self.trickle()
+                return
             status, headers, body = answer
             try:
                 self.send_response(status)
@@ -214,6 +225,17 @@ def _handler_of(server: StrictSQS) -> type[BaseHTTPRequestHandler]:
                 self.wfile.write(body)
             except OSError:
                 self.close_connection = True  # The client is gone; what the call did is done.
+
+        def trickle(self) -> None:
+            """A header that never ends, until the client has had enough."""
+            try:
+                self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Never: ")
+                while not server._closed:
+                    self.wfile.write(b"x")
+                    time.sleep(0.1)
+            except OSError:
+                pass
+            self.close_connection = True
 
         def log_message(self, *args: object) -> None:
             pass

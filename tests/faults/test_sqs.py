@@ -1,0 +1,87 @@
+"""A hostile or broken SQS: answers that trickle, refusals of one action, hundreds of answers at once."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.support.processes import call
+from tests.support.waiting import wait_until
+
+
+@pytest.fixture
+def queue(strict_sqs):
+    return strict_sqs.create("tests")
+
+
+def test_deletes_that_trickle_are_told_and_delay_no_heartbeat(strict_sqs, queue, squids_process, tmp_path):
+    """Both calls hang on a byte now and then: they fail in time, a task that runs keeps its message, all heals."""
+    process = squids_process(strict_sqs.endpoint_url)
+    process.start("--workers", "3", "--polling-wait-time", "1", "--visibility-timeout", "16").ready()
+    strict_sqs.put("tests", call("wait_for", "long", str(tmp_path / "go")))
+    wait_until(lambda: process.journal.words("start") == ["long"])
+    strict_sqs.fail("trickle", action="DeleteMessageBatch", times=4)
+    strict_sqs.put("tests", call("work", "a"))
+    strict_sqs.put("tests", call("work", "b"))
+    (line, *_) = process.wait_for("settle_failed", seconds=60)
+    assert "no whole answer within" in line
+    wait_until(lambda: len(queue.messages) == 1, seconds=120, what="both are deleted in the end")
+    (tmp_path / "go").touch()
+    wait_until(lambda: not queue.messages)
+    assert sorted(process.journal.words("start")) == ["a", "b", "long"], "none ran twice"
+    assert process.stop() == 0
+
+
+def test_receives_that_trickle_are_trouble_and_kill_nobody(strict_sqs, queue, supervisor):
+    """The supervisor sees a degraded consumer, not a hung one, and it heals."""
+    process = supervisor(strict_sqs.endpoint_url).write({"tests": {}}).up()
+    pid = process.pid_of("tests")
+    strict_sqs.fail("trickle", action="ReceiveMessage", times=1)
+    wait_until(lambda: process.status()["tests"]["degraded"], seconds=60)
+    assert "no whole answer within" in process.status()["tests"]["degraded"]
+    strict_sqs.put("tests", call("work", "a"))
+    wait_until(lambda: process.journal.words("done") == ["a"], seconds=60)
+    wait_until(lambda: process.state("tests") == "running")
+    assert process.pid_of("tests") == pid
+    assert process.stop() == 0
+
+
+def test_a_stop_does_not_wait_for_what_trickles(strict_sqs, queue, squids_process):
+    process = squids_process(strict_sqs.endpoint_url)
+    process.start("--workers", "1", "--polling-wait-time", "1").ready()
+    strict_sqs.fail("trickle", action="ReceiveMessage", times=50)
+    strict_sqs.wait_until(lambda: strict_sqs.faults.left < 50)
+    assert process.stop(60) == 0
+    process.nothing_left()
+
+
+@pytest.mark.parametrize("action", ["DeleteMessageBatch", "ChangeMessageVisibilityBatch"])
+def test_one_action_refused_is_degraded_with_its_reason(strict_sqs, queue, supervisor, tmp_path, action):
+    """Receives go well, so only the state can tell that nothing is ever deleted, or extended."""
+    process = supervisor(strict_sqs.endpoint_url)
+    process.write({"tests": {"visibility_timeout": 4}}).up()
+    strict_sqs.fail("denied", action=action, times=6)
+    strict_sqs.put("tests", call("wait_for", "a", str(tmp_path / "go")))
+    if action == "DeleteMessageBatch":
+        (tmp_path / "go").touch()
+    wait_until(lambda: process.state("tests") == "degraded")
+    assert "AccessDenied" in process.status()["tests"]["degraded"]
+    (tmp_path / "go").touch()
+    wait_until(lambda: not queue.messages, seconds=60)
+    process.until_state("tests", "running")
+    assert process.stop() == 0
+
+
+@pytest.mark.parametrize("wait", ["0", "5"])
+def test_answers_at_once_cost_few_requests(strict_sqs, queue, squids_process, wait):
+    """It was 800 a second."""
+    process = squids_process(strict_sqs.endpoint_url)
+    process.start("--workers", "1", "--polling-wait-time", wait).ready()
+    strict_sqs.fail("empty", action="ReceiveMessage", times=10_000)
+    asked = strict_sqs.calls["ReceiveMessage"]
+    began = time.monotonic()
+    strict_sqs.wait_until(lambda: strict_sqs.calls["ReceiveMessage"] >= asked + 8, seconds=120)
+    seconds = time.monotonic() - began
+    assert seconds >= 0.05 * (2**5 - 1), "each pause is twice the one before"
+    assert process.stop() == 0
