@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from squids.exit_codes import ExitCode
 from squids.supervisor.settings import Settings
+from squids.supervisor.threads import NoThread, in_thread
 
 if TYPE_CHECKING:
     from squids.supervisor.supervisor import Supervisor
@@ -72,8 +73,8 @@ class Keeper:
         async with self._lock:
             queues = [program.queue for program in settings.programs]
             try:
-                await asyncio.to_thread(self._server.create, queues)
-            except LocalSQSFailed as error:
+                await in_thread(lambda: self._server.create(queues))
+            except (LocalSQSFailed, NoThread) as error:
                 self._supervisor.say("ERROR", "local_sqs_died", str(error))
 
     def close(self) -> None:
@@ -100,8 +101,8 @@ class Keeper:
         from squids.testing.local_sqs import LocalSQSFailed
 
         try:
-            await asyncio.to_thread(self._server.wait)
-        except LocalSQSFailed as error:
+            await in_thread(self._server.wait)
+        except (LocalSQSFailed, NoThread) as error:
             self._supervisor.say("ERROR", "local_sqs_died", str(error))
             return
         self._watch()
