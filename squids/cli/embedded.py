@@ -110,7 +110,7 @@ class Keeper:
         self._supervisor.say("INFO", "local_sqs", f"a new local SQS listens at {self._server.url}")
 
 
-def run_alone(config: str | None, port: int) -> int:
+def run_alone(config: str | None, port: int, *, trusting: bool = False) -> int:
     """`squids-supervisor local`: an embedded SQS with the file's queues, until it is stopped."""
     import signal
 
@@ -118,7 +118,7 @@ def run_alone(config: str | None, port: int) -> int:
 
     queues: list[str] = []
     if config is not None:
-        settings = read(config, os.environ)
+        settings = read(config, os.environ, trusting=trusting)
         if isinstance(settings, list):
             for problem in settings:
                 print(problem, file=sys.stderr)
