@@ -110,8 +110,10 @@ class Supervisor:
         self._asked = False
         self._output = log.open("w+b")
         self._lines = log.open("r", errors="replace")
+        # Root may run this in a checkout of another user, as in a container.
+        trust = ["--trust-files"] if os.geteuid() == 0 else []
         self._process = subprocess.Popen(
-            self._command,
+            [*self._command, *trust],
             stdin=subprocess.DEVNULL,
             stdout=self._output,
             stderr=subprocess.STDOUT,

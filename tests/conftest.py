@@ -24,6 +24,9 @@ for _number in (signal.SIGINT, signal.SIGQUIT):
         signal.signal(_number, signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL)
 
 
+os.umask(0o022)  # Root takes no file that others can write to, and tests run as root, too.
+
+
 @pytest.fixture(scope="session")
 def moto_url() -> Iterator[str]:
     """moto's SQS server."""

@@ -17,9 +17,9 @@ from squids.supervisor.ground_system import environment_of, group_of, groups_of,
 from squids.supervisor.settings import Ground, Settings
 
 
-def read_or_tell(config: str) -> Settings | None:
-    """The file's settings; None if it is wrong, which is told then."""
-    settings = read(config, os.environ)
+def read_or_tell(config: str, *, trusting: bool = False) -> Settings | None:
+    """The file's settings; None if it is wrong, which is printed. `trusting`: whoever can write to it."""
+    settings = read(config, os.environ, trusting=trusting)
     if not isinstance(settings, list):
         return settings
     for problem in settings:

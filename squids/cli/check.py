@@ -24,14 +24,14 @@ class Row:
     text: str
 
 
-def check(config: str, *, aws: bool, as_json: bool) -> int:
+def check(config: str, *, aws: bool, as_json: bool, trusting: bool = False) -> int:
     """Print the table; the exit code."""
     if as_json:
-        found = read(config, os.environ)
+        found = read(config, os.environ, trusting=trusting)
         if isinstance(found, list):
             print(json.dumps({"file": config, "ok": False, "mistakes": [str(p) for p in found]}))
             return ExitCode.CONFIG
-    settings = read_or_tell(config)
+    settings = read_or_tell(config, trusting=trusting)
     if settings is None:
         return ExitCode.CONFIG
     rows = [row for ground in settings.grounds for row in check_ground(settings, ground, aws=aws)]

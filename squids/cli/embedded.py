@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from squids.exit_codes import ExitCode
 from squids.supervisor.settings import Settings
+from squids.supervisor.threads import NoThread, in_thread
 
 if TYPE_CHECKING:
     from squids.supervisor.supervisor import Supervisor
@@ -72,8 +73,8 @@ class Keeper:
         async with self._lock:
             queues = [program.queue for program in settings.programs]
             try:
-                await asyncio.to_thread(self._server.create, queues)
-            except LocalSQSFailed as error:
+                await in_thread(lambda: self._server.create(queues))
+            except (LocalSQSFailed, NoThread) as error:
                 self._supervisor.say("ERROR", "local_sqs_died", str(error))
 
     def close(self) -> None:
@@ -100,8 +101,8 @@ class Keeper:
         from squids.testing.local_sqs import LocalSQSFailed
 
         try:
-            await asyncio.to_thread(self._server.wait)
-        except LocalSQSFailed as error:
+            await in_thread(self._server.wait)
+        except (LocalSQSFailed, NoThread) as error:
             self._supervisor.say("ERROR", "local_sqs_died", str(error))
             return
         self._watch()
@@ -109,7 +110,7 @@ class Keeper:
         self._supervisor.say("INFO", "local_sqs", f"a new local SQS listens at {self._server.url}")
 
 
-def run_alone(config: str | None, port: int) -> int:
+def run_alone(config: str | None, port: int, *, trusting: bool = False) -> int:
     """`squids-supervisor local`: an embedded SQS with the file's queues, until it is stopped."""
     import signal
 
@@ -117,7 +118,7 @@ def run_alone(config: str | None, port: int) -> int:
 
     queues: list[str] = []
     if config is not None:
-        settings = read(config, os.environ)
+        settings = read(config, os.environ, trusting=trusting)
         if isinstance(settings, list):
             for problem in settings:
                 print(problem, file=sys.stderr)

@@ -83,11 +83,11 @@ def _for_development(settings: Settings) -> Settings:
     return replace(settings, programs=tuple(programs), supervisor=own)
 
 
-def from_file(config: str) -> Source:
-    """The settings of a file."""
+def from_file(config: str, *, trusting: bool = False) -> Source:
+    """The settings of a file. `trusting`: whoever else can write to it."""
 
     def read_file() -> Settings | list[str]:
-        found = read(config, os.environ)
+        found = read(config, os.environ, trusting=trusting)
         return [str(problem) for problem in found] if isinstance(found, list) else found
 
     return Source(read_file, f"supervisor {os.path.basename(config)}", config)

@@ -36,7 +36,7 @@ class Refused(Exception):
 
 def send(config: str, arguments: argparse.Namespace) -> int:
     """Send it, and with `--wait` show the log until it was run; the exit code."""
-    settings = read_or_tell(config)
+    settings = read_or_tell(config, trusting=arguments.trust_files)
     if settings is None:
         return ExitCode.CONFIG
     try:

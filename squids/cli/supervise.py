@@ -14,6 +14,9 @@ from typing import Any
 PLACES = ("./squids.yaml", "/etc/squids/squids.yaml")
 """Where the file is looked for, after -c and $SQUIDS_CONFIG."""
 
+READS_FILE = (None, "run", "check", "tasks", "send", "local")
+"""The verbs that read it themselves."""
+
 EPILOG = """\
 Without a verb it runs. Queues are named as in the file; 'email*' selects
 several; none means all.
@@ -38,12 +41,14 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="The file. Default: $SQUIDS_CONFIG, ./squids.yaml, /etc/squids/squids.yaml",
     )
+    _add_trust(parser)
     parser.add_argument("--version", action="store_true", help="Say which version this is, and leave")
     _add_modes(parser)
-    parser.set_defaults(reload=False, local=False, local_port=None, dev=False)
+    parser.set_defaults(trust_files=False, reload=False, local=False, local_port=None, dev=False)
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs")
     run = verbs.add_parser("run", help="Run the supervisor in the foreground. The default")
     _add_modes(run)
+    _add_trust(run)
     _add_offline(verbs)
     _add_looking(verbs)
     _add_steering(verbs)
@@ -58,6 +63,15 @@ def _add_modes(parser: argparse.ArgumentParser) -> None:
     modes.add_argument("--local", **flag, help="Speak to an embedded SQS alone, with the file's queues")
     _add_port(modes)
     modes.add_argument("--dev", **flag, help="--local --reload, short waits, one worker for each queue")
+
+
+def _add_trust(parser: Any) -> None:
+    parser.add_argument(
+        "--trust-files",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="Take the file and what it includes whoever else can write to them. For containers",
+    )
 
 
 def _add_port(parser: Any) -> None:
@@ -80,15 +94,19 @@ def _add_offline(verbs: Any) -> None:
     check = verbs.add_parser("check", help="Check the file and the apps; with --aws, the queues too")
     check.add_argument("--aws", action="store_true", help="Ask SQS whether each queue exists and may be used")
     check.add_argument("--json", action="store_true", help="For programs")
+    _add_trust(check)
     verbs.add_parser("schema", help="Print the file's JSON Schema, for editors")
     local = verbs.add_parser("local", help="Run an embedded SQS with the file's queues, and nothing else")
     _add_port(local)
+    _add_trust(local)
     init = verbs.add_parser("init", help="Write a small project that works, and overwrite nothing")
     init.add_argument("directory", nargs="?", default=".", metavar="DIR")
     _add_systemd(verbs)
     tasks = verbs.add_parser("tasks", help="List every app's tasks: queue, signature, place")
     tasks.add_argument("--json", action="store_true", help="For programs")
+    _add_trust(tasks)
     send = verbs.add_parser("send", help="Send a call of a task, by its name")
+    _add_trust(send)
     send.add_argument("task", metavar="TASK", help="Its name, as `tasks` shows it, or the end of it")
     send.add_argument("kwargs", nargs="?", metavar="JSON", help="The arguments by name: a JSON object")
     send.add_argument("--args", metavar="JSON", help="The arguments by position: a JSON array")
@@ -218,6 +236,8 @@ def _refuse_modes(parser: argparse.ArgumentParser, arguments: argparse.Namespace
     """No flag is taken and then ignored: who writes `--local send` would send elsewhere."""
     if arguments.verb == "send" and arguments.timeout is not None and not arguments.wait:
         parser.error("--timeout: how long --wait waits, which is not there")
+    if arguments.trust_files and arguments.verb not in READS_FILE:
+        parser.error(f"--trust-files: for what reads the file, not for {arguments.verb}")
     if arguments.verb in (None, "run"):
         return
     given = [f"--{name}" for name in ("reload", "local", "dev") if getattr(arguments, name)]
@@ -238,7 +258,7 @@ def _do(config: str, arguments: argparse.Namespace) -> int:
         case "local":
             from squids.cli.embedded import run_alone
 
-            return run_alone(config or None, arguments.local_port or 0)
+            return run_alone(config or None, arguments.local_port or 0, trusting=arguments.trust_files)
         case "systemd":
             from squids.cli.systemd.install import run as run_systemd
 
@@ -246,11 +266,11 @@ def _do(config: str, arguments: argparse.Namespace) -> int:
         case "check":
             from squids.cli.check import check
 
-            return check(config, aws=arguments.aws, as_json=arguments.json)
+            return check(config, aws=arguments.aws, as_json=arguments.json, trusting=arguments.trust_files)
         case "tasks":
             from squids.cli.tasks import show_tasks
 
-            return show_tasks(config, as_json=arguments.json)
+            return show_tasks(config, as_json=arguments.json, trusting=arguments.trust_files)
         case "send":
             from squids.cli.send import send
 
@@ -271,7 +291,7 @@ def _run(config: str, arguments: argparse.Namespace) -> int:
         local=(arguments.local_port or 0) if local else None,
         dev=arguments.dev,
     )
-    return run(from_file(config), mode)
+    return run(from_file(config, trusting=arguments.trust_files), mode)
 
 
 def find_config(given: str | None) -> str | None:

@@ -12,9 +12,9 @@ from squids.cli.render import width
 from squids.exit_codes import ExitCode
 
 
-def show_tasks(config: str, *, as_json: bool) -> int:
+def show_tasks(config: str, *, as_json: bool, trusting: bool = False) -> int:
     """Print every app's tasks; the exit code."""
-    settings = read_or_tell(config)
+    settings = read_or_tell(config, trusting=trusting)
     if settings is None:
         return ExitCode.CONFIG
     code = ExitCode.OK

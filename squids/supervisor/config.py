@@ -19,9 +19,12 @@ from pydantic import BaseModel, ValidationError
 
 from squids.queues import QueueRef
 from squids.supervisor.config_files import (
-    file_problems,
+    code_warnings,
+    distrusted_file,
     find_group,
     find_user,
+    open_folder_warnings,
+    secret_problems,
     secret_warnings,
 )
 from squids.supervisor.config_rules import (
@@ -53,14 +56,17 @@ from squids.supervisor.settings import (
 )
 
 
-def read(path: str, environ: Mapping[str, str]) -> Settings | list[Problem]:
-    """The settings that a file gives, or all problems, in the order of their places. Never raises."""
-    text = read_text(path, environ)
+def read(path: str, environ: Mapping[str, str], *, trusting: bool = False) -> Settings | list[Problem]:
+    """The settings that a file gives, or all problems, in the order of their places. Never raises.
+
+    `trusting`: whoever else can write to the files.
+    """
+    text = read_text(path, environ) if trusting else read_text(path, environ, distrusted_file)
     problems = list(text.problems)
     rules = None
     if text.files and text.places:
         rules = _validate(text, problems)
-    builder = _Builder(text, problems)
+    builder = _Builder(text, problems, trusting)
     settings = builder.settings(rules) if rules is not None else None
     if settings is None or problems:
         order = {shown_path(file): number for number, file in enumerate(text.files)}
@@ -200,9 +206,10 @@ class _Builder:
 
     text: Text
     problems: list[Problem]
+    trusting: bool
 
     def settings(self, rules: FileRules) -> Settings:
-        self.problems.extend(file_problems(self.text))
+        self.problems.extend(secret_problems(self.text))
         programs: list[ProgramSettings] = []
         if not rules.queues:
             self._wrong(("queues",), "there are no queues")
@@ -219,15 +226,27 @@ class _Builder:
                 )
             names[program.name] = program.key
         supervisor = self._supervisor(rules.supervisor)
-        warnings = tuple(str(warning) for warning in secret_warnings(self.text))
         return Settings(
             supervisor,
             tuple(programs),
             tuple(self.text.files),
-            warnings,
+            self._warnings(programs),
             self._reload(rules.reload),
             tuple(dict.fromkeys(self.text.directories)),
         )
+
+    def _warnings(self, programs: list[ProgramSettings]) -> tuple[str, ...]:
+        found = secret_warnings(self.text)
+        if not self.trusting:
+            found += open_folder_warnings(self.text)
+            of_code: dict[str, Problem] = {}  # One for a folder, however many queues run what is in it.
+            for program in programs:
+                for warning in code_warnings(
+                    program.ground, self.text.place(("queues", program.key), key=True)
+                ):
+                    of_code.setdefault(warning.text, warning)
+            found += of_code.values()
+        return tuple(str(warning) for warning in found)
 
     def _wrong(self, path: Path, words: str) -> None:
         self.problems.append(Problem(self.text.place(path), path, words))

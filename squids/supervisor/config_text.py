@@ -12,11 +12,14 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
+
+from squids.supervisor.plain_files import NotPlain, read_plain, steps_to
+from squids.supervisor.trust import Step
 
 Path = tuple[str | int, ...]
 
@@ -27,6 +30,13 @@ MOST_NODES = 100_000
 """More than this is no configuration, but an alias that multiplies itself."""
 
 MOST_BYTES = 4 * 1024 * 1024
+"""Of a file and all that it includes."""
+
+IN_INCLUDES = ("queues", "include")
+"""What an included file may hold."""
+
+Distrusted = Callable[[Sequence[Step]], "str | None"]
+"""Why a file with these folders and links on the way is not to be read, in words; None: it may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +79,12 @@ class Text:
     directories: list[str] = field(default_factory=list)
     """Of what is included by globs."""
     problems: list[Problem] = field(default_factory=list)
+    sources: dict[str, str] = field(default_factory=dict)
+    """Each file's text, as it was read."""
+    steps: dict[str, list[Step]] = field(default_factory=dict)
+    """Each file's way: its folders and links, and the file as it was opened."""
+    refused: set[str] = field(default_factory=set)
+    """Why files were not read: said once, however many there are in one folder."""
 
     def place(self, path: Path, *, key: bool = False) -> Place:
         """The nearest place that is known: of the path, or of what is around it."""
@@ -80,53 +96,110 @@ class Text:
         return self.places.get((), Place(self.files[0] if self.files else "?"))
 
 
-def read_text(path: str, environ: Mapping[str, str]) -> Text:
-    """The file and all that it includes."""
+def read_text(path: str, environ: Mapping[str, str], distrusted: Distrusted = lambda steps: None) -> Text:
+    """The file and all that it includes, but for those that are distrusted."""
     text = Text()
-    _read_file(os.path.abspath(path), text, environ, (), None)
+    _TextReader(text, environ, distrusted).read(os.path.abspath(path), (), None)
     return text
 
 
-def _read_file(
-    path: str, into: Text, environ: Mapping[str, str], chain: tuple[str, ...], asked: Place | None
-) -> None:
-    here = Place(shown_path(path))
-    if path in chain:
-        cycle = " includes ".join(shown_path(file) for file in (*chain[chain.index(path) :], path))
-        into.problems.append(Problem(asked or here, ("include",), f"goes in a circle: {cycle}"))
-        return
-    if path in into.files:
-        return
-    source = _source(path, into, asked or here)
-    if source is None:
-        return
-    into.files.append(path)
-    reader = _Reader(shown_path(path), environ)
-    data = reader.read(source)
-    into.problems.extend(reader.problems)
-    if data is None and not reader.problems:
-        data = {}
-        reader.places[()] = here
+@dataclass(frozen=True, slots=True)
+class _TextReader:
+    """Reads files, one after the other, into one text."""
+
+    into: Text
+    environ: Mapping[str, str]
+    distrusted: Distrusted
+
+    def read(self, path: str, chain: tuple[str, ...], asked: Place | None) -> None:
+        """One file, and what it includes. `chain`: those that led here, the last one at `asked`."""
+        into = self.into
+        here = Place(shown_path(path))
+        if path in chain:
+            cycle = " includes ".join(shown_path(file) for file in (*chain[chain.index(path) :], path))
+            into.problems.append(Problem(asked or here, ("include",), f"goes in a circle: {cycle}"))
+            return
+        if path in into.files:
+            return
+        source = self._source(path, asked or here)
+        if source is None:
+            return
+        into.files.append(path)
+        into.sources[path] = source
+        reader = _Reader(shown_path(path), self.environ)
+        data = reader.read(source)
+        if data is None and not reader.problems:
+            data = {}
+            reader.places[()] = here
+        if chain and not reader.broken and not _is_ours(data):
+            into.problems.append(_not_ours(data, reader, here))
+            return
+        into.problems.extend(reader.problems)
+        if not isinstance(data, dict):
+            if not reader.problems:
+                into.problems.append(Problem(here, (), "is not a mapping of keys to values"))
+            return
+        _merge(path, data, reader, into, main=not chain)
+        self._include(path, data, reader, (*chain, path))
+
+    def _source(self, path: str, place: Place) -> str | None:
+        into, name = self.into, shown_path(path)
+        words = None
+        try:
+            *way, _ = steps_to(path)
+            if (why := self.distrusted(way)) is None:
+                left = MOST_BYTES - sum(map(len, into.sources.values()))
+                data, opened = read_plain(path, left)
+                into.steps[path] = [*way, opened]
+                why = self.distrusted(into.steps[path])
+            if why is None:
+                return data.decode("utf-8-sig")
+            words = None if why in into.refused else why
+            into.refused.add(why)
+        except NotPlain as error:
+            words = f"{name}: {error.strerror}"
+        except OSError as error:
+            words = f"cannot read {name}: {error.strerror}"
+        except UnicodeDecodeError as error:
+            words = f"{name} is not UTF-8: byte {error.start}"
+        if words is not None:
+            into.problems.append(Problem(place, (), words))
+        return None
+
+    def _include(self, path: str, data: dict[str, Any], reader: _Reader, chain: tuple[str, ...]) -> None:
+        wanted = data.get("include")
+        if wanted is None:
+            return
+        if isinstance(wanted, str):
+            wanted = [wanted]
+        if not isinstance(wanted, list) or not all(isinstance(item, str) for item in wanted):
+            place = reader.places.get(("include",), Place(shown_path(path)))
+            self.into.problems.append(Problem(place, ("include",), "is not a list of files"))
+            return
+        for number, pattern in enumerate(wanted):
+            place = reader.places.get(("include", number)) or reader.places[("include",)]
+            full = os.path.join(os.path.dirname(path), pattern)
+            found = sorted(glob.glob(full)) if glob.has_magic(pattern) else [full]
+            if glob.has_magic(pattern) and not glob.has_magic(os.path.dirname(full)):
+                self.into.directories.append(os.path.abspath(os.path.dirname(full)))
+            for file in found:
+                if glob.has_magic(pattern) and os.path.abspath(file) == path:
+                    continue
+                self.read(os.path.abspath(file), chain, place)
+
+
+def _is_ours(data: Any) -> bool:
+    return isinstance(data, dict) and all(key in IN_INCLUDES for key in data)
+
+
+def _not_ours(data: Any, reader: _Reader, here: Place) -> Problem:
+    """An included file that is no part of a configuration may hold anything, and who reads the error may not
+    be allowed to read the file: its place is told, and nothing that it says."""
     if not isinstance(data, dict):
-        if not reader.problems:
-            into.problems.append(Problem(here, (), "is not a mapping of keys to values"))
-        return
-    _merge(path, data, reader, into, main=not chain)
-    _include(path, data, reader, into, environ, (*chain, path))
-
-
-def _source(path: str, into: Text, place: Place) -> str | None:
-    try:
-        if os.path.getsize(path) > MOST_BYTES:
-            into.problems.append(Problem(place, (), f"{shown_path(path)} is over {MOST_BYTES} bytes"))
-            return None
-        with open(path, "rb") as file:
-            return file.read().decode("utf-8-sig")
-    except OSError as error:
-        into.problems.append(Problem(place, (), f"cannot read {shown_path(path)}: {error.strerror}"))
-    except UnicodeDecodeError as error:
-        into.problems.append(Problem(place, (), f"{shown_path(path)} is not UTF-8: byte {error.start}"))
-    return None
+        return Problem(here, (), "is not a mapping of keys to values")
+    key = next(key for key in data if key not in IN_INCLUDES)
+    place = reader.keys.get((key,), here)
+    return Problem(place, (), f"an included file may hold {' and '.join(IN_INCLUDES)}, and no other key")
 
 
 def _merge(path: str, data: dict[str, Any], reader: _Reader, into: Text, *, main: bool) -> None:
@@ -140,10 +213,6 @@ def _merge(path: str, data: dict[str, Any], reader: _Reader, into: Text, *, main
         if queues is None:
             into.data["queues"] = {}
         return
-    for key in data:
-        if key not in ("queues", "include"):
-            place = reader.keys.get((key,), Place(shown_path(path)))
-            into.problems.append(Problem(place, (key,), "an included file may hold queues, and include"))
     queues = data.get("queues")
     if queues is None:
         return
@@ -168,35 +237,6 @@ def _merge(path: str, data: dict[str, Any], reader: _Reader, into: Text, *, main
         into.texts.update((path, text) for path, text in reader.texts.items() if path[:2] == here)
 
 
-def _include(
-    path: str,
-    data: dict[str, Any],
-    reader: _Reader,
-    into: Text,
-    environ: Mapping[str, str],
-    chain: tuple[str, ...],
-) -> None:
-    wanted = data.get("include")
-    if wanted is None:
-        return
-    if isinstance(wanted, str):
-        wanted = [wanted]
-    if not isinstance(wanted, list) or not all(isinstance(item, str) for item in wanted):
-        place = reader.places.get(("include",), Place(shown_path(path)))
-        into.problems.append(Problem(place, ("include",), "is not a list of files"))
-        return
-    for number, pattern in enumerate(wanted):
-        place = reader.places.get(("include", number)) or reader.places[("include",)]
-        full = os.path.join(os.path.dirname(path), pattern)
-        found = sorted(glob.glob(full)) if glob.has_magic(pattern) else [full]
-        if glob.has_magic(pattern) and not glob.has_magic(os.path.dirname(full)):
-            into.directories.append(os.path.abspath(os.path.dirname(full)))
-        for file in found:
-            if glob.has_magic(pattern) and os.path.abspath(file) == path:
-                continue
-            _read_file(os.path.abspath(file), into, environ, chain, place)
-
-
 def shown_path(path: str) -> str:
     """As a person would name it: relative below the current directory, unless that is the root."""
     try:
@@ -215,22 +255,27 @@ class _Reader:
         self._environ = environ
         self._nodes = 0
         self.problems: list[Problem] = []
+        self.broken = False
+        """Whether it is no YAML."""
         self.places: dict[Path, Place] = {}
         self.keys: dict[Path, Place] = {}
         self.texts: dict[Path, str] = {}
 
     def read(self, source: str) -> Any:
+        """The data; None, and one problem, where it is no YAML."""
+        self.broken = True
         try:
             node = yaml.compose(source, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
-            text = " ".join(part for part in (error.context, error.problem) if part)
+            text = _unquoted(" ".join(part for part in (error.context, error.problem) if part))
             self._problem(self._mark(mark) if mark else Place(self._file), (), f"YAML: {text}")
             return None
         except (yaml.YAMLError, RecursionError, ValueError) as error:
             text = str(error).splitlines()[0] if str(error) else "it nests too deeply"
             self._problem(Place(self._file), (), f"YAML: {text}")
             return None
+        self.broken = False
         try:
             return None if node is None else self._value(node, (), ())
         except RecursionError:
@@ -304,8 +349,8 @@ class _Reader:
             return text
         if plain and text == node.value:
             value = self._plain(text, node.tag, path)
-            return text if len(path) > 1 and path[-2] == "environment" else value
-        if text != node.value and not (len(path) > 1 and path[-2] == "environment"):
+            return text if _is_variable(path) else value
+        if text != node.value and not _is_variable(path):
             return _expanded(text)
         return text
 
@@ -341,7 +386,8 @@ class _Reader:
                 return "$"
             name, default = match.group("name"), match.group("default")
             if name is None:
-                self._problem(place, path, f"{match.group()} is no variable; for a $ write $$")
+                shown = "${...}" if _is_variable(path) else match.group()  # It may be part of a secret.
+                self._problem(place, path, f"{shown} is no variable; for a $ write $$")
                 return ""
             found = self._environ.get(name)
             if found:
@@ -355,6 +401,16 @@ class _Reader:
             return ""
 
         return _VARIABLE.sub(value, text)
+
+
+def _is_variable(path: Path) -> bool:
+    """Whether the value of a variable stands there, which is a text whatever it looks like."""
+    return len(path) > 1 and path[-2] == "environment"
+
+
+def _unquoted(text: str) -> str:
+    """What YAML's parser says, without the words of the file that it may quote."""
+    return re.sub(r"'[^']{2,}'", "...", text)
 
 
 def _expanded(text: str) -> Any:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
+from collections.abc import Mapping
 
 from squids.supervisor.settings import Ground
 
@@ -24,12 +26,28 @@ def resolved(ground: Ground) -> tuple[str, str | None, tuple[tuple[str, str], ..
     return directory, python, tuple(places)
 
 
+PASSED = re.compile(
+    r"PATH|LANG|LANGUAGE|LC_\w+|TZ|PYTHON\w+|VIRTUAL_ENV|LD_LIBRARY_PATH|SSL_CERT_(FILE|DIR)|SQUIDS_MORTAL"
+    r"|AWS_(REGION|DEFAULT_REGION|ENDPOINT_URL(_\w+)?|CA_BUNDLE|USE_FIPS_ENDPOINT|USE_DUALSTACK_ENDPOINT"
+    r"|STS_REGIONAL_ENDPOINTS|DEFAULTS_MODE|RETRY_MODE|MAX_ATTEMPTS|EC2_METADATA_\w+)"
+)
+"""Names of variables that queues of another user get. What may be a secret of this user is not among them."""
+
+OWN = ("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC")
+"""For the supervisor's process alone: sd_listen_fds(3), sd_notify(3)."""
+
+LOCAL = "SQUIDS_LOCAL"
+"""Set with an embedded SQS. All AWS variables are that server's then."""
+
+
 def environment_of(ground: Ground) -> dict[str, str]:
-    """The supervisor's environment with the ground's over it. Another user comes with a home of its own."""
-    environment = dict(os.environ)
-    for name in ("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"):
-        environment.pop(name, None)  # They are for this process alone: sd_listen_fds(3).
-    environment |= _home_of(ground.user)
+    """What the processes of a ground get: the supervisor's environment, of which those of another user get a
+    short list and a home of their own; over it what the file says."""
+    environment = {name: value for name, value in os.environ.items() if name not in OWN}
+    if ground.user is not None:
+        if _uid_of(ground.user) != os.geteuid():
+            environment = _for_another(environment)
+        environment |= _home_of(ground.user)
     for name, value in ground.environment:
         if value is None:
             environment.pop(name, None)
@@ -38,15 +56,30 @@ def environment_of(ground: Ground) -> dict[str, str]:
     return environment
 
 
-def _home_of(user: str | None) -> dict[str, str]:
+def _for_another(environment: Mapping[str, str]) -> dict[str, str]:
+    local = LOCAL in environment
+    return {
+        name: value
+        for name, value in environment.items()
+        if PASSED.fullmatch(name) or (local and (name == LOCAL or name.startswith("AWS_")))
+    }
+
+
+def _uid_of(user: str) -> int | None:
+    try:
+        return _entry(user).pw_uid
+    except KeyError:
+        return None
+
+
+def _home_of(user: str) -> dict[str, str]:
     """As login(1) and systemd's `User=` set it."""
-    if user is None:
-        return {}
     try:
         entry = _entry(user)
     except KeyError:
         return {}
-    return {"HOME": entry.pw_dir, "USER": entry.pw_name, "LOGNAME": entry.pw_name}
+    names = {"HOME": entry.pw_dir, "USER": entry.pw_name, "LOGNAME": entry.pw_name}
+    return names | ({"SHELL": entry.pw_shell} if entry.pw_shell else {})
 
 
 def _number(name: str | None) -> str | int | None:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from squids.queues import QueueRef
 from squids.supervisor import control_protocol as say
@@ -30,11 +30,26 @@ from squids.supervisor.program_events import State
 from squids.supervisor.rollout import Rollout
 from squids.supervisor.status import pids_of, status_of, zygotes_of
 from squids.supervisor.supervisor import Supervisor
+from squids.supervisor.threads import NoThread, in_thread
 
 QUIET_SECONDS = 0.5
 """How long nothing is printed before a dump counts as written."""
 
 DUMP_SECONDS = 5.0
+
+
+LOOK_SECONDS = 30.0
+"""How long `status` looks at processes and files, before it answers without."""
+
+T = TypeVar("T")
+
+
+async def _in_time(call: Callable[[], T]) -> T | None:
+    """What a look comes to; None if that takes too long: `status` answers also when a file system is away."""
+    try:
+        return await asyncio.wait_for(in_thread(call), LOOK_SECONDS)
+    except (TimeoutError, NoThread):
+        return None
 
 
 def _queue_name(program: Program) -> str:
@@ -52,7 +67,7 @@ class Looking(OrderBase):
     async def status(self, queues: list[str], options: dict[str, Any]) -> Answers:
         names = self._select(queues)
         pids = pids_of(self._supervisor, names)
-        usage = await asyncio.to_thread(self._meter.measure, pids)
+        usage = await _in_time(lambda: self._meter.measure(pids)) or {}
         codes = list(self._supervisor.zygotes.codes.values())
         imports = {
             child: one.facts["files"] for child, one in self._supervisor.consumers.items() if one.facts
@@ -62,7 +77,7 @@ class Looking(OrderBase):
             of_codes = {code.number: code.stale_files() for code in codes}
             return of_codes, {child: changed_files(files) for child, files in imports.items()}
 
-        stale, stale_alone = await asyncio.to_thread(look)
+        stale, stale_alone = await _in_time(look) or ({}, {})
         entries = status_of(self._supervisor, names, usage, stale, stale_alone)
         yield {
             "type": "status",

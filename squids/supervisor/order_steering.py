@@ -21,6 +21,7 @@ from squids.supervisor.program import Program
 from squids.supervisor.program_events import State, Wanted
 from squids.supervisor.rollout import Reloaded, Rollout
 from squids.supervisor.supervisor import Supervisor
+from squids.supervisor.threads import NoThread, in_thread
 
 MOST_WORKERS = 10_000
 
@@ -69,7 +70,10 @@ class Steering(OrderBase):
         """What is on disk now: where that has changed, or its import failed, a new import."""
         supervisor = self._supervisor
         code = supervisor.code_of(program.settings)
-        stale = await asyncio.to_thread(code.stale_files)
+        try:
+            stale = await in_thread(code.stale_files)
+        except NoThread as error:
+            raise OrderError(str(error), say.FAILED) from error
         if code.failure is not None or stale:
             code = supervisor.zygotes.new(program.settings.ground)
         program.code = code.number

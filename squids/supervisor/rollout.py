@@ -17,6 +17,10 @@ from squids.supervisor.program import Program
 from squids.supervisor.program_events import State, Wanted
 from squids.supervisor.settings import Ground, ProgramSettings, Settings
 from squids.supervisor.supervisor import Supervisor
+from squids.supervisor.threads import NoThread, in_thread
+
+READ_SECONDS = 30.0
+"""How long reading the file may take."""
 
 Read = Callable[[], "Settings | list[str]"]
 Prepare = Callable[[Settings], Awaitable[None]]
@@ -53,6 +57,8 @@ class Rollout:
         self._prepare = prepare
         self._tasks: set[asyncio.Task[None]] = set()
         self._lock = asyncio.Lock()
+        self._hangs: asyncio.Task[Settings | list[str]] | None = None
+        """A read of the file that did not return in time."""
         self._coming: dict[str, ProgramSettings] = {}
         self.removing: set[str] = set()
         """Programs that are not in the file any more, and drain."""
@@ -277,7 +283,7 @@ class Rollout:
 
     async def plan(self) -> Plan | list[str]:
         """Read the file. What is wrong with it goes to the log too."""
-        settings = await asyncio.to_thread(self._read)
+        settings = await self._read_in_time()
         if isinstance(settings, list):
             self.last_error = settings[0] if settings else "invalid"
             for text in settings:
@@ -287,6 +293,24 @@ class Rollout:
             self.last_error = None
             self._supervisor.say("INFO", "reload", "there is no mistake in it any more")
         return Plan(settings, self._difference(settings))
+
+    async def _read_in_time(self) -> Settings | list[str]:
+        """A file system that is away may answer in a day. It costs no more than one thread."""
+        if self._hangs is not None and not self._hangs.done():
+            return ["an earlier read of the file has not returned yet: is its file system away?"]
+        reading = asyncio.ensure_future(in_thread(self._read))
+        try:
+            done, _ = await asyncio.wait([reading], timeout=READ_SECONDS)
+            if not done:
+                self._hangs = reading
+                reading.add_done_callback(lambda late: late.cancelled() or late.exception())
+                return [f"the file was not read within {READ_SECONDS:g} s: is its file system away?"]
+            return reading.result()
+        except NoThread as error:
+            return [f"the file cannot be read: {error}"]
+        except asyncio.CancelledError:
+            reading.cancel()
+            raise
 
     def _difference(self, settings: Settings) -> Difference:
         """From what runs, which is not the last file where that could not be carried out, or was scaled."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import difflib
 import grp
 import os
@@ -11,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from squids.cli.systemd.units import (
@@ -21,14 +23,20 @@ from squids.cli.systemd.units import (
     Installation,
     files,
     installed_as,
+    misread,
     variables_file,
 )
 from squids.cli.systemd.variables import parse
 from squids.exit_codes import ExitCode
 from squids.supervisor.config import read
+from squids.supervisor.plain_files import read_plain
 
 INSTANCE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]*")
 """What the name of a unit and of a file may have, and systemd reads as it stands there."""
+
+
+MOST_BYTES = 1 << 20
+"""Of a unit, and of a file of variables."""
 
 
 class Refused(Exception):
@@ -80,21 +88,22 @@ def _installation(arguments: argparse.Namespace) -> Installation:
     else:
         config = config or (f"{CONFIG_DIRECTORY}/{arguments.instance}.yaml" if arguments.instance else plain)
         _refuse_other_places(config, arguments.instance)
-    commands = _commands()
-    for path in (config, commands):
-        if any(character in path for character in " %\"'\\$"):
-            raise Refused(f"{path}: systemd would read these characters in its own way; take another path")
     user = arguments.user or (before.user if before is not None else "squids")
-    return Installation(
-        bin=commands,
+    installation = Installation(
+        bin=_commands(),
         config=config,
         user=user,
         group=_group_of(user),
         instance=arguments.instance,
-        longest_drain=_longest_drain(config),
         plain_config=plain,
-        plain_drain=_longest_drain(plain) if arguments.instance and not arguments.user_mode else None,
         home=home,
+    )
+    if (words := misread(installation)) is not None:
+        raise Refused(words)
+    return replace(
+        installation,
+        longest_drain=_longest_drain(config),
+        plain_drain=_longest_drain(plain) if arguments.instance and not arguments.user_mode else None,
     )
 
 
@@ -134,7 +143,8 @@ def _group_of(user: str) -> str:
 def _longest_drain(config: str) -> float | None:
     if not os.path.exists(config):
         return None
-    settings = read(config, {**os.environ, **_variables_of(config)})
+    # Whoever can write to it: nothing of it is run here, and the service looks itself.
+    settings = read(config, {**os.environ, **_variables_of(config)}, trusting=True)
     if isinstance(settings, list):
         print(f"{config} is not right yet, so its time-outs are not known: see `check`", file=sys.stderr)
         return None
@@ -188,7 +198,7 @@ def _exists(user: str) -> bool:
 
 def _read(path: str) -> str | None:
     try:
-        return Path(path).read_text(encoding="utf-8")
+        return read_plain(path, MOST_BYTES)[0].decode()
     except FileNotFoundError:
         return None
 
@@ -203,8 +213,11 @@ def _write(path: str, text: str) -> None:
     """At once: no reader sees half of it."""
     os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
     temporary = f"{path}.squids-new"
-    Path(temporary).write_text(text, encoding="utf-8")
-    os.chmod(temporary, 0o644)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(temporary)  # Of an installation that was killed; or a link, or a FIFO, of whomever.
+    with open(temporary, "x", encoding="utf-8") as file:
+        os.fchmod(file.fileno(), 0o644)
+        file.write(text)
     os.replace(temporary, path)
 
 
@@ -260,7 +273,11 @@ def _uninstall(*, user_mode: bool, dry_run: bool) -> int:
 def _ours(directory: Path) -> list[Path]:
     candidates = [*directory.glob("squids*.service"), *directory.glob("squids*.service.d/*.conf")]
     candidates += directory.glob("squids.conf")
-    return sorted(path for path in candidates if path.is_file() and MARK in path.read_text(errors="replace"))
+    return sorted(path for path in candidates if path.is_file() and _is_ours(path))
+
+
+def _is_ours(path: Path) -> bool:
+    return MARK.encode() in read_plain(str(path), MOST_BYTES)[0]
 
 
 def _systemctl(*arguments: str) -> bool:

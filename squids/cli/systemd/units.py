@@ -11,6 +11,13 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+PLACEHOLDER = re.compile("@([A-Z]+)@")
+
+SPECIAL = frozenset(" %\"'\\$*?[]")
+"""What systemd gives a meaning of its own in one directive or another: systemd.syntax(7), systemd.exec(5)."""
+
+USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*")
+
 TEMPLATES = Path(__file__).parent / "template"
 
 MARK = "Written by `squids-supervisor systemd`. Changes belong into drop-ins: systemctl edit."
@@ -68,6 +75,21 @@ class Installation:
     def unit(self) -> str:
         """The unit that runs the file."""
         return f"squids-supervisor@{self.instance}.service" if self.instance else "squids-supervisor.service"
+
+
+def misread(of: Installation) -> str | None:
+    """What systemd would not read as it was given, in words; None: nothing of it."""
+    for path in (of.bin, of.config, of.plain_config):
+        if not path.isprintable() or SPECIAL.intersection(path):
+            shown = path if path.isprintable() else ascii(path)
+            return f"{shown}: systemd would read these characters in its own way; take another path"
+    for path in (of.plain_config,) if of.instance else (of.config, of.plain_config):
+        if of.home is None and (":" in _name(path) or _name(path).startswith(".")):
+            return f"{path}: systemd would not name a directory in /run/squids so; take another name"
+    for name in (of.user, of.group):
+        if not USER.fullmatch(name):
+            return f"{name!a} is no name of a user or a group that a unit may hold"
+    return None
 
 
 def files(of: Installation) -> dict[str, str]:
@@ -146,6 +168,5 @@ def _filled(template: str, of: Installation, **values: str) -> str:
     }
     if "@HARDENING@" in text:
         known["HARDENING"] = (TEMPLATES / "hardening.conf").read_text(encoding="utf-8")
-    for name, value in known.items():
-        text = text.replace(f"@{name}@", value)
-    return text
+    # In one pass: what stands in a value, as `@USER@` in a path, is no placeholder.
+    return PLACEHOLDER.sub(lambda match: known[match[1]], text)

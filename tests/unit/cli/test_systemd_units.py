@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -103,6 +104,40 @@ def test_an_installation_whose_path_systemd_would_misread_is_refused(
     monkeypatch.setattr("sys.argv", [str(command)])
     assert main(["systemd", "print"]) == 1
     assert f"{command.parent}: systemd would read these characters in its own way" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--user", "squids\nExecStartPre=/bin/true"],
+        ["--user", "a b"],
+        ["--user", "%n"],
+        ["--config", "/etc/squids/a\nUser=root.yaml"],
+        ["--config", "/etc/squids/a\rb.yaml"],
+        ["--config", "/etc/squids/a:b.yaml"],
+        ["--user-mode", "--config", "/srv/a\u2028b.yaml"],
+        ["--user-mode", "--config", "/srv/a*.yaml"],
+    ],
+)
+def test_what_systemd_would_misread_is_refused_in_a_line(capsys, arguments):
+    assert main(["systemd", "print", *arguments]) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert len(told.err.splitlines()) == 1, told.err
+
+
+def test_what_is_no_file_where_a_unit_goes_is_told(monkeypatch, capsys, tmp_path):
+    """A FIFO there holds up nobody, and one where the new unit is written first is not written to."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))  # There is no systemctl to be told.
+    units = tmp_path / "systemd" / "user"
+    units.mkdir(parents=True)
+    os.mkfifo(units / "squids-supervisor.service")
+    assert main(["systemd", "install", "--user-mode"]) == 1
+    assert "squids-supervisor.service: not a regular file (a FIFO)" in capsys.readouterr().err
+    (units / "squids-supervisor.service").rename(units / "squids-supervisor.service.squids-new")
+    assert main(["systemd", "install", "--user-mode"]) == 0
+    assert (units / "squids-supervisor.service").read_text().startswith(f"# {MARK}")
 
 
 def test_what_cannot_be_written_is_told_in_a_line(monkeypatch, capsys):

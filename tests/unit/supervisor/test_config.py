@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
 
 import pytest
 import yaml
@@ -13,7 +15,10 @@ from hypothesis import strategies as st
 from squids.options import OPTIONS
 from squids.supervisor import config
 from squids.supervisor.config_rules import json_schema
+from squids.supervisor.config_text import MOST_BYTES
 from squids.supervisor.settings import ReloadSettings, Restart, Settings
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to others")
 
 
 @pytest.fixture
@@ -275,11 +280,11 @@ def test_includes_hold_queues_and_override_nothing(here):
     assert settings.programs[2].ground.directory == str(here / "conf.d" / "app")
     assert [os.path.basename(file) for file in settings.files] == ["squids.yaml", "a.yaml", "b.yaml"]
     (here / "conf.d" / "a.yaml").write_text("app: x:y\nqueues: {q: {}}")
-    lines = bad(here, "app: a:b\ninclude: [conf.d/*.yaml]\nqueues: {q: {}}")
-    assert any("conf.d/a.yaml:1:1: app: an included file may hold queues" in line for line in lines)
-    assert any(
-        "conf.d/a.yaml:2:10: queues.q: is there twice: also at squids.yaml:3:10" in line for line in lines
-    )
+    (here / "conf.d" / "b.yaml").write_text("\nqueues: {q: {}}")
+    assert bad(here, "app: a:b\ninclude: [conf.d/*.yaml]\nqueues: {q: {}}") == [
+        "conf.d/a.yaml:1:1: an included file may hold queues and include, and no other key",
+        "conf.d/b.yaml:2:10: queues.q: is there twice: also at squids.yaml:3:10",
+    ]
 
 
 def test_a_link_is_not_resolved(here):
@@ -292,11 +297,103 @@ def test_a_link_is_not_resolved(here):
 
 
 def test_a_file_that_others_can_write_is_refused(here):
-    """Who writes it decides what runs."""
+    """Who writes it decides what runs. The line says how to mend it, and what else there is."""
     (here / "squids.yaml").write_text("app: a:b\nqueues: {q: {}}")
     (here / "squids.yaml").chmod(0o666)
     (problem,) = config.read("squids.yaml", {})
-    assert "others can write to this file" in str(problem)
+    who = "go-w" if os.geteuid() == 0 else "o-w"
+    assert f"squids.yaml:1:1: any user can write to {here}/squids.yaml (mode 0666)" in str(problem)
+    assert f"chmod {who} {here}/squids.yaml; or" in str(problem)
+    assert str(problem).endswith("as in a container, give --trust-files")
+    assert isinstance(config.read("squids.yaml", {}, trusting=True), Settings)
+
+
+@as_root
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda here: os.chown(here / "conf.d/a.yaml", 65534, -1), "owns {here}/conf.d/a.yaml"),
+        (lambda here: os.chown(here / "conf.d", 65534, -1), "owns the folder {here}/conf.d"),
+        (lambda here: os.chmod(here / "conf.d", 0o775), "can write to the folder {here}/conf.d (mode 0775)"),
+        (
+            lambda here: os.chmod(here / "conf.d/a.yaml", 0o664),
+            "can write to {here}/conf.d/a.yaml (mode 0664)",
+        ),
+        (lambda here: os.chown(here / "squids.yaml", 65534, -1), "owns {here}/squids.yaml"),
+    ],
+)
+def test_root_takes_no_file_that_others_can_change(here, change, says):
+    """Nor an included one, nor one in a folder of theirs; with whose it is, and the command that mends it."""
+    (here / "conf.d").mkdir()
+    (here / "conf.d" / "a.yaml").write_text("queues: {a: {}}")
+    (here / "conf.d" / "b.yaml").write_text("queues: {b: {}}")
+    text = "app: a:b\ninclude: [conf.d/*.yaml]\nqueues: {q: {}}"
+    good(here, text)
+    change(here)
+    (problem,) = config.read("squids.yaml", {})
+    assert says.format(here=here) in problem.text
+    mend = re.search(r"what runs: (.*?); or", problem.text)
+    subprocess.run(mend[1], shell=True, check=True)
+    assert isinstance(config.read("squids.yaml", {}), Settings)
+
+
+@as_root
+def test_code_of_others_that_root_would_run_is_a_warning(here):
+    """For queues without a user. It is told once, however many queues run it."""
+    (here / "shop").mkdir()
+    text = "app: shop.tasks:app\nqueues: {q: {}, r: {nice: 1}, s: {nice: 2, umask: '022'}, t: {user: nobody}}"
+    assert good(here, text).warnings == ()
+    os.chown(here / "shop", 65534, -1)
+    (warning,) = good(here, text).warnings
+    assert warning.startswith("squids.yaml:2:10: nobody (uid 65534) owns the folder ")
+    assert f"root would run what is there: set user, or chown root: {here}/shop" in warning
+    assert good(here, "app: shop.tasks:app\nqueues: {t: {user: nobody}}").warnings == ()
+    assert config.read("squids.yaml", {}, trusting=True).warnings == ()
+
+
+def test_only_regular_files_are_read(here):
+    """Whatever else is named is told; nothing waits for the other end of a FIFO, or reads for ever."""
+    (here / "conf.d").mkdir()
+    os.mkfifo(here / "conf.d" / "a.yaml")
+    (here / "conf.d" / "b.yaml").symlink_to("/dev/zero")
+    (here / "conf.d" / "c.yaml").mkdir()
+    (here / "conf.d" / "d.yaml").write_bytes(b"#" * (MOST_BYTES + 1))
+    lines = bad(here, "app: a:b\ninclude: [conf.d/*.yaml]\nqueues: {q: {}}")
+    assert lines[0] == "squids.yaml:2:11: conf.d/a.yaml: not a regular file (a FIFO)"
+    assert lines[1] == "squids.yaml:2:11: conf.d/b.yaml: not a regular file (a device)"
+    assert lines[2] == "squids.yaml:2:11: conf.d/c.yaml: not a regular file (a directory)"
+    assert re.fullmatch(r"squids.yaml:2:11: conf.d/d.yaml: over \d+ bytes", lines[3])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "root:hunter2:19000:0:99999:7:::\nbin:hunter2:1:\n",
+        "hunter2: 1\n",
+        "queues: {}\nhunter2: {hunter2: yes}\n",
+        "hunter2: 1\nhunter2: 2\n",
+        "0123456\n",
+        "[hunter2, hunter2",
+        "*hunter2",
+        "a: !hunter2!b c",
+        "key: 'hunter2",
+        "%hunter2 1\n---\n",
+        "a: b: hunter2\n",
+        "- ${hunter2}\n",
+        "hunter2: *hunter2",
+    ],
+)
+def test_an_included_file_that_is_none_of_ours_is_not_quoted(here, content):
+    """Who reads the error may not be one who may read the file, as /etc/shadow."""
+    (here / "shadow").write_text(content)
+    lines = bad(here, "app: a:b\ninclude: [shadow]\nqueues: {q: {}}")
+    assert all(re.match(r"shadow:\d+:\d+: ", line) for line in lines)
+    assert not any("hunter2" in line or "0123456" in line for line in lines)
+
+
+def test_what_is_part_of_a_variables_value_is_not_quoted(here):
+    (line,) = bad(here, "app: a:b\nqueues: {q: {environment: {PASSWORD: 'x${hunter 2'}}}")
+    assert line.endswith("queues.q.environment.PASSWORD: ${...} is no variable; for a $ write $$")
 
 
 def test_a_secret_in_clear_that_others_can_read_is_a_warning(here):

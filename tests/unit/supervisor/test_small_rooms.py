@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pwd
 from dataclasses import replace
 
@@ -10,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from squids.supervisor import control_protocol
+import squids.sqs
+from squids.supervisor import control_protocol, ground_system
 from squids.supervisor.difference import difference
 from squids.supervisor.fleet import Boots, gives_up, start_order, stop_order
 from squids.supervisor.ground_system import environment_of, group_of, user_of
@@ -112,6 +114,53 @@ def test_another_user_comes_with_its_own_home(monkeypatch):
     assert "LISTEN_FDS" not in found, "they are the supervisor's"
     assert environment_of(replace(ground, environment=(("HOME", "/tmp"),)))["HOME"] == "/tmp"
     assert environment_of(replace(ground, user=None))["HOME"] == "/root"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="for all but root, nobody is another user with no entry here")
+def test_another_user_gets_a_short_list_of_variables(monkeypatch):
+    """What may be root's secret only where the file names it. The supervisor's own user gets all but what is
+    the supervisor's process's."""
+    for name in os.environ:
+        monkeypatch.delenv(name)
+    passed = {
+        "PATH": "/bin", "LANG": "C", "LC_ALL": "C", "TZ": "UTC", "PYTHONPATH": "/srv",
+        "AWS_REGION": "r", "AWS_DEFAULT_REGION": "r", "AWS_ENDPOINT_URL": "u", "AWS_ENDPOINT_URL_SQS": "u",
+    }  # fmt: skip
+    kept = {
+        "AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s", "AWS_SESSION_TOKEN": "t", "AWS_PROFILE": "p",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI": "c", "AWS_WEB_IDENTITY_TOKEN_FILE": "f", "DATABASE_URL": "d",
+        "HTTPS_PROXY": "h", "XPATH": "x", "PATHS": "x", "SSH_AUTH_SOCK": "a",
+    }  # fmt: skip
+    own = {
+        "NOTIFY_SOCKET": "n",
+        "WATCHDOG_USEC": "1",
+        "WATCHDOG_PID": "1",
+        "LISTEN_FDS": "1",
+        "LISTEN_PID": "1",
+    }
+    for name, value in {**passed, **kept, **own}.items():
+        monkeypatch.setenv(name, value)
+    nobody = pwd.getpwnam("nobody")
+    home = {"HOME": nobody.pw_dir, "USER": "nobody", "LOGNAME": "nobody", "SHELL": nobody.pw_shell}
+    ground = Ground("shop:app", "/srv", user="nobody", environment=(("DATABASE_URL", "d"), ("TZ", None)))
+    expected = {**passed, **home, "DATABASE_URL": "d"}
+    del expected["TZ"]
+    assert environment_of(ground) == expected
+    assert environment_of(Ground("shop:app", "/srv")) == {**passed, **kept}
+    root = pwd.getpwuid(0)
+    assert {**passed, **kept}.items() <= environment_of(Ground("shop:app", "/srv", user=root.pw_name)).items()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs processes of another user")
+def test_the_variables_of_an_embedded_sqs_are_for_every_user(monkeypatch):
+    """They are no secrets, and lead nowhere else."""
+    assert ground_system.LOCAL == squids.sqs.LOCAL
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
+    ground = Ground("shop:app", "/srv", user="nobody")
+    assert "AWS_ACCESS_KEY_ID" not in environment_of(ground)
+    monkeypatch.setenv("SQUIDS_LOCAL", "http://127.0.0.1:1")
+    found = environment_of(ground)
+    assert (found["AWS_ACCESS_KEY_ID"], found["SQUIDS_LOCAL"]) == ("local", "http://127.0.0.1:1")
 
 
 def test_the_longest_drain_is_the_longest_of_what_a_stop_may_wait_for():

@@ -1,0 +1,99 @@
+"""Who else could change what a path leads to, and whether a reader may trust it all the same. Pure.
+
+A reader that runs what it reads must trust each folder and each link on the way, and the file itself, as sshd
+(StrictModes) and sudo do. There are two rules.
+
+- **root** trusts what root alone can change: owned by root, and not writable by group or others. A folder
+  that others may write to and that has the sticky bit, as /tmp, is no danger to an entry of root's.
+- **Any other user** trusts files that not all can write to. Whose they are does not matter: that `deploy`
+  owns what `www-data` runs is common. In a sticky folder that all may write to, an entry must be the
+  reader's own, root's or that of the folder's owner.
+
+`plain_files` looks at the steps, `config_files` says it to people.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterable
+from enum import Enum
+from typing import NamedTuple
+
+ROOT = 0
+
+
+class Step(NamedTuple):
+    """One folder or link on the way, or the file itself: its path, its `st_mode`, its owner and its group."""
+
+    path: str
+    mode: int
+    uid: int
+    gid: int
+
+
+class Reason(Enum):
+    """Why a step is not trusted."""
+
+    OWNER = "owner"
+    GROUP_WRITES = "group writes"
+    ALL_WRITE = "all write"
+
+
+class Distrust(NamedTuple):
+    """The first step that others could change, and how."""
+
+    step: Step
+    reason: Reason
+
+
+def distrusted(steps: Iterable[Step], reader: int) -> Distrust | None:
+    """The first of these steps that this user must not trust; None: all is well.
+
+    Each step comes after the folder that it is in.
+    """
+    folder: Step | None = None
+    for step in steps:
+        reason = _reason(step, folder, reader)
+        if reason is not None:
+            return Distrust(step, reason)
+        if stat.S_ISDIR(step.mode):
+            folder = step
+    return None
+
+
+def open_folders(steps: Iterable[Step]) -> list[Step]:
+    """The folders in which all may replace what is there. Only root refuses these: volumes of containers have
+    such modes."""
+    return [step for step in steps if stat.S_ISDIR(step.mode) and step.mode & ALL and not _sticky(step)]
+
+
+ALL = stat.S_IWOTH
+OTHERS = stat.S_IWGRP | stat.S_IWOTH
+
+
+def _reason(step: Step, folder: Step | None, reader: int) -> Reason | None:
+    others = OTHERS if reader == ROOT else ALL
+    if folder is not None and _sticky(folder) and folder.mode & others:
+        if step.uid not in _trusted_in(folder, reader):
+            return Reason.OWNER
+    if stat.S_ISLNK(step.mode):  # It cannot be written, only replaced, and that is up to its folder.
+        return None
+    if reader == ROOT:
+        if step.uid != ROOT:
+            return Reason.OWNER
+        return None if _sticky(step) else _writers(step, others)
+    return None if stat.S_ISDIR(step.mode) else _writers(step, others)
+
+
+def _trusted_in(folder: Step, reader: int) -> set[int]:
+    return {ROOT} if reader == ROOT else {ROOT, reader, folder.uid}
+
+
+def _writers(step: Step, others: int) -> Reason | None:
+    if step.mode & others & ALL:
+        return Reason.ALL_WRITE
+    return Reason.GROUP_WRITES if step.mode & others else None
+
+
+def _sticky(step: Step) -> bool:
+    return stat.S_ISDIR(step.mode) and bool(step.mode & stat.S_ISVTX)
