@@ -139,8 +139,7 @@ class InFlight:
 
     @property
     def trouble(self) -> str | None:
-        """Why it cannot do its work: it cannot receive, or cannot settle what ends. A call that failed once is
-        repeated, and is no trouble yet."""
+        """Why it cannot do its work: it cannot receive, or settle. One failed call is no trouble yet."""
         if self.polls.trouble is not None:
             return self.polls.trouble
         lasting = (

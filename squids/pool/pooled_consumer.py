@@ -294,7 +294,7 @@ class PooledConsumer:
             self.stop(trouble.text)
 
     def _advances(self, now: float) -> bool:
-        """Whether receives are answered, or fail, in time; and deletes, returns and beats are sent in time."""
+        """Whether receives are answered, or fail, in time; and what is to be settled is sent in time."""
         longest = self._settings.limits.wait + ADVANCE_MARGIN
         receives = all(now - started <= longest for started in self._poll_started.values())
         due = self.inflight.settles_by()

@@ -12,8 +12,8 @@ from squids.sqs import BatchAnswer, QueueClient
 
 
 def patience(visibility: int) -> float:
-    """Seconds that a delete or a visibility change may take. A beat that has to wait for two calls that hang is
-    still in time, where the visibility allows that."""
+    """Seconds that a delete or a visibility change may take: short enough for a beat that has to wait for two
+    calls that hang."""
     return min(LONGEST_CALL, max(SHORTEST_CALL, visibility / 4))
 
 
