@@ -12,6 +12,7 @@ from typing import Any
 
 import boto3
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support import servers
 from tests.support.processes import APP, SquidsProcess
@@ -25,6 +26,11 @@ for _number in (signal.SIGINT, signal.SIGQUIT):
 
 
 os.umask(0o022)  # Root takes no file that others can write to, and tests run as root, too.
+
+
+# How fast an example runs says more about what else the machine does than about the code.
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,6 @@ from typing import Any
 from squids.cli import client
 from squids.process.interpreter import interpreter_of
 from squids.supervisor.config import read
-from squids.supervisor.control_protocol import read_holder
 from squids.supervisor.ground_system import environment_of, group_of, groups_of, user_of
 from squids.supervisor.settings import Ground, Settings
 
@@ -30,15 +29,26 @@ def read_or_tell(config: str, *, trusting: bool = False) -> Settings | None:
 
 
 def local_environment(config: str) -> dict[str, str] | None:
-    """Of the embedded SQS that the supervisor of this file has, if one runs and has one."""
-    environment = read_holder(config).get("environment")
-    if not environment:
-        return None
+    """What leads to the embedded SQS of this file's supervisor, if one runs and has one.
+
+    Its address alone is taken from the supervisor, and only one on this machine. Unreachable, as Untrusted,
+    if somebody else is in the supervisor's place: then nothing is known about where to send.
+    """
     try:
-        lives = any(answer["type"] == "text" for answer in client.ask(config, "pid", []))
+        answers = list(client.ask(config, "local", []))
+    except client.NotTrusted:
+        raise
     except client.Unreachable:
         return None
-    return dict(environment) if lives else None
+    endpoint = next((answer.get("endpoint") for answer in answers if answer.get("type") == "local"), None)
+    if not endpoint:
+        return None
+    from squids.testing.local_sqs import exports_of, port_of
+
+    port = port_of(str(endpoint))
+    if port is None:
+        raise client.NotTrusted(f"the supervisor of {config} names a local SQS that is not on this machine")
+    return exports_of(port)
 
 
 def told_error(ground: Ground, error: str) -> str:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+import struct
 from collections.abc import Iterator
 from typing import Any
 
-from squids.supervisor.control_protocol import request, socket_of
+from squids.supervisor.control_protocol import default_socket, lock_path, read_holder, request
+from squids.supervisor.runtime_place import Untrusted, check_file, check_socket, owner_of_place, user_name
 
 
 class Unreachable(Exception):
     """There is no supervisor of this file, or it may not be spoken to."""
+
+
+class NotTrusted(Unreachable):
+    """Somebody else could be in its place."""
 
 
 def ask(config: str, verb: str, queues: list[str], **options: Any) -> Iterator[dict[str, Any]]:
@@ -19,12 +26,16 @@ def ask(config: str, verb: str, queues: list[str], **options: Any) -> Iterator[d
 
     Unreachable if there is nobody, or it goes in the middle.
     """
-    path = socket_of(config)
+    path = default_socket(config)
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with connection:
         try:
+            path, trusted = _verified_socket(config)
             connection.connect(path)
+            _check_peer(connection, path, trusted)
             connection.sendall(request(verb, queues, **options))
+        except Untrusted as error:
+            raise NotTrusted(str(error)) from None
         except OSError as error:
             reason = error.strerror or str(error)
             raise Unreachable(f"no supervisor of {config} answers at {path}: {reason}") from None
@@ -35,9 +46,29 @@ def ask(config: str, verb: str, queues: list[str], **options: Any) -> Iterator[d
                     yield answer
                     if answer.get("type") == "end":
                         return
-        except (ConnectionError, json.JSONDecodeError):
+        except (ConnectionError, ValueError, RecursionError):
             pass  # It went, perhaps in the midst of a line.
         if options.get("follow"):
             yield {"type": "end", "code": 0, "error": None}
             return
     raise Unreachable(f"the supervisor of {config} ended before it answered")
+
+
+def _verified_socket(config: str) -> tuple[str, set[int]]:
+    """The socket of this file's supervisor, and the users who may answer there. Untrusted, OSError."""
+    lock = lock_path(config)
+    trusted = {0, os.geteuid(), owner_of_place(os.path.dirname(lock))}
+    check_file(lock, trusted)
+    path = str(read_holder(config).get("socket") or default_socket(config))
+    check_socket(path, trusted)
+    return path, trusted
+
+
+def _check_peer(connection: socket.socket, path: str, trusted: set[int]) -> None:
+    """That one of these users listens: SO_PEERCRED of unix(7). The system may have no such thing (macOS)."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return
+    data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    uid = struct.unpack("3i", data)[1]
+    if uid not in trusted:
+        raise Untrusted(f"{user_name(uid)} listens at {path}, and is not believed")

@@ -9,6 +9,8 @@ import textwrap
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from squids.printable import printable
+
 Answer = dict[str, Any]
 
 
@@ -17,21 +19,25 @@ def show(answer: Answer, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(answer, ensure_ascii=False), flush=True)
         return
+    stream, text = sys.stdout, ""
     match answer["type"]:
         case "status":
-            print(status(answer, width()), flush=True)
+            text = status(answer, width())
         case "result":
             stream = sys.stdout if answer["ok"] else sys.stderr
-            print(f"{answer['queue']}: {_first_line_last(answer['text'])}", file=stream, flush=True)
+            text = f"{answer['queue']}: {_first_line_last(answer['text'])}"
         case "text":
             stream = sys.stderr if answer.get("error") else sys.stdout
-            print(answer["text"], file=stream, flush=True)
+            text = answer["text"]
         case "line":
-            print(answer["text"], flush=True)
+            text = answer["text"]
         case "event":
-            print(event(answer), flush=True)
+            text = event(answer)
         case "why":
-            print(why(answer), flush=True)
+            text = why(answer)
+        case _:
+            return
+    print(printable(text, keep="\n\t"), file=stream, flush=True)
 
 
 def _first_line_last(text: str) -> str:

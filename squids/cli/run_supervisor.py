@@ -29,6 +29,7 @@ from squids.supervisor.lock import Lock, Locked
 from squids.supervisor.orders import Orders
 from squids.supervisor.reloader import Reloader
 from squids.supervisor.rollout import Plan, Rollout
+from squids.supervisor.runtime_place import Untrusted
 from squids.supervisor.settings import Settings
 from squids.supervisor.supervisor import Supervisor
 from squids.supervisor.unit import Unit
@@ -108,7 +109,10 @@ def run(source: Source, mode: Mode) -> int:
     lock: Lock | None = None
     if source.config is not None:
         try:
-            lock = Lock.take(source.config)
+            lock = Lock.take(source.config, settings.supervisor.socket or default_socket(source.config))
+        except Untrusted as error:
+            print(f"{source.program}: {error}", file=sys.stderr)
+            return ExitCode.CONFIG
         except Locked as error:
             print(f"{source.program}: {error}", file=sys.stderr)
             return ExitCode.LOCKED
@@ -138,6 +142,7 @@ def _in_mode(read: Callable[[], Settings | list[str]], mode: Mode) -> Callable[[
 
 async def _run(source: Source, settings: Settings, lock: Lock | None, local: LocalSQS | None) -> int:
     supervisor = Supervisor(settings, soft_nofile=_raise_descriptor_limit())
+    supervisor.local_endpoint = local.url if local is not None else None
     keeper = embedded.Keeper(local, supervisor) if local is not None else None
     rollout = Rollout(supervisor, source.read, keeper.make_queues if keeper is not None else None)
     reloader = Reloader(supervisor, rollout)
@@ -150,15 +155,13 @@ async def _run(source: Source, settings: Settings, lock: Lock | None, local: Loc
             await keeper.start()
         await reloader.start()
         if source.config is not None and lock is not None:
-            server = await _listen(source, supervisor, rollout)
+            server = await _listen(source, supervisor, rollout, lock)
             if server is None:
                 return ExitCode.CONFIG
             lock.tell(
                 pid=os.getpid(),
                 started_at=iso(time.time()),
                 socket=server.path,
-                config=source.config,
-                environment=local.exports if local is not None else {},
             )
         _take_signals(supervisor, rollout)
         noun = "program" if len(settings.programs) == 1 else "programs"
@@ -186,7 +189,9 @@ async def _run(source: Source, settings: Settings, lock: Lock | None, local: Loc
         _take_no_more_signals()
 
 
-async def _listen(source: Source, supervisor: Supervisor, rollout: Rollout) -> ControlServer | None:
+async def _listen(
+    source: Source, supervisor: Supervisor, rollout: Rollout, lock: Lock
+) -> ControlServer | None:
     """The control socket. None: why there is none was printed."""
     assert source.config is not None
     own = supervisor.settings.supervisor
@@ -196,6 +201,7 @@ async def _listen(source: Source, supervisor: Supervisor, rollout: Rollout) -> C
         supervisor.say("WARNING", "no_control_socket", text)
 
     server = ControlServer(path, own.socket_mode, own.socket_group, Orders(supervisor, rollout).run, trouble)
+    server.before_it_listens_again = lock.keep
     try:
         await server.start()
     except OSError as error:

@@ -8,8 +8,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
+
+from squids.printable import printable
 
 PLACES = ("./squids.yaml", "/etc/squids/squids.yaml")
 """Where the file is looked for, after -c and $SQUIDS_CONFIG."""
@@ -270,11 +272,13 @@ def _do(config: str, arguments: argparse.Namespace) -> int:
         case "tasks":
             from squids.cli.tasks import show_tasks
 
-            return show_tasks(config, as_json=arguments.json, trusting=arguments.trust_files)
+            return _unless_unreachable(
+                lambda: show_tasks(config, as_json=arguments.json, trusting=arguments.trust_files)
+            )
         case "send":
             from squids.cli.send import send
 
-            return send(config, arguments)
+            return _unless_unreachable(lambda: send(config, arguments))
         case _:
             return _ask(config, arguments)
 
@@ -315,17 +319,28 @@ def _ask(config: str, arguments: argparse.Namespace) -> int:
     if getattr(arguments, "no_wait", False):
         options["wait"] = False
     queues = list(getattr(arguments, "queues", []))
-    try:
+
+    def show() -> int:
         for answer in client.ask(config, arguments.verb, queues, **options):
             if answer["type"] != "end" or arguments.json:
                 render.show(answer, as_json=arguments.json)
             if answer["type"] == "end":
                 if answer.get("error") and not arguments.json:
-                    print(f"squids-supervisor: {answer['error']}", file=sys.stderr)
+                    print(f"squids-supervisor: {printable(answer['error'])}", file=sys.stderr)
                 return int(answer["code"])
+        return 4
+
+    return _unless_unreachable(show)
+
+
+def _unless_unreachable(verb: Callable[[], int]) -> int:
+    from squids.cli import client
+
+    try:
+        return verb()
     except client.Unreachable as error:
-        print(f"squids-supervisor: {error}", file=sys.stderr)
-    return 4
+        print(f"squids-supervisor: {printable(str(error))}", file=sys.stderr)
+        return 4
 
 
 def _schema() -> int:

@@ -11,6 +11,7 @@ import difflib
 import os
 import re
 import shutil
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -417,6 +418,8 @@ class _Builder:
             self._wrong(path, f"a socket's path has at most {MAX_PATH} bytes")
         if socket is not None and not os.path.isdir(os.path.dirname(socket)):
             self._wrong(path, f"there is no directory {os.path.dirname(socket)}")
+        elif socket is not None and os.path.lexists(socket) and not _is_socket(socket):
+            self._wrong(path, f"{socket} is there, and is not a socket")
         if rules.socket_group is not None and not find_group(rules.socket_group):
             self._wrong(("supervisor", "socket_group"), f"there is no group {rules.socket_group}")
         return SupervisorSettings(
@@ -427,7 +430,15 @@ class _Builder:
             socket_mode=rules.socket_mode,
             socket_group=rules.socket_group,
             exit_on=ExitOn(rules.exit_on),
+            max_workers=rules.max_workers,
         )
+
+
+def _is_socket(path: str) -> bool:
+    try:
+        return stat.S_ISSOCK(os.lstat(path).st_mode)
+    except OSError:
+        return False
 
 
 def _max_restarts(rules: MaxRestartsRules | None) -> MaxRestarts | None:

@@ -294,7 +294,12 @@ class SupervisorRules(Rules):
         Text | None, Field(description="The control socket. Default: by the path of this file.")
     ] = None
     socket_mode: Annotated[Octal, Field(le=0o777, description="The socket's mode, in octal digits.")] = 0o600
-    socket_group: Annotated[Text | None, Field(description="The socket's group.")] = None
+    socket_group: Annotated[
+        Text | None, Field(description="The socket's group: its members may steer, with `socket_mode: 0660`.")
+    ] = None
+    max_workers: Annotated[
+        int, Field(ge=1, le=10_000, description="The most workers of one queue that `scale` takes.")
+    ] = 256
     exit_on: Annotated[
         Literal["never", "essential", "all"],
         Field(

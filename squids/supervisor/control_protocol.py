@@ -35,17 +35,21 @@ def run_directory(config: str) -> str:
     directory, name = os.path.split(path)
     stem = name.removesuffix(".yaml").removesuffix(".yml")
     if directory == SYSTEM_CONFIG:
-        return f"/run/squids/{stem}"
+        return f"{SYSTEM_RUN}/{stem}"
     digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:10]
     return os.path.join(private_directory(), f"{stem[:20]}-{digest}")
 
 
+SYSTEM_RUN = "/run/squids" if os.path.isdir("/run") else "/var/run/squids"
+"""Where only root makes directories."""
+
+
 def private_directory() -> str:
-    """This user's directory for sockets."""
+    """This user's directory for sockets. Root has none where others could make one of its name."""
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     if runtime and os.path.isdir(runtime):
         return os.path.join(runtime, "squids")
-    return os.path.join("/tmp", f"squids-{os.getuid()}")
+    return os.path.join("/tmp", f"squids-{os.geteuid()}") if os.geteuid() else SYSTEM_RUN
 
 
 def default_socket(config: str) -> str:
@@ -59,13 +63,27 @@ def lock_path(config: str) -> str:
 
 
 def read_holder(config: str) -> dict[str, Any]:
-    """What the holder of the lock, or the last one, said of itself."""
+    """What the holder of the lock, or the last one, said of itself: `pid`, `started_at` and `socket`, as far
+    as they can be true. Whose word it is, the caller has to look."""
     try:
-        with open(lock_path(config), "rb") as file:
-            holder = json.loads(file.read(64 * 1024))
-    except (OSError, ValueError):
+        descriptor = os.open(lock_path(config), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, "rb") as file:
+            told = json.loads(file.read(64 * 1024))
+    except (OSError, ValueError, RecursionError):
         return {}
-    return holder if isinstance(holder, dict) else {}
+    return _believable(told) if isinstance(told, dict) else {}
+
+
+def _believable(told: dict[str, Any]) -> dict[str, Any]:
+    pid, since, path = told.get("pid"), told.get("started_at"), told.get("socket")
+    holder: dict[str, Any] = {}
+    if isinstance(pid, int) and 1 < pid < 2**31:
+        holder["pid"] = pid
+    if isinstance(since, str) and len(since) < 40 and since.isprintable():
+        holder["started_at"] = since
+    if isinstance(path, str) and os.path.isabs(path) and path.isprintable() and len(path) <= MAX_PATH:
+        holder["socket"] = path
+    return holder
 
 
 def socket_of(config: str) -> str:
@@ -74,8 +92,8 @@ def socket_of(config: str) -> str:
 
 
 def encode(message: dict[str, Any]) -> bytes:
-    """One line."""
-    return json.dumps(message, ensure_ascii=False, default=str).encode() + b"\n"
+    """One line. What cannot be written as UTF-8, a surrogate alone, becomes a question mark."""
+    return json.dumps(message, ensure_ascii=False, default=str).encode("utf-8", "replace") + b"\n"
 
 
 def request(verb: str, queues: list[str], **options: Any) -> bytes:

@@ -1,14 +1,17 @@
 """The control socket: takes requests, limits who sends them, and hands them to the orders.
 
-The file's mode is the authorization; the peer's uid goes to the log. No client delays the supervisor: each
-has a limit on the size of its request, on the time to send it and to take the answer, and there
-is one on their number.
+Its own user, root, and who the file's mode and group admit may send requests; the kernel says who a peer is,
+also where the folder was opened too far. The peer's uid goes to the log. No client delays the supervisor:
+each has a limit on the size of its request, on the time to send it and to take the answer, and there is one
+on their number, of which places are kept for the owner and for short requests.
 """
 
 from __future__ import annotations
 
+import array
 import asyncio
 import contextlib
+import errno
 import grp
 import os
 import socket
@@ -20,7 +23,17 @@ from typing import Any
 from squids.supervisor.control_protocol import FAILED, MAX_PATH, MAX_REQUEST, USAGE, decode_request, encode
 
 MOST_CLIENTS = 64
+MOST_FOLLOWERS = 40
+"""Clients that stay: `logs -f` and the like."""
+
+KEPT_FOR_OWNER = 8
+"""Places that only root and this user get."""
+
+SO_PEERGROUPS = 59
+"""socket(7), Linux 4.13: the peer's supplementary groups. Python's socket module has no name for it."""
+
 REQUEST_SECONDS = 10.0
+REFUSED_SECONDS = 1.0
 ANSWER_SECONDS = 10.0
 MOST_WAITING = 1024 * 1024
 """Bytes that wait for one client, before it has to take them."""
@@ -48,6 +61,9 @@ class ControlServer:
         self._server: asyncio.Server | None = None
         self._identity: tuple[int, int] | None = None
         self._clients: set[asyncio.Task[None]] = set()
+        self._followers = 0
+        self.before_it_listens_again: Callable[[], None] = lambda: None
+        """Called when the socket vanished, before it is made again."""
         self._look: asyncio.TimerHandle | None = None
         self._again: asyncio.Task[None] | None = None
 
@@ -80,6 +96,8 @@ class ControlServer:
         if len(os.fsencode(temporary)) > MAX_PATH:
             temporary = self.path
         try:
+            for path in {temporary, self.path}:
+                refuse_what_is_not_ours(path)
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(temporary)
             mask = os.umask(0o177)
@@ -95,6 +113,7 @@ class ControlServer:
             if temporary != self.path:
                 os.rename(temporary, self.path)
             status = os.stat(self.path)
+            self._gid = status.st_gid
         except BaseException:
             listener.close()
             raise
@@ -120,6 +139,7 @@ class ControlServer:
 
     async def _listen_again(self) -> None:
         try:
+            self.before_it_listens_again()
             os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
             old = self._server
             listener = self._bind()
@@ -127,10 +147,10 @@ class ControlServer:
             if old is not None:
                 old.close()
             self._in_trouble = False
-        except OSError as error:  # Tried again at the next look.
+        except Exception as error:  # Tried again at the next look.
             if not self._in_trouble:
-                text = f"the control socket {self.path} vanished, and cannot be made again: {error.strerror}"
-                self._trouble(text)
+                reason = error.strerror if isinstance(error, OSError) else error
+                self._trouble(f"the control socket {self.path} vanished, and cannot be made again: {reason}")
             self._in_trouble = True
         self._look_later()
 
@@ -139,9 +159,9 @@ class ControlServer:
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        if len(self._clients) >= MOST_CLIENTS:
-            writer.write(encode({"type": "end", "code": FAILED, "error": "too many clients"}))
-            writer.close()
+        refusal = self._refusal(writer)
+        if refusal is not None:
+            await self._turn_away(reader, writer, refusal)
             return
         self._clients.add(task)
         try:
@@ -150,6 +170,9 @@ class ControlServer:
             pass  # It left, or took too long.
         except asyncio.CancelledError:
             pass  # By `close` alone. To Python 3.11's streams it would be an error to be told.
+        except Exception as error:  # Of ours: the client is told that it failed, and the log why.
+            self._trouble(f"a request failed: {type(error).__name__}: {error}")
+            writer.write(encode({"type": "end", "code": FAILED, "error": f"the request failed: {error}"}))
         finally:
             self._clients.discard(task)
             writer.transport.abort() if writer.transport.get_write_buffer_size() else writer.close()
@@ -162,7 +185,19 @@ class ControlServer:
         except ValueError as error:  # Also a line that is too long.
             await self._send(writer, {"type": "end", "code": USAGE, "error": str(error)})
             return
-        answers = self._run(verb, queues, options, _peer(writer))
+        stays = verb == "follow" or bool(options.get("follow"))
+        if stays and self._followers >= MOST_FOLLOWERS:
+            await self._send(writer, {"type": "end", "code": FAILED, "error": "too many clients that follow"})
+            return
+        self._followers += stays
+        try:
+            await self._answer(reader, writer, self._run(verb, queues, options, _peer(writer)))
+        finally:
+            self._followers -= stays
+
+    async def _answer(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answers: AsyncIterator[Answer]
+    ) -> None:
         gone = asyncio.ensure_future(reader.read(1))  # A client that leaves ends its request.
         try:
             while True:
@@ -188,6 +223,50 @@ class ControlServer:
     async def _send(self, writer: asyncio.StreamWriter, answer: Answer) -> None:
         writer.write(encode(answer))
         await asyncio.wait_for(writer.drain(), ANSWER_SECONDS)
+
+    async def _turn_away(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, refusal: str
+    ) -> None:
+        """Say why. What is closed with a request unread is reset, and the answer with it."""
+        with contextlib.suppress(OSError, TimeoutError, ValueError):
+            writer.write(encode({"type": "end", "code": FAILED, "error": refusal}))
+            await asyncio.wait_for(reader.readline(), REFUSED_SECONDS)
+        writer.close()
+
+    def _refusal(self, writer: asyncio.StreamWriter) -> str | None:
+        """Why this client is not served, if it is not."""
+        uid = _peer(writer)
+        owner = uid is None or uid in (0, os.geteuid())
+        if len(self._clients) >= MOST_CLIENTS - (0 if owner else KEPT_FOR_OWNER):
+            return "too many clients"
+        if owner or self._mode & stat.S_IWOTH:
+            return None
+        if self._mode & stat.S_IWGRP and self._gid in _groups_of_peer(writer):
+            return None
+        return f"uid {uid} may not speak to this supervisor"
+
+
+def refuse_what_is_not_ours(path: str) -> None:
+    """FileExistsError, unless what is at this path is nothing, or a socket of this user's or root's: that
+    may be replaced."""
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(status.st_mode):
+        raise FileExistsError(errno.EEXIST, "something is there that is not a socket", path)
+    if status.st_uid not in (0, os.geteuid()):
+        raise FileExistsError(errno.EEXIST, f"the socket there belongs to uid {status.st_uid}", path)
+
+
+def _groups_of_peer(writer: asyncio.StreamWriter) -> set[int]:
+    sock = writer.get_extra_info("socket")
+    gid = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[2]
+    try:
+        data = sock.getsockopt(socket.SOL_SOCKET, SO_PEERGROUPS, 1 << 18)
+    except OSError:
+        return {gid}
+    return {gid, *array.array("I", data)}
 
 
 def _peer(writer: asyncio.StreamWriter) -> int | None:

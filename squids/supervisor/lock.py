@@ -1,26 +1,36 @@
-"""One supervisor for each configuration file: flock(2) decides, not a pid that may be somebody else's.
+"""One supervisor for each configuration file and for each control socket.
 
-The lock's file says who holds it, and where its socket is.
+flock(2) of a file beside the socket decides, not a pid that may be another process's; the file says who
+holds it, and where its socket is. Its place follows from the configuration's path as it was written. That a
+link leads to the same configuration, that another one names the same socket, or that a sweeper took the
+lock's file away, is seen by names in the abstract namespace of unix sockets, which end with their process:
+unix(7). Where there is none (macOS), the file alone decides.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import hashlib
 import json
 import os
-import stat
-from dataclasses import dataclass
+import socket
+import struct
+import sys
+from dataclasses import dataclass, field
 from typing import Any
 
-from squids.supervisor.control_protocol import lock_path, read_holder
+from squids.supervisor.control_protocol import SYSTEM_RUN, lock_path, read_holder
+from squids.supervisor.runtime_place import Untrusted, owner_of_place
 
 
 class Locked(Exception):
     """Somebody else holds it."""
 
-    def __init__(self, holder: dict[str, Any]) -> None:
-        pid, since = holder.get("pid", "unknown"), holder.get("started_at", "unknown")
-        super().__init__(f"another supervisor of this file runs: pid {pid}, started at {since}")
+    def __init__(self, what: str, holder: dict[str, Any]) -> None:
+        pid, since = holder.get("pid", "unknown"), holder.get("started_at")
+        started = f", started at {since}" if since else ""
+        super().__init__(f"another supervisor of this {what} runs: pid {pid}{started}")
 
 
 @dataclass(slots=True)
@@ -29,34 +39,99 @@ class Lock:
 
     path: str
     descriptor: int
+    _names: list[socket.socket] = field(default_factory=list)
+    _holder: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def take(cls, config: str) -> Lock:
-        """Locked if another supervisor holds it; OSError if it cannot be made."""
+    def take(cls, config: str, socket_path: str) -> Lock:
+        """Locked if another supervisor holds it; Untrusted if its place is not safe; OSError if the system
+        refuses it."""
         path = lock_path(config)
-        _make_private(os.path.dirname(path))
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        lock = cls(path, _open(path))
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            os.close(descriptor)
-            raise Locked(read_holder(config)) from None
-        return cls(path, descriptor)
+            os.close(lock.descriptor)
+            raise Locked("file", read_holder(config)) from None
+        for what, named in (("file", config), ("socket", socket_path)):
+            lock._names.append(_claim(what, os.path.realpath(named)))
+        return lock
 
     def tell(self, **holder: Any) -> None:
         """Say who holds it."""
+        self._holder = holder
         data = json.dumps(holder).encode()
         os.ftruncate(self.descriptor, 0)
         os.pwrite(self.descriptor, data, 0)
 
+    def keep(self) -> None:
+        """Make the file again, if it was taken away. OSError, Untrusted; Locked if another was faster."""
+        try:
+            there = os.lstat(self.path)
+            mine = os.fstat(self.descriptor)
+            if (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino):
+                return
+        except FileNotFoundError:
+            pass
+        descriptor = _open(self.path)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise Locked("file", {}) from None
+        os.close(self.descriptor)
+        self.descriptor = descriptor
+        self.tell(**self._holder)
+
+
+def _open(path: str) -> int:
+    _make_private(os.path.dirname(path))
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
+
+
+def _claim(what: str, path: str) -> socket.socket:
+    """A name that one process of this user can have. Another user's process that has it keeps nobody away."""
+    claim = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    if not sys.platform.startswith("linux"):
+        return claim
+    digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:32]
+    name = f"\0squids-{os.geteuid()}-{what}-{digest}"
+    try:
+        claim.bind(name)
+        claim.listen(1)
+    except OSError as error:
+        claim.close()
+        if error.errno != errno.EADDRINUSE:
+            raise
+        pid, uid = _who_has(name)
+        if uid == os.geteuid():
+            raise Locked(what, {"pid": pid}) from None
+        return socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    return claim
+
+
+def _who_has(name: str) -> tuple[int, int]:
+    """The pid and the user of the process that listens there; of nobody, this process's own."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
+        try:
+            asking.setblocking(False)
+            asking.connect(name)
+            data = asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        except BlockingIOError:  # Its queue is full: of whom, is not told.
+            return 0, os.geteuid()
+        except OSError:
+            return 0, -1
+    pid, uid, _ = struct.unpack("3i", data)
+    return pid, uid
+
 
 def _make_private(directory: str) -> None:
-    """The directory, and one above it, if need be; in a place that all may write to, nobody else's."""
+    """The directory, and one above it, if need be; refused where others could put another in its place."""
     for path in (os.path.dirname(directory), directory):
         try:
-            os.mkdir(path, 0o755 if path.startswith("/run/squids") else 0o700)
+            os.mkdir(path, 0o755 if path == SYSTEM_RUN else 0o700)
         except FileExistsError:
             pass
-    status = os.lstat(os.path.dirname(directory))
-    if directory.startswith("/tmp/") and (status.st_uid != os.getuid() or not stat.S_ISDIR(status.st_mode)):
-        raise PermissionError(13, "belongs to somebody else", os.path.dirname(directory))
+    uid = owner_of_place(directory)
+    if uid not in (0, os.geteuid()):
+        raise Untrusted(f"{directory} belongs to another user (uid {uid})")

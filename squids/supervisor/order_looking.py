@@ -94,6 +94,11 @@ class Looking(OrderBase):
         }
         yield end_of(say.OK if all(entry["as_wanted"] for entry in entries) else say.NOT_ALL)
 
+    async def local(self, queues: list[str], options: dict[str, Any]) -> Answers:
+        """Where the embedded SQS listens, if there is one: for `tasks` and `send`."""
+        yield {"type": "local", "endpoint": self._supervisor.local_endpoint}
+        yield end_of(say.OK)
+
     async def pid(self, queues: list[str], options: dict[str, Any]) -> Answers:
         if not queues:
             yield {"type": "text", "text": str(os.getpid())}

@@ -23,8 +23,6 @@ from squids.supervisor.rollout import Reloaded, Rollout
 from squids.supervisor.supervisor import Supervisor
 from squids.supervisor.threads import NoThread, in_thread
 
-MOST_WORKERS = 10_000
-
 
 class Steering(OrderBase):
     """Each waits for its effect, if it is to."""
@@ -135,8 +133,10 @@ class Steering(OrderBase):
         wanted: dict[str, int] = {}
         for item in queues:
             pattern, _, number = item.rpartition("=")
-            if not pattern or not number.isdigit() or not 1 <= int(number) <= MOST_WORKERS:
-                raise OrderError(f"scale takes QUEUE=N with N from 1 to {MOST_WORKERS}: {item}", say.USAGE)
+            most = self._supervisor.settings.supervisor.max_workers
+            if not (pattern and number.isascii() and number.isdigit() and 1 <= int(number[:9]) <= most):
+                text = f"scale takes QUEUE=N with N from 1 to {most} (max_workers): {item}"
+                raise OrderError(text, say.USAGE)
             for name in self._select([pattern]):
                 wanted[name] = int(number)
         if not wanted:

@@ -6,15 +6,30 @@ which is the end, with an exit code.
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 from typing import Any
 
 from squids.supervisor import control_protocol as say
-from squids.supervisor.order_base import Answers, OrderError, end_of
+from squids.supervisor.order_base import Answers, OrderError, end_of, signal_number
 from squids.supervisor.order_looking import Looking
 from squids.supervisor.order_steering import Steering
 from squids.supervisor.rollout import Rollout
 from squids.supervisor.supervisor import Supervisor
+
+FOR_MEMBERS = frozenset(
+    {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGABRT, signal.SIGUSR1, signal.SIGUSR2}
+)
+"""Signals that members of `socket_group` may send: those that a consumer ends or reports at. SIGKILL and
+SIGSTOP are root's and the owner's."""
+
+
+def _refuse_harm(options: dict[str, Any]) -> None:
+    number = signal_number(options.get("signal"))
+    if number not in FOR_MEMBERS:
+        names = ", ".join(sorted(signal.Signals(allowed).name for allowed in FOR_MEMBERS))
+        raise OrderError(f"members of socket_group may send {names}", say.FAILED)
 
 
 class Orders:
@@ -40,6 +55,7 @@ class Orders:
             "dump": looking.dump,
             "signal": steering.signal,
             "pid": looking.pid,
+            "local": looking.local,
             "wait": looking.wait,
             "shutdown": steering.shutdown,
         }
@@ -50,9 +66,11 @@ class Orders:
         if order is None:
             yield end_of(say.USAGE, f"there is no verb {verb}")
             return
-        if verb not in ("status", "logs", "events", "follow", "why", "pid", "wait"):
+        if verb not in ("status", "logs", "events", "follow", "why", "pid", "local", "wait"):
             self._supervisor.say("INFO", "order", f"{verb} {' '.join(queues)}".strip(), uid=peer)
         try:
+            if verb == "signal" and peer not in (None, 0, os.geteuid()):
+                _refuse_harm(options)
             async for answer in order(queues, options):
                 yield answer
         except OrderError as error:

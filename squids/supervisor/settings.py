@@ -132,6 +132,7 @@ class SupervisorSettings:
     socket_mode: int = 0o600
     socket_group: str | None = None
     exit_on: ExitOn = ExitOn.NEVER
+    max_workers: int = 256
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,8 @@ class Supervisor:
         self._relay = Relay(self.changed)
         self.watchers: set[Callable[[Happening], None]] = set()
         self._done = asyncio.Event()
+        self.local_endpoint: str | None = None
+        """Of the embedded SQS, if it has one."""
 
     # The whole.
 

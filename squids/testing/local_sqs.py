@@ -27,6 +27,28 @@ RECEIVES = 5
 """How often a message is received before it goes to its dead-letter queue."""
 
 
+def _url(port: int) -> str:
+    return f"http://{HOST}:{port}"
+
+
+def port_of(url: str) -> int | None:
+    """The port of a local SQS's address; None of any other address."""
+    scheme, _, rest = url.partition("://")
+    host, _, port = rest.rpartition(":")
+    return int(port) if (scheme, host) == ("http", HOST) and port.isascii() and port.isdigit() else None
+
+
+def exports_of(port: int) -> dict[str, str]:
+    """The least that a program needs to speak to the local SQS at this port."""
+    return {
+        "AWS_ENDPOINT_URL_SQS": _url(port),
+        "AWS_ACCESS_KEY_ID": LOCAL_CREDENTIALS["aws_access_key_id"],
+        "AWS_SECRET_ACCESS_KEY": LOCAL_CREDENTIALS["aws_secret_access_key"],
+        "AWS_DEFAULT_REGION": LOCAL_CREDENTIALS["region_name"],
+        LOCAL: _url(port),
+    }
+
+
 class LocalSQSFailed(SquidsError):
     """The local SQS server did not start."""
 
@@ -79,7 +101,7 @@ class LocalSQS:
 
     @property
     def url(self) -> str:
-        return f"http://{HOST}:{self.port}"
+        return _url(self.port)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -89,13 +111,7 @@ class LocalSQS:
     @property
     def exports(self) -> dict[str, str]:
         """The least that another program needs to speak to it."""
-        return {
-            "AWS_ENDPOINT_URL_SQS": self.url,
-            "AWS_ACCESS_KEY_ID": LOCAL_CREDENTIALS["aws_access_key_id"],
-            "AWS_SECRET_ACCESS_KEY": LOCAL_CREDENTIALS["aws_secret_access_key"],
-            "AWS_DEFAULT_REGION": LOCAL_CREDENTIALS["region_name"],
-            LOCAL: self.url,
-        }
+        return exports_of(self.port)
 
     @property
     def export_line(self) -> str:
