@@ -1,7 +1,8 @@
 """How much is kept of a text that others wrote: in frames, in lines, in memory. Pure.
 
 The length of a name in a message, of an exception's text or of a server's answer is up to its author. What
-is over a bound keeps its head and its tail, and says how many characters are missing.
+is over a bound keeps its head and its tail, and says how many characters are missing. A lone surrogate that JSON
+carried here would make an answer of ours impossible to encode.
 """
 
 from __future__ import annotations
@@ -26,9 +27,16 @@ DETAILS = 64
 
 
 def cut(text: str, most: int) -> str:
-    """The text, or the head and the tail of one that has more than `most` characters."""
-    if len(text) <= most:
-        return text
-    head = most - most // 3
-    tail = most - head
-    return f"{text[:head]} ... ({len(text) - most} more characters) ... {text[len(text) - tail :]}"
+    """The text, or the head and the tail of one that has more than `most` characters.
+
+    It can be encoded: lone surrogates, which JSON can carry and UTF-8 cannot, become escapes like `\\ud800`.
+    """
+    if len(text) > most:
+        head = most - most // 3
+        tail = most - head
+        text = f"{text[:head]} ... ({len(text) - most} more characters) ... {text[len(text) - tail :]}"
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace").decode()
+    return text

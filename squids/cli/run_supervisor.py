@@ -249,7 +249,7 @@ def _take_no_more_signals() -> None:
 
 
 def _raise_descriptor_limit() -> int | None:
-    """Each child costs this process two descriptors. Children get the limit that was."""
+    """A consumer costs this process three descriptors, a worker two. Children get the limit that was."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = min(hard, 1_000_000) if hard != resource.RLIM_INFINITY else 1_000_000
     if soft == resource.RLIM_INFINITY or soft >= wanted:

@@ -180,10 +180,9 @@ class Output:
 
     def _keep(self, line: Line) -> None:
         self.kept.append(line)
-        self._kept_characters += len(line.text) + len(line.traceback)
+        self._kept_characters += line.characters
         while len(self.kept) > KEPT_LINES or self._kept_characters > KEPT_CHARACTERS:
-            old = self.kept.popleft()
-            self._kept_characters -= len(old.text) + len(old.traceback)
+            self._kept_characters -= self.kept.popleft().characters
 
 
 def renderer(style: str | None) -> Render:
