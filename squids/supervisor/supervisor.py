@@ -296,7 +296,9 @@ class Supervisor:
         if consumer is not None:
             for text in (line.text, *line.traceback.split("\n")) if line.traceback else (line.text,):
                 consumer.lines.add(text)
-        self.output.line(line, consumer.settings.log_file if consumer is not None else None)
+        settings = consumer.settings if consumer is not None else None
+        file = settings.log_file if settings is not None else None
+        self.output.line(line, (file, settings.ground) if settings is not None and file is not None else None)
 
     def report(self) -> None:
         """One line for each program, of what it does."""

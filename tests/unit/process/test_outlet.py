@@ -56,7 +56,7 @@ def test_without_a_supervisor_records_go_nowhere(pair):
 @pytest.mark.parametrize("reopen", [False, True])
 def test_an_application_may_close_what_it_does_not_know(pair, tmp_path, capsys, reopen):
     """The next file has the number then: no record goes there."""
-    ours, stream = pair
+    _, stream = pair
     number = stream._socket.fileno()
     os.close(number)
     file = os.open(tmp_path / "file", os.O_RDWR | os.O_CREAT)
