@@ -1,8 +1,8 @@
 """How much is kept of a text that others wrote: in frames, in lines, in memory. Pure.
 
 The length of a name in a message, of an exception's text or of a server's answer is up to its author. What
-is over a bound keeps its head and its tail, and says how many characters are missing. No lone surrogate is left,
-which would make an answer of ours impossible to encode.
+is over a bound keeps its head and its tail, and says how many characters are missing. No lone surrogate is
+left, which would make an answer of ours impossible to encode.
 """
 
 from __future__ import annotations

@@ -11,6 +11,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from squids.cli.entry import run_command
+
 PLACES = ("./squids.yaml", "/etc/squids/squids.yaml")
 """Where the file is looked for, after -c and $SQUIDS_CONFIG."""
 
@@ -211,6 +213,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if sys.platform == "win32":
         print("squids-supervisor: needs unix sockets and processes; on Windows use WSL", file=sys.stderr)
         return 2
+    return run_command("squids-supervisor", lambda: _main(argv))
+
+
+def _main(argv: Sequence[str] | None) -> int:
     parser = build_parser()
     arguments = parser.parse_args(argv)
     _refuse_modes(parser, arguments)
@@ -227,9 +233,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _do(config or "", arguments)
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # `| head` has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 0
 
 
 def _refuse_modes(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:

@@ -5,6 +5,7 @@ The lock's file says who holds it, and where its socket is.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -44,10 +45,14 @@ class Lock:
         return cls(path, descriptor)
 
     def tell(self, **holder: Any) -> None:
-        """Say who holds it."""
+        """Say who holds it. OSError, with the path, if it cannot be written."""
         data = json.dumps(holder).encode()
-        os.ftruncate(self.descriptor, 0)
-        os.pwrite(self.descriptor, data, 0)
+        try:
+            os.ftruncate(self.descriptor, 0)
+            if os.pwrite(self.descriptor, data, 0) < len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, self.path) from None
 
 
 def _make_private(directory: str) -> None:
