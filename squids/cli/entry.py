@@ -1,7 +1,7 @@
 """The way into both commands: what cannot be written is one line and an exit code, never a traceback.
 
-Standard output and error may be files on a full disk, or pipes that nobody reads, and what a command writes may lie
-in a place that is full or read-only.
+Standard output and error may be files on a full disk, or pipes that nobody reads, and what a command writes
+may lie in a place that is full or read-only.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What log lines are made of, on both sides of a child's socket for records. Pure.
 
-A child's log record comes as one line of JSON. How a value looks, and how long it may be, is the same wherever
-a line is written.
+A child's log record comes as one line of JSON. How a value looks, and how long it may be, is the same for all
+lines.
 """
 
 from __future__ import annotations

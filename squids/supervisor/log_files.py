@@ -1,9 +1,9 @@
 """Opens, writes and rotates the files of `log_file`, so that nobody can turn them against root.
 
-A folder of logs often belongs to the user whose program writes them, and the supervisor is often root. So the way
-to a file is walked folder by folder: a link counts only where root made it, and nobody else could. The file itself
-is no link, has no second name, and belongs to root or to the program's user. The first time, after SIGUSR2 and
-after a rotation, all of this is looked at anew.
+A folder of logs often belongs to the user whose program writes them, and the supervisor is often root. So
+the way to a file is walked folder by folder: a link counts only where root made it, and only root can
+change it. The file itself is no link, has no second name, and belongs to root or to the program's user. All
+of this is looked at the first time, after SIGUSR2 and after a rotation.
 """
 
 from __future__ import annotations

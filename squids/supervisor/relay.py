@@ -1,7 +1,7 @@
 """Reads what children print, from a pipe for each, and their log records, from a socket for each.
 
-Both are handed on line by line. What a process printed before it logged a record comes before that record; what it prints right after one may
-come before it, too.
+Both are handed on line by line. What a process printed before it logged a record comes before that record;
+what it prints right after one may come before it, too.
 """
 
 from __future__ import annotations
