@@ -23,13 +23,11 @@ def run_command(name: str, command: Callable[[], int]) -> int:
     """The command's exit code, once all that it printed is written."""
     try:
         try:
-            code = command()
-        except SystemExit as end:  # argparse's, after it has printed.
-            code = end.code if isinstance(end.code, int) else 0 if end.code is None else ExitCode.FAILURE
-        if sys.stdout is not None:
-            sys.stdout.flush()
-        _flush_errors()
-        return code
+            return command()
+        finally:  # Also of argparse, which has printed, and leaves.
+            if sys.stdout is not None:
+                sys.stdout.flush()
+            _flush_errors()
     except BrokenPipeError:  # `| head` has seen enough.
         _write_no_more(1)
         return ExitCode.OK

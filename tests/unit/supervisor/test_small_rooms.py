@@ -8,7 +8,7 @@ import pwd
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import squids.sqs
@@ -225,6 +225,7 @@ def test_the_difference_of_two_files():
     st.lists(st.text(alphabet=st.characters(exclude_characters="\n\r\x00", codec="utf-8"), max_size=20)),
     st.data(),
 )
+@settings(deadline=None)
 def test_lines_are_whole_however_the_bytes_come(lines, data):
     """In pieces of any size."""
     stream = "".join(f"{line}\n" for line in lines).encode()
