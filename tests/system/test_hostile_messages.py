@@ -83,15 +83,20 @@ def test_no_message_ends_a_worker_or_silences_a_verb(strict_sqs, supervisor):
     process = supervisor(strict_sqs.endpoint_url, app=HOSTILE)
     process.write({"tests": {"workers": 2}}).up()
     workers = sorted(process.workers(2))
+    hostile = []
     for number, body in enumerate(BODIES):
-        strict_sqs.put("tests", body)
+        hostile.append(strict_sqs.put("tests", body).message_id)
         strict_sqs.put("tests", call("work", f"other{number}"))
     others = {f"other{number}" for number in range(len(BODIES))}
     wait_until(
         lambda: set(process.journal.words("done")) == others, seconds=90, what=lambda: process.text[-9999:]
     )
-    told = re.compile(r"action=(task_failed|bad_message)\b")
-    wait_until(lambda: len([line for line in process.output if told.search(line)]) >= len(BODIES), seconds=90)
+    told = re.compile(r"action=(?:task_failed|bad_message)\b.* message_id=(\S+)")
+
+    def missing() -> set[str]:
+        return set(hostile) - {found[1] for line in process.output if (found := told.search(line))}
+
+    wait_until(lambda: not missing(), seconds=90, what=lambda: f"{missing()} in {process.text[-9999:]}")
     assert sorted(process.workers(2)) == workers
     assert all(line.isprintable() for line in process.output), [
         x for x in process.output if not x.isprintable()
