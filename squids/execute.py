@@ -6,7 +6,7 @@ hook that raises. Who deletes the message or gives it back is decided elsewhere.
 
 from __future__ import annotations
 
-import traceback
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,10 +14,12 @@ from enum import Enum
 from types import TracebackType
 from typing import Any
 
+from squids.bounds import ERROR, NAME, cut
 from squids.errors import BadMessage, UnknownTask
 from squids.hooks import Hooks
 from squids.job import CURRENT, Job
 from squids.task import Task
+from squids.tracebacks import error_line, traceback_of
 from squids.wire import Call, decode
 
 
@@ -58,13 +60,13 @@ def execute(delivery: Delivery, tasks: Mapping[str, Task[Any, Any]], hooks: Hook
         call = decode(delivery.body)
         task = find(call, tasks)
     except BadMessage as error:
-        return Outcome(OutcomeKind.BAD_MESSAGE, None, str(error))
+        return Outcome(OutcomeKind.BAD_MESSAGE, None, cut(str(error), ERROR))
     job = Job(
         delivery.message_id,
         delivery.queue,
         call.task,
         delivery.receive_count,
-        None if delivery.sent_at is None else datetime.fromtimestamp(delivery.sent_at, UTC),
+        _time(delivery.sent_at),
         tuple(call.args),
         call.kwargs,
     )
@@ -75,15 +77,23 @@ def execute(delivery: Delivery, tasks: Mapping[str, Task[Any, Any]], hooks: Hook
         CURRENT.reset(token)
 
 
+def _time(seconds: float | None) -> datetime | None:
+    """None also for what no date can be, as a server may send it."""
+    try:
+        return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None
+
+
 def find(call: Call, tasks: Mapping[str, Task[Any, Any]]) -> Task[Any, Any]:
     """The task that a call names. UnknownTask if the app has none."""
     task = tasks.get(call.task)
     if task is None:
         import difflib
 
-        near = difflib.get_close_matches(call.task, tasks, 1)
+        near = difflib.get_close_matches(call.task, tasks, 1) if len(call.task) <= NAME else []
         hint = f"; did you mean {near[0]}?" if near else ""
-        raise UnknownTask(f"the app has no task {call.task}{hint}")
+        raise UnknownTask(f"the app has no task {cut(call.task, NAME)}{hint}")
     return task
 
 
@@ -119,19 +129,25 @@ def _unbindable(call: Call, task: Task[Any, Any]) -> Outcome | None:
     try:
         task.signature.bind(*call.args, **call.kwargs)
     except TypeError as error:
-        text = f"the arguments do not fit {call.task}{task.signature}: {error}"
-        return Outcome(OutcomeKind.BAD_MESSAGE, call.task, text)
+        text = f"the arguments do not fit {call.task}{_shown(task.signature)}: {error}"
+        return Outcome(OutcomeKind.BAD_MESSAGE, call.task, cut(text, ERROR))
     return None
 
 
+def _shown(signature: inspect.Signature) -> str:
+    try:
+        return str(signature)
+    except Exception:  # The repr of a default is somebody else's code.
+        return "(...)"
+
+
 def _failure(task: Task[Any, Any], error: BaseException, where: str = "") -> Outcome:
-    line = traceback.format_exception_only(error)[-1].strip().replace("\n", " ")
-    text = "".join(traceback.format_exception(type(error), error, _users_frames(error.__traceback__)))
-    return Outcome(OutcomeKind.FAILED, task.name, where + line, text, error)
+    text = traceback_of(error, _users_frames(error.__traceback__))
+    return Outcome(OutcomeKind.FAILED, task.name, where + error_line(error), text, error)
 
 
 def _users_frames(frames: TracebackType | None) -> TracebackType | None:
     """The frames behind ours."""
-    while frames is not None and frames.tb_frame.f_globals.get("__name__", "").startswith("squids."):
+    while frames is not None and str(frames.tb_frame.f_globals.get("__name__")).startswith("squids."):
         frames = frames.tb_next
     return frames

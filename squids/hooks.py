@@ -63,6 +63,8 @@ class Hooks:
 def _run(kind: str, hook: Callable[..., Any], *args: Any) -> None:
     try:
         hook(*args)
-    except Exception:
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # `sys.exit()` in a hook, too.
         name = getattr(hook, "__qualname__", repr(hook))
         log.exception("%s hook %s raised", kind, name, extra={"action": "hook_failed"})

@@ -10,12 +10,12 @@ import importlib
 import importlib.util
 import pkgutil
 import sys
-import traceback
 from types import ModuleType, TracebackType
 from typing import Any
 
 from squids.app import App
 from squids.errors import AppImportFailed, AppNotFound
+from squids.tracebacks import traceback_of
 
 
 def load_app(path: str) -> App:
@@ -64,8 +64,7 @@ def _import(name: str, path: str) -> ModuleType:
 
 
 def _traceback(error: BaseException) -> str:
-    frames = _users_frames(error.__traceback__)
-    return "".join(traceback.format_exception(type(error), error, frames)).rstrip()
+    return traceback_of(error, _users_frames(error.__traceback__)).rstrip()
 
 
 def _users_frames(frames: TracebackType | None) -> TracebackType | None:

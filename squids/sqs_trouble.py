@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from squids.bounds import cut
+
 
 class TroubleKind(Enum):
     """Why SQS did not answer."""
@@ -120,4 +122,4 @@ MOST_CHARACTERS = 1000
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text[: 2 * MOST_CHARACTERS].split())[:MOST_CHARACTERS]
+    return cut(" ".join(text[: 2 * MOST_CHARACTERS].split()), MOST_CHARACTERS)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from squids.cli.entry import run_command, tell
 from squids.errors import AppImportFailed, ConfigurationError
 from squids.exit_codes import ExitCode
 from squids.options import OPTIONS, ConsumerOptions, Option, validate
@@ -57,6 +58,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if sys.platform == "win32":
         print("squids: consumers need fork or unix sockets; on Windows use WSL", file=sys.stderr)
         return ExitCode.USAGE
+    return run_command("squids", lambda: _main(argv))
+
+
+def _main(argv: Sequence[str] | None) -> int:
     from squids.process.child import open_standard_streams
     from squids.process.pid1 import run_as_init_if_pid1
 
@@ -139,7 +144,7 @@ def _consume(options: ConsumerOptions, queue: QueueRef, level: str, style: str) 
 
 
 def _fail(text: str, code: ExitCode) -> int:
-    print(f"squids: {text}", file=sys.stderr)
+    tell(f"squids: {text}")
     return code
 
 

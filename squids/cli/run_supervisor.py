@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from squids.cli import embedded
 from squids.cli.embedded import only_local
+from squids.cli.entry import code_of, tell
 from squids.exit_codes import ExitCode
 from squids.process.child import open_standard_streams, set_title
 from squids.process.pid1 import run_as_init_if_pid1
@@ -102,23 +103,23 @@ def run(source: Source, mode: Mode) -> int:
     settings = source.read()
     if isinstance(settings, list):
         for text in settings:
-            print(text, file=sys.stderr)
+            tell(text)
         noun = "mistake" if len(settings) == 1 else "mistakes"
-        print(f"{source.program}: {source.config}: {len(settings)} {noun}", file=sys.stderr)
+        tell(f"{source.program}: {source.config}: {len(settings)} {noun}")
         return ExitCode.CONFIG
     lock: Lock | None = None
     if source.config is not None:
         try:
             lock = Lock.take(source.config, settings.supervisor.socket or default_socket(source.config))
         except Untrusted as error:
-            print(f"{source.program}: {error}", file=sys.stderr)
+            tell(f"{source.program}: {error}")
             return ExitCode.CONFIG
         except Locked as error:
-            print(f"{source.program}: {error}", file=sys.stderr)
+            tell(f"{source.program}: {error}")
             return ExitCode.LOCKED
         except OSError as error:
-            print(f"{source.program}: cannot make {error.filename}: {error.strerror}", file=sys.stderr)
-            return ExitCode.CONFIG
+            tell(f"{source.program}: cannot make {error.filename}: {error.strerror}")
+            return code_of(error)
     ignore_requests()
     restore_defaults(but=REQUESTS)
     set_title(f"squids: {source.title}")
@@ -155,9 +156,10 @@ async def _run(source: Source, settings: Settings, lock: Lock | None, local: Loc
             await keeper.start()
         await reloader.start()
         if source.config is not None and lock is not None:
-            server = await _listen(source, supervisor, rollout, lock)
-            if server is None:
-                return ExitCode.CONFIG
+            listening = await _listen(source, supervisor, rollout, lock)
+            if isinstance(listening, ExitCode):
+                return listening
+            server = listening
             lock.tell(
                 pid=os.getpid(),
                 started_at=iso(time.time()),
@@ -191,8 +193,8 @@ async def _run(source: Source, settings: Settings, lock: Lock | None, local: Loc
 
 async def _listen(
     source: Source, supervisor: Supervisor, rollout: Rollout, lock: Lock
-) -> ControlServer | None:
-    """The control socket. None: why there is none was printed."""
+) -> ControlServer | ExitCode:
+    """The control socket; or an exit code, and why there is none was printed."""
     assert source.config is not None
     own = supervisor.settings.supervisor
     path = own.socket or default_socket(source.config)
@@ -208,8 +210,8 @@ async def _listen(
         text = f"cannot listen at {path}: {error.strerror or error}"
         if own.socket_group is not None and isinstance(error, PermissionError):
             text += f" (socket_group: who runs this must be in {own.socket_group}, and may change groups)"
-        print(f"{source.program}: {text}", file=sys.stderr)
-        return None
+        tell(f"{source.program}: {text}")
+        return code_of(error)
     return server
 
 
@@ -255,7 +257,7 @@ def _take_no_more_signals() -> None:
 
 
 def _raise_descriptor_limit() -> int | None:
-    """Each child costs this process two descriptors. Children get the limit that was."""
+    """A consumer costs this process three descriptors, a worker two. Children get the limit that was."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = min(hard, 1_000_000) if hard != resource.RLIM_INFINITY else 1_000_000
     if soft == resource.RLIM_INFINITY or soft >= wanted:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from squids.cli.entry import run_command
 from squids.printable import printable
 
 PLACES = ("./squids.yaml", "/etc/squids/squids.yaml")
@@ -213,6 +214,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if sys.platform == "win32":
         print("squids-supervisor: needs unix sockets and processes; on Windows use WSL", file=sys.stderr)
         return 2
+    return run_command("squids-supervisor", lambda: _main(argv))
+
+
+def _main(argv: Sequence[str] | None) -> int:
     parser = build_parser()
     arguments = parser.parse_args(argv)
     _refuse_modes(parser, arguments)
@@ -229,9 +234,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _do(config or "", arguments)
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # `| head` has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 0
 
 
 def _refuse_modes(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:

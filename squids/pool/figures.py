@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Collection
 from typing import Any
 
+from squids.bounds import NAME, cut
 from squids.errors import BadMessage
 from squids.pool.inflight import InFlight
 from squids.pool.message import HeldMessage
@@ -70,6 +71,6 @@ def task_of(message: HeldMessage) -> str | None:
     if len(message.body) > LARGE:
         return None
     try:
-        return decode(message.body).task
+        return cut(decode(message.body).task, NAME)
     except BadMessage:
         return None

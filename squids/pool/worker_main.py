@@ -96,6 +96,8 @@ class _Worker:
         if not self._results:
             self._oldest = ended
         self._results.append(result)
+        if outcome.kind is not OutcomeKind.DONE:
+            self._report()  # Its texts are bounded; those of many failures in one frame would not be.
 
     def _report(self) -> None:
         if self._results:

@@ -15,6 +15,7 @@ from squids.errors import ConfigurationError, SquidsError
 from squids.exit_codes import ExitCode
 from squids.process.child import bound, leave, run_and_exit, set_title
 from squids.process.entry_points import resolve
+from squids.process.outlet import records_to
 from squids.process.signals import restore_defaults
 
 
@@ -25,6 +26,8 @@ def main(argv: list[str]) -> NoReturn:
     restore_defaults()  # An ignored signal stays ignored in a new program, and a blocked one blocked.
     for descriptor in spec["descriptors"]:
         os.set_inheritable(descriptor, False)  # They were, to come here; programs of tasks get none.
+    if spec["records"] is not None:
+        records_to(spec["records"])
     set_title(spec["title"])
     try:
         bound(spec["nice"], spec["limits"])

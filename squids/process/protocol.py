@@ -99,7 +99,8 @@ class PreloadFailed:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """The read end of what a child prints travels beside. It ends when all that may print have ended."""
+    """Two read ends travel beside: that of what a child prints, which ends when all that may print have
+    ended, and that of its log records."""
 
     tag: ClassVar[str] = "output"
     label: str
@@ -233,7 +234,7 @@ Frame = Spawn | Kill | FromZygote | Life | Command | WorkerReady | Assign | Resu
 
 _FRAMES: dict[str, type[Frame]] = {frame.tag: frame for frame in get_args(Frame)}
 
-PROTOCOL = 1
+PROTOCOL = 2
 """What both ends of a socket must have in common, where they may be of different versions of squids."""
 
 

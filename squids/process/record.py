@@ -1,22 +1,96 @@
-"""What log lines are made of, on both sides of a pipe. Pure.
+"""What log lines are made of, on both sides of a child's socket for records. Pure.
 
-A child's log line comes as a record: JSON behind a record separator, so that it is told from what tasks
-print. https://www.rfc-editor.org/rfc/rfc7464
+A child's log record comes as one line of JSON. How a value looks, and how long it may be, is the same for all
+lines.
 """
 
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Mapping
+from typing import Any
 
-RECORD = "\x1e"
+from squids.bounds import DETAIL, DETAILS, NAME, cut
+from squids.printable import printable
 
 
 def shown(value: object) -> str:
-    """A value of `key=value`: quoted where it has spaces, with its line ends escaped."""
-    text = str(value)
+    """A value of `key=value`: quoted where it has spaces; control characters in it are escaped."""
+    text = _text(value)
     if not text or any(character.isspace() or character in '"=' for character in text):
-        return json.dumps(text, ensure_ascii=False)
-    return text
+        return printable(json.dumps(text, ensure_ascii=False))
+    return printable(text)
+
+
+def json_line(event: Mapping[str, Any]) -> str:
+    """An object for programs, as one line that a terminal can show: control characters that JSON would leave
+    as they are, and all that some reader takes for a line end, are escaped."""
+    try:
+        text = json.dumps(event, default=_text, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):  # A key that is no text, NaN, a circle: told as text.
+        text = json.dumps({key: _plain(value) for key, value in event.items()}, ensure_ascii=False)
+    if text.isascii() and "\x7f" not in text:
+        return text
+    return text.translate(_ESCAPES).encode("utf-8", "backslashreplace").decode()
+
+
+_UNSEEN = (
+    *range(0x7F, 0xA0),
+    *(0x061C, 0x200E, 0x200F),
+    *range(0x2028, 0x202F),
+    *range(0x2066, 0x206A),
+    *range(0xFFF9, 0xFFFC),
+)
+"""What `printable` escapes, but JSON does not of itself."""
+
+_ESCAPES = {code: f"\\u{code:04x}" for code in _UNSEEN}
+
+
+def bounded(details: Mapping[str, Any]) -> dict[str, Any]:
+    """Details as a line carries them: each of them, and all together, in bounds."""
+    found: dict[str, Any] = {}
+    room = DETAILS
+    for name, value in details.items():
+        if room <= 0:
+            found["details_cut"] = len(details) - len(found)
+            break
+        name, value = cut(_text(name), NAME), _bounded(value)
+        room -= len(name) + (len(_text(value)) if not isinstance(value, bool | float | None) else 8)
+        found[name] = value
+    return found
+
+
+def _bounded(value: Any) -> Any:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else _text(value)
+    if isinstance(value, int):
+        return value if value.bit_length() < 1024 else f"an integer of {value.bit_length()} bits"
+    if isinstance(value, str):
+        return cut(_text(value), DETAIL)
+    text = _plain(value)
+    if isinstance(text, str):
+        return cut(text, DETAIL)
+    return value if len(_text(value)) <= DETAIL else cut(_text(value), DETAIL)
+
+
+def _plain(value: object) -> object:
+    """The value if JSON can carry it; else its text."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return _text(value)
+    return value
+
+
+def _text(value: object) -> str:
+    """Its text, as a plain str: `__str__` is somebody else's, and may raise."""
+    try:
+        return "".join((str(value), ""))
+    except Exception:
+        return f"<{type(value).__name__} that cannot be shown>"
 
 
 PRIORITIES = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}

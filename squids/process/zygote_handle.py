@@ -16,6 +16,7 @@ from typing import Any
 from squids.process.channel import MAX_DESCRIPTORS, Channel
 from squids.process.child import leave, set_title
 from squids.process.interpreter import interpreter_of
+from squids.process.outlet import Outlet
 from squids.process.protocol import PROTOCOL, FromZygote, Kill, Output, Spawn
 from squids.process.zygote_main import Zygote
 
@@ -29,7 +30,7 @@ class ZygoteHandle:
         self._process = process
         self._status: int | None = None
         self._answerable = True
-        self._outputs: deque[int | None] = deque()
+        self._outputs: deque[list[int]] = deque()
         """Of each Output that is not whole yet."""
 
     @classmethod
@@ -76,14 +77,14 @@ class ZygoteHandle:
         *,
         preload: bool,
         python: str | None,
-        output: int,
+        outlet: Outlet,
         **process: Any,
     ) -> ZygoteHandle:
         """Start it as a fresh interpreter, which says Preloaded or PreloadFailed.
 
         `preload`: it imports what its children share, and forks them; else they are fresh interpreters.
-        `python`: another interpreter, by its path as written. `output`: where it prints. `process`: what else
-        subprocess.Popen takes (cwd, env, user, group, umask). OSError if the system refuses.
+        `python`: another interpreter, by its path as written. `outlet`: where its words go. `process`: what
+        else subprocess.Popen takes (cwd, env, user, group, umask). OSError if the system refuses.
         """
         return cls._start(
             preload_entry,
@@ -93,8 +94,9 @@ class ZygoteHandle:
             path=None,
             protocol=PROTOCOL,
             python=python,
-            stdout=output,
-            stderr=output,
+            records=outlet.child_records,
+            stdout=outlet.child_prints,
+            stderr=outlet.child_prints,
             **process,
         )
 
@@ -109,6 +111,7 @@ class ZygoteHandle:
         path: list[str] | None,
         protocol: int | None,
         python: str | None = None,
+        records: int | None = None,
         **process: Any,
     ) -> ZygoteHandle:
         ours, theirs = socket.socketpair()
@@ -121,11 +124,12 @@ class ZygoteHandle:
             "descriptor": theirs.fileno(),
             "owner": os.getpid(),
             "protocol": protocol,
+            "records": records,
         }
         try:
             started = subprocess.Popen(
                 interpreter_of("squids.process.zygote_start", spec, python),
-                pass_fds=[theirs.fileno()],
+                pass_fds=[theirs.fileno(), *([] if records is None else [records])],
                 process_group=0,
                 stdin=subprocess.DEVNULL,
                 **process,
@@ -185,14 +189,14 @@ class ZygoteHandle:
         """What it reported since."""
         return [frame for frame in self.channel.receive() if isinstance(frame, FromZygote)]
 
-    def receive_with_outputs(self) -> list[tuple[FromZygote, int | None]]:
-        """What it reported in one read of the socket. With an Output comes its descriptor, the caller's to
-        close; None if this process can open no more."""
+    def receive_with_outputs(self) -> list[tuple[FromZygote, list[int]]]:
+        """What it reported in one read of the socket. With an Output come its descriptors, the caller's to
+        close; fewer if this process can open no more."""
         frames, descriptors = self.channel.receive_with_descriptors()
         if descriptors is not None:
-            self._outputs.append(descriptors[0] if descriptors else None)
+            self._outputs.append(descriptors)
         return [
-            (frame, self._outputs.popleft() if isinstance(frame, Output) and self._outputs else None)
+            (frame, self._outputs.popleft() if isinstance(frame, Output) and self._outputs else [])
             for frame in frames
             if isinstance(frame, FromZygote)
         ]

@@ -30,11 +30,12 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from squids.process.channel import Channel
-from squids.process.child import bound, leave, print_to, run_and_exit
+from squids.process.child import bound, leave, run_and_exit
 from squids.process.entry_points import resolve
 from squids.process.frames import FrameError
 from squids.process.interpreter import interpreter_of
 from squids.process.orphans import Orphans
+from squids.process.outlet import Outlet
 from squids.process.protocol import Exited, Frame, Kill, Output, Spawn, Spawned, SpawnFailed
 from squids.process.signals import restore, restore_defaults
 
@@ -200,34 +201,37 @@ class Zygote:
             _close(descriptors)
 
     def _start(self, owner: _Owner, spawn: Spawn, descriptors: list[int]) -> _Child:
-        output = os.pipe() if spawn.label else None
+        outlet = Outlet.make() if spawn.label else None
         nice, limits = spawn.nice or owner.nice, {**owner.limits, **spawn.limits}
         # A signal that comes before the child has its own dispositions waits until it has them.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, ALL_SIGNALS)
         try:
             if self._fresh is not None:
-                process = self._start_fresh(spawn, descriptors, output, nice, limits)
+                process = self._start_fresh(spawn, descriptors, outlet, nice, limits)
                 child = _Child(spawn.child, process.pid, spawn.orphan_grace, owner, process)
             else:
-                pid = self._fork(spawn, descriptors, output, nice, limits)
+                pid = self._fork(spawn, descriptors, outlet, nice, limits)
                 child = _Child(spawn.child, pid, spawn.orphan_grace, owner)
         except BaseException:
-            _close([output[0]] if output else [])
+            if outlet is not None:
+                outlet.close_readers()
             raise
         finally:
-            _close([output[1]] if output else [])
+            if outlet is not None:
+                outlet.given()
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        if output is not None:
-            self._outputs[child.pid] = output[0]
+        if outlet is not None:
+            self._outputs[child.pid] = outlet.prints
             if not self._first.channel.closed:
-                self._first.channel.send(Output(spawn.label, child.pid), [output[0]])
+                self._first.channel.send(Output(spawn.label, child.pid), [outlet.prints, outlet.records])
+            os.close(outlet.records)  # Unlike a print, a record that nobody reads harms no task.
         return child
 
     def _fork(
         self,
         spawn: Spawn,
         descriptors: list[int],
-        output: tuple[int, int] | None,
+        outlet: Outlet | None,
         nice: int,
         limits: Mapping[str, int | None],
     ) -> int:
@@ -236,7 +240,7 @@ class Zygote:
         sys.stderr.flush()
         pid = os.fork()
         if pid == 0:
-            self._be_child(spawn, entry, descriptors, output, nice, limits)
+            self._be_child(spawn, entry, descriptors, outlet, nice, limits)
         try:
             os.setpgid(pid, pid)  # The child does so too; whoever comes first.
         except OSError:
@@ -248,7 +252,7 @@ class Zygote:
         spawn: Spawn,
         entry: Any,
         descriptors: list[int],
-        output: tuple[int, int] | None,
+        outlet: Outlet | None,
         nice: int,
         limits: Mapping[str, int | None],
     ) -> NoReturn:
@@ -263,9 +267,8 @@ class Zygote:
                 for unused in owner.descriptors:
                     _close(unused)
             _close(list(self._outputs.values()))
-            if output is not None:
-                os.close(output[0])
-                print_to(output[1])
+            if outlet is not None:
+                outlet.take()
             bound(nice, limits)
             signal.pthread_sigmask(signal.SIG_SETMASK, [])
         except (OSError, ValueError) as error:
@@ -277,7 +280,7 @@ class Zygote:
         self,
         spawn: Spawn,
         descriptors: list[int],
-        output: tuple[int, int] | None,
+        outlet: Outlet | None,
         nice: int,
         limits: Mapping[str, int | None],
     ) -> subprocess.Popen[bytes]:
@@ -292,11 +295,13 @@ class Zygote:
             "descriptors": descriptors,
             "nice": nice,
             "limits": limits,
+            "records": outlet.child_records if outlet is not None else None,
         }
-        prints = output[1] if output is not None else None
+        prints = outlet.child_prints if outlet is not None else None
+        records = [outlet.child_records] if outlet is not None else []
         return subprocess.Popen(
             interpreter_of("squids.process.child_main", spec),
-            pass_fds=descriptors,
+            pass_fds=[*descriptors, *records],
             process_group=0,
             stdin=subprocess.DEVNULL,
             stdout=prints,

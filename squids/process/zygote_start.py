@@ -19,6 +19,7 @@ from squids.errors import ConfigurationError, SquidsError
 from squids.process.channel import Channel
 from squids.process.child import leave, print_lines_at_once, set_title
 from squids.process.entry_points import resolve
+from squids.process.outlet import records_to
 from squids.process.protocol import PROTOCOL, Preloaded, PreloadFailed
 from squids.process.sharing import share_what_is_alive
 from squids.process.signals import restore_defaults
@@ -35,6 +36,8 @@ def main(argv: list[str]) -> NoReturn:
         sys.path[:] = spec["path"]
     restore_defaults()
     faulthandler.enable()
+    if spec["records"] is not None:
+        records_to(spec["records"])
     set_title(spec["title"])
     print_lines_at_once()
     sock = socket.socket(fileno=spec["descriptor"])

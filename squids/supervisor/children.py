@@ -380,7 +380,8 @@ def check_room(workers: int) -> None:
     soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if soft == resource.RLIM_INFINITY or not os.path.isdir("/proc/self/fd"):
         return
-    if len(os.listdir("/proc/self/fd")) + workers + 2 + SPARE_DESCRIPTORS > soft:
+    # A socket to the consumer; and of each process, a pipe and a socket for what it says.
+    if len(os.listdir("/proc/self/fd")) + 2 * workers + 3 + SPARE_DESCRIPTORS > soft:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
 

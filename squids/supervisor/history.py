@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from squids.bounds import cut
+
 DEATHS_KEPT = 20
 EVENTS_KEPT = 1000
 
@@ -17,11 +19,6 @@ LINES_KEPT = 100
 CHARACTERS_KEPT = 32 * 1024
 LONGEST_LINE = 4 * 1024
 """Of what a process said last: what prints long lines and dies again and again is kept twenty times."""
-
-
-def cut(text: str, most: int = LONGEST_LINE) -> str:
-    """As much of a line as is kept."""
-    return text if len(text) <= most else f"{text[:most]} ... ({len(text) - most} more characters)"
 
 
 class LastLines:
@@ -33,7 +30,7 @@ class LastLines:
 
     def add(self, text: str) -> None:
         """It said one more line."""
-        text = cut(text)
+        text = cut(text, LONGEST_LINE)
         self._lines.append(text)
         self._characters += len(text)
         while len(self._lines) > LINES_KEPT or self._characters > CHARACTERS_KEPT:

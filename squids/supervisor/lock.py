@@ -58,11 +58,15 @@ class Lock:
         return lock
 
     def tell(self, **holder: Any) -> None:
-        """Say who holds it."""
+        """Say who holds it. OSError, with the path, if it cannot be written."""
         self._holder = holder
         data = json.dumps(holder).encode()
-        os.ftruncate(self.descriptor, 0)
-        os.pwrite(self.descriptor, data, 0)
+        try:
+            os.ftruncate(self.descriptor, 0)
+            if os.pwrite(self.descriptor, data, 0) < len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, self.path) from None
 
     def keep(self) -> None:
         """Make the file again, if it was taken away. OSError, Untrusted; Locked if another was faster."""

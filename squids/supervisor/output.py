@@ -6,8 +6,6 @@ delays nobody. What a destination does not take in time is dropped, the oldest f
 
 from __future__ import annotations
 
-import logging
-import logging.handlers
 import os
 import sys
 import threading
@@ -17,7 +15,8 @@ from collections.abc import Callable
 
 from squids.process.journal import is_journal
 from squids.supervisor.lines import Line, as_brief, as_journal, as_json, as_text
-from squids.supervisor.settings import LogFile
+from squids.supervisor.log_files import LogWriter
+from squids.supervisor.settings import Ground, LogFile
 
 MOST_WAITING = 4 * 1024 * 1024
 """Characters that wait for one destination before the oldest are dropped."""
@@ -102,35 +101,6 @@ class Sink:
             self._complain(text)
 
 
-class _RotatingFile(logging.handlers.RotatingFileHandler):
-    """The standard library's, which raises instead of printing tracebacks."""
-
-    def __init__(self, file: LogFile) -> None:
-        super().__init__(
-            file.path,
-            maxBytes=file.max_bytes,
-            backupCount=file.backups,
-            encoding="utf-8",
-            errors="replace",
-            delay=True,
-        )
-        self._reopen = False
-
-    def handleError(self, record: logging.LogRecord) -> None:
-        raise
-
-    def write(self, texts: list[str]) -> None:
-        if self._reopen:
-            self._reopen = False
-            self.close()
-            self.stream = None
-        for text in texts:
-            self.emit(logging.makeLogRecord({"msg": "%s", "args": (text,)}))
-
-    def reopen(self) -> None:
-        self._reopen = True
-
-
 class Output:
     """All lines, to all destinations. `trouble` is told, in the loop or not, what could not be written."""
 
@@ -139,7 +109,7 @@ class Output:
         self.use(style)
         self._stderr = Sink("standard error", _write_stderr, trouble)
         self._files: dict[str, Sink] = {}
-        self._handlers: dict[str, _RotatingFile] = {}
+        self._writers: dict[str, LogWriter] = {}
         self.kept: deque[Line] = deque()
         self._kept_characters = 0
         self.followers: set[Callable[[Line], None]] = set()
@@ -148,9 +118,9 @@ class Output:
         """Write in this style from now on: "text", "brief", "json"; None: what standard error is made for."""
         self._render = renderer(style)
 
-    def line(self, line: Line, file: LogFile | None = None) -> None:
+    def line(self, line: Line, file: tuple[LogFile, Ground] | None = None) -> None:
         """Write a line: to its program's file, or to standard error."""
-        sink = self._stderr if file is None else self._file(file)
+        sink = self._stderr if file is None else self._file(*file)
         render = self._render if file is None else as_text
         if text := render(line):
             sink.put(text)
@@ -167,23 +137,20 @@ class Output:
         for sink in (*self._files.values(), self._stderr):
             sink.close()
 
-    def _file(self, file: LogFile) -> Sink:
+    def _file(self, file: LogFile, ground: Ground) -> Sink:
         sink = self._files.get(file.path)
         if sink is None:
-            handler = _RotatingFile(file)
-            sink = self._files[file.path] = Sink(file.path, handler.write, self._trouble)
-            sink.reopen = handler.reopen
-            self._handlers[file.path] = handler
-        handler = self._handlers[file.path]
-        handler.maxBytes, handler.backupCount = file.max_bytes, file.backups  # A reload may change them.
+            writer = self._writers[file.path] = LogWriter(file, ground)
+            sink = self._files[file.path] = Sink(file.path, writer.write, self._trouble)
+            sink.reopen = writer.reopen
+        self._writers[file.path].use(file, ground)
         return sink
 
     def _keep(self, line: Line) -> None:
         self.kept.append(line)
-        self._kept_characters += len(line.text) + len(line.traceback)
+        self._kept_characters += line.characters
         while len(self.kept) > KEPT_LINES or self._kept_characters > KEPT_CHARACTERS:
-            old = self.kept.popleft()
-            self._kept_characters -= len(old.text) + len(old.traceback)
+            self._kept_characters -= self.kept.popleft().characters
 
 
 def renderer(style: str | None) -> Render:

@@ -285,20 +285,22 @@ class Supervisor:
 
     # Lines and events.
 
-    def _on_output(self, label: str, pid: int, descriptor: int) -> None:
-        """A child's pipe: its lines are its consumer's, too, for `why` and for the program's log file."""
+    def _on_output(self, label: str, pid: int, descriptors: list[int]) -> None:
+        """What a child says: its lines are its consumer's, too, for `why` and for the program's log file."""
         program, worker = program_and_worker(label)
         source: Consumer | None = None
         for consumer in self.children.all.values():
             if consumer.program == program and (worker or consumer.pid in (None, pid)):
                 source = consumer
-        self._relay.add(descriptor, label, lambda line: self._take_line(line, source))
+        self._relay.add(descriptors, label, lambda line: self._take_line(line, source))
 
     def _take_line(self, line: Line, consumer: Consumer | None) -> None:
         if consumer is not None:
-            for text in (line.text, *line.traceback.splitlines()):
+            for text in (line.text, *line.traceback.split("\n")) if line.traceback else (line.text,):
                 consumer.lines.add(text)
-        self.output.line(line, consumer.settings.log_file if consumer is not None else None)
+        settings = consumer.settings if consumer is not None else None
+        file = settings.log_file if settings is not None else None
+        self.output.line(line, (file, settings.ground) if settings is not None and file is not None else None)
 
     def report(self) -> None:
         """One line for each program, of what it does."""

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 from squids.backoff import exponential
+from squids.process.outlet import Outlet
 from squids.process.protocol import FromZygote, Output, Preloaded, PreloadFailed
 from squids.process.zygote_handle import ZygoteHandle
 from squids.supervisor.changes import failure_in_short
@@ -53,7 +54,7 @@ class Zygotes:
         self,
         *,
         on_report: Callable[[Code, FromZygote], None],
-        on_output: Callable[[str, int, int], None],
+        on_output: Callable[[str, int, list[int]], None],
         on_lost: Callable[[Code, int | None], None],
         on_news: Callable[[Code, str, str], None],
         consumers_of: Callable[[Code], list[dict[str, Any]]],
@@ -168,7 +169,7 @@ class Zygotes:
         }
         shared = code.shares or code.on_trial
         try:
-            read, write = os.pipe()
+            outlet = Outlet.make()
         except OSError as error:
             self._fail(code, f"the system refused a pipe: {error.strerror}", hopeless=False, refused=True)
             return
@@ -179,7 +180,7 @@ class Zygotes:
                 f"squids: {code.title}",
                 preload=shared,
                 python=python,
-                output=write,
+                outlet=outlet,
                 cwd=directory,
                 env=environment_of(ground),
                 user=user_of(ground),
@@ -188,14 +189,14 @@ class Zygotes:
                 umask=-1 if ground.umask is None else ground.umask,
             )
         except (OSError, ValueError) as error:
-            os.close(read)
+            outlet.close_readers()
             refused = isinstance(error, OSError) and error.errno in REFUSALS
             text = f"its fork server could not be started: {error}"
             self._fail(code, text, hopeless=False, refused=refused)
             return
         finally:
-            os.close(write)
-        self._on_output(code.title, code.handle.pid, read)
+            outlet.given()
+        self._on_output(code.title, code.handle.pid, [outlet.prints, outlet.records])
         loop = asyncio.get_running_loop()
         loop.add_reader(code.handle.channel.fileno(), self._hear, code)
         self._time_out(code, loop.time() + timeout, timeout)
@@ -210,19 +211,17 @@ class Zygotes:
             reports = handle.receive_with_outputs()
             if not reports and not handle.gone:
                 return
-            for frame, descriptor in reports:
+            for frame, descriptors in reports:
                 match frame:
                     case Preloaded():
                         self._preloaded(code, frame)
                     case PreloadFailed(hopeless, text, files):
                         self._fail(code, text, hopeless=hopeless, files=tuple(files))
                     case Output(label, pid):
-                        if descriptor is not None:
-                            self._on_output(label, pid, descriptor)
-                        else:
-                            self._on_news(
-                                code, "output_lost", f"what {label} prints cannot be read: {EMFILE}"
-                            )
+                        if descriptors:
+                            self._on_output(label, pid, descriptors)
+                        if len(descriptors) < 2:
+                            self._on_news(code, "output_lost", f"what {label} says cannot be read: {EMFILE}")
                     case _:
                         self._on_report(code, frame)
         if handle is not None and code.handle is handle and handle.gone:

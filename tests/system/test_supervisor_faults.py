@@ -172,7 +172,7 @@ def test_in_the_journal_lines_have_priorities_and_no_time(sqs, supervisor, tmp_p
 
 
 def test_log_files_are_rotated_by_size_and_opened_again(sqs, supervisor):
-    """By the standard library's handler; after logrotate's way by SIGUSR2."""
+    """And after logrotate's way, by SIGUSR2."""
     process = supervisor(sqs.endpoint_url, app=PRINTING)
     file = process.directory / "tests.log"
     process.write(

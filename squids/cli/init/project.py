@@ -29,7 +29,10 @@ def write_project(directory: str) -> int:
             else:
                 kept.append(name)
     except OSError as error:
-        print(f"squids-supervisor: cannot write {error.filename}: {error.strerror}", file=sys.stderr)
+        print(
+            f"squids-supervisor: cannot write {error.filename}: {error.strerror}",
+            file=sys.stderr,
+        )
         return ExitCode.FAILURE
     if kept:
         print(f"kept as they are: {', '.join(kept)}")
@@ -65,6 +68,9 @@ def _write(path: Path, text: str) -> bool:
             file.write(text)
     except FileExistsError:
         return False
+    except OSError as error:
+        path.unlink(missing_ok=True)  # Or the next time it would count as written.
+        raise OSError(error.errno, error.strerror, str(path)) from None
     return True
 
 

@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     except BrokenPipeError:
         raise  # The command's own: a reader that has seen enough.
     except OSError as error:
-        print(f"squids-supervisor: {error.filename}: {error.strerror}", file=sys.stderr)
+        print(f"squids-supervisor: {error.filename or 'cannot write'}: {error.strerror}", file=sys.stderr)
         return ExitCode.FAILURE
 
 

@@ -188,5 +188,65 @@ def test_what_is_configured_already_is_not_touched(lines):
     lines("record", "DEBUG")
     assert logging.getLogger().handlers == [handler]
     assert log.isEnabledFor(logging.DEBUG)
-    lines("json")
+    lines("text")
     assert logging.getLogger().handlers != [handler]
+
+
+CONTROL = "\x1b]0;title\x07\x9b2J\r\x7f\u2028\x85\ud800end"
+
+
+@pytest.mark.parametrize("style", ["text", "json", "record", "journal"])
+def test_control_characters_are_shown_and_not_sent(lines, style):
+    """In the message, a value, a name, the logger's name and a traceback."""
+    stream = lines(style)
+    try:
+        raise ValueError(CONTROL)
+    except ValueError:
+        logging.getLogger(CONTROL).exception(CONTROL, extra={CONTROL: CONTROL, "key": [CONTROL]})
+    written = stream.getvalue()
+    written.encode()
+    assert all(line.isprintable() for line in written.split("\n")), ascii(written)
+    assert written.split("\n")[:-1] == written.splitlines()
+    if style in ("json", "record"):
+        assert json.loads(written)["message"].startswith("\x1b]0;title")
+
+
+class Unshowable:
+    def __str__(self) -> str:
+        raise RuntimeError
+
+    __repr__ = __str__
+
+
+@pytest.mark.parametrize("style", ["text", "json", "record"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: "x" * 1_000_000,
+        lambda: {"k": list(range(100_000))},
+        lambda: 10**100_000,
+        lambda: -(10**100_000),
+    ],
+)
+def test_what_is_logged_is_bounded(lines, capsys, style, make):
+    """A task's name of a megabyte is not logged whole. The number that is missing is said."""
+    stream = lines(style)
+    many = {f"k{number}": "v" * 3000 for number in range(99)}
+    log.info("%s", "m" * 1_000_000, extra={"key": make(), **many})
+    written = stream.getvalue()
+    assert written.count("\n") == 1
+    assert len(written) < 100_000
+    assert "more characters" in written
+    assert "details_cut" in written
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("style", ["text", "json", "record"])
+def test_a_value_that_cannot_be_shown_costs_no_line(lines, capsys, style):
+    """Its `__str__` is somebody else's code."""
+    stream = lines(style)
+    log.info("m", extra={"key": Unshowable(), "deep": [Unshowable()], "circle": (circle := [])})
+    circle.append(circle)
+    log.info("m", extra={"circle": circle})
+    assert "Unshowable that cannot be shown" in stream.getvalue()
+    assert capsys.readouterr().err == ""

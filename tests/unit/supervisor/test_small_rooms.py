@@ -8,7 +8,7 @@ import pwd
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import squids.sqs
@@ -21,10 +21,12 @@ from squids.supervisor.lines import (
     MAX_LINE,
     Line,
     LineReader,
+    as_brief,
     as_journal,
     as_json,
     as_text,
-    parse,
+    parse_record,
+    printed,
     program_of,
 )
 from squids.supervisor.program_events import State
@@ -87,7 +89,7 @@ def test_what_a_process_said_last_has_little_room():
         lines.add("x" * 1_000_000)
     kept = list(lines)
     assert sum(map(len, kept)) <= CHARACTERS_KEPT
-    assert kept[-1].endswith("xxx ... (995904 more characters)")
+    assert "xxx ... (995904 more characters) ... xxx" in kept[-1]
     assert Death(0, 1, 1, "exit 1", False, 1.0, lines).as_dict()["lines"] == kept
 
 
@@ -223,6 +225,7 @@ def test_the_difference_of_two_files():
     st.lists(st.text(alphabet=st.characters(exclude_characters="\n\r\x00", codec="utf-8"), max_size=20)),
     st.data(),
 )
+@settings(deadline=None)
 def test_lines_are_whole_however_the_bytes_come(lines, data):
     """In pieces of any size."""
     stream = "".join(f"{line}\n" for line in lines).encode()
@@ -252,12 +255,12 @@ def test_bytes_that_are_no_text_are_shown_all_the_same():
     assert LineReader().feed(b"\xff\x00caf\xc3\xa9\r\n") == ["\ufffd\ufffdcaf\u00e9"]
 
 
-RECORD = '\x1e{"time": "2026-01-31T12:00:00.000+00:00", "level": "ERROR", "logger": "squids", "message": "it fails", "action": "x y", "traceback": "Traceback\\n  File"}'
+RECORD = '{"time": "2026-01-31T12:00:00.000+00:00", "level": "ERROR", "logger": "squids", "message": "it fails", "action": "x y", "traceback": "Traceback\\n  File"}'
 
 
 def test_records_are_shown_once_in_the_supervisors_format():
     """The child's time, level and words; each physical line with its head."""
-    line = parse(RECORD, "emails/2", 0.0)
+    line = parse_record(RECORD, "emails/2", 0.0)
     text = as_text(line).splitlines()
     assert len(text) == 3
     assert text[0].endswith('ERROR   emails/2: it fails action="x y"')
@@ -276,19 +279,82 @@ def test_records_are_shown_once_in_the_supervisors_format():
 @pytest.mark.parametrize(
     "text",
     [
-        "\x1e",
-        "\x1enot json",
-        '\x1e{"time": 3}',
-        "\x1e[]",
-        '\x1e{"level": "INFO"}',
-        "\x1e" + "[" * 100_000,
-        '\x1e{"time": "0001-01-01T00:00:00", "level": "INFO", "message": "m"}',
-        '\x1e{"time": "9999-12-31T23:59:59", "level": "INFO", "message": "m"}',
+        "",
+        "not json",
+        '{"time": 3}',
+        "[]",
+        '{"level": "INFO"}',
+        "[" * 10_000,
+        '{"time": "0001-01-01T00:00:00", "level": "INFO", "message": "m"}',
+        '{"time": "9999-12-31T23:59:59", "level": "INFO", "message": "m"}',
+        '{"time": "2026-01-31T12:00:00.000+00:00", "level": "INFO", "message": "m", "x": '
+        + "[" * 900
+        + "]" * 900
+        + "}",
     ],
 )
-def test_what_only_looks_like_a_record_is_a_line(text):
-    """A task may print anything."""
-    assert parse(text, "emails/1", 5.0) == Line(5.0, "emails/1", "", text)
+def test_what_is_no_record_is_a_line(text):
+    """A task may find the socket, and write anything there."""
+    line = parse_record(text, "emails/1", 5.0)
+    assert line == Line(5.0, "emails/1", "", text) or line.text == "m"
+
+
+def test_what_is_printed_is_never_a_record():
+    """A message's content, say, that looks like one."""
+    for text in (RECORD, "\x1e" + RECORD):
+        assert printed(text, "emails/1", 5.0) == Line(5.0, "emails/1", "", text)
+
+
+CONTROL = "\x1b[2J\x9b1mred\x07\r\x7f\u2028\u0085end\udc80\u202e"
+
+
+def record_of(**fields: object) -> str:
+    return json.dumps({"time": "2026-01-31T12:00:00.000+00:00", "level": "INFO", "message": "m", **fields})
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        Line(5.0, "emails/1", "", CONTROL),
+        parse_record(record_of(message=CONTROL), "emails/1", 5.0),
+        parse_record(record_of(key=CONTROL), "emails/1", 5.0),
+        parse_record(record_of(**{CONTROL: "value"}), "emails/1", 5.0),
+        parse_record(record_of(traceback=f"a\n{CONTROL}"), "emails/1", 5.0),
+        parse_record(record_of(level=CONTROL, logger=CONTROL), "emails/1", 5.0),
+        parse_record(record_of(key=["deep", {CONTROL: CONTROL}]), "emails/1", 5.0),
+    ],
+)
+def test_control_characters_are_shown_and_not_sent(line):
+    """To terminals, files and the journal; to programs as escapes of JSON. All can be encoded."""
+    for text in (as_text(line), as_brief(line), as_journal(line), as_json(line)):
+        text.encode()
+        assert all(part.isprintable() for part in text.split("\n")), ascii(text)
+        assert len(text.split("\n")) == len(text.splitlines())
+    assert len(as_json(line).splitlines()) == 1
+    json.loads(as_json(line))
+    for text in (line.text, line.traceback, json.dumps(line.details, ensure_ascii=False)):
+        if line.level:
+            text.encode()
+
+
+def test_tabs_and_the_users_own_letters_are_as_they_were():
+    """Tabs are in every other traceback."""
+    assert as_text(Line(5.0, "emails", "", "a\tb é ש \U0001f600")).endswith("emails: a\tb é ש \U0001f600")
+
+
+def test_a_record_is_bounded_whoever_wrote_it():
+    """Its text, its traceback, each detail and all of them; its level and its logger."""
+    huge = "x" * 1_000_000
+    many = {f"key{number}": "y" * 3000 for number in range(300)}
+    record = record_of(
+        message=huge, traceback=huge, level=huge, logger=huge, **{huge: huge}, deep=[huge], **many
+    )
+    line = parse_record(record, "emails/1", 5.0)
+    assert len(as_text(line)) < 200_000
+    assert len(as_json(line)) < 200_000
+    assert line.characters < 200_000
+    assert "more characters" in line.text
+    assert line.details["details_cut"] > 200
 
 
 def test_colours_only_where_they_are_asked_for():

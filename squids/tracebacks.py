@@ -1,0 +1,76 @@
+"""What an exception says, as text of bounded size. Nothing here raises, whatever the exception is.
+
+An exception's text may be a dump of 64 MiB, its `__str__` may raise, a group may have a million members, and
+a recursion a million frames. The bounds are in `bounds`.
+"""
+
+from __future__ import annotations
+
+import traceback
+from types import TracebackType
+
+from squids.bounds import ERROR, TRACEBACK, cut
+
+MOST_EXCEPTIONS = 100
+"""Causes, contexts and members of groups, above which only the outermost exception has a traceback."""
+
+MOST_FRAMES = 300
+"""Frames of one traceback: the innermost."""
+
+MOST_MEMBERS = 10
+"""Members of a large group that are named."""
+
+
+def error_line(error: BaseException) -> str:
+    """Its type and its text, in one line."""
+    kind = type(error)
+    try:
+        name = kind.__qualname__
+        if kind.__module__ not in ("__main__", "builtins"):
+            name = f"{kind.__module__}.{name}"
+        # `join` makes a plain str also where __str__ gave a subclass, whose methods are somebody else's.
+        text = cut("".join((str(error), "")), ERROR)
+    except BaseException:
+        return f"{cut(repr(kind), ERROR)}: its text cannot be shown"
+    return cut(f"{name}: {text}" if text else name, ERROR).strip().replace("\n", " ")
+
+
+def traceback_of(error: BaseException, frames: TracebackType | None) -> str:
+    """Its traceback, with these frames of it, and what led to it."""
+    try:
+        if _reaches_over(error, MOST_EXCEPTIONS):
+            text = _outermost(error, frames)
+        else:
+            text = "".join(traceback.format_exception(type(error), error, frames, limit=-MOST_FRAMES))
+    except BaseException:
+        text = error_line(error)
+    return cut(text, TRACEBACK)
+
+
+def _outermost(error: BaseException, frames: TracebackType | None) -> str:
+    parts = ["Traceback (most recent call last):\n", *traceback.format_tb(frames, limit=-MOST_FRAMES)]
+    parts.append(f"{error_line(error)}\n")
+    if isinstance(error, BaseExceptionGroup):
+        members = error.exceptions
+        parts += [f"  {number}: {error_line(one)}\n" for number, one in enumerate(members[:MOST_MEMBERS], 1)]
+        if len(members) > MOST_MEMBERS:
+            parts.append(f"  and {len(members) - MOST_MEMBERS} more exceptions\n")
+    else:
+        parts.append(f"(more than {MOST_EXCEPTIONS} exceptions led to it)\n")
+    return "".join(parts)
+
+
+def _reaches_over(error: BaseException, most: int) -> bool:
+    """Whether more than so many exceptions belong to it."""
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        members = one.exceptions if isinstance(one, BaseExceptionGroup) else ()
+        if len(seen) + len(members) > most:
+            return True
+        waiting += [one.__cause__, one.__context__, *members]
+    return False
