@@ -139,7 +139,7 @@ class _TextReader:
             if not reader.problems:
                 into.problems.append(Problem(here, (), "is not a mapping of keys to values"))
             return
-        _merge(path, data, reader, into, main=not chain)
+        _merge(data, reader, into, main=not chain)
         self._include(path, data, reader, (*chain, path))
 
     def _source(self, path: str, place: Place) -> str | None:
@@ -202,7 +202,7 @@ def _not_ours(data: Any, reader: _Reader, here: Place) -> Problem:
     return Problem(place, (), f"an included file may hold {' and '.join(IN_INCLUDES)}, and no other key")
 
 
-def _merge(path: str, data: dict[str, Any], reader: _Reader, into: Text, *, main: bool) -> None:
+def _merge(data: dict[str, Any], reader: _Reader, into: Text, *, main: bool) -> None:
     if main:
         into.data = dict(data)
         into.places.update(reader.places)

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 
 import pytest
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from squids.cli.systemd.units import Installation, files, misread
@@ -73,6 +73,7 @@ def plain(value: str) -> str:
     return value
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(bin=texts, name=texts, user=texts, group=texts, home=st.booleans())
 @example(bin="/@USER@", name="@GROUP@", user="squids", group="squids", home=False)
 @example(bin="x\nUser=root", name="a", user="squids", group="squids", home=False)

@@ -63,7 +63,7 @@ def _content(name: str) -> str:
 
 def _write(path: Path, text: str) -> bool:
     try:
-        # Whatever the umask: a configuration that others can write is refused.
+        # Whatever the umask: root refuses a configuration that its group or others can write.
         with open(path, "x", encoding="utf-8", opener=_not_for_others) as file:
             file.write(text)
     except FileExistsError:
@@ -75,4 +75,4 @@ def _write(path: Path, text: str) -> bool:
 
 
 def _not_for_others(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o664)
+    return os.open(path, flags, 0o644)
