@@ -32,8 +32,8 @@ class Seen:
 class Claim:
     """What must be true of a pid.
 
-    `below`: the processes that it may descend from. `uid`: its user; root stands for any, since root's code may
-    have become another one. `asked`: seconds since boot, None if the system does not say.
+    `below`: the processes that it may descend from. `uid`: its user; root stands for any, since root's code
+    may have become another one. `asked`: seconds since boot, None if the system does not say.
     """
 
     below: frozenset[int]

@@ -336,5 +336,19 @@ def test_a_stopped_fork_server_ends_a_single_consumer(strict_sqs, squids_process
     process.nothing_left()
 
 
+def test_a_worker_asked_of_a_stopped_fork_server_comes_from_another(strict_sqs, supervisor):
+    """The answer to a request has its time, too."""
+    strict_sqs.create("tests")
+    process = supervisor(strict_sqs.endpoint_url).write({"tests": {}}).up()
+    (zygote,) = process.zygotes()
+    os.kill(zygote, signal.SIGSTOP)
+    process.verb("scale", "tests=2", "--no-wait")
+    (line, *_) = process.wait_for("zygote_hangs")
+    assert "did not start worker 2" in line
+    wait_until(lambda: process.status()["tests"]["ready"] == 2, what=lambda: f"two workers\n{process.text}")
+    assert process.stop() == 0
+    process.nothing_left()
+
+
 if __name__ == "__main__":
     a_number_comes_back(Path(sys.argv[1]))
