@@ -139,6 +139,15 @@ def action_failed(action: Action, error: Exception) -> None:
     log.error(text, exc_info=error, extra={"action": "internal_error"})
 
 
+def zygote_hangs(reason: str) -> None:
+    _say(logging.ERROR, "zygote_hangs", f"the process that forks workers {reason}: it is not waited for")
+
+
+def pid_refused(handle: WorkerHandle, why: str) -> None:
+    text = f"the process that forks workers reported pid {handle.pid} as worker {handle.slot}, but {why}"
+    _say(logging.WARNING, "pid_refused", f"{text}: that process gets no signal")
+
+
 def handed(messages: Iterable[HeldMessage], slot: int) -> None:
     """For who follows jobs."""
     for message in messages:

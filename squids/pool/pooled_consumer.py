@@ -26,6 +26,7 @@ from squids.pool.inflight import InFlight, JobResult, Limits, Phase
 from squids.pool.polls import Poll
 from squids.pool.receiver import Receiver
 from squids.pool.reporter import Reporter
+from squids.pool.server_watch import ServerWatch
 from squids.pool.settler import Settler
 from squids.pool.worker_handle import WorkerHandle
 from squids.process.liveness import Liveness, Unheard
@@ -93,6 +94,7 @@ class PooledConsumer:
         self._deciding = False
         self._done = asyncio.Event()
         self._zygote_gone = False
+        self._zygote_hangs = False
         self._announced = False
         self.following = False
         """Whether somebody wants to see each job."""
@@ -122,6 +124,7 @@ class PooledConsumer:
         self._settler = Settler(
             self._client, self._loop, threads=2, visibility=self._settings.limits.visibility
         )
+        self._watch = ServerWatch(self, self._loop)
         self._loop.add_reader(self._zygote.channel.fileno(), self._hear_zygote)
         for slot in range(1, self._settings.limits.workers + 1):
             self._spawn(slot)
@@ -233,7 +236,7 @@ class PooledConsumer:
                 case Call():
                     self.inflight.call_failed(action.batch, str(error), now, chance)
                 case Hand() if action.worker in self._workers:
-                    self._kill(self._workers[action.worker])  # Its end settles what it was to be handed.
+                    self.kill(self._workers[action.worker])  # Its end settles what it was to be handed.
 
     def _tell_trouble(self) -> None:
         if self.inflight.trouble != self._told_trouble:
@@ -258,7 +261,7 @@ class PooledConsumer:
                 self._workers[worker].recall()
                 self._watch_writable(self._workers[worker])
             case Kill(worker):
-                self._kill(self._workers[worker])
+                self.kill(self._workers[worker])
             case Dismiss(worker):
                 self._workers[worker].dismiss()
             case Report():
@@ -317,7 +320,7 @@ class PooledConsumer:
     # Workers.
 
     def _spawn(self, slot: int) -> None:
-        if self._zygote_gone or self.inflight.phase is not Phase.RUNNING or not self._is_wanted(slot):
+        if not self._can_fork or self.inflight.phase is not Phase.RUNNING or not self._is_wanted(slot):
             return
         try:
             handle = WorkerHandle(self._next_child, slot)
@@ -338,6 +341,11 @@ class PooledConsumer:
         self._watch_zygote_writable()
         handle.handed_over()
         self._loop.add_reader(handle.channel.fileno(), self._hear_worker, handle)
+        self._watch.asked(handle)
+
+    @property
+    def _can_fork(self) -> bool:
+        return not (self._zygote_gone or self._zygote_hangs)
 
     def _is_wanted(self, slot: int) -> bool:
         """Whether there is to be a worker in this slot, and is none."""
@@ -352,9 +360,16 @@ class PooledConsumer:
         self._heard(handle, *handle.read())
         if handle.channel.closed:
             self._loop.remove_reader(handle.channel.fileno())
-            if self._zygote_gone:
-                self._worker_gone(handle, "ended, status unknown", None)
+            self.ends(handle)
         self._decide()
+
+    def ends(self, handle: WorkerHandle) -> None:
+        """There is a sign that a worker is dead: how it ended is the fork server's to say, if it can."""
+        if self._can_fork:
+            self._watch.ends(handle)
+        else:
+            self._bury_the_dead()
+            self._decide()
 
     def _heard(self, handle: WorkerHandle, ready: bool, results: list[JobResult]) -> None:
         if ready:
@@ -377,15 +392,13 @@ class PooledConsumer:
         if not handle.channel.wants_write or handle.channel.closed:
             self._loop.remove_writer(handle.channel.fileno())
 
-    def _kill(self, handle: WorkerHandle) -> None:
+    def kill(self, handle: WorkerHandle) -> None:
+        """SIGKILL to a worker and its group, whether or not the fork server still does what it is asked."""
         if not self._zygote_gone:
             self._zygote.kill(handle.child, signal.SIGKILL, group=True)
             self._watch_zygote_writable()
-        elif handle.pid is not None:
-            try:
-                os.killpg(handle.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        if handle.process is not None:
+            handle.process.signal_group(signal.SIGKILL)
 
     def _worker_gone(self, handle: WorkerHandle, how: str, status: int | None) -> None:
         """The process is dead: what it still said is heard first, then its job is settled."""
@@ -393,6 +406,7 @@ class PooledConsumer:
             return
         self._loop.remove_reader(handle.channel.fileno())
         self._loop.remove_writer(handle.channel.fileno())
+        self._watch.forget(handle)
         self._heard(handle, *handle.read_to_the_end())
         del self._workers[handle.child]
         self._ready.discard(handle.child)
@@ -406,7 +420,7 @@ class PooledConsumer:
         if not dismissed or jobs:
             narrator.worker_ended(handle, how, status, bool(jobs), self.inflight.phase)
         self.inflight.worker_gone(handle.child, number, how, now, random.random())
-        if self.inflight.phase is Phase.RUNNING and not self._zygote_gone and self._is_wanted(handle.slot):
+        if self.inflight.phase is Phase.RUNNING and self._can_fork and self._is_wanted(handle.slot):
             self._replace(handle.slot, now)
 
     def _replace(self, slot: int, now: float) -> None:
@@ -425,8 +439,7 @@ class PooledConsumer:
         for event in self._zygote.receive():
             match event:
                 case Spawned(child, pid):
-                    if child in self._workers:
-                        self._workers[child].pid = pid
+                    self._worker_came(child, pid)
                 case SpawnFailed(child, _, reason):
                     handle = self._workers.pop(child, None)
                     if handle is not None:
@@ -440,6 +453,37 @@ class PooledConsumer:
             self._on_zygote_gone()
         self._decide()
 
+    def _worker_came(self, child: int, pid: int) -> None:
+        handle = self._workers.get(child)
+        if handle is None or handle.process is not None:
+            return
+        why = handle.came(pid, self._zygote.pid)
+        if why is not None:
+            narrator.pid_refused(handle, why)
+        self._watch.came(handle)
+
+    def has(self, handle: WorkerHandle) -> bool:
+        """Whether a living fork server still has something to say of this worker."""
+        return not self._zygote_gone and self._workers.get(handle.child) is handle
+
+    def fork_server_hangs(self, reason: str) -> None:
+        """What it does not report is not waited for. Whoever answers for it kills it; the rest is as after
+        its death."""
+        if not self._zygote_hangs:
+            self._zygote_hangs = True
+            narrator.zygote_hangs(reason)
+            if not self._zygote.kill_server():
+                self.liveness.fork_server_hangs(reason)
+        self._bury_the_dead()
+        self._decide()
+
+    def _bury_the_dead(self) -> None:
+        """Those workers whose end nobody will report."""
+        for handle in list(self._workers.values()):
+            if handle.channel.closed or handle.ended:
+                self.kill(handle)  # It may live without its socket.
+                self._worker_gone(handle, "ended, status unknown", None)
+
     def _on_zygote_gone(self) -> None:
         self._loop.remove_reader(self._zygote.channel.fileno())
         self._zygote_gone = True
@@ -449,9 +493,7 @@ class PooledConsumer:
         self._exit_code = ExitCode.FAILURE
         if self.inflight.phase is Phase.RUNNING:
             self.stop("the process that forks workers died")
-        for handle in list(self._workers.values()):
-            if handle.channel.closed:
-                self._worker_gone(handle, "ended, status unknown", None)
+        self._bury_the_dead()
 
     def _watch_zygote_writable(self) -> None:
         if self._zygote.channel.wants_write:
@@ -473,13 +515,18 @@ class PooledConsumer:
         for handle in self._workers.values():
             self._loop.remove_reader(handle.channel.fileno())
             self._loop.remove_writer(handle.channel.fileno())
-            handle.close()
+            self._watch.forget(handle)
+            handle.channel.close()
         if not self._zygote_gone:
             self._loop.remove_reader(self._zygote.channel.fileno())
             self._loop.remove_writer(self._zygote.channel.fileno())
             await self._wait_for_exits()
             self._zygote.close()
-        self._zygote.wait(LEAVE_SECONDS)
+        if self._zygote.wait(LEAVE_SECONDS) is None and self._zygote.kill_server():
+            for handle in self._workers.values():
+                self.kill(handle)  # They would have nobody who ends them.
+        for handle in self._workers.values():
+            handle.close()
         narrator.stopped(self.inflight, self._exit_code)
 
     async def _wait_for_exits(self) -> None:

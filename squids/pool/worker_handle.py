@@ -1,7 +1,7 @@
 """A worker as its consumer sees it. What runs in the process itself is in `worker_main`.
 
 The handle has the consumer's end of the socket and the shared page; whether the process is
-alive is the zygote's to say, and which messages it was handed is known to `inflight`.
+alive is the zygote's to say (and its pidfd's), and which messages it was handed is known to `inflight`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from squids.pool.inflight import JobEnd, JobResult
 from squids.pool.message import HeldMessage
 from squids.pool.worker_main import MARK
 from squids.process.channel import Channel
+from squids.process.held import Held, Untrue, hold, since_boot
 from squids.process.protocol import Assign, Frame, Recall, Results, WorkerReady
 
 
@@ -31,16 +32,35 @@ def _shared_page() -> int:
 
 
 class WorkerHandle:
-    """One worker process: its slot (1 to N), its child number at the zygote, its pid once known."""
+    """One worker process: its slot (1 to N), its child number at the zygote, its process once known."""
 
     def __init__(self, child: int, slot: int) -> None:
         self.child = child
         self.slot = slot
-        self.pid: int | None = None
+        self.asked_at = since_boot()
+        self.process: Held | None = None
         ours, self._theirs = socket.socketpair()
         self.channel = Channel(ours)
         self._page_descriptor = _shared_page()
         self._page = mmap.mmap(self._page_descriptor, mmap.PAGESIZE)
+
+    @property
+    def pid(self) -> int | None:
+        return self.process.pid if self.process is not None else None
+
+    @property
+    def ended(self) -> bool:
+        """Whether its process is dead for sure."""
+        return self.process is not None and self.process.ended
+
+    def came(self, pid: int, server: int) -> str | None:
+        """Its fork server reports its pid. Why that is not true, if it is not: then nothing is done to it."""
+        try:
+            self.process = hold(pid, server, os.getuid(), self.asked_at)
+        except Untrue as error:
+            self.process = Held(pid, None)
+            return str(error)
+        return None
 
     @property
     def descriptors(self) -> list[int]:
@@ -80,6 +100,8 @@ class WorkerHandle:
     def close(self) -> None:
         self.channel.close()
         self._page.close()
+        if self.process is not None:
+            self.process.close()
 
 
 _ENDS = {end.value: end for end in JobEnd}

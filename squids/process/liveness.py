@@ -10,7 +10,16 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from squids.process.channel import Channel
-from squids.process.protocol import Alive, Booted, Degraded, Figures, Life, Ready, Stopping
+from squids.process.protocol import (
+    Alive,
+    Booted,
+    Degraded,
+    Figures,
+    ForkServerHangs,
+    Life,
+    Ready,
+    Stopping,
+)
 from squids.process.sd_notify import Notifier
 
 ALIVE_EVERY = 5.0
@@ -48,6 +57,9 @@ class Liveness(Protocol):
     def stopping(self, reason: str) -> None:
         """It drains."""
 
+    def fork_server_hangs(self, reason: str) -> None:
+        """The fork server that somebody else answers for does not do its work."""
+
 
 class Unheard:
     """Nobody asked."""
@@ -66,6 +78,8 @@ class Unheard:
     def alive(self) -> None: ...
 
     def stopping(self, reason: str) -> None: ...
+
+    def fork_server_hangs(self, reason: str) -> None: ...
 
 
 class ToSystemd:
@@ -112,6 +126,9 @@ class ToSystemd:
         self._notifier.stopping(f"draining: {reason}")
         self._notifier.extend(EXTENSION)
 
+    def fork_server_hangs(self, reason: str) -> None:
+        """Its own consumer ends it."""
+
     def _is_up(self, status: str) -> None:
         if self._stopping:
             return
@@ -153,6 +170,9 @@ class ToOwner:
 
     def stopping(self, reason: str) -> None:
         self._send(Stopping(reason))
+
+    def fork_server_hangs(self, reason: str) -> None:
+        self._send(ForkServerHangs(reason))
 
     def _send(self, frame: Life, *, droppable: bool = False) -> None:
         self._channel.send(frame, droppable=droppable)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, get_args
 
+from squids.process.descent import is_pid
 from squids.process.frames import encode
 
 
@@ -39,6 +40,10 @@ class Spawned:
     child: int
     pid: int
 
+    def __post_init__(self) -> None:
+        _check_numbers(self.child)
+        _check_pid(self.pid)
+
 
 @dataclass(frozen=True, slots=True)
 class SpawnFailed:
@@ -48,6 +53,11 @@ class SpawnFailed:
     child: int
     errno: int
     reason: str
+
+    def __post_init__(self) -> None:
+        _check_numbers(self.child, self.errno)
+        if type(self.reason) is not str:
+            raise ValueError("no text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +82,10 @@ class Exited:
     status: int
     cpu: float = 0.0
     max_rss: int = 0
+
+    def __post_init__(self) -> None:
+        _check_numbers(self.child, self.status)
+        _check_pid(self.pid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +149,18 @@ class Degraded:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What it is doing."""
+    """What it is doing. `pids` among the values: its workers' pids, by slot."""
 
     tag: ClassVar[str] = "figures"
     values: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        values: object = self.values
+        pids = values.get("pids", {}) if isinstance(values, dict) else None
+        if not isinstance(pids, dict):
+            raise ValueError("no figures")
+        for pid in pids.values():
+            _check_pid(pid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +168,14 @@ class Alive:
     """Its receive loop advances, and nothing else is to be told."""
 
     tag: ClassVar[str] = "alive"
+
+
+@dataclass(frozen=True, slots=True)
+class ForkServerHangs:
+    """The fork server, which made this consumer and its workers, does not do its work, for this reason."""
+
+    tag: ClassVar[str] = "fork_server_hangs"
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +252,7 @@ class Recall:
     tag: ClassVar[str] = "recall"
 
 
-Life = Booted | Ready | Degraded | Figures | Alive | Stopping
+Life = Booted | Ready | Degraded | Figures | Alive | ForkServerHangs | Stopping
 """What a consumer tells its supervisor."""
 
 Command = Drain | Pause | Scale | Follow
@@ -236,6 +266,19 @@ _FRAMES: dict[str, type[Frame]] = {frame.tag: frame for frame in get_args(Frame)
 
 PROTOCOL = 2
 """What both ends of a socket must have in common, where they may be of different versions of squids."""
+
+
+def _check_numbers(*values: object) -> None:
+    for value in values:
+        if type(value) is not int:
+            raise ValueError(f"no number: {str(value)[:40]}")
+
+
+def _check_pid(pid: object) -> None:
+    """Not 0 or below, which mean many processes to kill(2), and not init."""
+    _check_numbers(pid)
+    if not is_pid(pid):
+        raise ValueError(f"no pid: {pid}")
 
 
 def to_wire(frame: Frame) -> list[Any]:

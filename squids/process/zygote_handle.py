@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -20,6 +21,12 @@ from squids.process.outlet import Outlet
 from squids.process.protocol import PROTOCOL, FromZygote, Kill, Output, Spawn
 from squids.process.zygote_main import Zygote
 
+ANSWER_SECONDS = 15.0
+"""How long a fork server may take to fork."""
+
+REPORT_SECONDS = 5.0
+"""How long a fork server may take to report the end of a child, once there are signs of it."""
+
 
 class ZygoteHandle:
     """A running fork server, and the socket to it."""
@@ -30,6 +37,8 @@ class ZygoteHandle:
         self._process = process
         self._status: int | None = None
         self._answerable = True
+        self.distrusted = False
+        """It said what is not true, or no frame: nothing more of it is heard."""
         self._outputs: deque[list[int]] = deque()
         """Of each Output that is not whole yet."""
 
@@ -230,6 +239,21 @@ class ZygoteHandle:
         while (status := self.reap()) is None and time.monotonic() < deadline:
             time.sleep(0.01)  # Without pidfds (macOS) nothing else tells of one process among many.
         return status
+
+    def kill_server(self) -> bool:
+        """SIGKILL to the fork server itself. False: it is no child of this process, or was reaped."""
+        if not self._answerable or self._status is not None:
+            return False
+        try:
+            os.kill(self.pid, signal.SIGKILL)  # Not reaped: the number is its own.
+        except OSError:
+            return False
+        return True
+
+    def distrust(self) -> None:
+        """Hear nothing more of it, and kill it."""
+        self.distrusted = self.channel.closed = True
+        self.kill_server()
 
     def close(self) -> None:
         """Be its owner no longer: it leaves when its children have left."""

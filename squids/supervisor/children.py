@@ -19,7 +19,9 @@ from typing import Any, Protocol
 from squids.process import protocol
 from squids.process.channel import Channel
 from squids.process.cpus import usable_cpus
-from squids.process.zygote_handle import ZygoteHandle
+from squids.process.held import Untrue, hold, is_child, kill_group, look, since_boot
+from squids.process.patience import after
+from squids.process.zygote_handle import ANSWER_SECONDS, REPORT_SECONDS, ZygoteHandle
 from squids.supervisor import program_events as ev
 from squids.supervisor.codes import Code, Failure
 from squids.supervisor.consumers import Consumer
@@ -30,14 +32,11 @@ from squids.supervisor.zygotes import Zygotes
 
 CONSUMER_ENTRY = "squids.pool.consumer_child:run"
 
-ANSWER_SECONDS = 15.0
-"""How long a fork server may take to fork."""
-
 SPARE_DESCRIPTORS = 8
 """Kept free for the control socket, and for workers that are replaced."""
 
-REPORT_SECONDS = 5.0
-"""How long after the end of a consumer's socket its fork server may take to report its death."""
+ORPHAN_LOOKS = 1.0
+"""Seconds between two looks at an orphan whose end nothing tells, where there are no pidfds."""
 
 ORPHAN_MARGIN = 15.0
 """Seconds beyond its shutdown timeout that a consumer may live without a supervisor."""
@@ -132,6 +131,7 @@ class Children:
         limits: dict[str, int | None] = {}
         if self._soft_nofile is not None:
             limits["nofile"] = self._soft_nofile
+        consumer.asked_at = since_boot()
         handle.spawn(
             child,
             CONSUMER_ENTRY,
@@ -150,7 +150,7 @@ class Children:
             limits={**limits, **dict(settings.limits)},
         )
         self.zygotes.watch_writable(consumer.code)
-        self._loop.call_later(ANSWER_SECONDS, self._look_for_answer, consumer, handle)
+        after(self._loop, ANSWER_SECONDS, self._look_for_answer, consumer, handle)
         theirs.close()
         self._loop.add_reader(ours.fileno(), self._hear, consumer)
 
@@ -158,15 +158,28 @@ class Children:
         if consumer.pid is None and self.all.get(consumer.child) is consumer:
             self._give_up(consumer.code, handle, "does not answer")
 
-    def _look_for_end(self, consumer: Consumer, handle: ZygoteHandle) -> None:
-        if self.all.get(consumer.child) is consumer and not consumer.orphan:
-            self._give_up(consumer.code, handle, "did not tell of an end")
+    def _look_for_end(self, consumer: Consumer, handle: ZygoteHandle | None) -> None:
+        if self.all.get(consumer.child) is not consumer or consumer.orphan:
+            return
+        process = consumer.process
+        if process is not None and process.descriptor is not None and not process.ended:
+            return  # It closed its socket and lives: its program judges it.
+        if handle is not None and consumer.code.handle is handle:
+            self._give_up(consumer.code, handle, "did not report the end of a consumer")
+        elif process is not None and process.ended:
+            self._exited(consumer, None)
 
     def _give_up(self, code: Code, handle: ZygoteHandle, why: str) -> None:
         """A fork server that hangs, or was stopped, is as good as dead: make it so, and all else follows."""
         if code.handle is handle:
             self._say("ERROR", "zygote_hangs", f"the fork server of {code.ground.app} {why}: killing it")
-            _try_kill(os.kill, handle.pid, signal.SIGKILL)
+            handle.kill_server()
+
+    def distrust(self, code: Code, what: str) -> None:
+        """A fork server says what cannot be: nothing more of it is heard, and it is killed."""
+        self._say("ERROR", "zygote_broken", f"the fork server of {code.ground.app} {what}: killing it")
+        if code.handle is not None:
+            code.handle.distrust()
 
     def cancel(self, child: int) -> None:
         """It is not wanted any more, if it has not been started."""
@@ -178,8 +191,9 @@ class Children:
 
     def _forget(self, child: int) -> None:
         consumer = self.all.pop(child, None)
-        if consumer is not None and consumer.channel is not None and not consumer.channel.closed:
+        if consumer is not None:
             self._unwatch(consumer)
+            self._unwatch_process(consumer)
             consumer.close()
         self._on_gone()
         self._boots.over(child)
@@ -189,6 +203,10 @@ class Children:
         if consumer.channel is not None and consumer.channel.fileno() >= 0:
             self._loop.remove_reader(consumer.channel.fileno())
             self._loop.remove_writer(consumer.channel.fileno())
+
+    def _unwatch_process(self, consumer: Consumer) -> None:
+        if consumer.process is not None and consumer.process.descriptor is not None:
+            self._loop.remove_reader(consumer.process.descriptor)
 
     def told(self, child: int, tell: Callable[[Consumer], None]) -> None:
         """Say something to a process over its socket."""
@@ -241,7 +259,7 @@ class Children:
             self._unwatch(consumer)  # Whether it is dead, its zygote knows.
             handle = consumer.code.handle
             if handle is not None and not consumer.orphan:
-                self._loop.call_later(REPORT_SECONDS, self._look_for_end, consumer, handle)
+                after(self._loop, REPORT_SECONDS, self._look_for_end, consumer, handle)
 
     def _heard(self, consumer: Consumer, frame: protocol.Frame) -> None:
         child = consumer.child
@@ -256,6 +274,9 @@ class Children:
                 self._tell(consumer, ev.Ready(child))
             case protocol.Stopping(reason):
                 self._tell(consumer, ev.Draining(child, reason))
+            case protocol.ForkServerHangs(reason):
+                if consumer.code.handle is not None and not consumer.orphan:
+                    self._give_up(consumer.code, consumer.code.handle, reason)
             case protocol.Degraded(reason):
                 text = "it can work again" if reason is None else reason
                 self._happened(consumer.program, "healed" if reason is None else "degraded", text)
@@ -266,33 +287,33 @@ class Children:
     def signal(self, child: int, number: int) -> None:
         """Send a signal to a consumer's main process."""
         consumer = self.all.get(child)
-        if consumer is None or consumer.pid is None:
+        if consumer is None or consumer.process is None:
             return
         handle = consumer.code.handle
-        if handle is not None and not consumer.orphan:
+        if consumer.process.descriptor is None and handle is not None and not consumer.orphan:
             handle.kill(child, number, group=False)
             self.zygotes.watch_writable(consumer.code)
         else:
-            _try_kill(os.kill, consumer.pid, number)
+            consumer.process.signal(number)
 
     def ask_for_stacks(self, name: str) -> bool:
         """Have a program's processes write what each of their threads does. False: there are none."""
         found = False
         for consumer in self.all.values():
             handle = consumer.code.handle
-            if consumer.program == name and consumer.pid is not None:
+            if consumer.program == name and consumer.process is not None:
                 found = True
                 if handle is not None and not consumer.orphan:
                     handle.kill(consumer.child, signal.SIGUSR2, group=False, tree=True)
                     self.zygotes.watch_writable(consumer.code)
                 else:
-                    _try_kill(os.kill, consumer.pid, signal.SIGUSR2)
+                    consumer.process.signal(signal.SIGUSR2)
         return found
 
     def kill(self, child: int) -> None:
         """SIGKILL to a consumer and all that belongs to it."""
         consumer = self.all.get(child)
-        if consumer is None or consumer.pid is None:
+        if consumer is None or consumer.process is None:
             return
         handle = consumer.code.handle
         if handle is not None and not consumer.orphan:
@@ -302,8 +323,23 @@ class Children:
             if consumer.kills > 1:  # Nothing came of the first: who was told to kill it hangs, too.
                 self._give_up(consumer.code, handle, "did not kill")
             return
-        for pid in (*consumer.worker_pids.values(), consumer.pid):
-            _try_kill(os.killpg, pid, signal.SIGKILL)
+        self._kill_workers(consumer)
+        consumer.process.signal_group(signal.SIGKILL)
+
+    def _kill_workers(self, consumer: Consumer) -> None:
+        """Those of a consumer whose fork server is dead: they are children of this process now."""
+        for pid in consumer.worker_pids.values():
+            if self._is_worker(consumer, pid):
+                kill_group(pid, signal.SIGKILL)
+
+    def _is_worker(self, consumer: Consumer, pid: int) -> bool:
+        """Whether a child of this process is what its consumer says: a worker, of its user."""
+        if pid not in consumer.worker_pids.values() or not is_child(pid):
+            return False
+        if pid in self.zygotes.pids() or any(pid == other.pid for other in self.all.values()):
+            return False
+        seen = look(pid)
+        return seen is not None and consumer.code.uid in (0, seen.uid)
 
     # What fork servers report.
 
@@ -311,21 +347,56 @@ class Children:
         """A fork server says something of its children."""
         match frame:
             case protocol.Spawned(child, pid):
-                consumer = self.all.get(child)
-                if consumer is not None:
-                    consumer.pid = pid
-                    self._tell(consumer, ev.Spawned(child, pid))
+                self._spawned(code, child, pid)
             case protocol.SpawnFailed(child, _, reason):
-                consumer = self.all.get(child)
+                consumer = self._named_by(code, child)
                 if consumer is not None:
                     self._forget(child)
                     self._tell(consumer, ev.Refused(child, reason))
             case protocol.Exited(child, pid, status):
-                consumer = self.all.get(child)
+                consumer = self._named_by(code, child)
                 if consumer is not None and consumer.pid == pid:
                     self._exited(consumer, status)
 
+    def _named_by(self, code: Code, child: int) -> Consumer | None:
+        """The consumer that a fork server reports on, if it is one of its own."""
+        consumer = self.all.get(child)
+        if consumer is not None and consumer.code is not code:
+            self.distrust(code, f"reported on {consumer.program}, which is not its own")
+            return None
+        return consumer
+
+    def _spawned(self, code: Code, child: int, pid: int) -> None:
+        consumer = self._named_by(code, child)
+        handle = code.handle
+        if consumer is None or consumer.process is not None or handle is None:
+            return
+        try:
+            consumer.process = hold(pid, handle.pid, code.uid, consumer.asked_at)
+        except Untrue as error:
+            self.distrust(code, f"reported pid {pid} as that of {consumer.program}, but {error}")
+            return
+        if consumer.process.descriptor is not None:
+            self._loop.add_reader(consumer.process.descriptor, self._ended, consumer)
+        elif consumer.process.ended:
+            self._loop.call_soon(self._ended, consumer)
+        self._tell(consumer, ev.Spawned(child, pid))
+
+    def _ended(self, consumer: Consumer) -> None:
+        """Its pidfd says that it is dead. Its fork server or this process may know how it ended."""
+        self._unwatch_process(consumer)
+        self.reap()
+        if self.all.get(consumer.child) is not consumer:
+            return
+        if consumer.orphan:
+            self._exited(consumer, None)
+        else:
+            after(self._loop, REPORT_SECONDS, self._look_for_end, consumer, consumer.code.handle)
+
     def _exited(self, consumer: Consumer, status: int | None) -> None:
+        """It is dead. `status` None: nobody knows how it ended."""
+        if consumer.orphan:
+            self._kill_workers(consumer)
         if consumer.channel is not None and not consumer.channel.closed:
             self._hear(consumer)
         killed = status == -signal.SIGKILL and self._memory_ran_out()
@@ -352,6 +423,19 @@ class Children:
                 consumer.orphan = True
                 self._tell(consumer, ev.ZygoteLost(consumer.child))
         self.reap()
+        for consumer in list(self.all.values()):
+            if consumer.code is code and consumer.orphan:
+                self._look_at_orphan(consumer)
+
+    def _look_at_orphan(self, consumer: Consumer) -> None:
+        """Its fork server may have reaped it, and died before it could say so."""
+        process = consumer.process
+        if self.all.get(consumer.child) is not consumer or process is None:
+            return
+        if process.ended:
+            self._ended(consumer)
+        elif process.descriptor is None:
+            self._loop.call_later(ORPHAN_LOOKS, self._look_at_orphan, consumer)
 
     def reap(self) -> None:
         """Each dead child of this process by its own pid, so that no status is taken from whom it is for."""
@@ -364,15 +448,25 @@ class Children:
                 return
             if self.zygotes.reap(dead.si_pid):
                 continue
+            consumer = self._orphan_of(dead.si_pid)
             try:
                 pid, status = os.waitpid(dead.si_pid, os.WNOHANG)
             except ChildProcessError:
                 continue
-            for consumer in list(self.all.values()):
-                if consumer.pid == pid and consumer.orphan:
-                    for worker in consumer.worker_pids.values():
-                        _try_kill(os.killpg, worker, signal.SIGKILL)
-                    self._exited(consumer, os.waitstatus_to_exitcode(status))
+            if consumer is not None and pid:
+                consumer.orphan = True  # Else it were its fork server's to reap.
+                self._exited(consumer, os.waitstatus_to_exitcode(status))
+
+    def _orphan_of(self, pid: int) -> Consumer | None:
+        """The consumer that this dead child of this process is. What is left of the group of a consumer or a
+        worker is killed before the number can be another's."""
+        for consumer in list(self.all.values()):
+            if consumer.process is None and consumer.asked:  # Its pid may be told, and not heard yet.
+                self.zygotes.hear(consumer.code)
+        found = next((consumer for consumer in self.all.values() if consumer.pid == pid), None)
+        if found is not None or any(self._is_worker(consumer, pid) for consumer in self.all.values()):
+            kill_group(pid, signal.SIGKILL)
+        return found
 
 
 def check_room(workers: int) -> None:
@@ -380,13 +474,6 @@ def check_room(workers: int) -> None:
     soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if soft == resource.RLIM_INFINITY or not os.path.isdir("/proc/self/fd"):
         return
-    # A socket to the consumer; and of each process, a pipe and a socket for what it says.
-    if len(os.listdir("/proc/self/fd")) + 2 * workers + 3 + SPARE_DESCRIPTORS > soft:
+    # Of the consumer a socket and a pidfd; and of each process, a pipe and a socket for what it says.
+    if len(os.listdir("/proc/self/fd")) + 2 * workers + 4 + SPARE_DESCRIPTORS > soft:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-
-
-def _try_kill(kill: Callable[[int, int], None], pid: int, number: int) -> None:
-    try:
-        kill(pid, number)
-    except OSError:
-        pass  # Dead, and soon reaped.

@@ -45,6 +45,8 @@ class Code:
     ground: Ground
     state: CodeState = CodeState.NEW
     handle: ZygoteHandle | None = None
+    uid: int = -1
+    """The user that it runs as, once it was started."""
     shares: bool = True
     on_trial: bool = False
     """It is imported once to see whether it can be; then it starts as it is."""

@@ -7,6 +7,7 @@ from collections import deque
 from typing import Any
 
 from squids.process.channel import Channel
+from squids.process.held import Held
 from squids.process.protocol import Booted, Degraded, Drain, Figures, Follow, Frame, Pause, Scale
 from squids.supervisor.codes import Code
 from squids.supervisor.history import LastLines
@@ -26,7 +27,9 @@ class Consumer:
         self.code = code
         self.channel: Channel | None = None
         self.asked = False
-        self.pid: int | None = None
+        self.asked_at: float | None = None
+        """When its fork server was asked for it, in seconds since boot."""
+        self.process: Held | None = None
         self.orphan = False
         """Its fork server is dead: this process is its parent now."""
         self.kills = 0
@@ -74,9 +77,16 @@ class Consumer:
     def close(self) -> None:
         if self.channel is not None:
             self.channel.close()
+        if self.process is not None:
+            self.process.close()
+
+    @property
+    def pid(self) -> int | None:
+        return self.process.pid if self.process is not None else None
 
     @property
     def worker_pids(self) -> dict[str, int]:
+        """As it tells them: to be verified before anything is done to them."""
         pids: dict[str, int] = self.figures.get("pids", {})
         return pids
 

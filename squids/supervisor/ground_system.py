@@ -91,6 +91,14 @@ def user_of(ground: Ground) -> str | int | None:
     return _number(ground.user)
 
 
+def uid_of(ground: Ground) -> int:
+    """The number of the user that it runs as. KeyError if there is no such user."""
+    user = user_of(ground)
+    if user is None:
+        return os.getuid()
+    return user if isinstance(user, int) else _entry(user).pw_uid
+
+
 def group_of(ground: Ground) -> str | int | None:
     """The group to run as: that of the user where none is named, and never root's own by omission."""
     if ground.group is not None or ground.user is None:

@@ -60,6 +60,7 @@ class Supervisor:
             on_report=lambda code, frame: self.children.on_report(code, frame),
             on_output=self._on_output,
             on_lost=lambda code, status: self.children.on_zygote_lost(code, status),
+            on_lie=lambda code, what: self.children.distrust(code, what),
             on_news=self._on_news,
             consumers_of=self._consumers_of,
             log_level=lambda: self.settings.supervisor.log_level,

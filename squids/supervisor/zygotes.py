@@ -17,12 +17,13 @@ from collections.abc import Callable
 from typing import Any
 
 from squids.backoff import exponential
+from squids.process.frames import FrameError
 from squids.process.outlet import Outlet
 from squids.process.protocol import FromZygote, Output, Preloaded, PreloadFailed
 from squids.process.zygote_handle import ZygoteHandle
 from squids.supervisor.changes import failure_in_short
 from squids.supervisor.codes import Code, CodeState, Failure
-from squids.supervisor.ground_system import environment_of, group_of, groups_of, resolved, user_of
+from squids.supervisor.ground_system import environment_of, group_of, groups_of, resolved, uid_of, user_of
 from squids.supervisor.history import LastLines
 from squids.supervisor.settings import Ground
 
@@ -48,7 +49,8 @@ HEALTHY_AFTER = 60.0
 
 
 class Zygotes:
-    """All of them. What they report of their children goes to `on_report`; what they print to `on_output`."""
+    """All of them. What they report of their children goes to `on_report`; what they print to `on_output`;
+    what is no frame, to `on_lie`."""
 
     def __init__(
         self,
@@ -56,6 +58,7 @@ class Zygotes:
         on_report: Callable[[Code, FromZygote], None],
         on_output: Callable[[str, int, list[int]], None],
         on_lost: Callable[[Code, int | None], None],
+        on_lie: Callable[[Code, str], None],
         on_news: Callable[[Code, str, str], None],
         consumers_of: Callable[[Code], list[dict[str, Any]]],
         log_level: Callable[[], str],
@@ -63,6 +66,7 @@ class Zygotes:
         self._on_report = on_report
         self._on_output = on_output
         self._on_lost = on_lost
+        self._on_lie = on_lie
         self._on_news = on_news
         self._consumers_of = consumers_of
         self._log_level = log_level
@@ -141,6 +145,15 @@ class Zygotes:
                 return True
         return False
 
+    def hear(self, code: Code) -> None:
+        """What a fork server has said until now."""
+        self._hear(code)
+
+    def pids(self) -> set[int]:
+        """Those of all fork servers that were not reaped."""
+        alive = {code.handle.pid for code in self.codes.values() if code.handle is not None}
+        return alive | {handle.pid for handle in self._dying}
+
     def watch_writable(self, code: Code) -> None:
         """Its socket did not take all: flush when it does."""
         handle = code.handle
@@ -198,6 +211,7 @@ class Zygotes:
             outlet.given()
         self._on_output(code.title, code.handle.pid, [outlet.prints, outlet.records])
         loop = asyncio.get_running_loop()
+        code.uid = uid_of(ground)
         loop.add_reader(code.handle.channel.fileno(), self._hear, code)
         self._time_out(code, loop.time() + timeout, timeout)
 
@@ -208,10 +222,18 @@ class Zygotes:
     def _hear(self, code: Code) -> None:
         handle = code.handle
         while handle is not None and code.handle is handle and not handle.gone:
-            reports = handle.receive_with_outputs()
+            try:
+                reports = handle.receive_with_outputs()
+            except (FrameError, ValueError) as error:
+                self._on_lie(code, f"sent an invalid frame ({error})")
+                break
             if not reports and not handle.gone:
                 return
             for frame, descriptors in reports:
+                if handle.distrusted:
+                    for descriptor in descriptors:
+                        os.close(descriptor)
+                    continue
                 match frame:
                     case Preloaded():
                         self._preloaded(code, frame)
@@ -354,6 +376,7 @@ def _kill(handle: ZygoteHandle) -> None:
         os.killpg(handle.pid, signal.SIGKILL)
     except OSError:
         pass
+    handle.kill_server()  # The app may have moved it to another group.
 
 
 def _abort(handle: ZygoteHandle) -> None:

@@ -24,6 +24,28 @@ COMMAND = [
     "import sys; from squids.cli.supervise import main; sys.exit(main())",
 ]
 
+SILENT = (
+    APP
+    + """
+import signal
+from squids.process.protocol import Exited
+from squids.process.zygote_main import Zygote
+
+tell = Zygote._tell
+
+def tell_no_end(self, owner, frame):
+    # What a SIGKILL between the wait for a child and the report of its end does.
+    if isinstance(frame, Exited) and os.path.exists("silent"):
+        os.unlink("silent")
+        os.kill(os.getpid(), signal.SIGKILL)
+    tell(self, owner, frame)
+
+Zygote._tell = tell_no_end
+"""
+)
+"""The app of a fork server that is killed between the wait for a child and the report of its end, once the file `silent`
+is there."""
+
 
 class SupervisorProcess(SquidsProcess):
     """One supervisor, in a directory of its own, that also holds its sockets."""
@@ -33,6 +55,8 @@ class SupervisorProcess(SquidsProcess):
         self._runtime = tempfile.mkdtemp(prefix="squids-")
         super().__init__(directory, {"XDG_RUNTIME_DIR": self._runtime, **environment}, app)
         self.file = directory / "squids.yaml"
+        self.prefix: list[str] = []
+        """A program, with its arguments, that executes the supervisor."""
         self.environment.pop("PYTHONUNBUFFERED", None)
 
     def write(self, queues: dict[str, Any], **top: Any) -> SupervisorProcess:
@@ -52,7 +76,7 @@ class SupervisorProcess(SquidsProcess):
         """Start it, whatever becomes of it."""
         self.output.clear()
         self.process = subprocess.Popen(
-            [*COMMAND, "-c", str(self.file), *arguments],
+            [*self.prefix, *COMMAND, "-c", str(self.file), *arguments],
             cwd=self.directory,
             env={**self.environment, MARKER: self._marker},
             stdin=subprocess.DEVNULL,

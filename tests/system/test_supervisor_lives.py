@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.processes import APP, call
 from tests.support.strict_sqs import StrictSQS
+from tests.support.supervisors import SILENT
 from tests.support.waiting import wait_until
 
 QUEUES = ("tests", "two", "three", "four", "five.fifo")
@@ -265,6 +266,21 @@ def test_a_fork_server_that_dies_is_replaced(sqs, five, tmp_path):
     assert five.journal.words("done").count("a") == 1
     assert five.stop() == 0
     five.nothing_left()
+
+
+def test_an_end_that_nobody_reports_is_known(sqs, supervisor):
+    """A fork server dies when it has reaped a consumer and not said so: nothing waits for that consumer."""
+    process = supervisor(sqs.endpoint_url, SILENT).write({"tests": {}}).up()
+    (main,) = process.mains("tests")
+    (process.directory / "silent").touch()
+    os.kill(main, signal.SIGKILL)
+    process.wait_for("zygote_died")
+    entry = process.until_state("tests", "running")
+    assert entry["pid"] != main
+    wait_until(lambda: not process.status()["tests"]["leaving"], what="the old one is gone")
+    assert process.why("tests")["deaths"][-1]["status"] is None
+    assert process.stop() == 0
+    process.nothing_left()
 
 
 def test_a_fork_server_that_hangs_is_killed_and_replaced(sqs, supervisor):

@@ -116,18 +116,18 @@ def test_figures_are_dropped_when_the_buffer_is_full_and_results_are_not(owners)
     until_full(one)
     while one._waiting_bytes <= DROP_ABOVE:
         one.send(Results([["x" * 10_000]]))
-    one.send(Spawned(1, 1), droppable=True)
+    one.send(Spawned(1, 2), droppable=True)
     one.send(Spawned(2, 2))
     got = all_of(one, other)
-    assert Spawned(1, 1) not in got
+    assert Spawned(1, 2) not in got
     assert Spawned(2, 2) in got
 
 
 def test_figures_are_sent_when_there_is_room(owners):
     """Droppable does not mean dropped."""
     one, other = owners
-    one.send(Spawned(1, 1), droppable=True)
-    assert other.receive() == [Spawned(1, 1)]
+    one.send(Spawned(1, 2), droppable=True)
+    assert other.receive() == [Spawned(1, 2)]
 
 
 def test_the_end_is_seen(pair):

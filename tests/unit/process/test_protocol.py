@@ -20,6 +20,7 @@ from squids.process.protocol import (
     Exited,
     Figures,
     Follow,
+    ForkServerHangs,
     Kill,
     Output,
     Pause,
@@ -39,6 +40,7 @@ from squids.process.protocol import (
 )
 
 numbers = st.integers(min_value=0, max_value=2**53)
+pids = st.integers(min_value=2, max_value=2**22)
 payloads = st.lists(st.lists(st.none() | numbers | st.text() | st.floats(allow_nan=False), max_size=4))
 frames = st.one_of(
     st.builds(
@@ -51,10 +53,10 @@ frames = st.one_of(
         numbers,
         st.booleans(),
     ),
-    st.builds(Spawned, numbers, numbers),
+    st.builds(Spawned, numbers, pids),
     st.builds(SpawnFailed, numbers, numbers, st.text()),
     st.builds(Kill, numbers, numbers, st.booleans()),
-    st.builds(Exited, numbers, numbers, st.integers(-64, 255), st.floats(0, 1e6), numbers),
+    st.builds(Exited, numbers, pids, st.integers(-64, 255), st.floats(0, 1e6), numbers),
     st.just(WorkerReady()),
     st.builds(Assign, payloads),
     st.builds(Results, payloads),
@@ -67,6 +69,8 @@ frames = st.one_of(
     st.builds(Follow, st.booleans()),
     st.builds(Degraded, st.none() | st.text()),
     st.builds(Figures, st.dictionaries(st.text(), st.none() | numbers | st.text())),
+    st.builds(Figures, st.fixed_dictionaries({"pids": st.dictionaries(st.text(), pids)})),
+    st.builds(ForkServerHangs, st.text()),
     st.builds(Stopping, st.text()),
     st.builds(Pause, st.booleans()),
     st.builds(Scale, numbers),
@@ -83,7 +87,7 @@ def test_the_frames_above_are_all_there_are():
     """A new frame is added to the test above too."""
     names = (
         "Spawn Spawned SpawnFailed Kill Exited WorkerReady Assign Results Recall Preloaded PreloadFailed Output "
-        "Booted Ready Degraded Figures Alive Stopping Drain Pause Scale Follow"
+        "Booted Ready Degraded Figures Alive ForkServerHangs Stopping Drain Pause Scale Follow"
     )
     assert {frame.__name__ for frame in protocol._FRAMES.values()} == set(names.split())
 
@@ -100,6 +104,21 @@ def test_what_is_no_frame_is_refused(payload):
     """JSON that nobody of ours sent is a ValueError, whatever its shape."""
     with pytest.raises(ValueError, match="not a frame of ours"):
         from_wire(payload)
+
+
+@pytest.mark.parametrize("pid", [-1, 0, 1, 2**31, 3.5, True, "4242", None, [4242]])
+@pytest.mark.parametrize(
+    "frame",
+    [
+        lambda pid: ["spawned", 1, pid],
+        lambda pid: ["exited", 1, pid, 0, 0.0, 0],
+        lambda pid: ["figures", {"pids": {"1": pid}}],
+    ],
+)
+def test_a_number_that_means_many_processes_or_init_is_no_pid(frame, pid):
+    """kill(2) takes -1 for all processes, and 0 for one's own group."""
+    with pytest.raises(ValueError, match="not a frame of ours"):
+        from_wire(frame(pid))
 
 
 def test_the_frame_encoded_in_advance_is_the_frame():

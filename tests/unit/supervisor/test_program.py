@@ -125,6 +125,40 @@ def test_no_state_is_left_without_a_way_out_or_a_timer(state):
     assert life.program.gone
 
 
+@pytest.mark.parametrize("restart", [Restart.ALWAYS, Restart.ON_FAILURE])
+def test_an_end_whose_status_nobody_knows_is_a_failure(restart):
+    """Nobody can say that it was meant: it is started again after its backoff."""
+    life = Life(restart=restart).running()
+    life.feed(ev.Exited(life.child, None))
+    assert life.program.state is State.BACKOFF
+    assert life.program.reason == "exit status unknown"
+    assert life.one(ev.Died).status is None
+
+
+def test_an_end_whose_status_nobody_knows_is_an_end_for_all_that_leave():
+    """Told to leave, killed, or left by its fork server: nothing waits for it any more."""
+    life = Life().running()
+    old = life.child
+    life.feed(ev.ZygoteLost(old))
+    assert old in life.program.leaving
+    life.feed(ev.Exited(old, None))
+    assert not life.program.leaving
+    life.feed(ev.Stop(), ev.Spawned(life.child, 8), ev.Exited(life.child, None))
+    assert life.program.state is State.STOPPED
+    assert life.program.gone
+
+
+def test_a_replacement_whose_status_nobody_knows_is_no_replacement():
+    """The old process goes on."""
+    life = Life().running()
+    life.feed(ev.Replace(2, settings()))
+    new = life.program.replacement.child
+    life.feed(ev.Spawned(new, 8), ev.Exited(new, None))
+    assert life.program.state is State.RUNNING
+    assert life.program.replacement is None
+    assert "exit status unknown" in life.program.hand_over_failure
+
+
 def test_the_documented_table_is_the_real_one():
     """docs/steering.md shows the table of this module."""
     page = (Path(__file__).parents[3] / "docs" / "steering.md").read_text()

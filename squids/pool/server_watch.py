@@ -1,0 +1,75 @@
+"""Finds out that a fork server hangs: it starts no worker, or reports no end, in time.
+
+What follows from that is its consumer's to decide.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from squids.pool.worker_handle import WorkerHandle
+from squids.process.patience import after
+from squids.process.zygote_handle import ANSWER_SECONDS, REPORT_SECONDS
+
+
+class Pool(Protocol):
+    """Whose workers these are."""
+
+    def has(self, handle: WorkerHandle) -> bool:
+        """Whether the fork server still has something to say of this worker."""
+
+    def ends(self, handle: WorkerHandle) -> None:
+        """There is a sign that a worker is dead: its socket ended, or its process."""
+
+    def kill(self, handle: WorkerHandle) -> None:
+        """SIGKILL to a worker."""
+
+    def fork_server_hangs(self, reason: str) -> None:
+        """It is not to be waited for any longer."""
+
+
+class ServerWatch:
+    """Each request and each sign of an end has its time."""
+
+    def __init__(self, pool: Pool, loop: asyncio.AbstractEventLoop) -> None:
+        self._pool = pool
+        self._loop = loop
+
+    def asked(self, handle: WorkerHandle) -> None:
+        """The fork server was asked for this worker."""
+        after(self._loop, ANSWER_SECONDS, self._look_for_answer, handle)
+
+    def came(self, handle: WorkerHandle) -> None:
+        """It reported the worker: from now on the end of the process itself is seen."""
+        assert handle.process is not None
+        if handle.process.descriptor is not None:
+            self._loop.add_reader(handle.process.descriptor, self._process_ended, handle)
+        elif handle.process.ended:
+            self._pool.ends(handle)
+
+    def ends(self, handle: WorkerHandle) -> None:
+        """The fork server is to report the end of this worker."""
+        after(self._loop, REPORT_SECONDS, self._look_for_end, handle, False)
+
+    def forget(self, handle: WorkerHandle) -> None:
+        """The worker is known to be dead."""
+        if handle.process is not None and handle.process.descriptor is not None:
+            self._loop.remove_reader(handle.process.descriptor)
+
+    def _process_ended(self, handle: WorkerHandle) -> None:
+        self.forget(handle)
+        self._pool.ends(handle)
+
+    def _look_for_answer(self, handle: WorkerHandle) -> None:
+        if self._pool.has(handle) and handle.process is None:
+            self._pool.fork_server_hangs(f"did not start worker {handle.slot}")
+
+    def _look_for_end(self, handle: WorkerHandle, killed: bool) -> None:
+        if not self._pool.has(handle):
+            return
+        if killed or handle.ended:
+            self._pool.fork_server_hangs(f"did not report the end of worker {handle.slot}")
+        else:  # It closed its socket and lives: it is of no use to anybody.
+            self._pool.kill(handle)
+            after(self._loop, REPORT_SECONDS, self._look_for_end, handle, True)
