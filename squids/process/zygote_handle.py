@@ -123,13 +123,14 @@ class ZygoteHandle:
             "protocol": protocol,
         }
         try:
-            started = subprocess.Popen(
-                interpreter_of("squids.process.zygote_start", spec, python),
-                pass_fds=[theirs.fileno()],
-                process_group=0,
-                stdin=subprocess.DEVNULL,
-                **process,
-            )
+            with interpreter_of("squids.process.zygote_start", spec, python) as (command, inherited):
+                started = subprocess.Popen(
+                    command,
+                    pass_fds=[theirs.fileno(), inherited],
+                    process_group=0,
+                    stdin=subprocess.DEVNULL,
+                    **process,
+                )
         except BaseException:
             ours.close()
             raise

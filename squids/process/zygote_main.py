@@ -294,14 +294,15 @@ class Zygote:
             "limits": limits,
         }
         prints = output[1] if output is not None else None
-        return subprocess.Popen(
-            interpreter_of("squids.process.child_main", spec),
-            pass_fds=descriptors,
-            process_group=0,
-            stdin=subprocess.DEVNULL,
-            stdout=prints,
-            stderr=prints,
-        )
+        with interpreter_of("squids.process.child_main", spec) as (command, inherited):
+            return subprocess.Popen(
+                command,
+                pass_fds=[*descriptors, inherited],
+                process_group=0,
+                stdin=subprocess.DEVNULL,
+                stdout=prints,
+                stderr=prints,
+            )
 
     def _kill(self, owner: _Owner, kill: Kill) -> None:
         for child in list(self._children.values()):
