@@ -60,7 +60,7 @@ def interpreter_of(
 
 
 def spec_of(argv: Sequence[str]) -> dict[str, Any]:
-    """In the child: the specification. Its descriptor is closed, so that what the child starts has no copy."""
+    """In the child: the specification. Its descriptor is closed, so what the child starts has no copy."""
     if not argv[1].isdecimal():  # JSON, from a parent that runs since before this version was installed.
         sys.exit(f"{sys.executable} has another version of squids: restart what started it")
     with open(int(argv[1]), "rb") as file:
