@@ -17,8 +17,8 @@ import threading
 import warnings
 
 SAFE = frozenset({"jemalloc_bg_thd"})
-"""Names of threads that a fork may cross. jemalloc takes its locks before a fork, and the child starts without
-them: background_thread_postfork_child in its source."""
+"""Names of threads that a fork may cross. jemalloc takes its locks before a fork, and the child starts
+without them: background_thread_postfork_child in its source."""
 
 TRIAL_SECONDS = 10.0
 """How long a child that does nothing may take to end."""
