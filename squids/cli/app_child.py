@@ -16,6 +16,7 @@ from typing import Any
 from squids.errors import ConfigurationError, SquidsError
 from squids.execute import find
 from squids.pool.preload import load
+from squids.process.interpreter import spec_of
 from squids.queues import QueueRef
 from squids.sqs import TroubleKind, classify
 from squids.wire import Call
@@ -26,7 +27,7 @@ LEAST_RECEIVES = 3
 
 def main(argv: list[str]) -> None:
     """Prints one line of JSON behind a mark, since the app may print, too."""
-    spec = json.loads(argv[1])
+    spec = spec_of(argv)
     answer: dict[str, Any] = {}
     try:
         app = load({"app": spec["app"], "directory": os.getcwd(), "write_bytecode": False})

@@ -68,20 +68,22 @@ def ask_app(
         own = {key: text for key, text in own.items() if not key.startswith("AWS_")} | environment
     spec = {"app": ground.app, "mark": mark, **what}
     try:
-        done = subprocess.run(
-            interpreter_of("squids.cli.app_child", spec, ground.python),
-            cwd=ground.directory,
-            env=own,
-            user=user_of(ground),
-            group=group_of(ground),
-            extra_groups=None if ground.user is None else groups_of(ground),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=timeout,
-            check=False,
-        )
+        with interpreter_of("squids.cli.app_child", spec, ground.python) as (command, inherited):
+            done = subprocess.run(
+                command,
+                pass_fds=[inherited],
+                cwd=ground.directory,
+                env=own,
+                user=user_of(ground),
+                group=group_of(ground),
+                extra_groups=None if ground.user is None else groups_of(ground),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=timeout,
+                check=False,
+            )
     except subprocess.TimeoutExpired:
         return {"error": f"its import took over {timeout:g} s"}
     except OSError as error:

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 
 from squids.cli.apps import ask_app, read_or_tell
-from squids.cli.systemd.effective import stop_warning
+from squids.cli.systemd.effective import room_warnings, stop_warning
 from squids.exit_codes import ExitCode
 from squids.queues import QueueRef
 from squids.supervisor.config import read
@@ -39,6 +39,7 @@ def check(config: str, *, aws: bool, as_json: bool, trusting: bool = False) -> i
     warnings = list(settings.warnings)
     if (warning := stop_warning(config, settings.longest_drain)) is not None:
         warnings.append(warning)
+    warnings += room_warnings(config, settings.programs)
     if as_json:
         checks = [{"name": row.name, "ok": row.ok, "text": row.text} for row in rows]
         print(json.dumps({"file": config, "ok": ok, "warnings": warnings, "checks": checks}))

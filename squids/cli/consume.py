@@ -111,6 +111,9 @@ def _main(argv: Sequence[str] | None) -> int:
 
 def _reload(given: dict[str, Any], level: str, style: str, port: int | None) -> int:
     """The same under a supervisor, which has this one queue."""
+    from squids.process.signals import ignore_requests
+
+    hangup = ignore_requests()  # What it is about to do takes longer than a signal.
     from squids.cli.run_supervisor import Mode, Source, run
     from squids.supervisor.settings import Ground, ProgramSettings, Settings, SupervisorSettings
 
@@ -119,7 +122,8 @@ def _reload(given: dict[str, Any], level: str, style: str, port: int | None) -> 
     name = QueueRef.parse(given["queue"]).name
     program = ProgramSettings(name, name, ground, tuple(sorted(given.items())), log_level=level)
     settings = Settings(SupervisorSettings(log_format=style, log_level=level), (program,))
-    return run(Source(lambda: settings, f"{name} --reload", program="squids"), Mode(reload=True, local=port))
+    source = Source(lambda: settings, f"{name} --reload", program="squids")
+    return run(source, Mode(reload=True, local=port), hangup)
 
 
 def _consume(options: ConsumerOptions, queue: QueueRef, level: str, style: str) -> int:

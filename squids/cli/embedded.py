@@ -132,6 +132,8 @@ def run_alone(config: str | None, port: int, *, trusting: bool = False) -> int:
     if queues:
         print(f"queues: {', '.join(dict.fromkeys(queues))}", file=sys.stderr, flush=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # As nohup has it.
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
     try:
         server.process.wait()
     except KeyboardInterrupt:

@@ -21,7 +21,7 @@ from squids.exit_codes import ExitCode
 from squids.process.child import open_standard_streams, set_title
 from squids.process.pid1 import run_as_init_if_pid1
 from squids.process.sd_notify import Notifier
-from squids.process.signals import REQUESTS, ignore_requests, restore_defaults
+from squids.process.signals import REQUESTS, Hangup, restore_defaults
 from squids.supervisor.config import read
 from squids.supervisor.control_protocol import default_socket
 from squids.supervisor.control_server import ControlServer
@@ -95,8 +95,9 @@ def from_file(config: str, *, trusting: bool = False) -> Source:
     return Source(read_file, f"supervisor {os.path.basename(config)}", config)
 
 
-def run(source: Source, mode: Mode) -> int:
-    """Run the supervisor of these settings; the exit code."""
+def run(source: Source, mode: Mode, hangup: Hangup) -> int:
+    """Run the supervisor of these settings; the exit code. `hangup`: what SIGHUP means; requests are ignored
+    until it can obey them."""
     open_standard_streams()
     faulthandler.enable(2)  # Whoever ends a hang with SIGABRT, as systemd does, is shown where it hung.
     run_as_init_if_pid1()
@@ -120,7 +121,6 @@ def run(source: Source, mode: Mode) -> int:
         except OSError as error:
             tell(f"{source.program}: cannot make {error.filename}: {error.strerror}")
             return code_of(error)
-    ignore_requests()
     restore_defaults(but=REQUESTS)
     set_title(f"squids: {source.title}")
     server = None
@@ -130,7 +130,7 @@ def run(source: Source, mode: Mode) -> int:
             return ExitCode.FAILURE
         embedded.tell(server)
     source = replace(source, read=_in_mode(source.read, mode))
-    return asyncio.run(_run(source, mode.of(settings), lock, server))
+    return asyncio.run(_run(source, mode.of(settings), lock, server, hangup))
 
 
 def _in_mode(read: Callable[[], Settings | list[str]], mode: Mode) -> Callable[[], Settings | list[str]]:
@@ -141,7 +141,9 @@ def _in_mode(read: Callable[[], Settings | list[str]], mode: Mode) -> Callable[[
     return read_so
 
 
-async def _run(source: Source, settings: Settings, lock: Lock | None, local: LocalSQS | None) -> int:
+async def _run(
+    source: Source, settings: Settings, lock: Lock | None, local: LocalSQS | None, hangup: Hangup
+) -> int:
     supervisor = Supervisor(settings, soft_nofile=_raise_descriptor_limit())
     supervisor.local_endpoint = local.url if local is not None else None
     keeper = embedded.Keeper(local, supervisor) if local is not None else None
@@ -165,7 +167,7 @@ async def _run(source: Source, settings: Settings, lock: Lock | None, local: Loc
                 started_at=iso(time.time()),
                 socket=server.path,
             )
-        _take_signals(supervisor, rollout)
+        _take_signals(supervisor, rollout, hangup)
         noun = "program" if len(settings.programs) == 1 else "programs"
         supervisor.say(
             "INFO",
@@ -219,7 +221,7 @@ async def _nothing() -> None:
     """There is no control socket to close."""
 
 
-def _take_signals(supervisor: Supervisor, rollout: Rollout) -> None:
+def _take_signals(supervisor: Supervisor, rollout: Rollout, hangup: Hangup) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, supervisor.shut_down, signal.Signals(number).name)
@@ -230,12 +232,17 @@ def _take_signals(supervisor: Supervisor, rollout: Rollout) -> None:
         if isinstance(plan, Plan) and not supervisor.stopping:
             rollout.begin(rollout.apply(plan, timeout=None))
 
-    def on_hangup() -> None:
+    def on_terminal_closed() -> None:
+        if not supervisor.stopping:  # The shell and the kernel each say so: it is no second signal.
+            supervisor.shut_down("SIGHUP, the terminal was closed")
+
+    def on_request() -> None:
         task = asyncio.ensure_future(reload())
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
-    loop.add_signal_handler(signal.SIGHUP, on_hangup)
+    if hangup is not Hangup.NOTHING:
+        loop.add_signal_handler(signal.SIGHUP, on_terminal_closed if hangup is Hangup.STOP else on_request)
     loop.add_signal_handler(signal.SIGUSR1, supervisor.report)
     loop.add_signal_handler(signal.SIGUSR2, supervisor.output.reopen)
 

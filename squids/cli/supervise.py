@@ -288,7 +288,7 @@ def _do(config: str, arguments: argparse.Namespace) -> int:
 def _run(config: str, arguments: argparse.Namespace) -> int:
     from squids.process.signals import ignore_requests
 
-    ignore_requests()  # What it is about to do takes longer than a signal.
+    hangup = ignore_requests()  # What it is about to do takes longer than a signal.
     from squids.cli.run_supervisor import Mode, from_file, run
 
     local = arguments.local or arguments.dev or arguments.local_port is not None
@@ -297,7 +297,7 @@ def _run(config: str, arguments: argparse.Namespace) -> int:
         local=(arguments.local_port or 0) if local else None,
         dev=arguments.dev,
     )
-    return run(from_file(config, trusting=arguments.trust_files), mode)
+    return run(from_file(config, trusting=arguments.trust_files), mode, hangup)
 
 
 def find_config(given: str | None) -> str | None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from squids.exit_codes import ExitCode
 from squids.options import ConsumerOptions
+from squids.pool.inflight import Phase
 from squids.pool.pooled_consumer import PooledConsumer, PoolSettings
 from squids.pool.preload import Unforkable
 from squids.pool.supervised import obey
@@ -24,6 +25,7 @@ from squids.process.channel import Channel
 from squids.process.liveness import ToSystemd
 from squids.process.sd_notify import Notifier
 from squids.process.sharing import share_what_is_alive
+from squids.process.signals import Hangup, meaning_of_hangup
 from squids.process.zygote_handle import ZygoteHandle
 
 if TYPE_CHECKING:
@@ -97,6 +99,8 @@ async def _run(
         consumer.hear_of_life(ToSystemd(notifier))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, consumer.stop, signal.Signals(number).name)
+    if owner is None and meaning_of_hangup() is Hangup.STOP:
+        loop.add_signal_handler(signal.SIGHUP, _terminal_closed, consumer)
     loop.add_signal_handler(signal.SIGUSR1, consumer.report_state)
     end = threading.Event()
     if app.hooks.report_queue_stats:
@@ -106,6 +110,12 @@ async def _run(
     if consumer.stuck_in_receive:
         leave_at_once(code)
     return code
+
+
+def _terminal_closed(consumer: PooledConsumer) -> None:
+    """The shell and the kernel each say so: it is no second signal."""
+    if consumer.inflight.phase is Phase.RUNNING:
+        consumer.stop("SIGHUP, the terminal was closed")
 
 
 def _start_reports(app: App, settings: PoolSettings, interval: float, end: threading.Event) -> None:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from squids.errors import SquidsError
 from squids.loading import load_app
 from squids.process import log_format
+from squids.process.native_threads import libraries_loaded, native_threads
 from squids.queues import QueueRef
 
 if TYPE_CHECKING:
@@ -140,17 +141,30 @@ class Unforkable:
 
     threads: tuple[str, ...]
     sockets: int
+    native: tuple[str, ...] = ()
+    """Names of threads of compiled code."""
+    libraries: tuple[str, ...] = ()
+    """Whose code that may be."""
 
     def __bool__(self) -> bool:
-        return bool(self.threads or self.sockets)
+        return bool(self.threads or self.sockets or self.native)
 
     def __str__(self) -> str:
         parts = []
         if self.threads:
             parts.append(f"threads ({', '.join(self.threads)})")
+        if self.native:
+            parts.append(self._natively())
         if self.sockets:
             parts.append(f"{self.sockets} open socket{'s' if self.sockets > 1 else ''}")
         return " and ".join(parts)
+
+    def _natively(self) -> str:
+        count = len(self.native)
+        text = f"{count} thread{'s' if count > 1 else ''} of compiled code ({', '.join(self.native)}"
+        if self.libraries:
+            text += f"; compiled code is loaded from: {', '.join(self.libraries)}"
+        return text + ")"
 
 
 def sockets_open() -> frozenset[str]:
@@ -173,4 +187,7 @@ def sockets_open() -> frozenset[str]:
 def unforkable_since(sockets_before: frozenset[str]) -> Unforkable:
     """What of threads and sockets is here now and was not before the import."""
     threads = tuple(thread.name for thread in threading.enumerate() if thread is not threading.main_thread())
-    return Unforkable(threads, len(sockets_open() - sockets_before))
+    # Where a thread of Python's runs there is no fork, not even to look for others.
+    native = () if threads else tuple(native_threads())
+    libraries = tuple(libraries_loaded()) if native else ()
+    return Unforkable(threads, len(sockets_open() - sockets_before), native, libraries)

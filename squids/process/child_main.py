@@ -1,12 +1,10 @@
 """A child of the zygote in a fresh interpreter.
 
-It imports for itself what a forked child would find imported. Started by `zygote_main` only, with
-its specification as JSON.
+It imports for itself what a forked child would find imported. Started by `zygote_main` only.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from typing import NoReturn
@@ -15,13 +13,14 @@ from squids.errors import ConfigurationError, SquidsError
 from squids.exit_codes import ExitCode
 from squids.process.child import bound, leave, run_and_exit, set_title
 from squids.process.entry_points import resolve
+from squids.process.interpreter import spec_of
 from squids.process.outlet import records_to
 from squids.process.signals import restore_defaults
 
 
 def main(argv: list[str]) -> NoReturn:
-    """`argv`: the specification as JSON."""
-    spec = json.loads(argv[1])
+    """`argv`: where the specification is."""
+    spec = spec_of(argv)
     sys.path[:] = spec["path"]
     restore_defaults()  # An ignored signal stays ignored in a new program, and a blocked one blocked.
     for descriptor in spec["descriptors"]:

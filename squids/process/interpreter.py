@@ -1,7 +1,13 @@
-"""The command that runs a module of ours in a fresh interpreter, with its specification as JSON.
+"""The command that runs a module of ours in a fresh interpreter, and how its specification gets there.
 
 Never by `-m`, which looks into the working directory first: an app's own `queue.py` would stand for
 the standard library's.
+
+The specification never travels as an argument: one argument holds 128 KiB at most (MAX_ARG_STRLEN,
+execve(2)), and every user can read it in `ps`. It travels in a file without a name, which the child inherits
+and reads; the argument is the descriptor's number. A file holds all of it before the child starts, so the
+parent waits for nobody, as it would with a pipe that is full, and the child reads all of it even if the
+parent is dead by then.
 """
 
 from __future__ import annotations
@@ -9,6 +15,9 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 _THIS_COPY = """\
@@ -30,14 +39,47 @@ main(sys.argv)
 """
 
 
-def interpreter_of(module: str, spec: dict[str, Any], python: str | None = None) -> list[str]:
-    """The command that runs a module's `main`.
+@contextmanager
+def interpreter_of(
+    module: str, spec: dict[str, Any], python: str | None = None
+) -> Iterator[tuple[list[str], int]]:
+    """The command that runs a module's `main`, and the descriptor that it must inherit (`pass_fds`).
 
     `python` None: this interpreter, with this very copy of squids, wherever it came from (PyPI has another
-    `squids`). Else that interpreter, with what is installed for it.
+    `squids`). Else that interpreter, with what is installed for it. OSError if the system refuses the file.
     """
-    if python is not None:
-        return [python, "-P", "-c", _ITS_OWN.format(module=module), json.dumps(spec)]
-    package = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "__init__.py")
-    program = _THIS_COPY.format(package=package, module=module)
-    return [sys.executable, "-P", "-c", program, json.dumps(spec)]
+    program = _ITS_OWN.format(module=module)
+    if python is None:
+        package = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "__init__.py")
+        program = _THIS_COPY.format(package=package, module=module)
+    descriptor = _written(json.dumps(spec).encode())
+    try:
+        yield [python or sys.executable, "-P", "-c", program, str(descriptor)], descriptor
+    finally:
+        os.close(descriptor)
+
+
+def spec_of(argv: Sequence[str]) -> dict[str, Any]:
+    """In the child: the specification. Its descriptor is closed, so what the child starts has no copy."""
+    if not argv[1].isdecimal():  # JSON, from a parent that runs since before this version was installed.
+        sys.exit(f"{sys.executable} has another version of squids: restart what started it")
+    with open(int(argv[1]), "rb") as file:
+        spec: dict[str, Any] = json.load(file)
+    return spec
+
+
+def _written(data: bytes) -> int:
+    """A file without a name that holds this, at its start."""
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("squids", os.MFD_CLOEXEC)
+    else:  # macOS.
+        with tempfile.TemporaryFile() as file:
+            descriptor = os.dup(file.fileno())
+    try:
+        with open(descriptor, "wb", closefd=False) as writer:
+            writer.write(data)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor

@@ -1,4 +1,5 @@
-"""Signal dispositions of children: what Python has by default, whatever was inherited.
+"""What signals mean to a command at the top, and the dispositions of children: what Python has by default,
+whatever was inherited.
 
 A program started in the background of a plain shell has SIGINT ignored, and so would its
 children; a child that ignores signals cannot be stopped by them.
@@ -6,8 +7,10 @@ children; a child that ignores signals cannot be stopped by them.
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Collection
+from enum import Enum
 
 REQUESTS = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 """By which a daemon is asked for something; by default they would end it."""
@@ -25,10 +28,35 @@ def restore_defaults(*, but: Collection[int] = ()) -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 
-def ignore_requests() -> None:
-    """Until they can be obeyed."""
+class Hangup(Enum):
+    """What SIGHUP says to a command."""
+
+    STOP = "its terminal was closed: drain and leave"
+    REQUEST = "somebody asks for something; it has no terminal that could be closed"
+    NOTHING = "its terminal may be closed: it was started so (nohup)"
+
+
+def meaning_of_hangup() -> Hangup:
+    """What it means to this process. To be asked before any disposition is changed.
+
+    A controlling terminal counts, and not what the standard streams are: the shell sends the signal to all of
+    its jobs, those that write to a file, too.
+    """
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK))
+    except OSError:
+        return Hangup.REQUEST
+    return Hangup.NOTHING if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else Hangup.STOP
+
+
+def ignore_requests() -> Hangup:
+    """Until they can be obeyed; what SIGHUP means then. Where that is a stop, it ends the process already
+    now, as SIGTERM does."""
+    hangup = meaning_of_hangup()
     for number in REQUESTS:
-        signal.signal(number, signal.SIG_IGN)
+        if number != signal.SIGHUP or hangup is not Hangup.STOP:
+            signal.signal(number, signal.SIG_IGN)
+    return hangup
 
 
 def restore(*numbers: int) -> None:

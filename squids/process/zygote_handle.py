@@ -136,13 +136,14 @@ class ZygoteHandle:
             "records": records,
         }
         try:
-            started = subprocess.Popen(
-                interpreter_of("squids.process.zygote_start", spec, python),
-                pass_fds=[theirs.fileno(), *([] if records is None else [records])],
-                process_group=0,
-                stdin=subprocess.DEVNULL,
-                **process,
-            )
+            with interpreter_of("squids.process.zygote_start", spec, python) as (command, inherited):
+                started = subprocess.Popen(
+                    command,
+                    pass_fds=[theirs.fileno(), inherited, *([] if records is None else [records])],
+                    process_group=0,
+                    stdin=subprocess.DEVNULL,
+                    **process,
+                )
         except BaseException:
             ours.close()
             raise

@@ -299,14 +299,15 @@ class Zygote:
         }
         prints = outlet.child_prints if outlet is not None else None
         records = [outlet.child_records] if outlet is not None else []
-        return subprocess.Popen(
-            interpreter_of("squids.process.child_main", spec),
-            pass_fds=[*descriptors, *records],
-            process_group=0,
-            stdin=subprocess.DEVNULL,
-            stdout=prints,
-            stderr=prints,
-        )
+        with interpreter_of("squids.process.child_main", spec) as (command, inherited):
+            return subprocess.Popen(
+                command,
+                pass_fds=[*descriptors, *records, inherited],
+                process_group=0,
+                stdin=subprocess.DEVNULL,
+                stdout=prints,
+                stderr=prints,
+            )
 
     def _kill(self, owner: _Owner, kill: Kill) -> None:
         for child in list(self._children.values()):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import faulthandler
-import json
 import os
 import signal
 import socket
@@ -19,6 +18,7 @@ from squids.errors import ConfigurationError, SquidsError
 from squids.process.channel import Channel
 from squids.process.child import leave, print_lines_at_once, set_title
 from squids.process.entry_points import resolve
+from squids.process.interpreter import spec_of
 from squids.process.outlet import records_to
 from squids.process.protocol import PROTOCOL, Preloaded, PreloadFailed
 from squids.process.sharing import share_what_is_alive
@@ -30,8 +30,8 @@ PR_SET_PDEATHSIG = 1
 
 
 def main(argv: list[str]) -> NoReturn:
-    """`argv`: the specification as JSON. Started by `zygote_handle` only."""
-    spec = json.loads(argv[1])
+    """`argv`: where the specification is. Started by `zygote_handle` only."""
+    spec = spec_of(argv)
     if spec["path"] is not None:
         sys.path[:] = spec["path"]
     restore_defaults()

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable
+from typing import Any
 
+from squids.queues import QueueRef
 from squids.supervisor.program_events import State
 from squids.supervisor.settings import ExitOn, ProgramSettings
 
@@ -55,6 +57,18 @@ def start_order(programs: Iterable[ProgramSettings]) -> list[ProgramSettings]:
 def stop_order(programs: Iterable[ProgramSettings]) -> list[ProgramSettings]:
     """The reverse. All stop at the same time; this is the order in which they are told."""
     return list(reversed(start_order(programs)))
+
+
+def kinds_of_consumers(programs: Iterable[ProgramSettings]) -> list[dict[str, Any]]:
+    """The options of one consumer of each kind. Those of one kind differ in their queue's name alone, which a
+    fork server prepares nothing for; so thousands of queues are, most often, of one kind."""
+    found: dict[Any, dict[str, Any]] = {}
+    for program in programs:
+        options = dict(program.options)
+        queue = QueueRef.parse(options.pop("queue"))
+        kind = (queue.region, queue.endpoint, tuple(sorted(options.items())))
+        found.setdefault(kind, {**dict(program.options), "app": program.ground.app})
+    return list(found.values())
 
 
 def gives_up(exit_on: ExitOn, programs: Iterable[tuple[ProgramSettings, State]]) -> str | None:

@@ -20,7 +20,7 @@ from squids.supervisor import program_events as ev
 from squids.supervisor.children import Children
 from squids.supervisor.codes import Code
 from squids.supervisor.consumers import Consumer
-from squids.supervisor.fleet import gives_up, start_order, stop_order
+from squids.supervisor.fleet import gives_up, kinds_of_consumers, start_order, stop_order
 from squids.supervisor.history import Death, Happening, History
 from squids.supervisor.lines import Line, program_and_worker
 from squids.supervisor.output import Output
@@ -268,11 +268,8 @@ class Supervisor:
 
     def _consumers_of(self, code: Code) -> list[dict[str, Any]]:
         """The options of those that will be forked from it: what it can prepare for them."""
-        return [
-            {**dict(program.settings.options), "app": program.settings.ground.app}
-            for program in self.programs.values()
-            if program.settings.ground == code.ground
-        ]
+        programs = (program.settings for program in self.programs.values())
+        return kinds_of_consumers(program for program in programs if program.ground == code.ground)
 
     def release_codes(self) -> None:
         """Close the fork servers whose code nobody runs, or will run."""

@@ -75,14 +75,17 @@ class LocalSQS:
         return server
 
     def _begin(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            interpreter_of("squids.testing.moto_child", {"port": self.port, "owner": os.getpid()}),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={key: value for key, value in os.environ.items() if not key.startswith("AWS_")},
-            process_group=0,
-        )
+        spec = {"port": self.port, "owner": os.getpid()}
+        with interpreter_of("squids.testing.moto_child", spec) as (command, inherited):
+            return subprocess.Popen(
+                command,
+                pass_fds=[inherited],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env={key: value for key, value in os.environ.items() if not key.startswith("AWS_")},
+                process_group=0,
+            )
 
     def wait(self) -> None:
         """Until it listens."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ctypes
-import json
 import logging
 import os
 import signal
 import sys
 import threading
+
+from squids.process.interpreter import spec_of
 
 PR_SET_PDEATHSIG = 1
 """prctl(2)."""
@@ -16,7 +17,7 @@ PR_SET_PDEATHSIG = 1
 
 def main(argv: list[str]) -> None:
     """Print the port, and serve until the standard input ends."""
-    spec = json.loads(argv[1])
+    spec = spec_of(argv)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
         if os.getppid() != spec["owner"]:

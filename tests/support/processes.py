@@ -101,7 +101,7 @@ class SquidsProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            process_group=0,
+            start_new_session=True,  # A terminal that the tests run in would change what SIGHUP means.
             preexec_fn=preexec,
         )
         self._reader = threading.Thread(target=self._read, daemon=True)

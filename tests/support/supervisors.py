@@ -83,7 +83,7 @@ class SupervisorProcess(SquidsProcess):
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            process_group=0,
+            start_new_session=True,  # A terminal that the tests run in would change what SIGHUP means.
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

@@ -12,6 +12,7 @@ import pytest
 
 import squids.cli.consume
 from squids.options import OPTIONS
+from tests.support.native import NATIVE_THREAD
 from tests.support.processes import APP, call
 from tests.support.waiting import wait_until
 
@@ -141,12 +142,17 @@ def test_exit_when_empty_does_not_wait_for_a_server(strict_sqs, squids_process, 
     assert "ERROR" in process.actions("degraded")[0]
 
 
-def test_an_app_that_starts_threads_is_started_the_other_way(strict_sqs, squids_process):
-    """An app with a thread at import is named in a WARNING, and its workers are fresh interpreters."""
+PYTHON_THREAD = "\nimport threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n"
+
+
+@pytest.mark.parametrize("source", [PYTHON_THREAD, NATIVE_THREAD])
+def test_an_app_that_starts_threads_is_started_the_other_way(strict_sqs, squids_process, source):
+    """An app with a thread at import, of Python's or not, is named in a WARNING, and its workers are fresh
+    interpreters."""
     strict_sqs.create("tests")
-    app = APP + "\nimport threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n"
-    process = squids_process(strict_sqs.endpoint_url, app).start("--workers", "2").ready()
-    assert "WARNING" in process.actions("not_forkable")[0]
+    process = squids_process(strict_sqs.endpoint_url, APP + source).start("--workers", "2").ready()
+    (line,) = process.actions("not_forkable")
+    assert "WARNING" in line
     strict_sqs.put("tests", call("work", "a"))
     wait_until(lambda: process.journal.words("done") == ["a"])
     assert process.stop() == 0

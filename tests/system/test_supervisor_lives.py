@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.native import NATIVE_THREAD
 from tests.support.processes import APP, call
 from tests.support.strict_sqs import StrictSQS
 from tests.support.supervisors import SILENT
@@ -297,21 +298,24 @@ def test_a_fork_server_that_hangs_is_killed_and_replaced(sqs, supervisor):
     process.nothing_left()
 
 
-def test_an_app_with_threads_starts_by_exec(sqs, supervisor):
-    """No fork may cross a thread: the app is named in a warning, and its processes are fresh interpreters."""
-    app = (
-        APP
-        + "import threading\nthreading.Thread(target=time.sleep, args=(600,), daemon=True, name='poller').start()\n"
-    )
-    process = supervisor(sqs.endpoint_url, app=app).write({"tests": {}}).up()
+POLLER = (
+    "import threading\nthreading.Thread(target=time.sleep, args=(600,), daemon=True, name='poller').start()\n"
+)
+
+
+@pytest.mark.parametrize(("source", "named"), [(POLLER, "threads (poller)"), (NATIVE_THREAD, "crunching")])
+def test_an_app_with_threads_starts_by_exec(sqs, supervisor, source, named):
+    """No fork may cross a thread, of Python's or not: the app is named in a warning, and its processes are fresh
+    interpreters."""
+    process = supervisor(sqs.endpoint_url, app=APP + source).write({"tests": {}}).up()
     (line,) = process.wait_for("not_forkable")
     assert "shop:app" in line
-    assert "poller" in line
+    assert named in line
     sqs.put("tests", call("work", "a"))
     wait_until(lambda: process.journal.words("done") == ["a"])
     code = process.status()["tests"]["code"]
     assert not code["shared"]
-    assert "poller" in code["unforkable"]
+    assert named in code["unforkable"]
     assert process.stop() == 0
     process.nothing_left()
 

@@ -4,34 +4,92 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from squids.cli.systemd.units import CONFIG_DIRECTORY
+from squids.process.cpus import usable_cpus
+from squids.supervisor.room import Limit, shortages
+from squids.supervisor.settings import ProgramSettings
 
 UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 """systemd.time(7), as `systemctl show` writes spans of time."""
 
-PROPERTIES = ("Id", "ExecStart", "TimeoutStopUSec", "UnitFileState", "DropInPaths", "ActiveState")
+PROPERTIES = (
+    "Id",
+    "ExecStart",
+    "TimeoutStopUSec",
+    "UnitFileState",
+    "DropInPaths",
+    "ActiveState",
+    "LimitNOFILE",
+    "LimitNPROC",
+    "TasksMax",
+)
 
 
 def stop_warning(config: str, longest_drain: float) -> str | None:
     """What is wrong with the unit's TimeoutStopSec; None if nothing is, or there is no unit."""
-    directory, name = os.path.split(os.path.abspath(config))
-    if directory != CONFIG_DIRECTORY or shutil.which("systemctl") is None:
-        return None
-    stem = name.removesuffix(".yaml").removesuffix(".yml")
-    units = {"squids-supervisor.service": "", f"squids-supervisor@{stem}.service": f" --instance {stem}"}
-    for unit, flag in units.items():
-        known = _show(unit)
+    for unit, flag, known in units_of(config):
         seconds = parse_span(known.get("TimeoutStopUSec", ""))
-        if runs(known, f"{directory}/{name}") and seconds is not None and seconds < longest_drain:
+        if seconds is not None and seconds < longest_drain:
             return (
                 f"{unit} has {seconds:g} s to stop (TimeoutStopSec), and its queues may take "
                 f"{longest_drain:g} s: run `squids-supervisor systemd install{flag}` again"
             )
     return None
+
+
+def room_warnings(config: str, programs: Sequence[ProgramSettings]) -> list[str]:
+    """Which limits cannot hold these programs: those of the file's unit, else those of this shell."""
+    cpus = usable_cpus()
+    for unit, _, known in units_of(config):
+        descriptors = [_limit_of(unit, "LimitNOFILE", known)]
+        tasks = [_limit_of(unit, name, known) for name in ("TasksMax", "LimitNPROC")]
+        return shortages(programs, cpus, descriptors=descriptors, tasks=[*tasks, *_kernels()])
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]  # The supervisor raises its own to this.
+    descriptors = [("the hard limit of this shell (ulimit -Hn)", _finite(hard))]
+    tasks = [("pids.max of this container", _number_in("/sys/fs/cgroup/pids.max"))]
+    if os.geteuid() != 0:  # Root is not held to it: setrlimit(2).
+        tasks.append(("ulimit -u of this shell", _finite(resource.getrlimit(resource.RLIMIT_NPROC)[0])))
+    return shortages(programs, cpus, descriptors=descriptors, tasks=[*tasks, *_kernels()])
+
+
+def _limit_of(unit: str, name: str, known: Mapping[str, str]) -> Limit:
+    text = known.get(name, "")
+    return f"{name} of {unit}", int(text) if text.isdecimal() else None
+
+
+def _kernels() -> list[Limit]:
+    return [("kernel.pid_max", _number_in("/proc/sys/kernel/pid_max"))]
+
+
+def _finite(limit: int) -> int | None:
+    return None if limit == resource.RLIM_INFINITY else limit
+
+
+def _number_in(path: str) -> int | None:
+    try:
+        with open(path) as file:
+            text = file.read().strip()
+    except OSError:
+        return None
+    return int(text) if text.isdecimal() else None
+
+
+def units_of(config: str) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """Each unit that runs this file: its name, the installer's flag for it, and its properties."""
+    directory, name = os.path.split(os.path.abspath(config))
+    if directory != CONFIG_DIRECTORY or shutil.which("systemctl") is None:
+        return
+    stem = name.removesuffix(".yaml").removesuffix(".yml")
+    units = {"squids-supervisor.service": "", f"squids-supervisor@{stem}.service": f" --instance {stem}"}
+    for unit, flag in units.items():
+        known = _show(unit)
+        if runs(known, f"{directory}/{name}"):
+            yield unit, flag, known
 
 
 def _show(unit: str) -> dict[str, str]:

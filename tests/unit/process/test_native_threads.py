@@ -1,0 +1,62 @@
+"""Threads that Python's `threading` does not know. Each test looks in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.native import NATIVE_THREAD
+from tests.support.servers import ROOT
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="where /proc tells of threads")
+
+
+def seen_after(code):
+    """What is found in a process that did this."""
+    program = f"import json\nfrom squids.process.native_threads import *\n{code}\nprint(json.dumps(native_threads()))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_process_without_threads_has_none():
+    assert seen_after("") == []
+
+
+def test_a_thread_of_compiled_code_is_found_by_its_name():
+    assert seen_after(NATIVE_THREAD) == ["crunching"]
+
+
+def test_python_s_own_threads_are_not_among_them():
+    code = "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()"
+    assert seen_after(code) == []
+
+
+def test_those_that_are_known_to_be_safe_do_not_count():
+    assert seen_after(NATIVE_THREAD.replace("crunching", "jemalloc_bg_thd")) == []
+
+
+ENDS_BEFORE_A_FORK = """
+import os
+def end_it():
+    libc.pthread_cancel(thread)
+    libc.pthread_join(thread, None)
+os.register_at_fork(before=end_it)
+"""
+
+
+def test_a_library_that_ends_its_threads_before_a_fork_may_be_forked():
+    """As OpenBLAS does."""
+    assert seen_after(NATIVE_THREAD + ENDS_BEFORE_A_FORK) == []
+
+
+def test_a_handler_that_never_ends_in_the_child_is_found_out():
+    """The fork that looks is waited for within bounds."""
+    hangs = "import os, signal\nfrom squids.process import native_threads as own\nown.TRIAL_SECONDS = 0.2\n"
+    hangs += "os.register_at_fork(after_in_child=signal.pause)\n"
+    assert seen_after(NATIVE_THREAD + hangs) == ["crunching"]
