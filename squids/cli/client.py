@@ -12,6 +12,9 @@ from typing import Any
 from squids.supervisor.control_protocol import default_socket, lock_path, read_holder, request
 from squids.supervisor.runtime_place import Untrusted, check_file, check_socket, owner_of_place, user_name
 
+MOST_BYTES = 64 * 1024 * 1024
+"""Of one answer."""
+
 
 class Unreachable(Exception):
     """There is no supervisor of this file, or it may not be spoken to."""
@@ -41,8 +44,8 @@ def ask(config: str, verb: str, queues: list[str], **options: Any) -> Iterator[d
             raise Unreachable(f"no supervisor of {config} answers at {path}: {reason}") from None
         try:
             with connection.makefile("rb") as lines:
-                for line in lines:
-                    answer: dict[str, Any] = json.loads(line)
+                while line := lines.readline(MOST_BYTES):
+                    answer = _answer(json.loads(line))
                     yield answer
                     if answer.get("type") == "end":
                         return
@@ -54,10 +57,21 @@ def ask(config: str, verb: str, queues: list[str], **options: Any) -> Iterator[d
     raise Unreachable(f"the supervisor of {config} ended before it answered")
 
 
+def _answer(told: Any) -> dict[str, Any]:
+    """An answer. ValueError if it is none."""
+    if not isinstance(told, dict) or not isinstance(told.get("type"), str):
+        raise ValueError("not an answer")
+    if told["type"] == "end" and not isinstance(told.get("code"), int):
+        raise ValueError("an end without a code")
+    return told
+
+
 def _verified_socket(config: str) -> tuple[str, set[int]]:
     """The socket of this file's supervisor, and the users who may answer there. Untrusted, OSError."""
     lock = lock_path(config)
-    trusted = {0, os.geteuid(), owner_of_place(os.path.dirname(lock))}
+    # Whose place it is answers, and nobody else: in a place of the service's user, root's lock and socket could
+    # be those of another supervisor.
+    trusted = {owner_of_place(os.path.dirname(lock))}
     check_file(lock, trusted)
     path = str(read_holder(config).get("socket") or default_socket(config))
     check_socket(path, trusted)

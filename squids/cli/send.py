@@ -17,6 +17,7 @@ from typing import Any
 from squids.cli import client
 from squids.cli.apps import ask_app, local_environment, read_or_tell, told_error
 from squids.exit_codes import ExitCode
+from squids.printable import printable
 from squids.supervisor.control_protocol import FAILED, OK, TIMED_OUT, UNREACHABLE, USAGE
 from squids.supervisor.settings import Ground, Settings
 
@@ -142,7 +143,7 @@ def _send_and_wait(
         details = answer["details"]
         action, is_its_own = details.get("action"), details.get("message_id") == sent["message_id"]
         if is_its_own or action not in ("job_started", "job_done"):
-            print(answer["text"], flush=True)
+            print(printable(str(answer["text"]), keep="\n\t"), flush=True)
         if is_its_own and action in ENDS:
             answers.drain()
             return ENDS[action]
@@ -176,4 +177,4 @@ class _Answers:
     def drain(self) -> None:
         """Print what the worker printed: it may come a moment after the consumer's word."""
         while (answer := self.next(0.2)) is not None and answer["type"] == "line":
-            print(answer["text"], flush=True)
+            print(printable(str(answer["text"]), keep="\n\t"), flush=True)

@@ -10,6 +10,7 @@ from typing import Any
 from squids.cli.apps import ask_app, local_environment, read_or_tell, told_error
 from squids.cli.render import width
 from squids.exit_codes import ExitCode
+from squids.printable import printable
 
 
 def show_tasks(config: str, *, as_json: bool, trusting: bool = False) -> int:
@@ -33,7 +34,7 @@ def show_tasks(config: str, *, as_json: bool, trusting: bool = False) -> int:
             for task in answer["tasks"]:
                 print(json.dumps({"app": ground.app, **task}))
         else:
-            print(_text(ground.app, answer["tasks"]))
+            print(printable(_text(ground.app, answer["tasks"]), keep="\n"))
     return code
 
 

@@ -14,6 +14,7 @@ import contextlib
 import errno
 import grp
 import os
+import pwd
 import socket
 import stat
 import struct
@@ -24,7 +25,10 @@ from squids.supervisor.control_protocol import FAILED, MAX_PATH, MAX_REQUEST, US
 
 MOST_CLIENTS = 64
 MOST_FOLLOWERS = 40
-"""Clients that stay: `logs -f` and the like."""
+"""Clients that may stay: those that follow, and those that wait for an effect."""
+
+SHORT = frozenset({"status", "logs", "events", "why", "pid", "local", "shutdown"})
+"""Verbs that are answered at once, unless they follow; and the one that must always be heard."""
 
 KEPT_FOR_OWNER = 8
 """Places that only root and this user get."""
@@ -63,7 +67,7 @@ class ControlServer:
         self._clients: set[asyncio.Task[None]] = set()
         self._followers = 0
         self.before_it_listens_again: Callable[[], None] = lambda: None
-        """Called when the socket vanished, before it is made again."""
+        """Called at each look at the socket, and before one that vanished is made again."""
         self._look: asyncio.TimerHandle | None = None
         self._again: asyncio.Task[None] | None = None
 
@@ -134,8 +138,14 @@ class ControlServer:
         if not self._is_ours():
             self._look = None
             self._again = asyncio.ensure_future(self._listen_again())
-        else:
-            self._look_later()
+            return
+        try:
+            self.before_it_listens_again()
+        except Exception as error:  # Tried again at the next look.
+            if not self._in_trouble:
+                self._trouble(f"the lock was taken away, and cannot be made again: {error}")
+            self._in_trouble = True
+        self._look_later()
 
     async def _listen_again(self) -> None:
         try:
@@ -185,9 +195,10 @@ class ControlServer:
         except ValueError as error:  # Also a line that is too long.
             await self._send(writer, {"type": "end", "code": USAGE, "error": str(error)})
             return
-        stays = verb == "follow" or bool(options.get("follow"))
+        stays = verb not in SHORT or bool(options.get("follow"))
         if stays and self._followers >= MOST_FOLLOWERS:
-            await self._send(writer, {"type": "end", "code": FAILED, "error": "too many clients that follow"})
+            text = "too many clients that follow or wait"
+            await self._send(writer, {"type": "end", "code": FAILED, "error": text})
             return
         self._followers += stays
         try:
@@ -247,8 +258,8 @@ class ControlServer:
 
 
 def refuse_what_is_not_ours(path: str) -> None:
-    """FileExistsError, unless what is at this path is nothing, or a socket of this user's or root's: that
-    may be replaced."""
+    """FileExistsError, unless what is at this path is nothing, or a socket of this user's or root's at which
+    nobody listens: that may be replaced."""
     try:
         status = os.lstat(path)
     except FileNotFoundError:
@@ -257,16 +268,34 @@ def refuse_what_is_not_ours(path: str) -> None:
         raise FileExistsError(errno.EEXIST, "something is there that is not a socket", path)
     if status.st_uid not in (0, os.geteuid()):
         raise FileExistsError(errno.EEXIST, f"the socket there belongs to uid {status.st_uid}", path)
+    if _somebody_listens(path):
+        raise FileExistsError(errno.EADDRINUSE, "another program listens there", path)
+
+
+def _somebody_listens(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
+        asking.setblocking(False)
+        try:
+            asking.connect(path)
+        except BlockingIOError:
+            return True  # More wait there than it takes.
+        except OSError:
+            return False
+        return True
 
 
 def _groups_of_peer(writer: asyncio.StreamWriter) -> set[int]:
     sock = writer.get_extra_info("socket")
     gid = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[2]
     try:
-        data = sock.getsockopt(socket.SOL_SOCKET, SO_PEERGROUPS, 1 << 18)
-    except OSError:
-        return {gid}
-    return {gid, *array.array("I", data)}
+        data = sock.getsockopt(socket.SOL_SOCKET, SO_PEERGROUPS, 1024)  # As many bytes as Python allows.
+        return {gid, *array.array("I", data)}
+    except OSError:  # An older kernel, or more than 256 groups: by the system's lists.
+        uid = _peer(writer)
+        try:
+            return {gid, *os.getgrouplist(pwd.getpwuid(-1 if uid is None else uid).pw_name, gid)}
+        except (KeyError, OverflowError):
+            return {gid}
 
 
 def _peer(writer: asyncio.StreamWriter) -> int | None:

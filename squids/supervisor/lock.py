@@ -3,9 +3,8 @@
 flock(2) of a file beside the socket decides, not a pid that may be another process's; the file says who
 holds it, and where its socket is. Its place follows from the configuration's path as it was written. That a
 link leads to the same configuration, that another one names the same socket, or that a sweeper took the
-lock's file away, is seen by names in the abstract namespace of unix sockets, which end with their process:
-unix(7). Where there is none (macOS), the file alone decides.
-"""
+lock's folder away, is seen by two more locks, named after the real paths of both, in a folder of this user's
+own."""
 
 from __future__ import annotations
 
@@ -14,13 +13,10 @@ import fcntl
 import hashlib
 import json
 import os
-import socket
-import struct
-import sys
 from dataclasses import dataclass, field
 from typing import Any
 
-from squids.supervisor.control_protocol import SYSTEM_RUN, lock_path, read_holder
+from squids.supervisor.control_protocol import SYSTEM_RUN, lock_path, private_directory, read_holder
 from squids.supervisor.runtime_place import Untrusted, owner_of_place
 
 
@@ -39,7 +35,7 @@ class Lock:
 
     path: str
     descriptor: int
-    _names: list[socket.socket] = field(default_factory=list)
+    _claims: list[int | None] = field(default_factory=list)
     _holder: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -54,7 +50,7 @@ class Lock:
             os.close(lock.descriptor)
             raise Locked("file", read_holder(config)) from None
         for what, named in (("file", config), ("socket", socket_path)):
-            lock._names.append(_claim(what, os.path.realpath(named)))
+            lock._claims.append(_claim(what, os.path.realpath(named)))
         return lock
 
     def tell(self, **holder: Any) -> None:
@@ -88,45 +84,29 @@ class Lock:
         self.tell(**self._holder)
 
 
-def _open(path: str) -> int:
+def _open(path: str, mode: int = 0o644) -> int:
     _make_private(os.path.dirname(path))
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, mode)
 
 
-def _claim(what: str, path: str) -> socket.socket:
-    """A name that one process of this user can have. Another user's process that has it keeps nobody away."""
-    claim = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    if not sys.platform.startswith("linux"):
-        return claim
+def _claim(what: str, path: str) -> int | None:
+    """A file that one process of this user can have locked, in a folder of its own. None: there is no such
+    folder, and the lock beside the socket decides alone."""
     digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:32]
-    name = f"\0squids-{os.geteuid()}-{what}-{digest}"
+    claim = os.path.join(private_directory(), "claims", f"{what}-{digest}")
     try:
-        claim.bind(name)
-        claim.listen(1)
-    except OSError as error:
-        claim.close()
-        if error.errno != errno.EADDRINUSE:
-            raise
-        pid, uid = _who_has(name)
-        if uid == os.geteuid():
-            raise Locked(what, {"pid": pid}) from None
-        return socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    return claim
-
-
-def _who_has(name: str) -> tuple[int, int]:
-    """The pid and the user of the process that listens there; of nobody, this process's own."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
-        try:
-            asking.setblocking(False)
-            asking.connect(name)
-            data = asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-        except BlockingIOError:  # Its queue is full: of whom, is not told.
-            return 0, os.geteuid()
-        except OSError:
-            return 0, -1
-    pid, uid, _ = struct.unpack("3i", data)
-    return pid, uid
+        descriptor = _open(claim, 0o600)
+    except (OSError, Untrusted):
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        told = os.pread(descriptor, 20, 0)
+        os.close(descriptor)
+        raise Locked(what, {"pid": int(told)} if told.isdigit() else {}) from None
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+    return descriptor
 
 
 def _make_private(directory: str) -> None:

@@ -134,7 +134,8 @@ class Steering(OrderBase):
         for item in queues:
             pattern, _, number = item.rpartition("=")
             most = self._supervisor.settings.supervisor.max_workers
-            if not (pattern and number.isascii() and number.isdigit() and 1 <= int(number[:9]) <= most):
+            is_number = number.isascii() and number.isdigit() and len(number) < 9
+            if not (pattern and is_number and 1 <= int(number) <= most):
                 text = f"scale takes QUEUE=N with N from 1 to {most} (max_workers): {item}"
                 raise OrderError(text, say.USAGE)
             for name in self._select([pattern]):

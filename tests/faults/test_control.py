@@ -246,3 +246,42 @@ def test_send_reaches_the_embedded_sqs_of_a_supervisor(supervisor):
     assert done.returncode == 0, done.stderr
     wait_until(lambda: process.journal.words("done") == ["a"])
     assert process.stop() == 0
+
+
+@root_only
+def test_a_member_by_a_supplementary_group_may_ask(sqs, supervisor):
+    """As groups are used: the member's own group is another."""
+    process = supervisor(sqs.endpoint_url)
+    process.write({"tests": {}}, supervisor={"socket_mode": "0660", "socket_group": "4"}).up()
+    path = process.socket
+    for folder in (process.environment["XDG_RUNTIME_DIR"], Path(path).parent.parent, Path(path).parent):
+        os.chmod(folder, 0o755)
+    asking = (
+        "import os, socket, sys; os.setgroups([4, 5]); os.setgid(65534); os.setuid(65534);"
+        "s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]);"
+        's.sendall(b\'{"verb": "pid", "queues": []}\\n\'); print(s.makefile().read())'
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", asking, path], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert f'"text": "{process.pid}"' in done.stdout
+    assert process.stop() == 0
+
+
+def test_a_socket_at_which_another_program_listens_is_left_alone(sqs, supervisor):
+    process = supervisor(sqs.endpoint_url)
+    path = process.directory / "other.sock"
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(path))
+        other.listen()
+        process.write({"tests": {}}, supervisor={"socket": str(path)}).launch()
+        assert process.wait() == 78
+        assert "another program listens there" in process.text
+        assert path.exists()
+
+
+@pytest.mark.parametrize("item", ["tests=0", "tests=257", "tests=00000000199999", "tests=²", "=3", "tests"])
+def test_scale_has_a_bound(sqs, supervisor, item):
+    process = supervisor(sqs.endpoint_url).write({"tests": {}}).up()
+    assert process.verb("scale", item).returncode == 2
+    assert process.stop() == 0
