@@ -69,7 +69,7 @@ def _answer(told: Any) -> dict[str, Any]:
 def _verified_socket(config: str) -> tuple[str, set[int]]:
     """The socket of this file's supervisor, and the users who may answer there. Untrusted, OSError."""
     lock = lock_path(config)
-    # Whose place it is answers, and nobody else: in a place of the service's user, what is root's could belong
+    # Whose place it is answers, and nobody else: in one of the service's user, what is root's could belong
     # to another supervisor.
     trusted = {owner_of_place(os.path.dirname(lock))}
     check_file(lock, trusted)
