@@ -22,8 +22,8 @@ TRACEBACK = 32 * 1024
 DETAIL = 4 * 1024
 """Characters of one detail of a log record: `key=value`."""
 
-DETAILS = 64
-"""Details of one log record."""
+DETAILS = 32 * 1024
+"""Characters of all details of a log record together."""
 
 
 def cut(text: str, most: int) -> str:

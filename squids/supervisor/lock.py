@@ -8,6 +8,7 @@ own."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import hashlib
@@ -104,8 +105,11 @@ def _claim(what: str, path: str) -> int | None:
         told = os.pread(descriptor, 20, 0)
         os.close(descriptor)
         raise Locked(what, {"pid": int(told)} if told.isdigit() else {}) from None
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+    with contextlib.suppress(
+        OSError
+    ):  # The disk may be full: then it is locked all the same, and says no pid.
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
     return descriptor
 
 

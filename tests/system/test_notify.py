@@ -123,7 +123,8 @@ def test_a_queue_that_fails_once_does_not_hold_up_the_rest(strict_sqs, superviso
     up = supervisor(strict_sqs.endpoint_url, **manager.variables())
     (up.directory / "broken.py").write_text("undefined\n")
     up.write({"tests": {}, "broken": {"app": "broken:app"}}).start()
-    assert re.search("broken: backoff, NameError.*, retry in", manager.until("READY=1")[1])
+    manager.until("READY=1")
+    manager.until_status("broken: backoff, NameError.*, retry in")
     assert up.stop() == 0
 
 

@@ -268,8 +268,7 @@ def test_bytecode_of_the_same_second_and_size_never_wins(developer):
     for number in range(2, 5):
         path.write_text(code(f"v{number}"))
         os.utime(path, (second, second))
-        dev.up.wait_for("hand_over", number - 1)
-        assert dev.ran_on() == f"v{number}"
+        dev.runs(f"v{number}", number - 1)
         subprocess.run(
             [sys.executable, "-c", "import shop"],
             cwd=dev.up.directory,

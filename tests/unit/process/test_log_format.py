@@ -12,6 +12,7 @@ from datetime import datetime
 import pytest
 
 from squids.process import log_format
+from squids.process.record import bounded
 
 
 @pytest.fixture
@@ -250,3 +251,14 @@ def test_a_value_that_cannot_be_shown_costs_no_line(lines, capsys, style):
     log.info("m", extra={"circle": circle})
     assert "Unshowable that cannot be shown" in stream.getvalue()
     assert capsys.readouterr().err == ""
+
+
+def test_all_details_of_a_usual_line_are_there():
+    details = {
+        "queue": "tests",
+        "retry_in": 0,
+        "message_id": "m" * 36,
+        "receive_count": 1,
+        "task": "shop.wait_for",
+    }
+    assert bounded(details) == details
