@@ -35,7 +35,7 @@ def test_one_bad_queue_does_not_time_out_the_unit_and_its_reason_is_shown(server
     server.machine.write("/srv/shop/broken.py", "undefined\n")
     server.configure({"tests": {}, "broken": {"app": "broken:app"}, "gone": {"queue": "nowhere"}})
     server.start()
-    line = server.until_status("1/3 queues running")
+    line = server.until_status("1/3 queues running", "broken: backoff", "gone: degraded")
     assert re.search(r"broken: backoff, .*NameError.*, retry in \d+ s", line), line
     assert re.search(r"gone: degraded, .*NonExistentQueue", line), line
     server.make_queue("nowhere")
