@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
-from squids.supervisor.control_protocol import default_socket, lock_path, read_holder, request
+from squids.supervisor.control_protocol import default_socket, lock_path, request, socket_of
 from squids.supervisor.runtime_place import Untrusted, check_file, check_socket, owner_of_place, user_name
 
 MOST_BYTES = 64 * 1024 * 1024
@@ -73,7 +73,7 @@ def _verified_socket(config: str) -> tuple[str, set[int]]:
     # to another supervisor.
     trusted = {owner_of_place(os.path.dirname(lock))}
     check_file(lock, trusted)
-    path = str(read_holder(config).get("socket") or default_socket(config))
+    path = socket_of(config)
     check_socket(path, trusted)
     return path, trusted
 
