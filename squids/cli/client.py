@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import socket
-import struct
 from collections.abc import Iterator
 from typing import Any
 
-from squids.supervisor.control_protocol import default_socket, lock_path, request, socket_of
+from squids.supervisor.control_protocol import default_socket, holder_path, request, socket_of
+from squids.supervisor.peer import peer_of
 from squids.supervisor.runtime_place import Untrusted, check_file, check_socket, owner_of_place, user_name
 
 MOST_BYTES = 64 * 1024 * 1024
@@ -68,21 +68,18 @@ def _answer(told: Any) -> dict[str, Any]:
 
 def _verified_socket(config: str) -> tuple[str, set[int]]:
     """The socket of this file's supervisor, and the users who may answer there. Untrusted, OSError."""
-    lock = lock_path(config)
+    holder = holder_path(config)
     # Whose place it is answers, and nobody else: in one of the service's user, what is root's could belong
     # to another supervisor.
-    trusted = {owner_of_place(os.path.dirname(lock))}
-    check_file(lock, trusted)
+    trusted = {owner_of_place(os.path.dirname(holder))}
+    check_file(holder, trusted)
     path = socket_of(config)
     check_socket(path, trusted)
     return path, trusted
 
 
 def _check_peer(connection: socket.socket, path: str, trusted: set[int]) -> None:
-    """That one of these users listens: SO_PEERCRED of unix(7). The system may have no such thing (macOS)."""
-    if not hasattr(socket, "SO_PEERCRED"):
-        return
-    data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    uid = struct.unpack("3i", data)[1]
-    if uid not in trusted:
-        raise Untrusted(f"{user_name(uid)} listens at {path}, and is not believed")
+    """That one of these users listens."""
+    peer = peer_of(connection)
+    if peer is not None and peer.uid not in trusted:
+        raise Untrusted(f"{user_name(peer.uid)} listens at {path}, and is not believed")

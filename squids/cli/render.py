@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import textwrap
@@ -10,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from squids.printable import printable
+from squids.process.record import json_line
 
 Answer = dict[str, Any]
 
@@ -17,7 +17,7 @@ Answer = dict[str, Any]
 def show(answer: Answer, *, as_json: bool) -> None:
     """Print one answer. The end is the caller's."""
     if as_json:
-        print(json.dumps(answer, ensure_ascii=False), flush=True)
+        print(json_line(answer), flush=True)
         return
     stream, text = sys.stdout, ""
     match answer["type"]:

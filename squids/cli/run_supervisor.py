@@ -204,8 +204,9 @@ async def _listen(
     def trouble(text: str) -> None:
         supervisor.say("WARNING", "no_control_socket", text)
 
-    server = ControlServer(path, own.socket_mode, own.socket_group, Orders(supervisor, rollout).run, trouble)
-    server.before_it_listens_again = lock.keep
+    server = ControlServer(
+        path, own.socket_mode, own.socket_group, Orders(supervisor, rollout).run, trouble, lock.keep
+    )
     try:
         await server.start()
     except OSError as error:

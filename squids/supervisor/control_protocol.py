@@ -58,15 +58,20 @@ def default_socket(config: str) -> str:
 
 
 def lock_path(config: str) -> str:
-    """The lock's path. The file says who holds the lock, and where its socket is."""
+    """The lock's path. Only its owner can open it: whoever can open a file can lock it."""
     return os.path.join(run_directory(config), "lock")
+
+
+def holder_path(config: str) -> str:
+    """The path of the file that says who holds the lock, and where the control socket is."""
+    return os.path.join(run_directory(config), "supervisor.json")
 
 
 def read_holder(config: str) -> dict[str, Any]:
     """What the holder of the lock, or the last one, said of itself: `pid`, `started_at` and `socket`, as far
     as they can be true. Whose word it is, the caller has to look."""
     try:
-        descriptor = os.open(lock_path(config), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(holder_path(config), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(descriptor, "rb") as file:
             told = json.loads(file.read(64 * 1024))
     except (OSError, ValueError, RecursionError):

@@ -8,20 +8,18 @@ on their number, of which places are kept for the owner and for short requests.
 
 from __future__ import annotations
 
-import array
 import asyncio
 import contextlib
 import errno
 import grp
 import os
-import pwd
 import socket
 import stat
-import struct
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from squids.supervisor.control_protocol import FAILED, MAX_PATH, MAX_REQUEST, USAGE, decode_request, encode
+from squids.supervisor.peer import Peer, groups_of, peer_of
 
 MOST_CLIENTS = 64
 MOST_FOLLOWERS = 40
@@ -32,9 +30,6 @@ SHORT = frozenset({"status", "logs", "events", "why", "pid", "local", "shutdown"
 
 KEPT_FOR_OWNER = 8
 """Places that only root and this user get."""
-
-SO_PEERGROUPS = 59
-"""socket(7), Linux 4.13: the peer's supplementary groups. Python's socket module has no name for it."""
 
 REQUEST_SECONDS = 10.0
 REFUSED_SECONDS = 1.0
@@ -50,24 +45,30 @@ Run = Callable[[str, list[str], dict[str, Any], int | None], AsyncIterator[Answe
 
 
 class ControlServer:
-    """`run` carries out one request, and yields its answers; the last has the type "end". `trouble` is told
-    when a socket that vanished cannot be made again."""
+    """`run` carries out one request, and yields its answers; the last has the type "end". `keep_lock` makes
+    the lock again if it was taken away; it is called at each look at the socket. `trouble` is told when a
+    lock or a socket that vanished cannot be made again."""
 
     def __init__(
-        self, path: str, mode: int, group: str | None, run: Run, trouble: Callable[[str], None]
+        self,
+        path: str,
+        mode: int,
+        group: str | None,
+        run: Run,
+        trouble: Callable[[str], None],
+        keep_lock: Callable[[], None],
     ) -> None:
         self.path = path
         self._mode = mode
         self._group = group
         self._run = run
         self._trouble = trouble
+        self._keep_lock = keep_lock
         self._in_trouble = False
         self._server: asyncio.Server | None = None
         self._identity: tuple[int, int] | None = None
         self._clients: set[asyncio.Task[None]] = set()
         self._followers = 0
-        self.before_it_listens_again: Callable[[], None] = lambda: None
-        """Called at each look at the socket, and before one that vanished is made again."""
         self._look: asyncio.TimerHandle | None = None
         self._again: asyncio.Task[None] | None = None
 
@@ -140,7 +141,7 @@ class ControlServer:
             self._again = asyncio.ensure_future(self._listen_again())
             return
         try:
-            self.before_it_listens_again()
+            self._keep_lock()
         except Exception as error:  # Tried again at the next look.
             if not self._in_trouble:
                 self._trouble(f"the lock was taken away, and cannot be made again: {error}")
@@ -149,7 +150,7 @@ class ControlServer:
 
     async def _listen_again(self) -> None:
         try:
-            self.before_it_listens_again()
+            self._keep_lock()
             os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
             old = self._server
             listener = self._bind()
@@ -200,9 +201,11 @@ class ControlServer:
             text = "too many clients that follow or wait"
             await self._send(writer, {"type": "end", "code": FAILED, "error": text})
             return
+        peer = _peer(writer)
         self._followers += stays
         try:
-            await self._answer(reader, writer, self._run(verb, queues, options, _peer(writer)))
+            answers = self._run(verb, queues, options, None if peer is None else peer.uid)
+            await self._answer(reader, writer, answers)
         finally:
             self._followers -= stays
 
@@ -246,15 +249,19 @@ class ControlServer:
 
     def _refusal(self, writer: asyncio.StreamWriter) -> str | None:
         """Why this client is not served, if it is not."""
-        uid = _peer(writer)
-        owner = uid is None or uid in (0, os.geteuid())
+        peer = _peer(writer)
+        owner = peer is None or peer.uid in (0, os.geteuid())
         if len(self._clients) >= MOST_CLIENTS - (0 if owner else KEPT_FOR_OWNER):
             return "too many clients"
-        if owner or self._mode & stat.S_IWOTH:
+        if peer is None or owner or self._mode & stat.S_IWOTH:
             return None
-        if self._mode & stat.S_IWGRP and self._gid in _groups_of_peer(writer):
+        if self._mode & stat.S_IWGRP and self._gid in groups_of(writer.get_extra_info("socket"), peer):
             return None
-        return f"uid {uid} may not speak to this supervisor"
+        return f"uid {peer.uid} may not speak to this supervisor"
+
+
+def _peer(writer: asyncio.StreamWriter) -> Peer | None:
+    return peer_of(writer.get_extra_info("socket"))
 
 
 def refuse_what_is_not_ours(path: str) -> None:
@@ -282,27 +289,3 @@ def _somebody_listens(path: str) -> bool:
         except OSError:
             return False
         return True
-
-
-def _groups_of_peer(writer: asyncio.StreamWriter) -> set[int]:
-    sock = writer.get_extra_info("socket")
-    gid = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[2]
-    try:
-        data = sock.getsockopt(socket.SOL_SOCKET, SO_PEERGROUPS, 1024)  # As many bytes as Python allows.
-        return {gid, *array.array("I", data)}
-    except OSError:  # An older kernel, or more than 256 groups: by the system's lists.
-        uid = _peer(writer)
-        try:
-            return {gid, *os.getgrouplist(pwd.getpwuid(-1 if uid is None else uid).pw_name, gid)}
-        except (KeyError, OverflowError):
-            return {gid}
-
-
-def _peer(writer: asyncio.StreamWriter) -> int | None:
-    """The uid of the client, where the system tells."""
-    sock = writer.get_extra_info("socket")
-    try:
-        credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    except (OSError, AttributeError):
-        return None
-    return int(struct.unpack("3i", credentials)[1])

@@ -1,10 +1,10 @@
 """One supervisor for each configuration file and for each control socket.
 
-flock(2) of a file beside the socket decides, not a pid that may be another process's; the file says who
-holds it, and where its socket is. Its place follows from the configuration's path as it was written. That a
-link leads to the same configuration, that another one names the same socket, or that a sweeper took the
-lock's folder away, is seen by two more locks, named after the real paths of both, in a folder of this user's
-own."""
+flock(2) of a file beside the socket decides, not a pid that may be another process's. Only its owner can open
+that file, or any user could lock it first. Another file, for all who may use the socket, says who holds the
+lock and where the socket is. Their place follows from the configuration's path as it was written. That a link
+leads to the same configuration, that another one names the same socket, or that a sweeper took the lock's
+folder away, is seen by two more locks, named after the real paths of both, in a folder of this user's own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ import os
 from dataclasses import dataclass, field
 from typing import Any
 
-from squids.supervisor.control_protocol import SYSTEM_RUN, lock_path, private_directory, read_holder
+from squids.supervisor.control_protocol import (
+    SYSTEM_RUN,
+    holder_path,
+    lock_path,
+    private_directory,
+    read_holder,
+)
 from squids.supervisor.runtime_place import Untrusted, owner_of_place
 
 
@@ -36,6 +42,8 @@ class Lock:
 
     path: str
     descriptor: int
+    _told: str
+    """The path of the file that says who holds it."""
     _claims: list[int | None] = field(default_factory=list)
     _holder: dict[str, Any] = field(default_factory=dict)
 
@@ -44,7 +52,7 @@ class Lock:
         """Locked if another supervisor holds it; Untrusted if its place is not safe; OSError if the system
         refuses it."""
         path = lock_path(config)
-        lock = cls(path, _open(path))
+        lock = cls(path, _open(path), holder_path(config))
         try:
             fcntl.flock(lock.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -52,28 +60,34 @@ class Lock:
             raise Locked("file", read_holder(config)) from None
         for what, named in (("file", config), ("socket", socket_path)):
             lock._claims.append(_claim(what, os.path.realpath(named)))
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(lock._told)  # It speaks of one that is gone.
         return lock
 
     def tell(self, **holder: Any) -> None:
         """Say who holds it. OSError, with the path, if it cannot be written."""
         self._holder = holder
         data = json.dumps(holder).encode()
+        new = f"{self._told}.new"
         try:
-            os.ftruncate(self.descriptor, 0)
-            if os.pwrite(self.descriptor, data, 0) < len(data):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(new)
+            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+            try:
+                if os.write(descriptor, data) < len(data):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            finally:
+                os.close(descriptor)
+            os.rename(new, self._told)
         except OSError as error:
-            raise OSError(error.errno, error.strerror, self.path) from None
+            raise OSError(error.errno, error.strerror, self._told) from None
 
     def keep(self) -> None:
-        """Make the file again, if it was taken away. OSError, Untrusted; Locked if another was faster."""
-        try:
-            there = os.lstat(self.path)
-            mine = os.fstat(self.descriptor)
-            if (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino):
-                return
-        except FileNotFoundError:
-            pass
+        """Make the files again, if they were taken away. OSError, Untrusted; Locked if another was faster."""
+        if self._is_there():
+            if not os.path.lexists(self._told):
+                self.tell(**self._holder)
+            return
         descriptor = _open(self.path)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -84,10 +98,21 @@ class Lock:
         self.descriptor = descriptor
         self.tell(**self._holder)
 
+    def _is_there(self) -> bool:
+        try:
+            there = os.lstat(self.path)
+        except FileNotFoundError:
+            return False
+        mine = os.fstat(self.descriptor)
+        return (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino)
 
-def _open(path: str, mode: int = 0o644) -> int:
+
+def _open(path: str) -> int:
     _make_private(os.path.dirname(path))
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, mode)
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    descriptor = os.open(path, flags, 0o600)
+    os.fchmod(descriptor, 0o600)  # An earlier version let others read it.
+    return descriptor
 
 
 def _claim(what: str, path: str) -> int | None:
@@ -96,7 +121,7 @@ def _claim(what: str, path: str) -> int | None:
     digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:32]
     claim = os.path.join(private_directory(), "claims", f"{what}-{digest}")
     try:
-        descriptor = _open(claim, 0o600)
+        descriptor = _open(claim)
     except (OSError, Untrusted):
         return None
     try:

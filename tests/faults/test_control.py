@@ -86,10 +86,10 @@ def listen_as_nobody():
 def test_what_a_lock_says_is_never_run(sqs, supervisor, verb):
     """A task rewrites the lock with a library to be preloaded: no command loads it."""
     process = supervisor(sqs.endpoint_url).write({"tests": {}}).up()
-    lock = Path(process.socket).parent / "lock"
-    told = json.loads(lock.read_text())
+    holder = Path(process.socket).parent / "supervisor.json"
+    told = json.loads(holder.read_text())
     told["environment"] = {"LD_PRELOAD": "/nowhere/evil.so", "PYTHONSTARTUP": "/nowhere/evil.py"}
-    lock.write_text(json.dumps(told))
+    holder.write_text(json.dumps(told))
     done = process.verb(*verb)
     assert done.returncode == 0, done.stderr
     assert "evil" not in done.stdout + done.stderr
@@ -104,8 +104,10 @@ def test_a_place_that_another_user_made_first_is_refused_by_both(sqs, supervisor
     monkeypatch.setenv("XDG_RUNTIME_DIR", process.environment["XDG_RUNTIME_DIR"])
     folder = Path(run_directory(str(process.file)))
     folder.mkdir(parents=True)
-    (folder / "lock").write_text(json.dumps({"socket": "/nowhere", "environment": {"LD_PRELOAD": "evil"}}))
-    give_to_nobody(place, folder, folder / "lock")
+    (folder / "supervisor.json").write_text(
+        json.dumps({"socket": "/nowhere", "environment": {"LD_PRELOAD": "evil"}})
+    )
+    give_to_nobody(place, folder, folder / "supervisor.json")
     for arguments in (("status",), ("tasks",), ("send", "work", '{"name": "a"}')):
         done = process.verb(*arguments)
         assert done.returncode == 4, done
@@ -240,8 +242,8 @@ def test_send_reaches_the_embedded_sqs_of_a_supervisor(supervisor):
     process = supervisor("http://127.0.0.1:9").write({"tests": {}})
     process.start("--local")
     assert process.verb("wait", "--timeout", "60").returncode == 0
-    lock = Path(process.socket).parent / "lock"
-    assert set(json.loads(lock.read_text())) <= {"pid", "started_at", "socket"}
+    holder = Path(process.socket).parent / "supervisor.json"
+    assert set(json.loads(holder.read_text())) <= {"pid", "started_at", "socket"}
     done = process.verb("send", "work", '{"name": "a"}')
     assert done.returncode == 0, done.stderr
     wait_until(lambda: process.journal.words("done") == ["a"])

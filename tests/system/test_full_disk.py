@@ -84,7 +84,7 @@ def test_a_lock_that_cannot_be_written_is_told_with_its_path(project):
         shutil.rmtree(runtime)
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"squids-supervisor: cannot write {runtime}/")
-    assert line.endswith("/lock: File too large")
+    assert line.endswith("/supervisor.json: File too large")
     assert done.returncode == 1
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 import threading
 
@@ -11,7 +12,7 @@ import pytest
 
 from squids.cli import client
 from squids.supervisor import control_server
-from squids.supervisor.control_protocol import lock_path
+from squids.supervisor.control_protocol import holder_path
 from squids.supervisor.control_server import ControlServer
 
 LONG = "x" * 50_000
@@ -36,7 +37,7 @@ def test_a_client_that_reads_late_has_every_answer(tmp_path):
                 return list(lines)
 
     async def serve_one() -> list[bytes]:
-        server = ControlServer(path, 0o600, None, ten_long_answers, pytest.fail)
+        server = ControlServer(path, 0o600, None, ten_long_answers, pytest.fail, lambda: None)
         await server.start()
         try:
             return await asyncio.to_thread(read_late)
@@ -64,7 +65,7 @@ def test_a_socket_that_cannot_be_made_again_is_told_once_and_heals(tmp_path, mon
     async def lose_and_find() -> list[str]:
         told: list[str] = []
         path = directory / "s"
-        server = ControlServer(str(path), 0o600, None, ten_long_answers, told.append)
+        server = ControlServer(str(path), 0o600, None, ten_long_answers, told.append, lambda: None)
         await server.start()
         path.unlink()
         directory.rmdir()
@@ -84,10 +85,9 @@ def test_an_answer_that_ends_in_its_midst_is_no_traceback(tmp_path, monkeypatch)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     config = str(tmp_path / "squids.yaml")
     path = tmp_path / "s"
-    lock = lock_path(config)
-    (tmp_path / "squids").mkdir()
-    (tmp_path / "squids" / lock.split("/")[-2]).mkdir()
-    with open(lock, "w") as file:
+    holder = holder_path(config)
+    os.makedirs(os.path.dirname(holder), mode=0o700)
+    with open(holder, "w") as file:
         json.dump({"socket": str(path)}, file)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
