@@ -144,6 +144,7 @@ class Rollout:
         deadline = None if timeout is None else loop.time() + timeout
         codes: dict[Ground, Code] = {}
         chosen: list[tuple[Program, ProgramSettings, Code]] = []
+        down = {program for program, _ in wanted if program.wanted is Wanted.DOWN}
         for program, settings in wanted:
             old = supervisor.zygotes.codes[program.code]
             if not fresh and old.ground == settings.ground:
@@ -169,7 +170,8 @@ class Rollout:
                 now = self._settings_now(program, code.ground)
                 code = self._newest_of(program, code)
                 if now is not None:
-                    event = ev.Replace if rolling else ev.Restart
+                    stopped = program.wanted is Wanted.DOWN and program not in down  # While it was imported.
+                    event = ev.Replace if rolling or stopped or supervisor.stopping else ev.Restart
                     supervisor.feed(program, event(code.number, now))
                     supervisor.stale.pop(code.ground, None)
                 going.append((program, code.number))

@@ -39,6 +39,9 @@ LEAVE_SECONDS = 5.0
 PLAIN_REASONS = ("", "started", "stopped", "restarted", "receiving")
 """Those that say no more than the state itself."""
 
+STARTING = (ev.Start, ev.Restart, ev.Reset, ev.Resume)
+"""Commands after which something may run."""
+
 LEVELS = {logging.getLevelName(number): number for number in (10, 20, 30, 40, 50)}
 
 
@@ -146,7 +149,10 @@ class Supervisor:
     # Programs: events in, actions out.
 
     def feed(self, program: Program, event: ev.Event) -> None:
-        """Tell a program what happened, and do what it asks for."""
+        """Tell a program what happened, and do what it asks for. Once the supervisor stops, no command starts
+        anything: also not that of a restart or a reload that began before and is still importing."""
+        if self.stopping and isinstance(event, STARTING):
+            return
         self._act(program, program.handle(event, time.monotonic()))
 
     def _act(self, program: Program, actions: list[ev.Action]) -> None:

@@ -340,6 +340,40 @@ def test_what_a_reload_says_while_a_restart_imports_holds(up, tmp_path, rolling)
     up.nothing_left()
 
 
+@pytest.mark.parametrize("verb", [("restart",), ("restart", "--rolling"), ("reload",)], ids=" ".join)
+@pytest.mark.parametrize("end", ["SIGTERM", "stop"])
+def test_a_stop_while_new_code_is_imported_holds(sqs, up, tmp_path, verb, end):
+    """What was asked for before does not start anything after it; the supervisor ends."""
+    sqs.put("tests", call("wait_for", "a", str(tmp_path / "task")))
+    wait_until(lambda: up.journal.words("start") == ["a"])
+    go = tmp_path / "import"
+    code = f"import os, time\nwhile not os.path.exists({str(go)!r}): time.sleep(0.02)\n{APP}"
+    up.app(code)
+    if verb == ("reload",):
+        (up.directory / "other.py").write_text(code)
+        up.write({"tests": {"app": "other:app"}, "two": {}, "three": {}}, defaults={"visibility_timeout": 3})
+    asking = threading.Thread(target=up.verb, args=verb)
+    asking.start()
+    wait_until(lambda: len(up.zygotes()) == 2)
+    if end == "stop":
+        stop = threading.Thread(target=up.verb, args=("stop",))
+        stop.start()
+    else:
+        up.signal(signal.SIGTERM)
+    wait_until(lambda: up.state("tests") == "stopping")
+    go.touch()
+    up.wait_for("imported", 2)
+    (tmp_path / "task").touch()
+    if end == "stop":
+        stop.join()
+        asking.join()
+        assert {entry["state"] for entry in up.status().values()} == {"stopped"}
+        up.signal(signal.SIGTERM)
+    assert up.wait() == 0
+    asking.join()
+    up.nothing_left()
+
+
 def test_a_queue_that_was_removed_drains_and_does_not_come_back(sqs, up, tmp_path):
     """Whatever is asked for while it drains; and the next reload is not kept waiting for ever."""
     sqs.put("three", call("wait_for", "a", str(tmp_path / "go")))
