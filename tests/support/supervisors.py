@@ -34,8 +34,8 @@ from squids.process.zygote_main import Zygote
 tell = Zygote._tell
 
 def tell_no_end(self, owner, frame):
-    # What a SIGKILL between the wait for a child and the report of its end does.
-    if isinstance(frame, Exited) and os.path.exists("silent"):
+    # What a SIGKILL between the wait for a consumer and the report of its end does. Its workers may be dead before.
+    if isinstance(frame, Exited) and owner is self._first and os.path.exists("silent"):
         os.unlink("silent")
         os.kill(os.getpid(), signal.SIGKILL)
     tell(self, owner, frame)
@@ -43,8 +43,8 @@ def tell_no_end(self, owner, frame):
 Zygote._tell = tell_no_end
 """
 )
-"""The app of a fork server that is killed between the wait for a child and the report of its end, once the file `silent`
-is there."""
+"""The app of a fork server that is killed between the wait for a consumer and the report of its end, once the file
+`silent` is there."""
 
 
 class SupervisorProcess(SquidsProcess):
