@@ -33,11 +33,14 @@ DEADLINE = 180.0
 
 
 class Fleet:
-    """A supervisor of so many queues of one app."""
+    """A supervisor of so many queues of one app, and of others (`down`) that are not started."""
 
-    def __init__(self, url: str, queues: int, directory: Path, *, preload: bool = True) -> None:
+    def __init__(
+        self, url: str, queues: int, directory: Path, *, preload: bool = True, down: int = 0
+    ) -> None:
         self.config = directory / "bench.yaml"
         names = "".join(f"  bench{number}: {{}}\n" for number in range(queues))
+        names += "".join(f"  down{number}: {{autostart: false}}\n" for number in range(down))
         self.config.write_text(
             f"app: bench_app:app\ndirectory: {json.dumps(str(APP_DIRECTORY))}\n"
             "supervisor: {log_level: WARNING}\n"
@@ -70,10 +73,10 @@ class Fleet:
                 return [json.loads(line) for line in lines]
 
     def wait_running(self) -> float:
-        """Seconds from the start until all queues are RUNNING."""
+        """Seconds from the start until all queues that are started are RUNNING."""
         while True:
             try:
-                answers = self.ask("wait", timeout=DEADLINE)
+                answers = self.ask("wait", "bench*", timeout=DEADLINE)
             except OSError:
                 if time.monotonic() - self.started > DEADLINE:
                     raise
@@ -145,17 +148,17 @@ BACKOFF = 0.1
 
 
 @contextmanager
-def fleet(url: str, queues: int, *, preload: bool = True) -> Iterator[Fleet]:
+def fleet(url: str, queues: int, *, preload: bool = True, down: int = 0) -> Iterator[Fleet]:
     """A supervisor that runs, and is stopped after."""
     with tempfile.TemporaryDirectory(prefix="squids-bench-") as directory:
-        running = Fleet(url, queues, Path(directory), preload=preload)
+        running = Fleet(url, queues, Path(directory), preload=preload, down=down)
         try:
             yield running
         finally:
             running.stop()
 
 
-def measure(url: str, queues: int, runs: int, idle_seconds: float, fresh_queues: int) -> list[Row]:
+def measure(url: str, queues: int, runs: int, idle_seconds: float, fresh_queues: int, down: int) -> list[Row]:
     """All rows."""
     seen: dict[str, list[float]] = {}
 
@@ -180,6 +183,15 @@ def measure(url: str, queues: int, runs: int, idle_seconds: float, fresh_queues:
             note("fresh start", running.wait_running())
             time.sleep(2.0)
             note("fresh memory", pss(family(running.process.pid)))
+    for _ in range(runs):
+        with fleet(url, 1, down=down) as running:
+            note("many start", running.wait_running())
+            time.sleep(2.0)
+            note("many memory", pss([running.process.pid]))
+            note("many cpu", running.idle(idle_seconds)[0])
+            running.status_time(1)
+            note("many status", running.status_time(5))
+            note("many client", running.client_time())
     median = {what: statistics.median(values) for what, values in seen.items()}
 
     def row(what: str, key: str, unit: str, scale: float, most: float) -> Row:
@@ -201,6 +213,11 @@ def measure(url: str, queues: int, runs: int, idle_seconds: float, fresh_queues:
             f"preload: false, {fresh_queues} queues: all RUNNING after", "", f"{median['fresh start']:.3g} s"
         ),
         Row(f"preload: false, {fresh_queues} queues: memory", "", f"{median['fresh memory']:.4g} MB"),
+        Row(f"a file of {down} more queues: the first is RUNNING after", "", f"{median['many start']:.3g} s"),
+        Row("- memory of the supervisor alone", "", f"{median['many memory']:.3g} MB"),
+        Row("- idle, part of a core", "", f"{median['many cpu'] * 100:.2g} %"),
+        Row("- a status, time of the supervisor", "", f"{median['many status'] * 1000:.3g} ms"),
+        Row("- the command `status`, start to end", "", f"{median['many client'] * 1000:.3g} ms"),
     ]
 
 
@@ -210,15 +227,15 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--short", action="store_true", help="ten queues, one run: to see that it works")
     arguments = parser.parse_args()
-    queues, runs, idle, fresh = arguments.queues, arguments.runs, 20.0, 10
+    queues, runs, idle, fresh, down = arguments.queues, arguments.runs, 20.0, 10, 2000
     if arguments.short:
-        queues, runs, idle, fresh = 10, 1, 3.0, 2
+        queues, runs, idle, fresh, down = 10, 1, 3.0, 2, 2000
     with servers.fauxqs() as url:
         client = servers.client(url)
         for number in range(queues):
             client.create_queue(QueueName=f"bench{number}")
         client.close()
-        rows = measure(url, queues, runs, idle, fresh)
+        rows = measure(url, queues, runs, idle, fresh, down)
     print_table(rows, runs)
     return 0
 

@@ -159,14 +159,16 @@ def status(answer: Answer, columns: int) -> str:
     """The table, as wide as there is room; what matters least goes first."""
     entries = answer["programs"]
     supervisor = answer["supervisor"]
-    lines = [_table(entries, columns)] if entries else ["there are no programs"]
+    table = _table(entries, columns) if entries else "there are no programs"
+    lines, rows = [table], table.splitlines()
     stale = [entry["name"] for entry in entries if _is_stale(entry)]
     if stale:
         note = f"* its code has changed on disk since it was imported: restart takes it ({len(stale)})"
         lines += _wrapped(note, columns)
     for entry in entries:
-        if not any(line.endswith(_why(entry)) for line in lines[0].splitlines()):
-            lines += _wrapped(f"{entry['name']}: {_why(entry)}", columns)  # It was cut above.
+        text = _why(entry)
+        if not any(row.endswith(text) for row in rows):
+            lines += _wrapped(f"{entry['name']}: {text}", columns)  # It was cut above.
     if supervisor["reload_failed"]:
         lines += _wrapped(f"the last reload failed: {supervisor['reload_failed']}", columns)
     if supervisor["stopping"]:

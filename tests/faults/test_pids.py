@@ -237,11 +237,11 @@ def a_number_comes_back(directory):
 
 
 PROGRAMS = 20
-ROUNDS = 12
+ROUNDS = 25
 
 
 def test_consumers_and_their_fork_server_killed_at_any_distance_leave_no_phantom(strict_sqs, supervisor):
-    """240 consumers, each killed within 5 ms of its fork server, mostly before it: each end is known, `reset` brings
+    """500 consumers, each killed within 5 ms of its fork server, mostly before it: each end is known, `reset` brings
     all back, nothing stays in `leaving`, and the stop ends."""
     chance = random.Random(11)
     names = [f"q{number}" for number in range(PROGRAMS)]
