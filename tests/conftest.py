@@ -19,8 +19,8 @@ from tests.support.processes import APP, SquidsProcess
 from tests.support.servers import CREDENTIALS
 from tests.support.strict_sqs import StrictSQS
 
-# What a shell starts in the background ignores these, and so would all processes that tests start and signal.
-for _number in (signal.SIGINT, signal.SIGQUIT):
+# What a shell starts in the background, or nohup, ignores these, and so would all processes that tests start and signal.
+for _number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL)
 

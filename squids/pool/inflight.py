@@ -44,6 +44,8 @@ SETTLE_IS_TROUBLE = 2
 MOST_ENTRY_ATTEMPTS = 8
 """Tries of one entry that SQS refuses by itself, with a fault that is ours."""
 
+UNANSWERED = "SQS did not answer for it"
+
 ENTRY_RETRY = 0.5
 """Seconds before an entry that failed alone is tried again, times its attempts."""
 
@@ -241,7 +243,8 @@ class InFlight:
     def received(self, number: int, messages: Sequence[Received], seconds: float, now: float) -> None:
         """A receive was answered; it took so many seconds."""
         poll = self.polls.under_way.get(number)
-        news = self.polls.answer(number, len(messages), seconds, now)
+        new = sum(received.message_id not in self._held for received in messages)
+        news = self.polls.answer(number, new, seconds, now)
         if news is News.HEALED:
             self._report(Notice.HEALED, f"after {now - self.polls.trouble_since:.0f} s")
         elif news is News.TROUBLE and self.phase is Phase.RUNNING:
@@ -269,14 +272,25 @@ class InFlight:
         seconds: float,
         sent_at: float,
         now: float,
+        jitter: float = 0.5,
     ) -> None:
-        """A batch was answered, entry by entry. `failed` has (message id, reason, stale)."""
+        """A batch was answered, entry by entry. `failed` has (message id, reason, stale).
+
+        If none of its entries was carried out, and not because they came too late, that is trouble like a
+        call that failed: denied for each entry is denied.
+        """
         self._calls -= 1
         self.prefetch.settles.observe(seconds)
-        if self._settle_trouble.pop(batch.operation, None) is not None and not self._settle_trouble:
-            self._report(Notice.SETTLE_HEALED)
-        self._kind(batch.operation).call_answered()
         entries = {entry.message_id: entry for entry in batch.entries}
+        done = [message_id for message_id in done if message_id in entries]
+        failed = [refusal for refusal in failed if refusal[0] in entries]
+        refused = next((reason for _, reason, stale in failed if not stale), None)
+        if refused is None and not done and not failed:
+            refused = UNANSWERED
+        if refused is not None and not done:
+            self._settle_failed(batch.operation, refused, now, jitter)
+        else:
+            self._settle_answered(batch.operation)
         for message_id in done:
             entry = entries.pop(message_id, None)
             if entry is not None:
@@ -286,16 +300,24 @@ class InFlight:
             if entry is not None:
                 self._entry_failed(batch.operation, entry, reason, stale, now)
         for entry in entries.values():
-            self._entry_failed(batch.operation, entry, "SQS did not answer for it", False, now)
+            self._entry_failed(batch.operation, entry, UNANSWERED, False, now)
+
+    def _settle_answered(self, operation: Operation) -> None:
+        if self._settle_trouble.pop(operation, None) is not None and not self._settle_trouble:
+            self._report(Notice.SETTLE_HEALED)
+        self._kind(operation).call_answered()
+
+    def _settle_failed(self, operation: Operation, trouble: str, now: float, jitter: float) -> None:
+        times, _ = self._settle_trouble.get(operation, (0, ""))
+        self._settle_trouble[operation] = times + 1, trouble
+        if not times:
+            self._report(Notice.SETTLE_TROUBLE, trouble, operation=operation.value)
+        self._kind(operation).call_failed(now, jitter)
 
     def call_failed(self, batch: Batch, trouble: str, now: float, jitter: float) -> None:
         """A batch got no answer: nothing of it counts as done."""
         self._calls -= 1
-        times, _ = self._settle_trouble.get(batch.operation, (0, ""))
-        self._settle_trouble[batch.operation] = times + 1, trouble
-        if not times:
-            self._report(Notice.SETTLE_TROUBLE, trouble, operation=batch.operation.value)
-        self._kind(batch.operation).call_failed(now, jitter)
+        self._settle_failed(batch.operation, trouble, now, jitter)
         for entry in batch.entries:
             message = self._held.get(entry.message_id)
             if message is None:

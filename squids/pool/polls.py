@@ -5,10 +5,10 @@ A receive that fails starts a backoff up to a minute; the trouble is told once w
 attempt id of its own, and a receive that failed on the network is repeated with the same id,
 so that SQS gives the same messages again instead of hiding them.
 
-An empty answer that comes much sooner than the wait asked for costs a pause, which doubles up to that wait: a
-server that ignores the wait, a proxy that answers for it, or a poll without a wait would else be asked
-hundreds of times a second, each for money. The first message ends the pauses. Several such answers in a
-row to polls with a wait are a trouble that is told.
+An answer without a new message that comes much sooner than the wait asked for costs a pause, which doubles up
+to that wait: a server that ignores the wait or gives again what is held, a proxy that answers for it, or a
+poll without a wait would else be asked hundreds of times a second, each for money. The first new message ends
+the pauses. Several such answers in a row to polls with a wait are a trouble that is told.
 
 Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
 (ReceiveRequestAttemptId)
@@ -101,7 +101,7 @@ class Polls:
         return poll
 
     def answer(self, number: int, got: int, seconds: float, now: float) -> News | None:
-        """SQS answered, after so many seconds."""
+        """SQS answered, after so many seconds. `got`: messages that are not held already."""
         poll = self.under_way.pop(number, None)
         self.answered = True
         if got:
@@ -128,7 +128,7 @@ class Polls:
         self.not_before = now + exponential(self._at_once, first=PAUSE_FIRST, maximum=longest, jitter=1.0)
         if not self._wait or self._at_once < AT_ONCE_IS_TROUBLE:
             return None
-        return f"empty answers come at once, though a wait of {self._wait} s was asked for"
+        return f"answers without new messages come at once, though a wait of {self._wait} s was asked for"
 
     def fail(self, number: int, trouble: str, now: float, jitter: float) -> News | None:
         """SQS did not answer. News: the first failure, or one of another kind."""

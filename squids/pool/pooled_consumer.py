@@ -314,7 +314,8 @@ class PooledConsumer:
             self.inflight.call_failed(batch, text, now, random.random())
         else:
             failed = [(f.id, f"{f.code}: {f.message}", f.stale) for f in answer.value.failed]
-            self.inflight.answered(batch, answer.value.done, failed, answer.seconds, answer.sent_at, now)
+            done, jitter = answer.value.done, random.random()
+            self.inflight.answered(batch, done, failed, answer.seconds, answer.sent_at, now, jitter)
         self._decide()
 
     # Workers.

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
+import re
 import signal
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+from squids.bounds import NAME, cut
 from squids.process.record import shown
 from squids.supervisor import control_protocol as say
 from squids.supervisor.history import Happening
 from squids.supervisor.lines import Line, as_text, iso, program_of
 from squids.supervisor.program import Program
 from squids.supervisor.supervisor import Supervisor
+
+GLOB = re.compile(r"[*?[]")
+
+MOST_GLOBS = 64
+LONGEST_GLOB = 256
+"""Characters. Globs are compiled and matched between other work of the supervisor."""
+
+MOST_COMPARED = 500
+"""Names that a name which is not there is compared with."""
 
 Answer = dict[str, Any]
 Answers = AsyncIterator[Answer]
@@ -39,17 +50,24 @@ class OrderBase:
         programs = self._supervisor.programs
         if not patterns:
             return list(programs)
+        names_of: dict[str, list[str]] = {}
+        for name, program in programs.items():
+            for key in {name, program.settings.key}:
+                names_of.setdefault(key, []).append(name)
         found: dict[str, None] = {}
-        for pattern in patterns:
-            names = [
-                name
-                for name, program in programs.items()
-                if pattern in (name, program.settings.key)
-                or fnmatch.fnmatchcase(name, pattern)
-                or fnmatch.fnmatchcase(program.settings.key, pattern)
-            ]
+        globs = 0
+        for pattern in dict.fromkeys(patterns):
+            names = names_of.get(pattern, [])
+            if not names and GLOB.search(pattern):
+                globs += 1
+                if globs > MOST_GLOBS or len(pattern) > LONGEST_GLOB:
+                    text = f"up to {MOST_GLOBS} globs, each of up to {LONGEST_GLOB} characters"
+                    raise OrderError(f"a request may have {text}", say.USAGE)
+                matching = fnmatch.filter(names_of, pattern)
+                names = [name for key in matching for name in names_of[key]]
             if not names and not (pattern == "*" and not programs):
-                raise OrderError(f"there is no queue {pattern}{_near(pattern, programs)}", say.NO_SUCH_NAME)
+                text = f"there is no queue {cut(pattern, NAME)}{_near(pattern, programs)}"
+                raise OrderError(text, say.NO_SUCH_NAME)
             found |= dict.fromkeys(names)
         return list(found)
 
@@ -128,7 +146,7 @@ def is_of(line: Line, names: set[str] | None) -> bool:
 
 def _near(pattern: str, names: Any) -> str:
 
-    near = difflib.get_close_matches(pattern, list(names), 1)
+    near = difflib.get_close_matches(pattern[:LONGEST_GLOB], list(names)[:MOST_COMPARED], 1)
     return f"; did you mean {near[0]}?" if near else f"; there are: {', '.join(list(names)[:20])}"
 
 
@@ -158,3 +176,10 @@ def signal_number(name: object) -> int:
         return int(signal.Signals[text if text.startswith("SIG") else f"SIG{text}"])
     except KeyError:
         raise OrderError(f"there is no signal {name}", say.USAGE) from None
+
+
+def signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # One of the real-time signals.
+        return f"signal {number}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from typing import Any
 
 from squids.supervisor import control_protocol as say
@@ -15,6 +14,7 @@ from squids.supervisor.order_base import (
     end_of,
     result_of,
     seconds_of,
+    signal_name,
     signal_number,
 )
 from squids.supervisor.program import Program
@@ -186,7 +186,7 @@ class Steering(OrderBase):
                 yield result_of(name, False, "no process")
                 continue
             self._supervisor.children.signal(process.child, number)
-            yield result_of(name, True, f"{signal.Signals(number).name} sent to {process.pid}")
+            yield result_of(name, True, f"{signal_name(number)} sent to {process.pid}")
         yield end_of(code)
 
     async def shutdown(self, queues: list[str], options: dict[str, Any]) -> Answers:

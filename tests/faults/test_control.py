@@ -138,6 +138,29 @@ def test_who_listens_in_the_supervisors_place_is_not_believed(sqs, supervisor, l
 
 
 @root_only
+def test_only_its_owner_can_open_the_lock(sqs, supervisor):
+    """Also one that an earlier version let others read; who holds it is for all to read."""
+    process = supervisor(sqs.endpoint_url).write({"tests": {}}).up()
+    place = Path(process.socket).parent
+    assert process.stop() == 0
+    (place / "lock").chmod(0o644)
+    process.up()
+    for folder in (place.parent.parent, place.parent, place):
+        folder.chmod(0o755)
+    locking = (
+        f"import fcntl\n{DROP}"
+        "print(json.load(open(sys.argv[1] + '/supervisor.json'))['pid'], flush=True);"
+        "fcntl.flock(os.open(sys.argv[1] + '/lock', os.O_RDONLY), fcntl.LOCK_EX | fcntl.LOCK_NB)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", locking, str(place)], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.stdout == f"{process.pid}\n"
+    assert "PermissionError" in done.stderr
+    assert process.stop() == 0
+
+
+@root_only
 def test_root_has_no_default_place_that_others_could_make(sqs, supervisor):
     from squids.supervisor import control_protocol
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import socket
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from tests.support.processes import cpu_seconds
 
 VERBS = (
     "status start stop restart pause resume scale reload logs events follow why reset dump signal pid local wait "
@@ -86,6 +89,23 @@ def test_whatever_is_sent_it_is_answered_and_nothing_ends(strict_sqs, supervisor
     assert "Traceback" not in process.text
     assert "a request failed" not in process.text
     process.nothing_left()
+
+
+@pytest.mark.parametrize(
+    "queues",
+    [["[" * 60_000], ["*a" * 200], ["[!" * 100] * 65, ["*" * 250 + "x"] * 200, ["x" * 60_000], ["a*"] * 9000],
+    ids=["brackets", "long", "many", "stars", "a name", "repeated"],
+)
+def test_no_glob_keeps_the_others_waiting(strict_sqs, supervisor, queues):
+    """The time to compile a glob is quadratic in some; 60,000 brackets took minutes, in which no signal was heard."""
+    strict_sqs.create("tests")
+    process = supervisor(strict_sqs.endpoint_url).write({"tests": {}}).up()
+    before = cpu_seconds([process.pid])
+    (end,) = ask(process.socket, as_json({"verb": "status", "queues": queues}) + b"\n", leave=False)
+    assert end["code"] in (2, 5)
+    assert len(str(end["error"])) < 1000
+    assert cpu_seconds([process.pid]) - before < 2
+    assert process.stop() == 0
 
 
 def as_json(value: object) -> bytes:

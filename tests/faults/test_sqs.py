@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
@@ -70,6 +71,61 @@ def test_one_action_refused_is_degraded_with_its_reason(strict_sqs, queue, super
     (tmp_path / "go").touch()
     wait_until(lambda: not queue.messages, seconds=60)
     process.until_state("tests", "running")
+    assert process.stop() == 0
+
+
+@pytest.mark.parametrize("kind", ["entry", "missing"])
+@pytest.mark.parametrize("action", ["DeleteMessageBatch", "ChangeMessageVisibilityBatch"])
+def test_entries_refused_or_not_answered_for_are_degraded(
+    strict_sqs, queue, supervisor, tmp_path, action, kind
+):
+    """The call succeeds, and nothing of it is carried out: as bad as a call that fails, and told as one."""
+    process = supervisor(strict_sqs.endpoint_url)
+    process.write({"tests": {"visibility_timeout": 6}}).up()
+    strict_sqs.fail(kind, action=action, times=5, code="AccessDenied")
+    strict_sqs.put("tests", call("wait_for", "a", str(tmp_path / "go")))
+    if action == "DeleteMessageBatch":
+        (tmp_path / "go").touch()
+    wait_until(lambda: process.state("tests") == "degraded")
+    wanted = "AccessDenied" if kind == "entry" else "did not answer for it"
+    assert wanted in process.status()["tests"]["degraded"]
+    assert wanted in process.wait_for("settle_failed")[0]
+    (tmp_path / "go").touch()
+    wait_until(lambda: not queue.messages, seconds=60)
+    assert process.journal.words("start") == ["a"]
+    process.until_state("tests", "running")
+    assert process.stop() == 0
+
+
+def test_messages_that_are_held_already_cost_few_requests(strict_sqs, queue, squids_process, tmp_path):
+    """A server that gives a message again at once, while it runs: it was 113 receives a second."""
+    process = squids_process(strict_sqs.endpoint_url)
+    process.start("--workers", "3", "--polling-wait-time", "5", "--visibility-timeout", "60").ready()
+    strict_sqs.put("tests", call("wait_for", "a", str(tmp_path / "go")))
+    wait_until(lambda: process.journal.words("start") == ["a"])
+    answering = threading.Event()
+
+    def again():
+        while not answering.wait(0.002):
+            with strict_sqs.changed:
+                for message in queue.in_flight():
+                    message.visible_at = 0.0
+                strict_sqs.changed.notify_all()
+
+    thread = threading.Thread(target=again)
+    thread.start()
+    try:
+        asked = strict_sqs.calls["ReceiveMessage"]
+        began = time.monotonic()
+        strict_sqs.wait_until(lambda: strict_sqs.calls["ReceiveMessage"] >= asked + 9, seconds=120)
+        seconds = time.monotonic() - began
+    finally:
+        answering.set()
+        thread.join()
+    assert seconds >= 0.05 * (2**5 - 1), "each pause is twice the one before"
+    (tmp_path / "go").touch()
+    wait_until(lambda: not queue.messages, seconds=60)
+    assert process.journal.words("start") == ["a"]
     assert process.stop() == 0
 
 
