@@ -204,8 +204,16 @@ async def _listen(
     def trouble(text: str) -> None:
         supervisor.say("WARNING", "no_control_socket", text)
 
+    def keep_lock() -> None:
+        try:
+            lock.keep()
+        except Locked as error:
+            if not supervisor.stopping:  # It was swept away, and another supervisor was faster.
+                supervisor.shut_down(str(error))
+            raise
+
     server = ControlServer(
-        path, own.socket_mode, own.socket_group, Orders(supervisor, rollout).run, trouble, lock.keep
+        path, own.socket_mode, own.socket_group, Orders(supervisor, rollout).run, trouble, keep_lock
     )
     try:
         await server.start()

@@ -325,7 +325,10 @@ def _ask(config: str, arguments: argparse.Namespace) -> int:
     def show() -> int:
         for answer in client.ask(config, arguments.verb, queues, **options):
             if answer["type"] != "end" or arguments.json:
-                render.show(answer, as_json=arguments.json)
+                try:
+                    render.show(answer, as_json=arguments.json)
+                except (KeyError, TypeError, ValueError, AttributeError):  # Of another version, or made up.
+                    raise client.Unreachable(f"the answer to {arguments.verb} cannot be understood") from None
             if answer["type"] == "end":
                 if answer.get("error") and not arguments.json:
                     print(f"squids-supervisor: {printable(answer['error'])}", file=sys.stderr)

@@ -108,7 +108,11 @@ class Channel:
         for descriptor in descriptors:
             os.set_inheritable(descriptor, False)
         came = list(descriptors) if descriptors or flags & socket.MSG_CTRUNC else None
-        return [from_wire(payload) for payload in self._reader.feed(data)], came
+        try:
+            return [from_wire(payload) for payload in self._reader.feed(data)], came
+        except BaseException:
+            _close(descriptors)
+            raise
 
     def receive_all(self) -> list[Frame]:
         """All that the peer has said until now, to the last byte: for a peer that is dead."""

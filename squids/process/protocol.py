@@ -9,7 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, get_args
 
-from squids.process.descent import is_pid
+from squids.process.checks import check_bools, check_facts, check_figures, check_list
+from squids.process.checks import check_numbers as _check_numbers
+from squids.process.checks import check_pid as _check_pid
+from squids.process.checks import check_text as _check_text
 from squids.process.frames import encode
 
 
@@ -99,6 +102,10 @@ class Preloaded:
     unforkable: str
     facts: dict[str, Any]
 
+    def __post_init__(self) -> None:
+        _check_text(self.unforkable)
+        check_facts(self.facts)
+
 
 @dataclass(frozen=True, slots=True)
 class PreloadFailed:
@@ -110,6 +117,11 @@ class PreloadFailed:
     text: str
     files: list[str] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        check_list(self.files)
+        check_bools(self.hopeless)
+        _check_text(self.text, *self.files)
+
 
 @dataclass(frozen=True, slots=True)
 class Output:
@@ -119,6 +131,10 @@ class Output:
     tag: ClassVar[str] = "output"
     label: str
     pid: int
+
+    def __post_init__(self) -> None:
+        _check_text(self.label)
+        _check_pid(self.pid)
 
 
 # Between a supervisor and its consumers.
@@ -130,6 +146,10 @@ class Booted:
 
     tag: ClassVar[str] = "booted"
     facts: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if self.facts is not None:
+            check_facts(self.facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +166,10 @@ class Degraded:
     tag: ClassVar[str] = "degraded"
     reason: str | None
 
+    def __post_init__(self) -> None:
+        if self.reason is not None:
+            _check_text(self.reason)
+
 
 @dataclass(frozen=True, slots=True)
 class Figures:
@@ -155,12 +179,7 @@ class Figures:
     values: dict[str, Any]
 
     def __post_init__(self) -> None:
-        values: object = self.values
-        pids = values.get("pids", {}) if isinstance(values, dict) else None
-        if not isinstance(pids, dict):
-            raise ValueError("no figures")
-        for pid in pids.values():
-            _check_pid(pid)
+        check_figures(self.values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +196,9 @@ class ForkServerHangs:
     tag: ClassVar[str] = "fork_server_hangs"
     reason: str
 
+    def __post_init__(self) -> None:
+        _check_text(self.reason)
+
 
 @dataclass(frozen=True, slots=True)
 class Stopping:
@@ -184,6 +206,9 @@ class Stopping:
 
     tag: ClassVar[str] = "stopping"
     reason: str
+
+    def __post_init__(self) -> None:
+        _check_text(self.reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,19 +291,6 @@ _FRAMES: dict[str, type[Frame]] = {frame.tag: frame for frame in get_args(Frame)
 
 PROTOCOL = 2
 """What both ends of a socket must have in common, where they may be of different versions of squids."""
-
-
-def _check_numbers(*values: object) -> None:
-    for value in values:
-        if type(value) is not int:
-            raise ValueError(f"no number: {str(value)[:40]}")
-
-
-def _check_pid(pid: object) -> None:
-    """Not 0 or below, which mean many processes to kill(2), and not init."""
-    _check_numbers(pid)
-    if not is_pid(pid):
-        raise ValueError(f"no pid: {pid}")
 
 
 def to_wire(frame: Frame) -> list[Any]:

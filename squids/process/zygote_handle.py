@@ -201,15 +201,22 @@ class ZygoteHandle:
 
     def receive_with_outputs(self) -> list[tuple[FromZygote, list[int]]]:
         """What it reported in one read of the socket. With an Output come its descriptors, the caller's to
-        close; fewer if this process can open no more."""
+        close; fewer if this process can open no more. ValueError: descriptors came with something else."""
         frames, descriptors = self.channel.receive_with_descriptors()
         if descriptors is not None:
             self._outputs.append(descriptors)
-        return [
+        reports = [
             (frame, self._outputs.popleft() if isinstance(frame, Output) and self._outputs else [])
             for frame in frames
             if isinstance(frame, FromZygote)
         ]
+        if len(self._outputs) > 1:  # One set may be that of a frame whose end has not come yet.
+            for given in (*self._outputs, *(given for _, given in reports)):
+                for descriptor in given:
+                    os.close(descriptor)
+            self._outputs.clear()
+            raise ValueError("descriptors without an output")
+        return reports
 
     def reap(self) -> int | None:
         """Its exit status, if it is dead and was not reaped by somebody else."""

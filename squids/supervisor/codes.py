@@ -77,9 +77,9 @@ class Code:
     def take_facts(self, frame: Preloaded) -> None:
         """Those that only fork were told nothing: what was known before stays."""
         if frame.facts:
-            self.imported_at = frame.facts["imported_at"]
+            self.imported_at = frame.facts.get("imported_at")
             self.files = frame.facts["files"]
-            self.tasks = frame.facts["tasks"]
+            self.tasks = frame.facts.get("tasks", {})
 
 
 def changed_files(files: Sequence[Sequence[Any]]) -> list[str]:

@@ -4,7 +4,9 @@ flock(2) of a file beside the socket decides, not a pid that may be another proc
 that file, or any user could lock it first. Another file, for all who may use the socket, says who holds the
 lock and where the socket is. Their place follows from the configuration's path as it was written. That a link
 leads to the same configuration, that another one names the same socket, or that a sweeper took the lock's
-folder away, is seen by two more locks, named after the real paths of both, in a folder of this user's own."""
+folder away, is seen by more locks, named after the real paths of both and the configuration's inode, in a
+folder of this user's own. All are looked at again and again: what was swept is taken once more, and who finds
+that another was faster leaves."""
 
 from __future__ import annotations
 
@@ -37,6 +39,39 @@ class Locked(Exception):
 
 
 @dataclass(slots=True)
+class _Claim:
+    """A file that one process of this user can have locked, in a folder of its own. Where there is no such
+    folder, the lock beside the socket decides alone."""
+
+    what: str
+    key: bytes
+    _descriptor: int | None = None
+
+    def keep(self) -> None:
+        """Take it, or again if it was taken away. Locked."""
+        digest = hashlib.sha256(self.key).hexdigest()[:32]
+        path = os.path.join(private_directory(), "claims", f"{self.what}-{digest}")
+        if self._descriptor is not None and _is_there(path, self._descriptor):
+            return
+        try:
+            descriptor = _open(path)
+        except (OSError, Untrusted):
+            return
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            told = os.pread(descriptor, 20, 0)
+            os.close(descriptor)
+            raise Locked(self.what, {"pid": int(told)} if told.isdigit() else {}) from None
+        with contextlib.suppress(OSError):  # The disk may be full: then it is locked all the same.
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+        self._descriptor = descriptor
+
+
+@dataclass(slots=True)
 class Lock:
     """Held until the process ends. No child inherits it."""
 
@@ -44,7 +79,9 @@ class Lock:
     descriptor: int
     _told: str
     """The path of the file that says who holds it."""
-    _claims: list[int | None] = field(default_factory=list)
+    _claims: list[_Claim] = field(default_factory=list)
+    _config: int | None = None
+    """The configuration, open: so long nobody else's file has its inode."""
     _holder: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -58,11 +95,23 @@ class Lock:
         except BlockingIOError:
             os.close(lock.descriptor)
             raise Locked("file", read_holder(config)) from None
-        for what, named in (("file", config), ("socket", socket_path)):
-            lock._claims.append(_claim(what, os.path.realpath(named)))
+        for what, key in lock._keys(config, socket_path):
+            claim = _Claim(what, key)
+            lock._claims.append(claim)
+            claim.keep()
         with contextlib.suppress(FileNotFoundError):
             os.unlink(lock._told)  # It speaks of one that is gone.
         return lock
+
+    def _keys(self, config: str, socket_path: str) -> list[tuple[str, bytes]]:
+        """What no two supervisors may have in common. A hard link has another path, an edited file another
+        inode."""
+        keys = [("file", os.fsencode(os.path.realpath(config)))]
+        with contextlib.suppress(OSError):
+            self._config = os.open(config, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            status = os.fstat(self._config)
+            keys.append(("file", f"inode {status.st_dev} {status.st_ino}".encode()))
+        return [*keys, ("socket", os.fsencode(os.path.realpath(socket_path)))]
 
     def tell(self, **holder: Any) -> None:
         """Say who holds it. OSError, with the path, if it cannot be written."""
@@ -84,7 +133,9 @@ class Lock:
 
     def keep(self) -> None:
         """Make the files again, if they were taken away. OSError, Untrusted; Locked if another was faster."""
-        if self._is_there():
+        for claim in self._claims:
+            claim.keep()
+        if _is_there(self.path, self.descriptor):
             if not os.path.lexists(self._told):
                 self.tell(**self._holder)
             return
@@ -98,13 +149,15 @@ class Lock:
         self.descriptor = descriptor
         self.tell(**self._holder)
 
-    def _is_there(self) -> bool:
-        try:
-            there = os.lstat(self.path)
-        except FileNotFoundError:
-            return False
-        mine = os.fstat(self.descriptor)
-        return (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino)
+
+def _is_there(path: str, descriptor: int) -> bool:
+    """Whether the file that is open is the one at this path."""
+    try:
+        there = os.lstat(path)
+    except FileNotFoundError:
+        return False
+    mine = os.fstat(descriptor)
+    return (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino)
 
 
 def _open(path: str) -> int:
@@ -112,29 +165,6 @@ def _open(path: str) -> int:
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     descriptor = os.open(path, flags, 0o600)
     os.fchmod(descriptor, 0o600)  # An earlier version let others read it.
-    return descriptor
-
-
-def _claim(what: str, path: str) -> int | None:
-    """A file that one process of this user can have locked, in a folder of its own. None: there is no such
-    folder, and the lock beside the socket decides alone."""
-    digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:32]
-    claim = os.path.join(private_directory(), "claims", f"{what}-{digest}")
-    try:
-        descriptor = _open(claim)
-    except (OSError, Untrusted):
-        return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        told = os.pread(descriptor, 20, 0)
-        os.close(descriptor)
-        raise Locked(what, {"pid": int(told)} if told.isdigit() else {}) from None
-    with contextlib.suppress(
-        OSError
-    ):  # The disk may be full: then it is locked all the same, and says no pid.
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
     return descriptor
 
 

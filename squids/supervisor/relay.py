@@ -63,27 +63,34 @@ class Relay:
 
     def __init__(self, on_end: Callable[[], None]) -> None:
         self._on_end = on_end
-        self._open: set[int] = set()
+        self._open: dict[int, int] = {}
+        """Whose each is that is read."""
 
     @property
     def reading(self) -> bool:
         """Whether somebody may still say something."""
         return bool(self._open)
 
-    def add(self, descriptors: Sequence[int], source: str, take: Callable[[Line], None]) -> None:
+    def has_room(self, owner: int, most: int) -> bool:
+        """Whether this owner has fewer than `most` open."""
+        return sum(1 for other in self._open.values() if other == owner) < most
+
+    def add(self, descriptors: Sequence[int], source: str, take: Callable[[Line], None], owner: int) -> None:
         """Read a child's pipe, and its socket for records if it came, to their ends, and close them. Its
-        lines are called `source`."""
+        lines are called `source`. What came beside these is closed."""
         child = _Child(descriptors, source, take, self._ended)
         loop = asyncio.get_running_loop()
         for descriptor, read in zip(descriptors, (child.read_prints, child.read_records), strict=False):
             os.set_blocking(descriptor, False)
-            self._open.add(descriptor)
+            self._open[descriptor] = owner
             loop.add_reader(descriptor, read, descriptor)
+        for descriptor in descriptors[2:]:
+            os.close(descriptor)
 
     def _ended(self, descriptor: int) -> None:
         asyncio.get_running_loop().remove_reader(descriptor)
         os.close(descriptor)
-        self._open.discard(descriptor)
+        self._open.pop(descriptor, None)
         self._on_end()
 
 

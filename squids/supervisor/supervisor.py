@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import os
 import signal
 import time
 from collections.abc import Awaitable, Callable
@@ -42,6 +43,9 @@ PLAIN_REASONS = ("", "started", "stopped", "restarted", "receiving")
 STARTING = (ev.Start, ev.Restart, ev.Reset, ev.Resume)
 """Commands after which something may run."""
 
+SPARE_OUTPUTS = 64
+"""Pipes and sockets that each fork server may have open beside those that its children need."""
+
 LEVELS = {logging.getLevelName(number): number for number in (10, 20, 30, 40, 50)}
 
 
@@ -62,6 +66,7 @@ class Supervisor:
         self.zygotes = Zygotes(
             on_report=lambda code, frame: self.children.on_report(code, frame),
             on_output=self._on_output,
+            has_program=self._has_program,
             on_lost=lambda code, status: self.children.on_zygote_lost(code, status),
             on_lie=lambda code, what: self.children.distrust(code, what),
             on_news=self._on_news,
@@ -81,6 +86,8 @@ class Supervisor:
         self._timer: asyncio.TimerHandle | None = None
         self._waiters = Waiters()
         self._relay = Relay(self.changed)
+        self._overflowed: set[int] = set()
+        """Codes whose fork server has too many outputs open."""
         self.watchers: set[Callable[[Happening], None]] = set()
         self._done = asyncio.Event()
         self.local_endpoint: str | None = None
@@ -289,14 +296,39 @@ class Supervisor:
 
     # Lines and events.
 
-    def _on_output(self, label: str, pid: int, descriptors: list[int]) -> None:
+    def _has_program(self, code: Code, label: str) -> bool:
+        """Whether a process of this name may come from the fork server of this code: one of its own queues,
+        of now or of before a reload."""
+        name, _ = program_and_worker(label)
+        program = self.programs.get(name)
+        return (program is not None and program.settings.ground == code.ground) or any(
+            consumer.program == name and consumer.code.ground == code.ground
+            for consumer in self.children.all.values()
+        )
+
+    def _on_output(self, code: Code, label: str, pid: int, descriptors: list[int]) -> None:
         """What a child says: its lines are its consumer's, too, for `why` and for the program's log file."""
         program, worker = program_and_worker(label)
         source: Consumer | None = None
         for consumer in self.children.all.values():
             if consumer.program == program and (worker or consumer.pid in (None, pid)):
                 source = consumer
-        self._relay.add(descriptors, label, lambda line: self._take_line(line, source))
+        if not self._relay.has_room(code.number, self._most_outputs(code)):
+            for descriptor in descriptors:
+                os.close(descriptor)
+            if code.number not in self._overflowed:
+                self._overflowed.add(code.number)
+                text = f"what {label} says is not read: too many outputs of its fork server are open"
+                self._on_news(code, "output_lost", text)
+            return
+        self._overflowed.discard(code.number)
+        self._relay.add(descriptors, label, lambda line: self._take_line(line, source), code.number)
+
+    def _most_outputs(self, code: Code) -> int:
+        """Twice what its consumers and their workers need: what tasks left behind may hold some open."""
+        default = os.cpu_count() or 1
+        mine = [one.settings for one in self.children.all.values() if one.code is code]
+        return SPARE_OUTPUTS + 4 * sum(1 + int(settings.option("workers") or default) for settings in mine)
 
     def _take_line(self, line: Line, consumer: Consumer | None) -> None:
         if consumer is not None:

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 from squids.backoff import exponential
+from squids.bounds import NAME, cut
 from squids.process.frames import FrameError
 from squids.process.outlet import Outlet
 from squids.process.protocol import FromZygote, Output, Preloaded, PreloadFailed
@@ -56,7 +57,8 @@ class Zygotes:
         self,
         *,
         on_report: Callable[[Code, FromZygote], None],
-        on_output: Callable[[str, int, list[int]], None],
+        on_output: Callable[[Code, str, int, list[int]], None],
+        has_program: Callable[[Code, str], bool],
         on_lost: Callable[[Code, int | None], None],
         on_lie: Callable[[Code, str], None],
         on_news: Callable[[Code, str, str], None],
@@ -65,6 +67,7 @@ class Zygotes:
     ) -> None:
         self._on_report = on_report
         self._on_output = on_output
+        self._has_program = has_program
         self._on_lost = on_lost
         self._on_lie = on_lie
         self._on_news = on_news
@@ -209,7 +212,7 @@ class Zygotes:
             return
         finally:
             outlet.given()
-        self._on_output(code.title, code.handle.pid, [outlet.prints, outlet.records])
+        self._on_output(code, code.title, code.handle.pid, [outlet.prints, outlet.records])
         loop = asyncio.get_running_loop()
         code.uid = uid_of(ground)
         loop.add_reader(code.handle.channel.fileno(), self._hear, code)
@@ -240,8 +243,13 @@ class Zygotes:
                     case PreloadFailed(hopeless, text, files):
                         self._fail(code, text, hopeless=hopeless, files=tuple(files))
                     case Output(label, pid):
+                        if not self._has_program(code, label):
+                            for descriptor in descriptors:
+                                os.close(descriptor)
+                            self._on_lie(code, f"sent what {cut(label, NAME)} prints, which is not its own")
+                            continue
                         if descriptors:
-                            self._on_output(label, pid, descriptors)
+                            self._on_output(code, label, pid, descriptors)
                         if len(descriptors) < 2:
                             self._on_news(code, "output_lost", f"what {label} says cannot be read: {EMFILE}")
                     case _:

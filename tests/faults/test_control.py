@@ -221,7 +221,7 @@ def test_followers_keep_nobody_out(sqs, supervisor):
     assert process.wait() == 0
 
 
-@pytest.mark.parametrize("how", ["link", "socket", "swept"])
+@pytest.mark.parametrize("how", ["link", "hard link", "socket", "swept"])
 def test_one_supervisor_of_one_file_and_of_one_socket(sqs, supervisor, how):
     """Under two paths, with one socket, and after the runtime folder was swept away: the second is refused."""
     first = supervisor(sqs.endpoint_url)
@@ -232,6 +232,9 @@ def test_one_supervisor_of_one_file_and_of_one_socket(sqs, supervisor, how):
     if how == "link":
         second.file.unlink()
         second.file.symlink_to(first.file)
+    elif how == "hard link":
+        second.file.unlink()
+        second.file.hardlink_to(first.file)
     elif how == "swept":
         second.file = first.file
         path = first.socket
@@ -243,6 +246,24 @@ def test_one_supervisor_of_one_file_and_of_one_socket(sqs, supervisor, how):
         wait_until(lambda: first.verb("status").returncode == 0, what="it took lock and socket again")
     assert first.verb("shutdown").returncode == 0
     assert first.wait() == 0
+
+
+def test_of_two_supervisors_after_a_sweep_one_leaves(sqs, supervisor):
+    """All that said that the first one runs was swept away, and a second one was faster than its look."""
+    first = supervisor(sqs.endpoint_url).write({"tests": {}}).up()
+    second = supervisor(sqs.endpoint_url, XDG_RUNTIME_DIR=first.environment["XDG_RUNTIME_DIR"])
+    second.file = first.file
+    shutil.rmtree(Path(first.environment["XDG_RUNTIME_DIR"]) / "squids")
+    second.launch()
+    left = wait_until(
+        lambda: [one for one in (first, second) if one.process.poll() is not None],
+        what=lambda: f"one leaves\n{first.text}\n{second.text}",
+    )
+    assert len(left) == 1
+    assert "another supervisor of this file runs" in left[0].text
+    (other,) = {first, second} - set(left)
+    wait_until(lambda: other.verb("status").returncode == 0, what="the other one can be reached")
+    assert other.stop() == 0
 
 
 def test_only_a_socket_is_replaced_by_the_control_socket(sqs, supervisor):

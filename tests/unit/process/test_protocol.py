@@ -42,6 +42,32 @@ from squids.process.protocol import (
 numbers = st.integers(min_value=0, max_value=2**53)
 pids = st.integers(min_value=2, max_value=2**22)
 payloads = st.lists(st.lists(st.none() | numbers | st.text() | st.floats(allow_nan=False), max_size=4))
+facts = st.just({}) | st.fixed_dictionaries(
+    {
+        "files": st.lists(st.tuples(st.text(), numbers, numbers).map(list)),
+        "imported_at": st.floats(0, 1e10),
+        "tasks": st.dictionaries(st.text(), st.lists(st.text())),
+    }
+)
+jobs = st.fixed_dictionaries(
+    {
+        "worker": numbers,
+        "pid": st.none() | pids,
+        "task": st.none() | st.text(),
+        "message_id": st.text(),
+        "started": st.floats(0, 1e10),
+    }
+)
+figures = st.fixed_dictionaries(
+    {},
+    optional={
+        "pids": st.dictionaries(st.text(), pids),
+        "running": st.lists(jobs),
+        "done": numbers,
+        "p50": st.none() | st.floats(0, 1e6),
+        "of a later version": st.text(),
+    },
+)
 frames = st.one_of(
     st.builds(
         Spawn,
@@ -61,15 +87,15 @@ frames = st.one_of(
     st.builds(Assign, payloads),
     st.builds(Results, payloads),
     st.just(Recall()),
-    st.builds(Preloaded, st.text(), st.dictionaries(st.text(), numbers)),
+    st.builds(Preloaded, st.text(), facts),
     st.builds(PreloadFailed, st.booleans(), st.text(), st.lists(st.text())),
-    st.builds(Output, st.text(), numbers),
-    st.sampled_from([Booted(), Booted({"files": [["a.py", 1, 2]]}), Ready(), Alive()]),
+    st.builds(Output, st.text(), pids),
+    st.builds(Booted, st.none() | facts),
+    st.sampled_from([Ready(), Alive()]),
     st.builds(Drain, st.none() | st.floats(0, 1e6)),
     st.builds(Follow, st.booleans()),
     st.builds(Degraded, st.none() | st.text()),
-    st.builds(Figures, st.dictionaries(st.text(), st.none() | numbers | st.text())),
-    st.builds(Figures, st.fixed_dictionaries({"pids": st.dictionaries(st.text(), pids)})),
+    st.builds(Figures, figures),
     st.builds(ForkServerHangs, st.text()),
     st.builds(Stopping, st.text()),
     st.builds(Pause, st.booleans()),
@@ -124,3 +150,37 @@ def test_a_number_that_means_many_processes_or_init_is_no_pid(frame, pid):
 def test_the_frame_encoded_in_advance_is_the_frame():
     """What an idle worker sends without encoding it is WorkerReady."""
     assert [from_wire(payload) for payload in FrameReader().feed(protocol.WORKER_READY)] == [WorkerReady()]
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        ["figures", 7],
+        ["figures", {"running": 5}],
+        ["figures", {"running": [{}]}],
+        ["figures", {"running": [{"worker": 1, "pid": None, "task": 7, "message_id": "m", "started": 1.0}]}],
+        ["figures", {"p50": "x"}],
+        ["figures", {"p95": float("nan")}],
+        ["figures", {"done": True}],
+        ["figures", {"pids": {"1": 1}}],
+        ["preloaded", "", {"imported_at": "x", "files": [], "tasks": {}}],
+        ["preloaded", "", {"imported_at": 1.0, "files": 5, "tasks": {}}],
+        ["preloaded", "", {"imported_at": 1.0, "files": [["a"]], "tasks": {}}],
+        ["preloaded", "", {"imported_at": 1.0, "files": [], "tasks": 7}],
+        ["preloaded", "", {"imported_at": 1.0}],
+        ["preloaded", 1, {}],
+        ["booted", {"files": 1}],
+        ["preload_failed", False, 5, []],
+        ["preload_failed", False, "x", 7],
+        ["output", 1, 2],
+        ["output", "x", -1],
+        ["degraded", 1],
+        ["stopping", None],
+        ["fork_server_hangs", []],
+    ],
+    ids=str,
+)
+def test_what_has_wrong_types_is_no_frame(payload):
+    """It is shown beside what others say: a wrong type took `status` from all queues."""
+    with pytest.raises(ValueError, match="not a frame of ours"):
+        from_wire(payload)

@@ -1,0 +1,96 @@
+"""Whether what a process says has the types that it must have. Pure; ValueError where it has not.
+
+The code of an app can say anything over the sockets of its processes, and what it says is shown beside what
+others say: a wrong type would end up in their `status`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from squids.process.descent import is_pid
+
+_COUNTS = ("workers", "ready", "busy", "held", "buffered", "receiving", "done", "failed")
+_SECONDS = ("p50", "p95")
+
+
+def check_numbers(*values: object) -> None:
+    """Integers, and no bools."""
+    for value in values:
+        if type(value) is not int:
+            raise ValueError(f"no number: {str(value)[:40]}")
+
+
+def check_pid(pid: object) -> None:
+    """Not 0 or below, which mean many processes to kill(2), and not init."""
+    check_numbers(pid)
+    if not is_pid(pid):
+        raise ValueError(f"no pid: {pid}")
+
+
+def check_text(*values: object) -> None:
+    for value in values:
+        if type(value) is not str:
+            raise ValueError(f"no text: {str(value)[:40]}")
+
+
+def check_bools(*values: object) -> None:
+    for value in values:
+        if type(value) is not bool:
+            raise ValueError(f"no bool: {str(value)[:40]}")
+
+
+def check_seconds(*values: object) -> None:
+    """Finite numbers."""
+    for value in values:
+        if type(value) not in (int, float) or not math.isfinite(value):  # type: ignore[arg-type]
+            raise ValueError(f"no seconds: {str(value)[:40]}")
+
+
+def check_list(value: Any) -> list[Any]:
+    if type(value) is not list:
+        raise ValueError(f"no list: {str(value)[:40]}")
+    return value
+
+
+def check_facts(facts: Any) -> None:
+    """What an import came to: when, the files with their times and sizes, the tasks of each queue. Empty
+    where it is not told."""
+    if not _dict(facts):
+        return
+    check_seconds(facts.get("imported_at", 0))
+    for path, modified, size in check_list(facts.get("files", [])):
+        check_text(path)
+        check_numbers(modified, size)
+    for queue, tasks in _dict(facts.get("tasks", {})).items():
+        check_text(queue, *check_list(tasks))
+    if "files" not in facts:
+        raise ValueError("no facts without files")
+
+
+def check_figures(figures: Any) -> None:
+    """What a consumer does. Of what may be missing, that which is there has its type."""
+    _dict(figures)
+    check_numbers(*(figures[name] for name in _COUNTS if name in figures))
+    check_seconds(*(figures[name] for name in _SECONDS if figures.get(name) is not None))
+    for pid in _dict(figures.get("pids", {})).values():
+        check_pid(pid)
+    for job in check_list(figures.get("running", [])):
+        _check_job(_dict(job))
+
+
+def _check_job(job: dict[str, Any]) -> None:
+    check_numbers(job.get("worker"))
+    check_text(job.get("message_id"), *([] if job.get("task") is None else [job["task"]]))
+    check_seconds(job.get("started"))
+    if job.get("pid", None) is not None:
+        check_pid(job["pid"])
+    if not job.keys() >= {"task", "pid"}:
+        raise ValueError("no job")
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    if type(value) is not dict:
+        raise ValueError(f"no object: {str(value)[:40]}")
+    return value
