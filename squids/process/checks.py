@@ -6,20 +6,28 @@ others say: a wrong type would end up in their `status`.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from squids.process.descent import is_pid
+
+MOST_NUMBER = 2**63 - 1
+MOST_SECONDS = 253_402_300_799
+"""The end of the year 9999, the last that Python's datetime knows."""
 
 _COUNTS = ("workers", "ready", "busy", "held", "buffered", "receiving", "done", "failed")
 _SECONDS = ("p50", "p95")
 
 
+def _brief(value: object) -> str:
+    """The beginning of it: an integer may have more digits than Python converts to text."""
+    return type(value).__name__ if isinstance(value, int) else str(value)[:40]
+
+
 def check_numbers(*values: object) -> None:
-    """Integers, and no bools."""
+    """Integers of 64 bits, and no bools."""
     for value in values:
-        if type(value) is not int:
-            raise ValueError(f"no number: {str(value)[:40]}")
+        if type(value) is not int or not -MOST_NUMBER <= value <= MOST_NUMBER:
+            raise ValueError(f"no number: {_brief(value)}")
 
 
 def check_pid(pid: object) -> None:
@@ -42,10 +50,10 @@ def check_bools(*values: object) -> None:
 
 
 def check_seconds(*values: object) -> None:
-    """Finite numbers."""
+    """From 0 to a time that a calendar has: durations, and times since boot or 1970."""
     for value in values:
-        if type(value) not in (int, float) or not math.isfinite(value):  # type: ignore[arg-type]
-            raise ValueError(f"no seconds: {str(value)[:40]}")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MOST_SECONDS:
+            raise ValueError(f"no seconds: {_brief(value)}")
 
 
 def check_list(value: Any) -> list[Any]:

@@ -9,10 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, get_args
 
-from squids.process.checks import check_bools, check_facts, check_figures, check_list
-from squids.process.checks import check_numbers as _check_numbers
-from squids.process.checks import check_pid as _check_pid
-from squids.process.checks import check_text as _check_text
+from squids.process.checks import (
+    check_bools,
+    check_facts,
+    check_figures,
+    check_list,
+    check_numbers,
+    check_pid,
+    check_seconds,
+    check_text,
+)
 from squids.process.frames import encode
 
 
@@ -44,8 +50,8 @@ class Spawned:
     pid: int
 
     def __post_init__(self) -> None:
-        _check_numbers(self.child)
-        _check_pid(self.pid)
+        check_numbers(self.child)
+        check_pid(self.pid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,7 @@ class SpawnFailed:
     reason: str
 
     def __post_init__(self) -> None:
-        _check_numbers(self.child, self.errno)
+        check_numbers(self.child, self.errno)
         if type(self.reason) is not str:
             raise ValueError("no text")
 
@@ -87,8 +93,9 @@ class Exited:
     max_rss: int = 0
 
     def __post_init__(self) -> None:
-        _check_numbers(self.child, self.status)
-        _check_pid(self.pid)
+        check_numbers(self.child, self.status, self.max_rss)
+        check_pid(self.pid)
+        check_seconds(self.cpu)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +110,7 @@ class Preloaded:
     facts: dict[str, Any]
 
     def __post_init__(self) -> None:
-        _check_text(self.unforkable)
+        check_text(self.unforkable)
         check_facts(self.facts)
 
 
@@ -120,7 +127,7 @@ class PreloadFailed:
     def __post_init__(self) -> None:
         check_list(self.files)
         check_bools(self.hopeless)
-        _check_text(self.text, *self.files)
+        check_text(self.text, *self.files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +140,8 @@ class Output:
     pid: int
 
     def __post_init__(self) -> None:
-        _check_text(self.label)
-        _check_pid(self.pid)
+        check_text(self.label)
+        check_pid(self.pid)
 
 
 # Between a supervisor and its consumers.
@@ -168,7 +175,7 @@ class Degraded:
 
     def __post_init__(self) -> None:
         if self.reason is not None:
-            _check_text(self.reason)
+            check_text(self.reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +204,7 @@ class ForkServerHangs:
     reason: str
 
     def __post_init__(self) -> None:
-        _check_text(self.reason)
+        check_text(self.reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +215,7 @@ class Stopping:
     reason: str
 
     def __post_init__(self) -> None:
-        _check_text(self.reason)
+        check_text(self.reason)
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,6 +162,11 @@ def test_the_frame_encoded_in_advance_is_the_frame():
         ["figures", {"p50": "x"}],
         ["figures", {"p95": float("nan")}],
         ["figures", {"done": True}],
+        ["figures", {"done": 10**400}],
+        ["figures", {"p50": 10**400}],
+        ["figures", {"p50": -1}],
+        ["preloaded", "", {"imported_at": 1e300, "files": [], "tasks": {}}],
+        ["exited", 1, 4242, 0, "x", 0],
         ["figures", {"pids": {"1": 1}}],
         ["preloaded", "", {"imported_at": "x", "files": [], "tasks": {}}],
         ["preloaded", "", {"imported_at": 1.0, "files": 5, "tasks": {}}],
@@ -178,7 +183,7 @@ def test_the_frame_encoded_in_advance_is_the_frame():
         ["stopping", None],
         ["fork_server_hangs", []],
     ],
-    ids=str,
+    ids=lambda payload: str(payload)[:60],
 )
 def test_what_has_wrong_types_is_no_frame(payload):
     """It is shown beside what others say: a wrong type took `status` from all queues."""
