@@ -284,9 +284,8 @@ class InFlight:
         entries = {entry.message_id: entry for entry in batch.entries}
         done = [message_id for message_id in done if message_id in entries]
         failed = [refusal for refusal in failed if refusal[0] in entries]
-        refused = next((reason for _, reason, stale in failed if not stale), None)
-        if refused is None and not done and not failed:
-            refused = UNANSWERED
+        otherwise = None if failed else UNANSWERED
+        refused = next((reason for _, reason, stale in failed if not stale), otherwise)
         if refused is not None and not done:
             self._settle_failed(batch.operation, refused, now, jitter)
         else:

@@ -67,7 +67,7 @@ class Channel:
             if rest is None:
                 return
             self._waiting_bytes -= len(data) - len(rest)
-            _close(descriptors)
+            close_all(descriptors)
             if rest:
                 self._waiting[0] = (rest, ())
                 return
@@ -111,7 +111,7 @@ class Channel:
         try:
             return [from_wire(payload) for payload in self._reader.feed(data)], came
         except BaseException:
-            _close(descriptors)
+            close_all(descriptors)
             raise
 
     def receive_all(self) -> list[Frame]:
@@ -134,7 +134,7 @@ class Channel:
     def close(self) -> None:
         self.closed = True
         for _, descriptors in self._waiting:
-            _close(descriptors)
+            close_all(descriptors)
         self._waiting.clear()
         self._socket.close()
 
@@ -199,6 +199,7 @@ class BlockingChannel:
         self._socket.close()
 
 
-def _close(descriptors: Sequence[int]) -> None:
+def close_all(descriptors: Sequence[int]) -> None:
+    """Descriptors that came, and that nobody wants."""
     for descriptor in descriptors:
         os.close(descriptor)

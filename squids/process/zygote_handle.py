@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-from squids.process.channel import MAX_DESCRIPTORS, Channel
+from squids.process.channel import MAX_DESCRIPTORS, Channel, close_all
 from squids.process.child import leave, set_title
 from squids.process.interpreter import interpreter_of
 from squids.process.outlet import Outlet
@@ -212,8 +212,7 @@ class ZygoteHandle:
         ]
         if len(self._outputs) > 1:  # One set may be that of a frame whose end has not come yet.
             for given in (*self._outputs, *(given for _, given in reports)):
-                for descriptor in given:
-                    os.close(descriptor)
+                close_all(given)
             self._outputs.clear()
             raise ValueError("descriptors without an output")
         return reports

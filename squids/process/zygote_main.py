@@ -29,7 +29,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from squids.process.channel import Channel
+from squids.process.channel import Channel, close_all
 from squids.process.child import bound, leave, run_and_exit
 from squids.process.entry_points import resolve
 from squids.process.frames import FrameError
@@ -162,7 +162,7 @@ class Zygote:
         owner = self._owners.pop(descriptor)
         owner.channel.close()
         for unused in owner.descriptors:
-            _close(unused)
+            close_all(unused)
         now = time.monotonic()
         for child in self._children.values():
             if child.owner is owner:
@@ -198,7 +198,7 @@ class Zygote:
             self._children[child.pid] = child
             self._tell(owner, Spawned(spawn.child, child.pid))
         finally:
-            _close(descriptors)
+            close_all(descriptors)
 
     def _start(self, owner: _Owner, spawn: Spawn, descriptors: list[int]) -> _Child:
         outlet = Outlet.make() if spawn.label else None
@@ -265,8 +265,8 @@ class Zygote:
             for owner in self._owners.values():
                 owner.channel.close()
                 for unused in owner.descriptors:
-                    _close(unused)
-            _close(list(self._outputs.values()))
+                    close_all(unused)
+            close_all(list(self._outputs.values()))
             if outlet is not None:
                 outlet.take()
             bound(nice, limits)
@@ -384,11 +384,6 @@ def _signal(pid: int, number: int, *, group: bool) -> None:
             os.kill(pid, number)
     except OSError:
         pass  # Dead, and soon reaped; or no signal at all.
-
-
-def _close(descriptors: list[int]) -> None:
-    for descriptor in descriptors:
-        os.close(descriptor)
 
 
 def _kill_group(group: int) -> None:

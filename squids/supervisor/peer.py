@@ -13,6 +13,9 @@ from typing import NamedTuple
 SO_PEERGROUPS = 59
 """socket(7), Linux 4.13: the peer's supplementary groups. Python's socket module has no name for it."""
 
+MOST_BYTES = 1024
+"""Of an option, as Python's getsockopt allows."""
+
 
 class Peer(NamedTuple):
     """A process, its user and its group when it connected or began to listen."""
@@ -33,9 +36,7 @@ def peer_of(connection: socket.socket) -> Peer | None:
 def groups_of(connection: socket.socket, peer: Peer) -> set[int]:
     """All groups of the other end."""
     try:
-        data = connection.getsockopt(
-            socket.SOL_SOCKET, SO_PEERGROUPS, 1024
-        )  # As many bytes as Python allows.
+        data = connection.getsockopt(socket.SOL_SOCKET, SO_PEERGROUPS, MOST_BYTES)
         return {peer.gid, *struct.unpack(f"{len(data) // 4}I", data)}
     except OSError:  # An older kernel, or more than 256 groups: by the system's lists.
         import pwd

@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 
+from squids.process.channel import close_all
 from squids.supervisor.lines import MAX_RECORD, Line, LineReader, parse_record, printed
 
 READ_BYTES = 64 * 1024
@@ -65,15 +67,17 @@ class Relay:
         self._on_end = on_end
         self._open: dict[int, int] = {}
         """Whose each is that is read."""
+        self._counts: Counter[int] = Counter()
+        """Of each owner. Counted, since each process that starts asks."""
 
     @property
     def reading(self) -> bool:
         """Whether somebody may still say something."""
         return bool(self._open)
 
-    def has_room(self, owner: int, most: int) -> bool:
-        """Whether this owner has fewer than `most` open."""
-        return sum(1 for other in self._open.values() if other == owner) < most
+    def open_of(self, owner: int) -> int:
+        """How many of this owner are read."""
+        return self._counts[owner]
 
     def add(self, descriptors: Sequence[int], source: str, take: Callable[[Line], None], owner: int) -> None:
         """Read a child's pipe, and its socket for records if it came, to their ends, and close them. Its
@@ -83,14 +87,17 @@ class Relay:
         for descriptor, read in zip(descriptors, (child.read_prints, child.read_records), strict=False):
             os.set_blocking(descriptor, False)
             self._open[descriptor] = owner
+            self._counts[owner] += 1
             loop.add_reader(descriptor, read, descriptor)
-        for descriptor in descriptors[2:]:
-            os.close(descriptor)
+        close_all(descriptors[2:])
 
     def _ended(self, descriptor: int) -> None:
         asyncio.get_running_loop().remove_reader(descriptor)
         os.close(descriptor)
-        self._open.pop(descriptor, None)
+        owner = self._open.pop(descriptor)
+        self._counts[owner] -= 1
+        if not self._counts[owner]:
+            del self._counts[owner]
         self._on_end()
 
 

@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from squids.exit_codes import ExitCode
+from squids.process.channel import close_all
 from squids.process.zygote_main import become_subreaper
 from squids.supervisor import program_events as ev
 from squids.supervisor.children import Children
@@ -313,9 +314,9 @@ class Supervisor:
         for consumer in self.children.all.values():
             if consumer.program == program and (worker or consumer.pid in (None, pid)):
                 source = consumer
-        if not self._relay.has_room(code.number, self._most_outputs(code)):
-            for descriptor in descriptors:
-                os.close(descriptor)
+        opened = self._relay.open_of(code.number)
+        if opened >= SPARE_OUTPUTS and opened >= self._most_outputs(code):
+            close_all(descriptors)
             if code.number not in self._overflowed:
                 self._overflowed.add(code.number)
                 text = f"what {label} says is not read: too many outputs of its fork server are open"

@@ -18,6 +18,7 @@ from typing import Any
 
 from squids.backoff import exponential
 from squids.bounds import NAME, cut
+from squids.process.channel import close_all
 from squids.process.frames import FrameError
 from squids.process.outlet import Outlet
 from squids.process.protocol import FromZygote, Output, Preloaded, PreloadFailed
@@ -234,8 +235,7 @@ class Zygotes:
                 return
             for frame, descriptors in reports:
                 if handle.distrusted:
-                    for descriptor in descriptors:
-                        os.close(descriptor)
+                    close_all(descriptors)
                     continue
                 match frame:
                     case Preloaded():
@@ -244,8 +244,7 @@ class Zygotes:
                         self._fail(code, text, hopeless=hopeless, files=tuple(files))
                     case Output(label, pid):
                         if not self._has_program(code, label):
-                            for descriptor in descriptors:
-                                os.close(descriptor)
+                            close_all(descriptors)
                             self._on_lie(code, f"sent what {cut(label, NAME)} prints, which is not its own")
                             continue
                         if descriptors:

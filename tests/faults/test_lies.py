@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from tests.faults.test_pids import as_nobody, innocent
+from tests.faults.test_pids import SOCKET_TO_THE_SUPERVISOR, as_nobody, innocent
 from tests.support.processes import APP
 from tests.support.waiting import wait_until
 
@@ -14,22 +14,19 @@ __all__ = ["as_nobody", "innocent"]
 
 SAYING = (
     APP
+    + SOCKET_TO_THE_SUPERVISOR
     + """
 import socket
-from squids.process.frames import encode
 
 def say():
-    frame = sys._getframe()
-    while "sock" not in frame.f_locals:  # That of `zygote_start`, to the supervisor.
-        frame = frame.f_back
-    owner = frame.f_locals["sock"]
+    owner = socket_to_the_supervisor()
     if os.fork() == 0:
         owner.setblocking(True)
         read, write = os.pipe()
         ours, theirs = socket.socketpair()
         try:
             while True:
-                time.sleep(0.002)
+                time.sleep(0.002)  # The pace: what is said fills no socket.
                 socket.send_fds(owner, [encode({frame!r})], [read, ours.fileno()])
         finally:
             os._exit(0)

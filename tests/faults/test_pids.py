@@ -22,16 +22,23 @@ from tests.support.waiting import wait_until
 
 NOBODY = 65534
 
-LYING = (
-    APP
-    + """
+SOCKET_TO_THE_SUPERVISOR = """
 from squids.process.frames import encode
 
-def lie(pid):
+def socket_to_the_supervisor():
     frame = sys._getframe()
-    while "sock" not in frame.f_locals:  # That of `zygote_start`, to the supervisor.
+    while "sock" not in frame.f_locals:  # That of `zygote_start`.
         frame = frame.f_back
-    owner = frame.f_locals["sock"]
+    return frame.f_locals["sock"]
+"""
+"""Of an app that speaks as its fork server."""
+
+LYING = (
+    APP
+    + SOCKET_TO_THE_SUPERVISOR
+    + """
+def lie(pid):
+    owner = socket_to_the_supervisor()
     if os.fork() == 0:
         owner.setblocking(True)
         try:

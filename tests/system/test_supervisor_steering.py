@@ -35,6 +35,11 @@ def up(sqs, supervisor):
     return supervisor(sqs.endpoint_url).write({name: {} for name in NAMES}, defaults=short).up()
 
 
+def imported_after(go):
+    """An app whose import ends once this file is there."""
+    return f"import os, time\nwhile not os.path.exists({str(go)!r}): time.sleep(0.02)\n{APP}"
+
+
 def test_stop_and_start_select_queues_and_say_what_happened(up):
     """Each verb waits for its effect; what is already so is a success; a glob selects."""
     done = up.verb("stop", "t*")
@@ -323,7 +328,7 @@ def test_reloads_and_restarts_at_the_same_time(up):
 def test_what_a_reload_says_while_a_restart_imports_holds(up, tmp_path, rolling):
     """The restart brings the code, and neither the settings of before nor a queue that was removed."""
     go = tmp_path / "go"
-    up.app(f"import os, time\nwhile not os.path.exists({str(go)!r}): time.sleep(0.02)\n{APP}")
+    up.app(imported_after(go))
     restart = threading.Thread(target=up.verb, args=("restart", *rolling))
     restart.start()
     wait_until(lambda: len(up.zygotes()) == 2)
@@ -347,7 +352,7 @@ def test_a_stop_while_new_code_is_imported_holds(sqs, up, tmp_path, verb, end):
     sqs.put("tests", call("wait_for", "a", str(tmp_path / "task")))
     wait_until(lambda: up.journal.words("start") == ["a"])
     go = tmp_path / "import"
-    code = f"import os, time\nwhile not os.path.exists({str(go)!r}): time.sleep(0.02)\n{APP}"
+    code = imported_after(go)
     up.app(code)
     if verb == ("reload",):
         (up.directory / "other.py").write_text(code)
