@@ -158,10 +158,19 @@ def _made_once(path: Path) -> Iterator[Path | None]:
             yield None
             return
         new = Path(f"{path}.new")
+        unmount_below(new)  # A debootstrap that was killed has its /proc and /sys there still.
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(mode=0o755)
         yield new
         new.rename(path)
+
+
+def unmount_below(path: Path) -> None:
+    """Whatever is mounted in this folder is not any more, the innermost first."""
+    mounted = [line.split(" ")[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    for place in reversed(mounted):
+        if place.startswith(f"{path}/"):
+            _run(["umount", "--lazy", place])
 
 
 def _digest(parts: list[str]) -> str:

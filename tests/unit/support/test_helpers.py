@@ -11,6 +11,7 @@ import pytest
 
 from tests.support import journal, servers
 from tests.support.journal import Journal
+from tests.support.machines import tree
 from tests.support.processes import call, cpu_seconds
 from tests.support.waiting import wait_until
 
@@ -202,3 +203,21 @@ def test_cpu_time_of_processes_is_summed():
         for process in (busy, idle):
             process.kill()
             process.wait()
+
+
+def test_what_is_mounted_below_a_folder_can_be_taken_away(tmp_path):
+    """As a debootstrap that was killed left it, one in the other; what only begins with its name stays."""
+    outer, inner, other = tmp_path / "a" / "proc", tmp_path / "a" / "proc" / "deep", tmp_path / "ab"
+    outer.mkdir(parents=True)
+    other.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "none", outer], capture_output=True, check=False).returncode:
+        pytest.skip("this user may not mount")
+    inner.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "none", inner], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "none", other], check=True)
+    try:
+        tree.unmount_below(tmp_path / "a")
+        assert not outer.is_mount()
+        assert other.is_mount()
+    finally:
+        tree.unmount_below(tmp_path)
