@@ -1,4 +1,5 @@
-"""SQS over boto3: the only module that imports it (with `sqs_rehearsal`), and only when it is first needed.
+"""SQS over boto3: the only module that imports it (with `sqs_bounds` and `sqs_rehearsal`), and only when it
+is first needed.
 
 A client belongs to the process that made it: after a fork the next use makes a new one. What
 processes share is the loader with the service's model, which holds no connection and no lock.
@@ -165,6 +166,8 @@ class SQS:
 
     def new_client(self, ref: QueueRef | None, config: Config | None = None) -> Any:
         """A client for a queue's region and endpoint; with a Config of ours on top of the user's."""
+        from squids.sqs_bounds import bound_answers
+
         arguments = dict(self.config)
         if config is not None:
             users: Config | None = arguments.get("config")
@@ -178,7 +181,9 @@ class SQS:
             if ref.endpoint and not named:
                 arguments["endpoint_url"] = ref.endpoint
         arguments.update(self._local_arguments())
-        return self.new_session().client("sqs", **arguments)
+        client = self.new_session().client("sqs", **arguments)
+        bound_answers(client)
+        return client
 
     def _local_arguments(self) -> dict[str, Any]:
         """What a client is made with while there is an embedded SQS. ConfigurationError if the app's config

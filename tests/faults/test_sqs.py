@@ -7,6 +7,8 @@ import time
 
 import pytest
 
+import squids
+from squids.sqs_answers import BadAnswer
 from tests.support.processes import call
 from tests.support.waiting import wait_until
 
@@ -141,3 +143,44 @@ def test_answers_at_once_cost_few_requests(strict_sqs, queue, squids_process, wa
     seconds = time.monotonic() - began
     assert seconds >= 0.05 * (2**5 - 1), "each pause is twice the one before"
     assert process.stop() == 0
+
+
+@pytest.mark.parametrize("action", ["GetQueueUrl", "ReceiveMessage", "DeleteMessageBatch"])
+def test_an_answer_without_end_is_given_up_before_it_fills_the_memory(
+    strict_sqs, queue, squids_process, action
+):
+    """It comes as fast as it is read, for as long as a call may take; it is trouble, and all heals."""
+    strict_sqs.fail("flood", action=action, times=1)
+    strict_sqs.put("tests", call("work", "a"))
+    process = squids_process(strict_sqs.endpoint_url)
+    process.start("--workers", "1", "--polling-wait-time", "1")
+    wait_until(
+        lambda: "the answer has more than 64 MiB" in process.text, seconds=60, what=lambda: process.text
+    )
+    wait_until(lambda: not queue.messages, seconds=60, what=lambda: process.text)
+    assert process.journal.words("done") == ["a"]
+    assert strict_sqs.flooded < 100 * 2**20
+    assert process.stop() == 0
+
+
+def test_a_send_reads_no_answer_without_end(strict_sqs, queue):
+    app = squids.App(
+        "shop",
+        config={
+            "endpoint_url": strict_sqs.endpoint_url,
+            "region_name": "eu-west-1",
+            "aws_access_key_id": "a",
+            "aws_secret_access_key": "b",
+        },
+    )
+
+    @app.task("tests")
+    def work(name):
+        """Only sent."""
+
+    strict_sqs.fail("flood", action="SendMessage", times=1)
+    with pytest.raises(BadAnswer, match="more than 64 MiB"):
+        work.send("a")
+    assert strict_sqs.flooded < 100 * 2**20
+    work.send("b")
+    assert len(queue.messages) == 1

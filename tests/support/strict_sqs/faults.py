@@ -14,12 +14,13 @@ HttpAnswer = tuple[int, dict[str, str], bytes]
 
 KINDS = frozenset(
     {"500", "503", "throttle", "cut", "cut_after", "garbage", "expired", "denied", "delay"}
-) | frozenset({"empty", "null", "odd", "trickle"})
+) | frozenset({"empty", "null", "odd", "trickle", "flood"})
 """500 and 503: as they come from a load balancer. throttle: RequestThrottled. cut: the connection is closed before
 the call takes effect. cut_after: the same, after it took effect: the answer is lost. garbage: a page of some proxy, with status 200. expired,
 denied: of credentials. delay: `seconds` before the call, which then goes its way. empty, null, odd: at once, an
 answer of nothing, with null for each list, with entries and messages that nobody asked for. trickle: a byte
-of an answer each tenth of a second, for as long as the connection is there."""
+of an answer each tenth of a second, for as long as the connection is there. flood: an answer without end, as fast as
+it is read."""
 
 ODD = json.dumps(
     {
@@ -31,6 +32,9 @@ ODD = json.dumps(
 
 TRICKLE: HttpAnswer = (0, {}, b"")
 """Stands for an answer that never ends."""
+
+FLOOD: HttpAnswer = (0, {"Transfer-Encoding": "chunked"}, b"")
+"""Stands for an answer that never ends, and comes fast."""
 
 ENTRY_KINDS = frozenset({"entry", "missing"})
 """For batches: the first entry is refused (it comes in Failed with `code`), or comes in neither list. It has no
@@ -96,6 +100,8 @@ def answer_of(fault: Fault) -> HttpAnswer | None:
             return 200, {}, ODD
         case "trickle":
             return TRICKLE
+        case "flood":
+            return FLOOD
         case "throttle":
             return answer_of_error(SQSError("RequestThrottled", "Rate exceeded"))
         case "expired":

@@ -15,6 +15,7 @@ from tests.support.strict_sqs import checks
 from tests.support.strict_sqs.actions import ACTIONS
 from tests.support.strict_sqs.checks import SQSError
 from tests.support.strict_sqs.faults import (
+    FLOOD,
     KINDS,
     TRICKLE,
     Fault,
@@ -46,6 +47,8 @@ class StrictSQS:
         self.changed = threading.Condition(threading.RLock())
         self._holds: dict[str, threading.Event] = {}
         self._closed = False
+        self.flooded = 0
+        """Bytes of bodies without end that clients took, or that are on their way."""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
         self._server.daemon_threads = True
         serve = self._server.serve_forever
@@ -215,6 +218,9 @@ def _handler_of(server: StrictSQS) -> type[BaseHTTPRequestHandler]:
             if answer is TRICKLE:
                 self.trickle()
                 return
+            if answer is FLOOD:
+                self.flood()
+                return
             status, headers, body = answer
             try:
                 self.send_response(status)
@@ -233,6 +239,20 @@ def _handler_of(server: StrictSQS) -> type[BaseHTTPRequestHandler]:
                 while not server._closed:
                     self.wfile.write(b"x")
                     time.sleep(0.1)
+            except OSError:
+                pass
+            self.close_connection = True
+
+        def flood(self) -> None:
+            """A body that never ends, until the client has had enough."""
+            chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
+            try:
+                self.send_response(200)
+                self.send_header("Transfer-Encoding", "chunked")
+                self.end_headers()
+                while not server._closed:
+                    self.wfile.write(chunk)
+                    server.flooded += len(chunk)
             except OSError:
                 pass
             self.close_connection = True
