@@ -9,7 +9,10 @@ import subprocess
 import sys
 from typing import Any
 
+from squids.bounds import TRACEBACK, cut
 from squids.cli import client
+from squids.cli.app_answers import checked
+from squids.printable import printable
 from squids.process.interpreter import interpreter_of
 from squids.supervisor.config import read
 from squids.supervisor.ground_system import environment_of, group_of, groups_of, user_of
@@ -22,7 +25,7 @@ def read_or_tell(config: str, *, trusting: bool = False) -> Settings | None:
     if not isinstance(settings, list):
         return settings
     for problem in settings:
-        print(problem, file=sys.stderr)
+        print(printable(str(problem), keep="\n\t"), file=sys.stderr)
     noun = "mistake" if len(settings) == 1 else "mistakes"
     print(f"{config}: {len(settings)} {noun}", file=sys.stderr)
     return None
@@ -90,7 +93,9 @@ def ask_app(
         return {"error": f"cannot start {error.filename or ground.python}: {error.strerror}"}
     for line in done.stdout.splitlines():
         if line.startswith(mark):
-            answer: dict[str, Any] = json.loads(line.removeprefix(mark))
-            return answer
-    said = (done.stderr or done.stdout).strip()
+            try:
+                return checked(what["do"], json.loads(line.removeprefix(mark)))
+            except (ValueError, RecursionError):
+                return {"error": "its process gave an answer that cannot be understood"}
+    said = cut((done.stderr or done.stdout).strip(), TRACEBACK)
     return {"error": f"importing it ended the process with {done.returncode}:\n{said}"}

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from squids.cli.apps import ask_app, read_or_tell
 from squids.cli.systemd.effective import room_warnings, stop_warning
 from squids.exit_codes import ExitCode
+from squids.printable import printable
 from squids.queues import QueueRef
 from squids.supervisor.config import read
 from squids.supervisor.settings import Ground, Settings
@@ -45,8 +46,8 @@ def check(config: str, *, aws: bool, as_json: bool, trusting: bool = False) -> i
         print(json.dumps({"file": config, "ok": ok, "warnings": warnings, "checks": checks}))
         return ExitCode.OK if ok else ExitCode.CONFIG
     for warning in warnings:
-        print(f"warning: {warning}", file=sys.stderr)
-    print(_table(rows))
+        print(f"warning: {printable(warning)}", file=sys.stderr)
+    print(printable(_table(rows), keep="\n\t"))
     failed = sum(not row.ok for row in rows)
     print(f"{config}: {'all is well' if ok else f'{failed} of {len(rows)} checks failed'}")
     return ExitCode.OK if ok else ExitCode.CONFIG

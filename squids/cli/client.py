@@ -58,12 +58,24 @@ def ask(config: str, verb: str, queues: list[str], **options: Any) -> Iterator[d
 
 
 def _answer(told: Any) -> dict[str, Any]:
-    """An answer. ValueError if it is none."""
+    """An answer: those that others than `render` read have what they must have. ValueError if it is none."""
     if not isinstance(told, dict) or not isinstance(told.get("type"), str):
         raise ValueError("not an answer")
-    if told["type"] == "end" and not isinstance(told.get("code"), int):
-        raise ValueError("an end without a code")
+    wanted = _SHAPES.get(told["type"], {})
+    for name, kinds in wanted.items():
+        if type(told.get(name)) not in kinds:
+            raise ValueError(f"the {name} of {told['type']} is a {type(told.get(name)).__name__}")
+    if told["type"] == "end" and not 0 <= told["code"] <= 255:
+        raise ValueError("the code is no exit code")
     return told
+
+
+_SHAPES: dict[str, dict[str, tuple[type, ...]]] = {
+    "end": {"code": (int,), "error": (str, type(None))},
+    "line": {"text": (str,), "details": (dict,)},
+    "local": {"endpoint": (str, type(None))},
+    "text": {"text": (str,)},
+}
 
 
 def _verified_socket(config: str) -> tuple[str, set[int]]:

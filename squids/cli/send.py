@@ -59,10 +59,12 @@ def send(config: str, arguments: argparse.Namespace) -> int:
         sent = _sent(ask_app(ground, what, ASK_SECONDS, environment))
         print(_told(sent))
         if sent["queue"] not in {_name_of(program.queue) for program in settings.programs}:
-            print(f"the file has no queue {sent['queue']}: nobody here will run it", file=sys.stderr)
+            text = f"the file has no queue {sent['queue']}: nobody here will run it"
+            print(printable(text), file=sys.stderr)
         return OK
     except Refused as error:
-        print(f"squids-supervisor: {error}", file=sys.stderr)
+        text = printable(str(error), keep="\n\t")
+        print(f"squids-supervisor: {text}", file=sys.stderr)
         return error.code
 
 
@@ -116,7 +118,7 @@ def _name_of(queue: str) -> str:
 
 
 def _told(sent: dict[str, Any]) -> str:
-    return f"sent {sent['task']} to {sent['url']}: message {sent['message_id']}"
+    return printable(f"sent {sent['task']} to {sent['url']}: message {sent['message_id']}")
 
 
 def _send_and_wait(
@@ -141,7 +143,7 @@ def _send_and_wait(
         if answer["type"] != "line":
             raise Refused(_why_not(answer), UNREACHABLE)
         details = answer["details"]
-        action, is_its_own = details.get("action"), details.get("message_id") == sent["message_id"]
+        action, is_its_own = str(details.get("action")), details.get("message_id") == sent["message_id"]
         if is_its_own or action not in ("job_started", "job_done"):
             print(printable(str(answer["text"]), keep="\n\t"), flush=True)
         if is_its_own and action in ENDS:

@@ -28,7 +28,7 @@ def show_tasks(config: str, *, as_json: bool, trusting: bool = False) -> int:
         timeout = max(program.start_timeout for program in settings.programs if program.ground == ground)
         answer = ask_app(ground, {"do": "tasks"}, timeout, environment)
         if "error" in answer:
-            print(told_error(ground, answer["error"]), file=sys.stderr)
+            print(printable(told_error(ground, answer["error"]), keep="\n\t"), file=sys.stderr)
             code = ExitCode.CONFIG
         elif as_json:
             for task in answer["tasks"]:

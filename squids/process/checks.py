@@ -65,13 +65,13 @@ def check_list(value: Any) -> list[Any]:
 def check_facts(facts: Any) -> None:
     """What an import came to: when, the files with their times and sizes, the tasks of each queue. Empty
     where it is not told."""
-    if not _dict(facts):
+    if not check_object(facts):
         return
     check_seconds(facts.get("imported_at", 0))
     for path, modified, size in check_list(facts.get("files", [])):
         check_text(path)
         check_numbers(modified, size)
-    for queue, tasks in _dict(facts.get("tasks", {})).items():
+    for queue, tasks in check_object(facts.get("tasks", {})).items():
         check_text(queue, *check_list(tasks))
     if "files" not in facts:
         raise ValueError("no facts without files")
@@ -79,13 +79,13 @@ def check_facts(facts: Any) -> None:
 
 def check_figures(figures: Any) -> None:
     """What a consumer does. Of what may be missing, that which is there has its type."""
-    _dict(figures)
+    check_object(figures)
     check_numbers(*(figures[name] for name in _COUNTS if name in figures))
     check_seconds(*(figures[name] for name in _SECONDS if figures.get(name) is not None))
-    for pid in _dict(figures.get("pids", {})).values():
+    for pid in check_object(figures.get("pids", {})).values():
         check_pid(pid)
     for job in check_list(figures.get("running", [])):
-        _check_job(_dict(job))
+        _check_job(check_object(job))
 
 
 def _check_job(job: dict[str, Any]) -> None:
@@ -98,7 +98,7 @@ def _check_job(job: dict[str, Any]) -> None:
         raise ValueError("no job")
 
 
-def _dict(value: Any) -> dict[str, Any]:
+def check_object(value: Any) -> dict[str, Any]:
     if type(value) is not dict:
         raise ValueError(f"no object: {str(value)[:40]}")
     return value

@@ -1,0 +1,139 @@
+"""What commands show comes from processes of others: a supervisor's of another user, an app's. They may answer anything."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+
+import pytest
+
+from squids.printable import printable
+
+NOTHING = {"type": "end", "code": 0, "error": None}
+
+
+def lines_of(*answers: object) -> bytes:
+    return b"".join(json.dumps(answer).encode() + b"\n" for answer in answers)
+
+
+ANSWERS = {
+    "an error that is an object": lines_of({"type": "end", "code": 0, "error": {"a": 1}}),
+    "an error that is a number": lines_of({"type": "end", "code": 1, "error": 5}),
+    "a code that is no bool": lines_of({"type": "end", "code": True, "error": None}),
+    "a code beyond": lines_of({"type": "end", "code": 10**30, "error": None}),
+    "a code below": lines_of({"type": "end", "code": -1, "error": None}),
+    "a text that is a list": lines_of({"type": "text", "text": ["x"]}, NOTHING),
+    "a line without details": lines_of({"type": "line", "text": "x"}, NOTHING),
+    "a status of nothing": lines_of({"type": "status"}, NOTHING),
+    "queues that are numbers": lines_of({"type": "status", "queues": [1], "programs": 2}, NOTHING),
+    "brackets": b"[" * 100_000 + b"\n",
+    "many digits": b'{"type": "text", "text": ' + b"9" * 5000 + b"}\n",
+    "bytes": b"\xff\xfe\x00\n",
+    "nothing": b"",
+}
+
+
+@pytest.fixture
+def listen():
+    """Listen in the place of a supervisor that has gone, as its user."""
+    listeners: list[socket.socket] = []
+
+    def start(path: str, answer: bytes) -> None:
+        listener = socket.socket(socket.AF_UNIX)
+        listeners.append(listener)
+        listener.bind(path)
+        listener.listen()
+        threading.Thread(target=serve, args=(listener, answer), daemon=True).start()
+
+    def serve(listener: socket.socket, answer: bytes) -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return  # The test is over.
+            with connection:
+                connection.recv(65536)
+                connection.sendall(answer)
+
+    yield start
+    for listener in listeners:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+
+
+def is_clean(text: str) -> bool:
+    """No traceback, and nothing that a terminal would obey."""
+    return "Traceback" not in text and printable(text, keep="\n\t") == text
+
+
+@pytest.fixture
+def gone(strict_sqs, supervisor):
+    """A supervisor that has ended: its folder is there."""
+    strict_sqs.create("tests")
+    process = supervisor(strict_sqs.endpoint_url).write({"tests": {}}).up()
+    assert process.stop() == 0
+    return process
+
+
+@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
+def test_a_supervisor_that_answers_anything_is_told_in_one_line(gone, listen, answer):
+    listen(gone.socket, answer)
+    for verb in (("status",), ("status", "--json"), ("pid",), ("logs",)):
+        done = gone.verb(*verb)
+        if done.returncode != 0:  # Some of it is what a verb shows.
+            assert done.returncode == 4, done
+            assert done.stderr.count("\n") == 1
+        assert is_clean(done.stdout + done.stderr), done
+
+
+@pytest.mark.parametrize("details", [None, {"action": ["job_done"]}, {"action": {}, "message_id": 1}])
+def test_a_send_that_waits_for_a_false_supervisor_ends_without_a_traceback(gone, listen, details):
+    line = {"type": "line", "text": "\x1b[2J", "details": details}
+    listen(gone.socket, lines_of({"type": "text", "text": ""}, line, NOTHING))
+    done = gone.verb("send", "work", '{"name": "a"}', "--wait", "--timeout", "20")
+    assert done.returncode == 4, done
+    assert is_clean(done.stdout + done.stderr), done
+
+
+FORGES = """
+import inspect, os
+specs = [frame.frame.f_locals.get("spec") for frame in inspect.stack()]
+mark = next(spec["mark"] for spec in specs if isinstance(spec, dict))
+print("\\n" + mark + {text!r}, flush=True)
+os._exit(0)
+"""
+"""An app that answers for the process that asks about it."""
+
+FORGED = [
+    "[]",
+    "not JSON",
+    "[" * 100_000,
+    '{"error": 5}',
+    '{"tasks": 5}',
+    '{"tasks": [{"name": 1}]}',
+    '{"tasks": {"tests": 5}, "message_id": []}',
+    '{"error": "\\u001b[2J"}',
+]
+
+
+@pytest.mark.parametrize("text", FORGED, ids=range(len(FORGED)))
+def test_an_app_that_answers_anything_fails_its_check(gone, text):
+    (gone.directory / "shop.py").write_text(FORGES.format(text=text))
+    for verb in (("check",), ("tasks",), ("send", "work", "{}")):
+        done = gone.verb(*verb)
+        assert done.returncode in (1, 78), done
+        assert is_clean(done.stdout + done.stderr), done
+
+
+def test_what_an_app_prints_before_it_dies_is_shown_and_not_sent(gone):
+    text = (
+        "import os, sys\nsys.stderr.write('\\x1b]0;title\\x07' * 100000)\nsys.stderr.flush()\nos._exit(3)\n"
+    )
+    (gone.directory / "shop.py").write_text(text)
+    for verb in (("check",), ("tasks",), ("send", "work", "{}")):
+        done = gone.verb(*verb)
+        assert done.returncode == 78, done
+        assert "\\x1b]0;title" in done.stdout + done.stderr
+        assert is_clean(done.stdout + done.stderr)
+        assert len(done.stdout + done.stderr) < 500_000
