@@ -254,8 +254,9 @@ class InFlight:
             self.prefetch.received(poll.count, len(messages), seconds)
         for received in messages:
             self._take(received, now)
-        if messages and self.phase is not Phase.RUNNING:
-            self._report(Notice.GAVE_BACK, f"{len(messages)} that a receive brought after the stop")
+        if messages and not self._starts_new:
+            after = "pause" if self.phase is Phase.RUNNING else "stop"
+            self._report(Notice.GAVE_BACK, f"{len(messages)} that a receive brought after the {after}")
 
     def receive_failed(self, number: int, trouble: str, now: float, jitter: float) -> None:
         """A receive got no answer."""
@@ -404,6 +405,11 @@ class InFlight:
 
     # One message.
 
+    @property
+    def _starts_new(self) -> bool:
+        """Whether what is received from now on is to run here. What was held before goes on all the same."""
+        return self.phase is Phase.RUNNING and not self.paused
+
     def _take(self, received: Received, now: float) -> None:
         message = self._held.get(received.message_id)
         if message is not None:
@@ -423,7 +429,7 @@ class InFlight:
         self._held[message.message_id] = message
         self._heartbeat.add(message)
         may_start = group is None or self._groups.add(group, message.message_id)
-        if self.phase is not Phase.RUNNING:
+        if not self._starts_new:
             self._release(message, now)
         elif may_start:
             self._ready.append(message.message_id)

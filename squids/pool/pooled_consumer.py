@@ -154,7 +154,7 @@ class PooledConsumer:
         self._decide()
 
     def pause(self, on: bool) -> None:
-        """Stop receiving, or go on. What is held goes on all the same."""
+        """Stop receiving, or go on. What is held stays, and what a receive under way brings goes back."""
         if self.inflight.paused != on:
             self.inflight.paused = on
             narrator.paused(on)

@@ -76,12 +76,29 @@ def test_pause_stops_receiving_and_keeps_the_process(sqs, up):
     assert up.state("tests") == "paused"
     sqs.put("tests", call("work", "a"))
     sqs.put("two", call("work", "b"))
-    wait_until(lambda: up.journal.words("done") == ["b"])
+    wait_until(
+        lambda: set(up.journal.words("done")) == {"b"},
+        what=lambda: f"b alone runs\n{up.journal.lines()}\n{up.text}",
+    )
     assert up.verb("pause", "tests").returncode == 0
     assert up.verb("resume", "tests").stdout == "tests: receiving\n"
-    wait_until(lambda: sorted(up.journal.words("done")) == ["a", "b"])
+    wait_until(lambda: set(up.journal.words("done")) == {"a", "b"})
     assert up.pid_of("tests") == pid
     assert up.stop() == 0
+
+
+def test_what_a_receive_under_way_brings_after_a_pause_does_not_run(sqs, supervisor):
+    """It goes back at once, for others, and comes again after the resume."""
+    up = supervisor(sqs.endpoint_url).write({"tests": {"polling_wait_time": 20}}).up()
+    sqs.wait_until(lambda: sqs.calls["ReceiveMessage"] >= 2)  # The second one waits.
+    assert up.verb("pause", "tests").returncode == 0
+    message = sqs.put("tests", call("work", "a"))
+    wait_until(
+        lambda: 0 in [event.seconds for event in sqs.happened("ChangeMessageVisibility", message.message_id)]
+    )
+    assert up.journal.words("start") == []
+    assert up.verb("resume", "tests").returncode == 0
+    wait_until(lambda: up.journal.words("done") == ["a"], what=lambda: up.text)
 
 
 def test_a_paused_queue_that_crashes_comes_back_paused(sqs, supervisor):
