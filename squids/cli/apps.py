@@ -7,6 +7,8 @@ import os
 import secrets
 import subprocess
 import sys
+import threading
+from contextlib import closing
 from typing import Any
 
 from squids.bounds import TRACEBACK, cut
@@ -17,6 +19,9 @@ from squids.process.interpreter import interpreter_of
 from squids.supervisor.config import read
 from squids.supervisor.ground_system import environment_of, group_of, groups_of, user_of
 from squids.supervisor.settings import Ground, Settings
+
+MOST_OUTPUT = 4 * 1024 * 1024
+"""Bytes of what an app prints while it is asked; its answer comes last."""
 
 
 def read_or_tell(config: str, *, trusting: bool = False) -> Settings | None:
@@ -38,12 +43,13 @@ def local_environment(config: str) -> dict[str, str] | None:
     if somebody else is in the supervisor's place: then nothing is known about where to send.
     """
     try:
-        answers = list(client.ask(config, "local", []))
+        with closing(client.ask(config, "local", [])) as answers:
+            first = next(answers, {})
     except client.NotTrusted:
         raise
     except client.Unreachable:
         return None
-    endpoint = next((answer.get("endpoint") for answer in answers if answer.get("type") == "local"), None)
+    endpoint = first.get("endpoint") if first.get("type") == "local" else None
     if not endpoint:
         return None
     from squids.testing.local_sqs import exports_of, port_of
@@ -72,30 +78,65 @@ def ask_app(
     spec = {"app": ground.app, "mark": mark, **what}
     try:
         with interpreter_of("squids.cli.app_child", spec, ground.python) as (command, inherited):
-            done = subprocess.run(
+            code, output, errors = _run(
                 command,
+                timeout,
                 pass_fds=[inherited],
                 cwd=ground.directory,
                 env=own,
                 user=user_of(ground),
                 group=group_of(ground),
                 extra_groups=None if ground.user is None else groups_of(ground),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=timeout,
-                check=False,
             )
     except subprocess.TimeoutExpired:
         return {"error": f"its import took over {timeout:g} s"}
     except OSError as error:
         return {"error": f"cannot start {error.filename or ground.python}: {error.strerror}"}
-    for line in done.stdout.splitlines():
+    for line in output.splitlines():
         if line.startswith(mark):
             try:
                 return checked(what["do"], json.loads(line.removeprefix(mark)))
             except (ValueError, RecursionError):
                 return {"error": "its process gave an answer that cannot be understood"}
-    said = cut((done.stderr or done.stdout).strip(), TRACEBACK)
-    return {"error": f"importing it ended the process with {done.returncode}:\n{said}"}
+    said = cut((errors or output).strip(), TRACEBACK)
+    return {"error": f"importing it ended the process with {code}:\n{said}"}
+
+
+def _run(command: list[str], timeout: float, **process: Any) -> tuple[int, str, str]:
+    """Run a command without a terminal; its exit code, and the ends of what it printed. TimeoutExpired."""
+    started = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,  # Code of another user could type into root's terminal.
+        **process,
+    )
+    output, errors = _Tail(started.stdout), _Tail(started.stderr)
+    try:
+        code = started.wait(timeout)
+    except BaseException:
+        started.kill()
+        started.wait()
+        raise
+    return code, output.text(), errors.text()
+
+
+class _Tail:
+    """Reads a pipe to its end, and keeps the last MOST_OUTPUT bytes."""
+
+    def __init__(self, pipe: Any) -> None:
+        self._pipe = pipe
+        self._kept = b""
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        with self._pipe:
+            while chunk := self._pipe.read1(1 << 16):
+                self._kept = (self._kept + chunk)[-MOST_OUTPUT:]
+
+    def text(self) -> str:
+        """What was kept. A process that the app left behind may have the pipe open still."""
+        self._thread.join(1.0)
+        return self._kept.decode(errors="replace")

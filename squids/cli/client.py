@@ -5,15 +5,23 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Generator, Iterator
 from typing import Any
 
 from squids.supervisor.control_protocol import default_socket, holder_path, request, socket_of
 from squids.supervisor.peer import peer_of
 from squids.supervisor.runtime_place import Untrusted, check_file, check_socket, owner_of_place, user_name
 
-MOST_BYTES = 64 * 1024 * 1024
-"""Of one answer."""
+MOST_BYTES = 16 * 1024 * 1024
+"""Of one answer: ten times the status of 2,000 queues."""
+
+PROMPT = frozenset({"status", "why", "pid", "local", "logs", "events"})
+"""Verbs that are answered at once, unless they follow."""
+
+PROMPT_SECONDS = 30.0
+TIMEOUT_MARGIN = 10.0
+"""Seconds beyond a `timeout`, which the supervisor keeps, if it is not stopped or hung."""
 
 
 class Unreachable(Exception):
@@ -24,14 +32,16 @@ class NotTrusted(Unreachable):
     """Somebody else could be in its place."""
 
 
-def ask(config: str, verb: str, queues: list[str], **options: Any) -> Iterator[dict[str, Any]]:
+def ask(config: str, verb: str, queues: list[str], **options: Any) -> Generator[dict[str, Any], None, None]:
     """The answers; the last is the end, but where one follows: that ends with the supervisor.
 
     Unreachable if there is nobody, or it goes in the middle.
     """
+    seconds = _patience(verb, options)
     path = default_socket(config)
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with connection:
+        connection.settimeout(seconds)
         try:
             path, trusted = _verified_socket(config)
             connection.connect(path)
@@ -43,18 +53,52 @@ def ask(config: str, verb: str, queues: list[str], **options: Any) -> Iterator[d
             reason = error.strerror or str(error)
             raise Unreachable(f"no supervisor of {config} answers at {path}: {reason}") from None
         try:
-            with connection.makefile("rb") as lines:
-                while line := lines.readline(MOST_BYTES):
-                    answer = _answer(json.loads(line))
-                    yield answer
-                    if answer.get("type") == "end":
-                        return
+            for line in _lines(connection, seconds):
+                answer = _answer(json.loads(line))
+                yield answer
+                if answer.get("type") == "end":
+                    return
+        except TimeoutError:
+            raise Unreachable(f"the supervisor of {config} did not answer within {seconds:g} s") from None
         except (ConnectionError, ValueError, RecursionError):
             pass  # It went, perhaps in the midst of a line.
         if options.get("follow"):
             yield {"type": "end", "code": 0, "error": None}
             return
     raise Unreachable(f"the supervisor of {config} ended before it answered")
+
+
+def _patience(verb: str, options: dict[str, Any]) -> float | None:
+    """Seconds that the whole answer may take; None: for ever."""
+    timeout = options.get("timeout")
+    if timeout is not None:
+        return float(timeout) + TIMEOUT_MARGIN
+    return PROMPT_SECONDS if verb in PROMPT and not options.get("follow") else None
+
+
+def _lines(connection: socket.socket, patience: float | None) -> Iterator[bytes]:
+    """The lines that come, without what comes after the last one's end. TimeoutError once so many seconds
+    were waited for them: the time in which they are shown, in a pager, say, does not count. ValueError."""
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        began = time.monotonic()
+        connection.settimeout(patience)
+        chunk = connection.recv(65536)
+        if patience is not None:
+            patience -= time.monotonic() - began
+            if patience <= 0:
+                raise TimeoutError
+        if not chunk:
+            return
+        *ended, rest = chunk.split(b"\n")
+        for line in ended:
+            yield b"".join([*parts, line])
+            parts, size = [], 0
+        parts.append(rest)
+        size += len(rest)
+        if size > MOST_BYTES:
+            raise ValueError("a line without end")
 
 
 def _answer(told: Any) -> dict[str, Any]:

@@ -21,6 +21,13 @@ from squids.printable import printable
 from squids.supervisor.control_protocol import FAILED, OK, TIMED_OUT, UNREACHABLE, USAGE
 from squids.supervisor.settings import Ground, Settings
 
+MOST_WAITING = 1000
+"""Answers that were read and not shown yet."""
+
+DRAIN_SECONDS = 0.5
+QUIET_SECONDS = 0.2
+"""How long lines are shown once the task has ended, and for how long without one."""
+
 ENDS = {"job_done": OK, "task_failed": FAILED, "bad_message": FAILED, "worker_died": FAILED}
 """The log's actions with which a run of a message ends."""
 
@@ -137,7 +144,8 @@ def _send_and_wait(
     sent = _sent(ask_app(ground, what, ASK_SECONDS, environment))
     print(_told(sent), flush=True)
     while True:
-        answer = answers.next(None if deadline is None else max(0.0, deadline - time.monotonic()))
+        left = None if deadline is None else deadline - time.monotonic()
+        answer = answers.next(left) if left is None or left > 0 else None
         if answer is None:
             raise Refused(f"was not run within {timeout:g} s; the message stays in its queue", TIMED_OUT)
         if answer["type"] != "line":
@@ -159,7 +167,7 @@ class _Answers:
     """What comes over the socket, read in a thread, so that waiting for it may have an end."""
 
     def __init__(self, answers: Iterator[dict[str, Any]]) -> None:
-        self._queue: queue.Queue[dict[str, Any]] = queue.Queue()
+        self._queue: queue.Queue[dict[str, Any]] = queue.Queue(MOST_WAITING)
         threading.Thread(target=self._read, args=(answers,), daemon=True).start()
 
     def _read(self, answers: Iterator[dict[str, Any]]) -> None:
@@ -177,6 +185,10 @@ class _Answers:
             return None
 
     def drain(self) -> None:
-        """Print what the worker printed: it may come a moment after the consumer's word."""
-        while (answer := self.next(0.2)) is not None and answer["type"] == "line":
+        """Print what the worker printed: it may come a moment after the consumer's word. Others print on."""
+        until = time.monotonic() + DRAIN_SECONDS
+        while (left := until - time.monotonic()) > 0:
+            answer = self.next(min(left, QUIET_SECONDS))
+            if answer is None or answer["type"] != "line":
+                return
             print(printable(str(answer["text"]), keep="\n\t"), flush=True)

@@ -308,6 +308,10 @@ def find_config(given: str | None) -> str | None:
     return next((os.path.abspath(path) for path in PLACES if os.path.exists(path)), None)
 
 
+MADE_UP = (LookupError, ArithmeticError, TypeError, ValueError, AttributeError, RecursionError)
+"""What showing an answer comes to that is of another version, or of no supervisor."""
+
+
 def _ask(config: str, arguments: argparse.Namespace) -> int:
     from squids.cli import client, render
 
@@ -327,7 +331,7 @@ def _ask(config: str, arguments: argparse.Namespace) -> int:
             if answer["type"] != "end" or arguments.json:
                 try:
                     render.show(answer, as_json=arguments.json)
-                except (KeyError, TypeError, ValueError, AttributeError):  # Of another version, or made up.
+                except MADE_UP:
                     raise client.Unreachable(f"the answer to {arguments.verb} cannot be understood") from None
             if answer["type"] == "end":
                 if answer.get("error") and not arguments.json:

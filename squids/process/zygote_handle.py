@@ -55,7 +55,7 @@ class ZygoteHandle:
         code = 1
         try:
             ours.close()
-            os.setpgid(0, 0)  # Out of the terminal's foreground group: Ctrl-C is for the main process.
+            os.setsid()  # No terminal: Ctrl-C is for the main process, and no task may type into it.
             _read_nothing()
             set_title(title)
             Zygote(theirs, preloaded, None).serve()
@@ -140,7 +140,7 @@ class ZygoteHandle:
                 started = subprocess.Popen(
                     command,
                     pass_fds=[theirs.fileno(), inherited, *([] if records is None else [records])],
-                    process_group=0,
+                    start_new_session=True,  # No terminal: code of another user could type into root's.
                     stdin=subprocess.DEVNULL,
                     **process,
                 )

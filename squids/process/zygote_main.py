@@ -271,7 +271,7 @@ class Zygote:
                 outlet.take()
             bound(nice, limits)
             signal.pthread_sigmask(signal.SIG_SETMASK, [])
-        except (OSError, ValueError) as error:
+        except BaseException as error:  # Whatever it is: behind this call is the fork server's own code.
             sys.stderr.write(f"squids: a child could not begin: {error}\n")
             leave(1)
         run_and_exit(entry, self._preloaded, descriptors, spawn.args, spawn.title)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import sys
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -28,6 +29,10 @@ UNITS = {"": 1, "ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 SIZE = re.compile(r"(\d+)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
 SIZES = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 
+MOST_SECONDS = 30 * 365 * 86400
+MOST_BYTES = 2**63 - 1
+"""What setrlimit(2) takes."""
+
 OCTAL = r"0o[0-7]{1,4}|[0-7]{3,4}"
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
@@ -39,9 +44,11 @@ def duration(value: Any) -> Any:
         match = DURATION.fullmatch(value.strip())
         if match is None:
             raise ValueError(f"expected a time such as 30, 30s or 5m, not {shown(value)}")
-        return float(match[1]) * UNITS[match[2]]
+        value = float(match[1]) * UNITS[match[2]]
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"expected a time such as 30, 30s or 5m, not {shown(value)}")
+    if not abs(value) <= MOST_SECONDS:  # Neither is NaN, nor what no float holds.
+        raise ValueError("expected a time of at most 30 years")
     return float(value)
 
 
@@ -59,9 +66,11 @@ def size(value: Any) -> Any:
         match = SIZE.fullmatch(value.strip())
         if match is None:
             raise ValueError(f"expected a size such as 512M, not {shown(value)}")
-        return int(match[1]) * SIZES[match[2].upper()]
+        value = int(match[1]) * SIZES[match[2].upper()] if len(match[1]) < 20 else MOST_BYTES + 1
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError(f"expected a size such as 512M, not {shown(value)}")
+    if not abs(value) <= MOST_BYTES:
+        raise ValueError(f"expected a size of at most {MOST_BYTES}")
     return value
 
 
@@ -88,6 +97,8 @@ def number(value: Any) -> Any:
     """A number, whole or not."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"expected a number, not {shown(value)}")
+    if not abs(value) <= sys.float_info.max:
+        raise ValueError("expected a number that is not as large")
     return float(value)
 
 
@@ -331,7 +342,7 @@ class ReloadRules(Rules):
         0.1
     )
     kill_after: Annotated[
-        Duration | None,
+        Annotated[Duration, Field(ge=0)] | None,
         Field(description="Seconds that tasks may go on with the old code. Default: the shutdown timeout."),
     ] = None
 

@@ -74,7 +74,7 @@ def read_holder(config: str) -> dict[str, Any]:
         descriptor = os.open(holder_path(config), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(descriptor, "rb") as file:
             told = json.loads(file.read(64 * 1024))
-    except (OSError, ValueError, RecursionError):
+    except (OSError, ValueError, TypeError, RecursionError):  # Of a FIFO, read gives None.
         return {}
     return _believable(told) if isinstance(told, dict) else {}
 

@@ -35,7 +35,8 @@ def port_of(url: str) -> int | None:
     """The port of a local SQS's address; None of any other address."""
     scheme, _, rest = url.partition("://")
     host, _, port = rest.rpartition(":")
-    return int(port) if (scheme, host) == ("http", HOST) and port.isascii() and port.isdigit() else None
+    is_port = port.isascii() and port.isdigit() and len(port) <= 5
+    return int(port) if (scheme, host) == ("http", HOST) and is_port else None
 
 
 def exports_of(port: int) -> dict[str, str]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
 import threading
 
 import pytest
 
 from squids.printable import printable
+from tests.support.supervisors import COMMAND
 
 NOTHING = {"type": "end", "code": 0, "error": None}
 
@@ -31,6 +33,7 @@ ANSWERS = {
     "many digits": b'{"type": "text", "text": ' + b"9" * 5000 + b"}\n",
     "bytes": b"\xff\xfe\x00\n",
     "nothing": b"",
+    "a reason of no lines": lines_of({"type": "status", "queues": [{"last_exit": {"cause": ""}}]}, NOTHING),
 }
 
 
@@ -96,6 +99,32 @@ def test_a_send_that_waits_for_a_false_supervisor_ends_without_a_traceback(gone,
     assert is_clean(done.stdout + done.stderr), done
 
 
+def test_the_question_for_a_local_sqs_reads_one_answer(gone, strict_sqs):
+    """More than it asked for could come without end."""
+    sent = []
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(gone.socket)
+    listener.listen()
+
+    def flood() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65536)
+            try:
+                while True:
+                    sent.append(connection.send(lines_of({"type": "text", "text": "x" * 10_000})))
+            except OSError:
+                pass  # It has read enough.
+
+    thread = threading.Thread(target=flood, daemon=True)
+    thread.start()
+    done = gone.verb("tasks")
+    thread.join(30)
+    listener.close()
+    assert done.returncode == 0, done
+    assert sum(sent) < 10 * 2**20
+
+
 FORGES = """
 import inspect, os
 specs = [frame.frame.f_locals.get("spec") for frame in inspect.stack()]
@@ -124,6 +153,35 @@ def test_an_app_that_answers_anything_fails_its_check(gone, text):
         done = gone.verb(*verb)
         assert done.returncode in (1, 78), done
         assert is_clean(done.stdout + done.stderr), done
+
+
+def test_an_app_that_prints_without_end_is_read_in_bounds(gone):
+    """What came before its end is what is shown; the command's memory has a bound."""
+    text = (
+        "import os\nfor _ in range(3000): os.write(1, b'x' * 100_000)\nos.write(2, b'the end')\nos._exit(3)\n"
+    )
+    (gone.directory / "shop.py").write_text(text)
+    done = subprocess.run(
+        ["prlimit", "--data=200000000", *COMMAND, "-c", str(gone.file), "check"],
+        cwd=gone.directory,
+        env=gone.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 78, done
+    assert "the end" in done.stdout
+
+
+def test_an_app_that_is_asked_has_no_terminal(gone):
+    """Root's would be its own: it could read and type there."""
+    note = gone.directory / "sid"
+    text = f"import os\nopen({str(note)!r}, 'w').write(str(os.getsid(0) == os.getpid()))\nos._exit(3)\n"
+    (gone.directory / "shop.py").write_text(text)
+    for verb in (("check",), ("tasks",), ("send", "work", "{}")):
+        gone.verb(*verb)
+        assert note.read_text() == "True", verb
+        note.unlink()
 
 
 def test_what_an_app_prints_before_it_dies_is_shown_and_not_sent(gone):

@@ -144,6 +144,17 @@ class Report(squids.Task):
 '''
 
 
+CHATTY = """
+import os, time
+
+@app.task("tests")
+def chatty(path: str):
+    while not os.path.exists(path):
+        print("and another line", flush=True)
+        time.sleep(0.01)
+"""
+
+
 @pytest.fixture
 def file(strict_sqs, supervisor) -> SupervisorProcess:
     """A file with two queues of one app and one of another, not started."""
@@ -290,6 +301,21 @@ def test_wait_shows_it_being_run_and_how_it_ended(file):
     assert file.verb("send", "email_customer", '{"to": "eve"}').returncode == 0
     wait_until(lambda: "mailing eve 1" in file.text)
     assert not any("job_" in line for line in file.output[before:]), "nobody follows any more"
+
+
+def test_wait_ends_with_its_own_task_though_another_prints_on(file, tmp_path):
+    go = tmp_path / "go"
+    (file.directory / "shop.py").write_text(APP + CHATTY)
+    file.write({"tests": {"workers": 2}}).up()
+    assert file.verb("send", "chatty", json.dumps({"path": str(go)})).returncode == 0
+    wait_until(lambda: "and another line" in file.text, what=lambda: file.text)
+    done = file.verb("send", "email_customer", '{"to": "ada"}', "--wait", "--timeout", "20")
+    assert done.returncode == 0, done.stderr
+    assert "job_done" in done.stdout
+    late = file.verb("send", "chatty", json.dumps({"path": str(go)}), "--wait", "--timeout", "1")
+    assert late.returncode == 124, "what others print is no sign of it"
+    go.touch()
+    assert file.stop() == 0
 
 
 def test_wait_sees_jobs_whatever_the_log_shows(file):

@@ -17,12 +17,12 @@ from pathlib import Path
 
 from squids.cli.systemd.units import (
     CONFIG_DIRECTORY,
-    MARK,
     SUPERVISOR,
     SYSTEM,
     Installation,
     files,
     installed_as,
+    is_ours,
     misread,
     variables_file,
 )
@@ -37,6 +37,16 @@ INSTANCE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]*")
 
 MOST_BYTES = 1 << 20
 """Of a unit, and of a file of variables."""
+
+
+OURS = (
+    "squids-supervisor.service",
+    "squids-supervisor@*.service",
+    "squids@.service",
+    "squids-supervisor@*.service.d/stop-timeout.conf",
+    "squids.conf",
+)
+"""What `install` writes, in whichever directory."""
 
 
 class Refused(Exception):
@@ -155,7 +165,7 @@ def _variables_of(config: str) -> dict[str, str]:
     """Those that the service will have beside its file. None where only root may read them."""
     try:
         return parse(_read(variables_file(config)) or "")
-    except (PermissionError, UnicodeDecodeError):
+    except PermissionError:
         return {}
 
 
@@ -165,7 +175,7 @@ def _install(of: Installation, *, dry_run: bool) -> int:
     changed = []
     for path, text in files(of).items():
         old = _read(path)
-        if old is not None and MARK not in old:
+        if old is not None and not is_ours(old):
             raise Refused(f"{path} is there, and was not written by this command: move it away first")
         if old == text:
             continue
@@ -198,7 +208,7 @@ def _exists(user: str) -> bool:
 
 def _read(path: str) -> str | None:
     try:
-        return read_plain(path, MOST_BYTES)[0].decode()
+        return read_plain(path, MOST_BYTES)[0].decode(errors="replace")
     except FileNotFoundError:
         return None
 
@@ -271,13 +281,10 @@ def _uninstall(*, user_mode: bool, dry_run: bool) -> int:
 
 
 def _ours(directory: Path) -> list[Path]:
-    candidates = [*directory.glob("squids*.service"), *directory.glob("squids*.service.d/*.conf")]
-    candidates += directory.glob("squids.conf")
-    return sorted(path for path in candidates if path.is_file() and _is_ours(path))
-
-
-def _is_ours(path: Path) -> bool:
-    return MARK.encode() in read_plain(str(path), MOST_BYTES)[0]
+    """What `files` could have named there, and has the mark: copies, links and drop-ins of others stay."""
+    candidates = [path for pattern in OURS for path in directory.glob(pattern)]
+    plain = [path for path in candidates if path.is_file() and not path.is_symlink()]
+    return sorted(path for path in plain if is_ours(_read(str(path)) or ""))
 
 
 def _systemctl(*arguments: str) -> bool:

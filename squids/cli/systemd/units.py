@@ -84,12 +84,18 @@ def misread(of: Installation) -> str | None:
             shown = path if path.isprintable() else ascii(path)
             return f"{shown}: systemd would read these characters in its own way; take another path"
     for path in (of.plain_config,) if of.instance else (of.config, of.plain_config):
-        if of.home is None and (":" in _name(path) or _name(path).startswith(".")):
+        name = _name(path)
+        if of.home is None and (not name or ":" in name or name.startswith(".")):
             return f"{path}: systemd would not name a directory in /run/squids so; take another name"
     for name in (of.user, of.group):
         if not USER.fullmatch(name):
             return f"{name!a} is no name of a user or a group that a unit may hold"
     return None
+
+
+def is_ours(text: str) -> bool:
+    """Whether `install` wrote this file: a text that quotes the mark further down did not come from it."""
+    return text.startswith(f"# {MARK}\n")
 
 
 def files(of: Installation) -> dict[str, str]:
@@ -129,7 +135,7 @@ def installed_as(supervisor: str) -> Before | None:
     """What `squids-supervisor.service` was made for; None if it is not ours."""
     user = re.search(r"^User=(\S+)$", supervisor, re.MULTILINE)
     config = re.search(r"^ExecStart=\S+ -c (\S+)$", supervisor, re.MULTILINE)
-    if MARK not in supervisor or user is None or config is None:
+    if not is_ours(supervisor) or user is None or config is None:
         return None
     return Before(user[1], config[1])
 

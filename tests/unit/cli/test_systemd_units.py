@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from squids.cli.supervise import main
+from squids.cli.systemd import install
 from squids.cli.systemd.effective import parse_span
 from squids.cli.systemd.shipped import SHIPPED, shipped
 from squids.cli.systemd.units import MARK, Before, Installation, files, installed_as
@@ -31,6 +32,32 @@ def test_every_file_is_filled_and_marked(installation):
     for path, text in files(installation).items():
         assert text.startswith(f"# {MARK}\n"), path
         assert not re.search(r"@[A-Z]+@", text), path
+
+
+def test_only_what_was_written_by_us_is_removed(tmp_path):
+    """Copies, links and drop-ins of others stay, though they quote the mark."""
+    for path, text in files(
+        Installation(bin="/opt/x/bin", instance="shop", config="/etc/squids/shop.yaml")
+    ).items():
+        place = tmp_path / path.removeprefix("/etc/systemd/system/").rpartition("/etc/")[2].replace(
+            ".d/squids", ""
+        )
+        place.parent.mkdir(exist_ok=True)
+        place.write_text(text)
+    ours = {str(path.relative_to(tmp_path)) for path in install._ours(tmp_path)}
+    unit = (tmp_path / "squids-supervisor.service").read_text()
+    (tmp_path / "squids-night.service").write_text(unit)
+    (tmp_path / "squids-supervisor@other.service").write_text(f"# mine, not {MARK}\n{unit}")
+    (tmp_path / "squids-supervisor@link.service").symlink_to(tmp_path / "squids-supervisor.service")
+    (tmp_path / "squids-supervisor@shop.service.d" / "my.conf").write_text(f"# {MARK}\n")
+    (tmp_path / "squids-supervisor@odd.service").write_bytes(b"\xff\xfe")
+    assert {str(path.relative_to(tmp_path)) for path in install._ours(tmp_path)} == ours
+    assert ours >= {
+        "squids-supervisor.service",
+        "squids-supervisor@.service",
+        "squids@.service",
+        "squids-supervisor@shop.service.d/stop-timeout.conf",
+    }
 
 
 def test_times_follow_from_the_longest_drain():

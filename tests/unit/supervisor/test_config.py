@@ -237,6 +237,24 @@ def test_sizes(here, text, value):
     assert dict(settings.programs[0].limits) == {"as": value}
 
 
+@pytest.mark.parametrize("text", ["99999999T", "9223372036854775808", "9" * 500])
+def test_sizes_that_no_system_takes(here, text):
+    (problem,) = bad(here, f"app: a:b\nqueues: {{q: {{limits: {{as: {text}}}}}}}")
+    assert "expected a size" in problem
+
+
+@pytest.mark.parametrize("text", ["20000d", "9" * 30 + "h", "9" * 400, f"'{'9' * 400}'"])
+@pytest.mark.parametrize("place", ["defaults: {start_timeout: %s}", "reload: {kill_after: %s}"])
+def test_times_that_nobody_waits_for(here, text, place):
+    (problem,) = bad(here, f"app: a:b\n{place % text}\nqueues: {{q: {{}}}}")
+    assert "expected a time" in problem
+
+
+def test_old_code_cannot_be_killed_before_it_is_old(here):
+    (problem,) = bad(here, "app: a:b\nreload: {kill_after: -5}\nqueues: {q: {}}")
+    assert "kill_after" in problem
+
+
 @pytest.mark.parametrize("text", ["022", "0022", "0o22", '"022"'])
 def test_a_umask_is_octal_however_it_is_written(here, text):
     """Nobody means 22 in decimal digits."""

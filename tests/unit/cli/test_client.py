@@ -1,0 +1,63 @@
+"""What a client reads of a supervisor that may be hung, or none."""
+
+import socket
+import threading
+
+import pytest
+
+from squids.cli import client
+
+
+@pytest.fixture
+def ends():
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        yield ours, theirs
+
+
+def test_lines_come_whole_and_a_part_of_one_does_not(ends):
+    ours, theirs = ends
+    theirs.sendall(b'{"a": 1}\n{"b"')
+    theirs.sendall(b": 2}\n\npart")
+    theirs.close()
+    assert list(client._lines(ours, None)) == [b'{"a": 1}', b'{"b": 2}', b""]
+
+
+def test_a_line_beyond_the_bound_is_no_answer(ends, monkeypatch):
+    ours, theirs = ends
+    monkeypatch.setattr(client, "MOST_BYTES", 10)
+    theirs.sendall(b"0123456789\n0123456789a")
+    lines = client._lines(ours, 5)
+    assert next(lines) == b"0123456789"
+    with pytest.raises(ValueError, match="without end"):
+        next(lines)
+
+
+def test_patience_ends_for_who_says_nothing(ends):
+    with pytest.raises(TimeoutError):
+        next(client._lines(ends[0], 0.01))
+
+
+def test_patience_ends_for_who_says_a_byte_now_and_then(ends):
+    ours, theirs = ends
+    enough = threading.Event()
+
+    def trickle() -> None:
+        while not enough.wait(0.001):
+            theirs.send(b" ")
+
+    thread = threading.Thread(target=trickle)
+    thread.start()
+    try:
+        with pytest.raises(TimeoutError):
+            next(client._lines(ours, 0.05))
+    finally:
+        enough.set()
+        thread.join()
+
+
+def test_what_is_answered_at_once_and_what_has_a_timeout_is_not_waited_for_for_ever():
+    assert client._patience("status", {}) == client.PROMPT_SECONDS
+    assert client._patience("logs", {"follow": True}) is None
+    assert client._patience("stop", {}) is None
+    assert client._patience("stop", {"timeout": 5.0}) == 5.0 + client.TIMEOUT_MARGIN
