@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import threading
@@ -171,6 +172,26 @@ def test_an_app_that_prints_without_end_is_read_in_bounds(gone):
     )
     assert done.returncode == 78, done
     assert "the end" in done.stdout
+
+
+@pytest.mark.parametrize("preload", [True, False])
+@pytest.mark.parametrize("how", ["squids", "supervisor"])
+def test_no_process_of_an_app_is_in_the_session_of_who_started_it(
+    strict_sqs, squids_process, supervisor, how, preload
+):
+    """In it, /dev/tty is its terminal, and code of another user could type into root's shell (TIOCSTI)."""
+    strict_sqs.create("tests")
+    if how == "squids":
+        process = (
+            squids_process(strict_sqs.endpoint_url).start(*([] if preload else ["--no-preload"])).ready()
+        )
+    else:
+        process = supervisor(strict_sqs.endpoint_url).write({"tests": {"preload": preload}}).up()
+    own = os.getsid(process.pid)
+    children = [pid for pid in process.processes() if pid != process.pid]
+    assert len(children) >= 3, "a fork server, and what it forks"
+    assert own not in {os.getsid(pid) for pid in children}
+    assert process.stop() == 0
 
 
 def test_an_app_that_is_asked_has_no_terminal(gone):

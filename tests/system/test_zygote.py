@@ -154,13 +154,6 @@ def test_a_child_has_a_process_group_of_its_own(zygote):
     assert os.getpgid(zygote.handle.pid) not in {os.getpgrp(), *(child.pid for child in children)}
 
 
-def test_no_child_is_in_the_session_of_who_started_it(zygote):
-    """In it, /dev/tty is the owner's terminal, and code of another user could type into root's (TIOCSTI)."""
-    child = zygote.spawn("report")
-    child.told()
-    assert os.getsid(child.pid) == os.getsid(zygote.handle.pid) == zygote.handle.pid
-
-
 def test_a_child_has_default_signal_dispositions(zygote):
     """Python's own, an empty mask, and nothing of the zygote's."""
     report = zygote.spawn("report").told()

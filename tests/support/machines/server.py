@@ -135,9 +135,14 @@ class Server:
         return self.machine.show(unit, "StatusText")
 
     def until_status(self, *words: str, unit: str = UNIT, seconds: float = 30.0) -> str:
-        """The STATUS line, once it has these words."""
+        """The STATUS line, once it has all these words at one moment."""
+
+        def found() -> str:
+            line = self.status_line(unit)
+            return line if all(word in line for word in words) else ""
+
         return wait_until(
-            lambda: line if all(word in (line := self.status_line(unit)) for word in words) else "",
+            found,
             seconds=seconds,
             what=lambda: f"{words} in: {self.status_line(unit)}",
         )
