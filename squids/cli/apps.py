@@ -115,7 +115,7 @@ def _run(command: list[str], timeout: float, **process: Any) -> tuple[int, str, 
     output, errors = _Tail(started.stdout), _Tail(started.stderr)
     try:
         code = started.wait(timeout)
-    except BaseException:
+    except BaseException:  # Ctrl-C, too: it is in no terminal's group, and would stay.
         started.kill()
         started.wait()
         raise

@@ -20,6 +20,9 @@ def lines_of(*answers: object) -> bytes:
     return b"".join(json.dumps(answer).encode() + b"\n" for answer in answers)
 
 
+DEATH = {"at": "", "pid": 1, "cause": "", "asked": True, "uptime": 10**400, "running": [], "lines": []}
+WHY = {"queue": "tests", "state": "running", "reason": "", "deaths": [DEATH]}
+
 ANSWERS = {
     "an error that is an object": lines_of({"type": "end", "code": 0, "error": {"a": 1}}),
     "an error that is a number": lines_of({"type": "end", "code": 1, "error": 5}),
@@ -34,7 +37,7 @@ ANSWERS = {
     "many digits": b'{"type": "text", "text": ' + b"9" * 5000 + b"}\n",
     "bytes": b"\xff\xfe\x00\n",
     "nothing": b"",
-    "a reason of no lines": lines_of({"type": "status", "queues": [{"last_exit": {"cause": ""}}]}, NOTHING),
+    "a time that no float holds": lines_of({"type": "why", **WHY}, NOTHING),
 }
 
 
