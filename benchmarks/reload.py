@@ -23,7 +23,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.figures import Row, cpu_of, family, print_table, pss
-from squids.supervisor.control_protocol import request, socket_of
+from squids.supervisor.control.protocol import request, socket_of
 from tests.support import servers
 from tests.support.waiting import wait_until
 

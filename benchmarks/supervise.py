@@ -24,7 +24,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.figures import Row, cpu_of, family, print_table, pss, title, wake_ups
-from squids.supervisor.control_protocol import request, socket_of
+from squids.supervisor.control.protocol import request, socket_of
 from tests.support import servers
 
 APP_DIRECTORY = Path(__file__).resolve().parent

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from squids.supervisor.config_rules import (
+from squids.supervisor.config.rules import (
     BackoffRules,
     FileRules,
     LogFileRules,
@@ -19,7 +19,7 @@ from squids.supervisor.config_rules import (
     ReloadRules,
     SupervisorRules,
 )
-from squids.supervisor.program import TABLE
+from squids.supervisor.program.machine import TABLE
 
 HERE = Path(__file__).parent
 BEGIN = "<!-- {}: made by docs/supervisor_tables.py -->\n"

@@ -25,7 +25,7 @@ from squids.sqs_answers import (
     read_messages,
     read_url,
 )
-from squids.sqs_trouble import Trouble, TroubleKind, classify
+from squids.sqs_errors import Trouble, TroubleKind, classify
 
 if TYPE_CHECKING:
     import boto3.session
@@ -307,7 +307,7 @@ class QueueClient:
 
         What botocore makes lazily is then made, and shared by the processes forked from this one.
         """
-        from squids.sqs_rehearsal import without_network
+        from squids.sqs_warm_up import without_network
 
         client = self.prepare()
         url, self._url = self._url, self._url or "https://sqs.invalid/0/rehearsal"

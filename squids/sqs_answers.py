@@ -16,8 +16,8 @@ from typing import Any
 
 from squids.errors import SquidsError
 from squids.received import Received
+from squids.sqs_errors import STALE_CODES
 from squids.sqs_limits import MAX_BATCH
-from squids.sqs_trouble import STALE_CODES
 
 MOST_RECEIVES = 10**9
 """A receive count beyond is not believed."""

@@ -16,9 +16,9 @@ from squids.cli import client
 from squids.cli.app_answers import checked
 from squids.printable import printable
 from squids.process.interpreter import interpreter_of
-from squids.supervisor.config import read
-from squids.supervisor.ground_system import environment_of, group_of, groups_of, user_of
-from squids.supervisor.settings import Ground, Settings
+from squids.supervisor.app_spec import environment_of, group_of, groups_of, user_of
+from squids.supervisor.config.build import read
+from squids.supervisor.settings import AppSpec, Settings
 
 MOST_OUTPUT = 4 * 1024 * 1024
 """Bytes of what an app prints while it is asked; its answer comes last."""
@@ -60,38 +60,38 @@ def local_environment(config: str) -> dict[str, str] | None:
     return exports_of(port)
 
 
-def told_error(ground: Ground, error: str) -> str:
+def told_error(app_spec: AppSpec, error: str) -> str:
     """What an app answered instead, as a sentence, with the traceback below it."""
     if "\n" in error and not error.startswith("importing"):
-        return f"{ground.app} cannot be imported:\n{error}"
-    return error if error.startswith(ground.app) else f"{ground.app}: {error}"
+        return f"{app_spec.app} cannot be imported:\n{error}"
+    return error if error.startswith(app_spec.app) else f"{app_spec.app}: {error}"
 
 
 def ask_app(
-    ground: Ground, what: dict[str, Any], timeout: float, environment: dict[str, str] | None = None
+    app_spec: AppSpec, what: dict[str, Any], timeout: float, environment: dict[str, str] | None = None
 ) -> dict[str, Any]:
-    """What `app_child` answers; `error` says why it did not. `environment` is laid over the ground's."""
+    """What `app_child` answers; `error` says why it did not. `environment` is laid over the app spec's."""
     mark = secrets.token_hex(8)
-    own = environment_of(ground)
+    own = environment_of(app_spec)
     if environment:  # Of an embedded SQS: nothing else is to count.
         own = {key: text for key, text in own.items() if not key.startswith("AWS_")} | environment
-    spec = {"app": ground.app, "mark": mark, **what}
+    spec = {"app": app_spec.app, "mark": mark, **what}
     try:
-        with interpreter_of("squids.cli.app_child", spec, ground.python) as (command, inherited):
+        with interpreter_of("squids.cli.app_child", spec, app_spec.python) as (command, inherited):
             code, output, errors = _run(
                 command,
                 timeout,
                 pass_fds=[inherited],
-                cwd=ground.directory,
+                cwd=app_spec.directory,
                 env=own,
-                user=user_of(ground),
-                group=group_of(ground),
-                extra_groups=None if ground.user is None else groups_of(ground),
+                user=user_of(app_spec),
+                group=group_of(app_spec),
+                extra_groups=None if app_spec.user is None else groups_of(app_spec),
             )
     except subprocess.TimeoutExpired:
         return {"error": f"its import took over {timeout:g} s"}
     except OSError as error:
-        return {"error": f"cannot start {error.filename or ground.python}: {error.strerror}"}
+        return {"error": f"cannot start {error.filename or app_spec.python}: {error.strerror}"}
     for line in output.splitlines():
         if line.startswith(mark):
             try:

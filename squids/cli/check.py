@@ -12,8 +12,8 @@ from squids.cli.systemd.effective import room_warnings, stop_warning
 from squids.exit_codes import ExitCode
 from squids.printable import printable
 from squids.queues import QueueRef
-from squids.supervisor.config import read
-from squids.supervisor.settings import Ground, Settings
+from squids.supervisor.config.build import read
+from squids.supervisor.settings import AppSpec, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ def check(config: str, *, aws: bool, as_json: bool, trusting: bool = False) -> i
     settings = read_or_tell(config, trusting=trusting)
     if settings is None:
         return ExitCode.CONFIG
-    rows = [row for ground in settings.grounds for row in check_ground(settings, ground, aws=aws)]
+    rows = [row for app_spec in settings.app_specs for row in check_app_spec(settings, app_spec, aws=aws)]
     ok = all(row.ok for row in rows)
     warnings = list(settings.warnings)
     if (warning := stop_warning(config, settings.longest_drain)) is not None:
@@ -53,17 +53,17 @@ def check(config: str, *, aws: bool, as_json: bool, trusting: bool = False) -> i
     return ExitCode.OK if ok else ExitCode.CONFIG
 
 
-def check_ground(settings: Settings, ground: Ground, *, aws: bool) -> list[Row]:
+def check_app_spec(settings: Settings, app_spec: AppSpec, *, aws: bool) -> list[Row]:
     """Whether an app imports, has tasks for its queues, and, with `aws`, may use them."""
     programs = list(
-        {program.key: program for program in settings.programs if program.ground == ground}.values()
+        {program.key: program for program in settings.programs if program.app_spec == app_spec}.values()
     )
     timeout = max(program.start_timeout for program in programs) + (60 if aws else 0)
     what = {"do": "check", "queues": [program.queue for program in programs], "aws": aws}
-    answer = ask_app(ground, what, timeout)
+    answer = ask_app(app_spec, what, timeout)
     error = answer.get("error")
     if error is not None:
-        return [Row(program.name, False, f"{ground.app}: {error}") for program in programs]
+        return [Row(program.name, False, f"{app_spec.app}: {error}") for program in programs]
     rows = []
     for program in programs:
         name = QueueRef.parse(program.queue).name
@@ -71,7 +71,7 @@ def check_ground(settings: Settings, ground: Ground, *, aws: bool) -> list[Row]:
         troubles = list(answer.get("queues", {}).get(program.queue, []))
         if not tasks:
             queues = ", ".join(sorted(answer["tasks"])) or "none"
-            troubles.insert(0, f"{ground.app} has no task for the queue {name}; it has tasks for: {queues}")
+            troubles.insert(0, f"{app_spec.app} has no task for the queue {name}; it has tasks for: {queues}")
         noun = "task" if len(tasks) == 1 else "tasks"
         asked = ", and SQS agrees" if aws else ""
         rows.append(Row(program.name, not troubles, "; ".join(troubles) or f"{len(tasks)} {noun}{asked}"))

@@ -9,9 +9,9 @@ import time
 from collections.abc import Generator, Iterator
 from typing import Any
 
-from squids.supervisor.control_protocol import default_socket, holder_path, request, socket_of
-from squids.supervisor.peer import peer_of
-from squids.supervisor.runtime_place import Untrusted, check_file, check_socket, owner_of_place, user_name
+from squids.supervisor.control.peer import peer_of
+from squids.supervisor.control.place import Untrusted, check_file, check_socket, owner_of_place, user_name
+from squids.supervisor.control.protocol import default_socket, holder_path, request, socket_of
 
 MOST_BYTES = 16 * 1024 * 1024
 """Of one answer: ten times the status of 2,000 queues."""

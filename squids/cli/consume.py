@@ -115,12 +115,12 @@ def _reload(given: dict[str, Any], level: str, style: str, port: int | None) -> 
 
     hangup = ignore_requests()  # What it is about to do takes longer than a signal.
     from squids.cli.run_supervisor import Mode, Source, run
-    from squids.supervisor.settings import Ground, ProgramSettings, Settings, SupervisorSettings
+    from squids.supervisor.settings import AppSpec, ProgramSettings, Settings, SupervisorSettings
 
     preload = given.pop("preload", True)
-    ground = Ground(app=given.pop("app"), directory=os.getcwd(), preload=preload)
+    app_spec = AppSpec(app=given.pop("app"), directory=os.getcwd(), preload=preload)
     name = QueueRef.parse(given["queue"]).name
-    program = ProgramSettings(name, name, ground, tuple(sorted(given.items())), log_level=level)
+    program = ProgramSettings(name, name, app_spec, tuple(sorted(given.items())), log_level=level)
     settings = Settings(SupervisorSettings(log_format=style, log_level=level), (program,))
     source = Source(lambda: settings, f"{name} --reload", program="squids")
     return run(source, Mode(reload=True, local=port), hangup)

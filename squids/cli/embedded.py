@@ -43,15 +43,15 @@ def only_local(settings: Settings) -> Settings:
     """The file's own AWS variables would lead elsewhere: they do not count."""
     programs, warnings = [], []
     for program in settings.programs:
-        kept = tuple(pair for pair in program.ground.environment if not pair[0].startswith("AWS_"))
-        left_out = sorted({pair[0] for pair in program.ground.environment} - {pair[0] for pair in kept})
+        kept = tuple(pair for pair in program.app_spec.environment if not pair[0].startswith("AWS_"))
+        left_out = sorted({pair[0] for pair in program.app_spec.environment} - {pair[0] for pair in kept})
         if left_out:
             warnings.append(f"{program.name}: {', '.join(left_out)} of the file do not count with --local")
-        programs.append(replace(program, ground=replace(program.ground, environment=kept)))
+        programs.append(replace(program, app_spec=replace(program.app_spec, environment=kept)))
     return replace(settings, programs=tuple(programs), warnings=(*settings.warnings, *warnings))
 
 
-class Keeper:
+class EmbeddedSQS:
     """Makes the queues of a supervisor's settings, of later ones too; starts a server that died anew."""
 
     def __init__(self, server: LocalSQS, supervisor: Supervisor) -> None:
@@ -114,7 +114,7 @@ def run_alone(config: str | None, port: int, *, trusting: bool = False) -> int:
     """`squids-supervisor local`: an embedded SQS with the file's queues, until it is stopped."""
     import signal
 
-    from squids.supervisor.config import read
+    from squids.supervisor.config.build import read
 
     queues: list[str] = []
     if config is not None:

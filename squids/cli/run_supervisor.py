@@ -22,18 +22,18 @@ from squids.process.child import open_standard_streams, set_title
 from squids.process.pid1 import run_as_init_if_pid1
 from squids.process.sd_notify import Notifier
 from squids.process.signals import REQUESTS, Hangup, restore_defaults
-from squids.supervisor.config import read
-from squids.supervisor.control_protocol import default_socket
-from squids.supervisor.control_server import ControlServer
-from squids.supervisor.lines import Line, as_text, iso
-from squids.supervisor.lock import Lock, Locked
-from squids.supervisor.orders import Orders
-from squids.supervisor.reloader import Reloader
+from squids.supervisor.config.build import read
+from squids.supervisor.control.lock import Lock, Locked
+from squids.supervisor.control.orders import Orders
+from squids.supervisor.control.place import Untrusted
+from squids.supervisor.control.protocol import default_socket
+from squids.supervisor.control.server import ControlServer
+from squids.supervisor.output.lines import Line, as_text, iso
+from squids.supervisor.reload.reloader import Reloader
 from squids.supervisor.rollout import Plan, Rollout
-from squids.supervisor.runtime_place import Untrusted
 from squids.supervisor.settings import Settings
 from squids.supervisor.supervisor import Supervisor
-from squids.supervisor.unit import Unit
+from squids.supervisor.systemd import Unit
 
 if TYPE_CHECKING:
     from squids.testing.local_sqs import LocalSQS
@@ -146,7 +146,7 @@ async def _run(
 ) -> int:
     supervisor = Supervisor(settings, soft_nofile=_raise_descriptor_limit())
     supervisor.local_endpoint = local.url if local is not None else None
-    keeper = embedded.Keeper(local, supervisor) if local is not None else None
+    keeper = embedded.EmbeddedSQS(local, supervisor) if local is not None else None
     rollout = Rollout(supervisor, source.read, keeper.make_queues if keeper is not None else None)
     reloader = Reloader(supervisor, rollout)
     notifier = Notifier.take(os.environ)

@@ -18,8 +18,8 @@ from squids.cli import client
 from squids.cli.apps import ask_app, local_environment, read_or_tell, told_error
 from squids.exit_codes import ExitCode
 from squids.printable import printable
-from squids.supervisor.control_protocol import FAILED, OK, TIMED_OUT, UNREACHABLE, USAGE
-from squids.supervisor.settings import Ground, Settings
+from squids.supervisor.control.protocol import FAILED, OK, TIMED_OUT, UNREACHABLE, USAGE
+from squids.supervisor.settings import AppSpec, Settings
 
 MOST_WAITING = 1000
 """Answers that were read and not shown yet."""
@@ -57,13 +57,13 @@ def send(config: str, arguments: argparse.Namespace) -> int:
             "queue": arguments.queue,
         }
         environment = local_environment(config)
-        ground, name, its_queue = _find(settings, arguments.task, environment)
+        app_spec, name, its_queue = _find(settings, arguments.task, environment)
         what["task"] = name
         if arguments.wait:
             return _send_and_wait(
-                config, ground, what, environment, arguments.queue or its_queue, arguments.timeout
+                config, app_spec, what, environment, arguments.queue or its_queue, arguments.timeout
             )
-        sent = _sent(ask_app(ground, what, ASK_SECONDS, environment))
+        sent = _sent(ask_app(app_spec, what, ASK_SECONDS, environment))
         print(_told(sent))
         if sent["queue"] not in {_name_of(program.queue) for program in settings.programs}:
             text = f"the file has no queue {sent['queue']}: nobody here will run it"
@@ -88,20 +88,20 @@ def _json(text: str | None, kind: type, what: str, example: str) -> Any:
     return value
 
 
-def _find(settings: Settings, name: str, environment: dict[str, str] | None) -> tuple[Ground, str, str]:
+def _find(settings: Settings, name: str, environment: dict[str, str] | None) -> tuple[AppSpec, str, str]:
     """The app that has the task, its whole name, and its queue."""
-    known: dict[str, tuple[Ground, str]] = {}
+    known: dict[str, tuple[AppSpec, str]] = {}
     errors = []
-    for ground in settings.grounds:
-        answer = ask_app(ground, {"do": "tasks"}, ASK_SECONDS, environment)
+    for app_spec in settings.app_specs:
+        answer = ask_app(app_spec, {"do": "tasks"}, ASK_SECONDS, environment)
         if "error" in answer:
-            errors.append(told_error(ground, answer["error"]))
+            errors.append(told_error(app_spec, answer["error"]))
         for task in answer.get("tasks", ()):
-            known.setdefault(task["name"], (ground, task["queue"]))
+            known.setdefault(task["name"], (app_spec, task["queue"]))
     found = [full for full in known if full == name] or [full for full in known if full.endswith(f".{name}")]
     if len(found) == 1:
-        ground, its_queue = known[found[0]]
-        return ground, found[0], its_queue
+        app_spec, its_queue = known[found[0]]
+        return app_spec, found[0], its_queue
     if found:
         raise Refused(f"several tasks end in {name}: {', '.join(found)}")
     if errors:
@@ -130,7 +130,7 @@ def _told(sent: dict[str, Any]) -> str:
 
 def _send_and_wait(
     config: str,
-    ground: Ground,
+    app_spec: AppSpec,
     what: dict[str, Any],
     environment: dict[str, str] | None,
     its_queue: str,
@@ -141,7 +141,7 @@ def _send_and_wait(
     first = answers.next(ASK_SECONDS)
     if first is None or first["type"] != "text":
         raise Refused(f"nothing was sent, since {_why_not(first)}", UNREACHABLE)
-    sent = _sent(ask_app(ground, what, ASK_SECONDS, environment))
+    sent = _sent(ask_app(app_spec, what, ASK_SECONDS, environment))
     print(_told(sent), flush=True)
     while True:
         left = None if deadline is None else deadline - time.monotonic()

@@ -14,7 +14,7 @@ from typing import Any
 from squids.cli.entry import run_command
 from squids.printable import printable
 
-PLACES = ("./squids.yaml", "/etc/squids/squids.yaml")
+CONFIG_PATHS = ("./squids.yaml", "/etc/squids/squids.yaml")
 """Where the file is looked for, after -c and $SQUIDS_CONFIG."""
 
 READS_FILE = (None, "run", "check", "tasks", "send", "local")
@@ -227,7 +227,7 @@ def _main(argv: Sequence[str] | None) -> int:
         return _schema()
     config = find_config(arguments.config)
     if config is None and arguments.verb not in ("init", "local", "systemd"):
-        named = "-c FILE, $SQUIDS_CONFIG, " + " or ".join(PLACES)
+        named = "-c FILE, $SQUIDS_CONFIG, " + " or ".join(CONFIG_PATHS)
         print(f"squids-supervisor: there is no configuration file: {named}", file=sys.stderr)
         return 78
     try:
@@ -305,7 +305,7 @@ def find_config(given: str | None) -> str | None:
     named = given or os.environ.get("SQUIDS_CONFIG")
     if named:
         return os.path.abspath(named)
-    return next((os.path.abspath(path) for path in PLACES if os.path.exists(path)), None)
+    return next((os.path.abspath(path) for path in CONFIG_PATHS if os.path.exists(path)), None)
 
 
 MADE_UP = (LookupError, ArithmeticError, TypeError, ValueError, AttributeError, RecursionError)
@@ -355,7 +355,7 @@ def _unless_unreachable(verb: Callable[[], int]) -> int:
 def _schema() -> int:
     import json
 
-    from squids.supervisor.config_rules import json_schema
+    from squids.supervisor.config.rules import json_schema
 
     print(json.dumps(json_schema(), indent=2))
     return 0

@@ -21,20 +21,20 @@ def show_tasks(config: str, *, as_json: bool, trusting: bool = False) -> int:
     code = ExitCode.OK
     environment = local_environment(config)
     told: set[tuple[str, str]] = set()
-    for ground in settings.grounds:
-        if (ground.app, ground.directory) in told:
+    for app_spec in settings.app_specs:
+        if (app_spec.app, app_spec.directory) in told:
             continue  # The same app in another environment.
-        told.add((ground.app, ground.directory))
-        timeout = max(program.start_timeout for program in settings.programs if program.ground == ground)
-        answer = ask_app(ground, {"do": "tasks"}, timeout, environment)
+        told.add((app_spec.app, app_spec.directory))
+        timeout = max(program.start_timeout for program in settings.programs if program.app_spec == app_spec)
+        answer = ask_app(app_spec, {"do": "tasks"}, timeout, environment)
         if "error" in answer:
-            print(printable(told_error(ground, answer["error"]), keep="\n\t"), file=sys.stderr)
+            print(printable(told_error(app_spec, answer["error"]), keep="\n\t"), file=sys.stderr)
             code = ExitCode.CONFIG
         elif as_json:
             for task in answer["tasks"]:
-                print(json.dumps({"app": ground.app, **task}))
+                print(json.dumps({"app": app_spec.app, **task}))
         else:
-            print(printable(_text(ground.app, answer["tasks"]), keep="\n"))
+            print(printable(_text(app_spec.app, answer["tasks"]), keep="\n"))
     return code
 
 

@@ -42,7 +42,7 @@ def run_and_exit(
     except BaseException:
         traceback.print_exc()
     finally:
-        leave(code)
+        exit_now(code)
     raise AssertionError("not reached")
 
 
@@ -73,7 +73,7 @@ LIMITS = ("as", "core", "cpu", "data", "fsize", "memlock", "nofile", "nproc", "r
 """The resource limits that can be set, by their names in getrlimit(2)."""
 
 
-def bound(nice: int, limits: Mapping[str, int | None]) -> None:
+def apply_limits(nice: int, limits: Mapping[str, int | None]) -> None:
     """Set this process's priority and soft limits. OSError or ValueError if the system refuses."""
     if nice:
         os.setpriority(os.PRIO_PROCESS, 0, nice)
@@ -86,7 +86,7 @@ def bound(nice: int, limits: Mapping[str, int | None]) -> None:
         resource.setrlimit(kind, (wanted, hard))
 
 
-def leave(code: int) -> NoReturn:
+def exit_now(code: int) -> NoReturn:
     """Run what was registered for the exit, flush, and end."""
     try:
         atexit._run_exitfuncs()

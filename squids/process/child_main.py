@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from squids.errors import ConfigurationError, SquidsError
 from squids.exit_codes import ExitCode
-from squids.process.child import bound, leave, run_and_exit, set_title
+from squids.process.child import apply_limits, exit_now, run_and_exit, set_title
 from squids.process.entry_points import resolve
 from squids.process.interpreter import spec_of
 from squids.process.outlet import records_to
@@ -29,10 +29,10 @@ def main(argv: list[str]) -> NoReturn:
         records_to(spec["records"])
     set_title(spec["title"])
     try:
-        bound(spec["nice"], spec["limits"])
+        apply_limits(spec["nice"], spec["limits"])
         preloaded = resolve(spec["preload_entry"])(spec["preload_args"])
     except (SquidsError, OSError, ValueError) as error:
         sys.stderr.write(f"squids: {spec['title'].removeprefix('squids: ')} cannot start: {error}\n")
-        leave(ExitCode.CONFIG if isinstance(error, ConfigurationError) else ExitCode.FAILURE)
+        exit_now(ExitCode.CONFIG if isinstance(error, ConfigurationError) else ExitCode.FAILURE)
     entry = resolve(spec["entry"])
     run_and_exit(entry, preloaded, spec["descriptors"], spec["args"], spec["title"])

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from squids.process.channel import MAX_DESCRIPTORS, Channel, close_all
-from squids.process.child import leave, set_title
+from squids.process.child import exit_now, set_title
 from squids.process.interpreter import interpreter_of
 from squids.process.outlet import Outlet
 from squids.process.protocol import PROTOCOL, FromZygote, Kill, Output, Spawn
@@ -63,7 +63,7 @@ class ZygoteHandle:
         except BaseException:
             traceback.print_exc()
         finally:
-            leave(code)
+            exit_now(code)
 
     @classmethod
     def inherited(cls, sock: socket.socket) -> ZygoteHandle:

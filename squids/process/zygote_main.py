@@ -30,7 +30,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from squids.process.channel import Channel, close_all
-from squids.process.child import bound, leave, run_and_exit
+from squids.process.child import apply_limits, exit_now, run_and_exit
 from squids.process.entry_points import resolve
 from squids.process.frames import FrameError
 from squids.process.interpreter import interpreter_of
@@ -269,11 +269,11 @@ class Zygote:
             close_all(list(self._outputs.values()))
             if outlet is not None:
                 outlet.take()
-            bound(nice, limits)
+            apply_limits(nice, limits)
             signal.pthread_sigmask(signal.SIG_SETMASK, [])
         except BaseException as error:  # Whatever it is: behind this call is the fork server's own code.
             sys.stderr.write(f"squids: a child could not begin: {error}\n")
-            leave(1)
+            exit_now(1)
         run_and_exit(entry, self._preloaded, descriptors, spawn.args, spawn.title)
 
     def _start_fresh(

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from squids.errors import ConfigurationError, SquidsError
 from squids.process.channel import Channel
-from squids.process.child import leave, print_lines_at_once, set_title
+from squids.process.child import exit_now, print_lines_at_once, set_title
 from squids.process.entry_points import resolve
 from squids.process.interpreter import spec_of
 from squids.process.outlet import records_to
@@ -46,14 +46,14 @@ def main(argv: list[str]) -> NoReturn:
         fresh = Fresh(spec["preload_entry"], spec["preload_args"])
         _tell_of_version(sock, spec)
         Zygote(sock, None, fresh).serve()
-        leave(0)
+        exit_now(0)
     _die_with_owner(spec["owner"])
     preloaded = _preload(sock, spec)
     if preloaded is not None:
         _die_with_owner(None)
         share_what_is_alive()
         Zygote(sock, preloaded, None).serve()
-    leave(0)
+    exit_now(0)
 
 
 def _tell_of_version(sock: socket.socket, spec: dict[str, Any]) -> None:

@@ -1,106 +1,483 @@
-"""One consumer process as the supervisor sees it: its socket, and what it said of itself last."""
+"""The consumer processes: asked for, started in their turn, heard, signalled, and known to be dead.
+
+What becomes of a program is not decided here: what happens to a process is told to it as an event.
+"""
 
 from __future__ import annotations
 
-import time
-from collections import deque
-from typing import Any
+import asyncio
+import errno
+import os
+import random
+import resource
+import signal
+import socket
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
 
+from squids.process import protocol
 from squids.process.channel import Channel
-from squids.process.held import Held
-from squids.process.protocol import Booted, Degraded, Drain, Figures, Follow, Frame, Pause, Scale
-from squids.supervisor.codes import Code
-from squids.supervisor.history import LastLines
+from squids.process.cpus import usable_cpus
+from squids.process.held import Untrue, hold, is_child, kill_group, look, since_boot
+from squids.process.patience import after
+from squids.process.zygote_handle import ANSWER_SECONDS, REPORT_SECONDS, ZygoteHandle
+from squids.supervisor.boot_queue import BootQueue
+from squids.supervisor.consumer_handle import ConsumerHandle
+from squids.supervisor.fork_servers import ForkServers
+from squids.supervisor.generation import Failure, Generation
+from squids.supervisor.procfs import out_of_memory_kills
+from squids.supervisor.program import events as ev
 from squids.supervisor.settings import ProgramSettings
 
-RATE_SECONDS = 10.0
-"""Over how long DONE/s is counted."""
+CONSUMER_ENTRY = "squids.pool.consumer_child:run"
+
+SPARE_DESCRIPTORS = 8
+"""Kept free for the control socket, and for workers that are replaced."""
+
+ORPHAN_LOOKS = 1.0
+"""Seconds between two looks at an orphan whose end nothing tells, where there are no pidfds."""
+
+ORPHAN_MARGIN = 15.0
+"""Seconds beyond its shutdown timeout that a consumer may live without a supervisor."""
 
 
-class Consumer:
-    """A process that was asked for. Its channel is there once its zygote was asked."""
+class Say(Protocol):
+    """How the supervisor says one line of its own."""
 
-    def __init__(self, child: int, program: str, settings: ProgramSettings, code: Code) -> None:
-        self.child = child
-        self.program = program
-        self.settings = settings
-        self.code = code
-        self.channel: Channel | None = None
-        self.asked = False
-        self.asked_at: float | None = None
-        """When its fork server was asked for it, in seconds since boot."""
-        self.process: Held | None = None
-        self.orphan = False
-        """Its fork server is dead: this process is its parent now."""
-        self.kills = 0
-        """How often its fork server was told to kill it."""
-        self.figures: dict[str, Any] = {}
-        self.degraded: str | None = None
-        self.facts: dict[str, Any] = {}
-        """When it imported the app for itself, and from which files. Empty, if its fork server did."""
-        self.started_at = time.time()
-        self.lines = LastLines()
-        self._done: deque[tuple[float, int]] = deque()
+    def __call__(self, level: str, event: str, text: str, *, program: str = "") -> None: ...
 
-    def hear(self) -> list[Frame]:
-        """What it said since; figures and troubles are kept."""
-        if self.channel is None:
-            return []
-        frames = self.channel.receive()
+
+class ConsumerProcesses:
+    """All consumer processes, by the number of each. `soft_nofile`: their limit of descriptors."""
+
+    def __init__(
+        self,
+        fork_servers: ForkServers,
+        *,
+        tell: Callable[[ConsumerHandle, ev.Event], None],
+        say: Say,
+        happened: Callable[[str, str, str], None],
+        on_gone: Callable[[], None],
+        soft_nofile: int | None,
+        log_jobs: bool,
+    ) -> None:
+        self.all: dict[int, ConsumerHandle] = {}
+        self.followed: Counter[str] = Counter()
+        self.log_jobs = log_jobs
+        self.fork_servers = fork_servers
+        self._tell = tell
+        self._say = say
+        self._happened = happened
+        self._on_gone = on_gone
+        self._soft_nofile = soft_nofile
+        self._boot_queue = BootQueue(usable_cpus())
+        self._memory_kills = out_of_memory_kills()
+
+    def start(self) -> None:
+        """Take the loop."""
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_signal_handler(signal.SIGCHLD, self.reap)
+        self.reap()
+
+    def want(self, child: int, generation: Generation, settings: ProgramSettings) -> None:
+        """A process was asked for: it starts once there is code, and its turn has come."""
+        self.all[child] = ConsumerHandle(child, settings.name, settings, generation)
+        # Later: whoever asks is in the midst of deciding.
+        self._loop.call_soon(
+            self.fork_servers.when_ready,
+            generation,
+            lambda failure: self._generation_ready(child, failure),
+            settings.start_timeout,
+        )
+
+    def _generation_ready(self, child: int, failure: Failure | None) -> None:
+        consumer = self.all.get(child)
+        if consumer is None:
+            return
+        if failure is not None:
+            self._forget(child)
+            event = ev.Unavailable(child, failure.text, failure.retry_at, failure.refused)
+            self._tell(consumer, event)
+            return
+        self._boot_queue.want(child, consumer.settings.priority)
+        self._begin_boots()
+
+    def _begin_boots(self) -> None:
+        for child in self._boot_queue.next():
+            consumer = self.all.get(child)
+            if consumer is not None:
+                self._spawn(consumer)
+            else:
+                self._boot_queue.over(child)
+                self._loop.call_soon(self._begin_boots)
+
+    def _spawn(self, consumer: ConsumerHandle) -> None:
+        child, settings = consumer.child, consumer.settings
+        handle = consumer.generation.handle
+        if handle is None:  # It died while this one waited for its turn.
+            self._forget(child)
+            self._tell(consumer, ev.Cancelled(child))
+            return
+        try:
+            check_room(settings.option("workers") or usable_cpus())
+            ours, theirs = socket.socketpair()
+        except OSError as error:
+            self._forget(child)
+            self._tell(consumer, ev.Refused(child, os.strerror(error.errno or 0)))
+            return
+        consumer.channel = Channel(ours)
+        consumer.asked = True
+        limits: dict[str, int | None] = {}
+        if self._soft_nofile is not None:
+            limits["nofile"] = self._soft_nofile
+        consumer.asked_at = since_boot()
+        handle.spawn(
+            child,
+            CONSUMER_ENTRY,
+            {
+                "name": settings.name,
+                "options": {**dict(settings.options), "app": settings.app_spec.app},
+                "log_level": settings.log_level,
+                "fresh": not consumer.generation.shares,
+            },
+            title=f"squids: {settings.name} main",
+            orphan_grace=settings.shutdown_timeout + ORPHAN_MARGIN,
+            descriptors=[theirs.fileno()],
+            owns_children=True,
+            label=settings.name,
+            nice=settings.nice,
+            limits={**limits, **dict(settings.limits)},
+        )
+        self.fork_servers.watch_writable(consumer.generation)
+        after(self._loop, ANSWER_SECONDS, self._look_for_answer, consumer, handle)
+        theirs.close()
+        self._loop.add_reader(ours.fileno(), self._hear, consumer)
+
+    def _look_for_answer(self, consumer: ConsumerHandle, handle: ZygoteHandle) -> None:
+        if consumer.pid is None and self.all.get(consumer.child) is consumer:
+            self._give_up(consumer.generation, handle, "does not answer")
+
+    def _look_for_end(self, consumer: ConsumerHandle, handle: ZygoteHandle | None) -> None:
+        if self.all.get(consumer.child) is not consumer or consumer.orphan:
+            return
+        process = consumer.process
+        if process is not None and process.descriptor is not None and not process.ended:
+            return  # It closed its socket and lives: its program judges it.
+        if handle is not None and consumer.generation.handle is handle:
+            self._give_up(consumer.generation, handle, "did not report the end of a consumer")
+        elif process is not None and process.ended:
+            self._exited(consumer, None)
+
+    def _give_up(self, generation: Generation, handle: ZygoteHandle, why: str) -> None:
+        """A fork server that hangs, or was stopped, is as good as dead: make it so, and all else follows."""
+        if generation.handle is handle:
+            self._say(
+                "ERROR", "zygote_hangs", f"the fork server of {generation.app_spec.app} {why}: killing it"
+            )
+            handle.kill_server()
+
+    def distrust(self, generation: Generation, what: str) -> None:
+        """A fork server says what cannot be: nothing more of it is heard, and it is killed."""
+        self._say(
+            "ERROR", "zygote_broken", f"the fork server of {generation.app_spec.app} {what}: killing it"
+        )
+        if generation.handle is not None:
+            generation.handle.distrust()
+
+    def cancel(self, child: int) -> None:
+        """It is not wanted any more, if it has not been started."""
+        consumer = self.all.get(child)
+        if consumer is not None and not consumer.asked:
+            self._forget(child)
+            # Later: whoever cancels is in the midst of deciding.
+            self._loop.call_soon(self._tell, consumer, ev.Cancelled(child))
+
+    def _forget(self, child: int) -> None:
+        consumer = self.all.pop(child, None)
+        if consumer is not None:
+            self._unwatch(consumer)
+            self._unwatch_process(consumer)
+            consumer.close()
+        self._on_gone()
+        self._boot_queue.over(child)
+        self._loop.call_soon(self._begin_boots)
+
+    def _unwatch(self, consumer: ConsumerHandle) -> None:
+        if consumer.channel is not None and consumer.channel.fileno() >= 0:
+            self._loop.remove_reader(consumer.channel.fileno())
+            self._loop.remove_writer(consumer.channel.fileno())
+
+    def _unwatch_process(self, consumer: ConsumerHandle) -> None:
+        if consumer.process is not None and consumer.process.descriptor is not None:
+            self._loop.remove_reader(consumer.process.descriptor)
+
+    def told(self, child: int, tell: Callable[[ConsumerHandle], None]) -> None:
+        """Say something to a process over its socket."""
+        consumer = self.all.get(child)
+        if consumer is None or consumer.channel is None:
+            return
+        tell(consumer)
+        if consumer.channel.wants_write:
+            self._loop.add_writer(consumer.channel.fileno(), self._flush, consumer)
+
+    def follow(self, program: str, on: bool) -> None:
+        """Have a program's jobs logged, while anybody wants it."""
+        self.followed[program] += 1 if on else -1
+        self._tell_follow(child for child, consumer in self.all.items() if consumer.program == program)
+
+    def log_all_jobs(self, on: bool) -> None:
+        """Have all jobs logged, or only those that somebody follows."""
+        self.log_jobs = on
+        self._tell_follow(self.all)
+
+    def _tell_follow(self, children: Iterable[int]) -> None:
+        for child in list(children):
+            on = self._shows_jobs(self.all[child])
+            self.told(child, lambda consumer, on=on: consumer.tell_follow(on))  # type: ignore[misc]
+
+    def _shows_jobs(self, consumer: ConsumerHandle) -> bool:
+        """Who follows them wants them whatever the log's level."""
+        all_jobs = self.log_jobs and consumer.settings.log_level in ("DEBUG", "INFO")
+        return all_jobs or bool(self.followed[consumer.program])
+
+    def _flush(self, consumer: ConsumerHandle) -> None:
+        assert consumer.channel is not None
+        consumer.channel.flush()
+        if not consumer.channel.wants_write:
+            self._loop.remove_writer(consumer.channel.fileno())
+
+    def _hear(self, consumer: ConsumerHandle) -> None:
+        assert consumer.channel is not None
+        frames: list[Any] = []
+        try:
+            frames = consumer.hear()
+        except Exception as error:  # Not a frame: whatever it is, it is no consumer of ours.
+            self._say("ERROR", "garbage", f"it says what is no frame: {error}", program=consumer.program)
+            self._unwatch(consumer)
+            self.kill(consumer.child)
+            return
         for frame in frames:
-            match frame:
-                case Figures(values):
-                    self.figures = values
-                    self._count(int(values.get("done", 0)))
-                case Booted(facts):
-                    self.facts = facts or {}
-                case Degraded(reason):
-                    self.degraded = reason
-        return frames
+            self._heard(consumer, frame)
+        if consumer.channel.closed:
+            self._unwatch(consumer)  # Whether it is dead, its zygote knows.
+            handle = consumer.generation.handle
+            if handle is not None and not consumer.orphan:
+                after(self._loop, REPORT_SECONDS, self._look_for_end, consumer, handle)
 
-    def tell_drain(self, within: float | None = None) -> None:
-        self._tell(Drain(within))
+    def _heard(self, consumer: ConsumerHandle, frame: protocol.Frame) -> None:
+        child = consumer.child
+        match frame:
+            case protocol.Booted():
+                self._boot_queue.over(child)
+                self._begin_boots()
+                self._tell(consumer, ev.Booted(child))
+            case protocol.Ready():
+                if self._shows_jobs(consumer):
+                    self._tell_follow([child])
+                self._tell(consumer, ev.Ready(child))
+            case protocol.Stopping(reason):
+                self._tell(consumer, ev.Draining(child, reason))
+            case protocol.ForkServerHangs(reason):
+                if consumer.generation.handle is not None and not consumer.orphan:
+                    self._give_up(consumer.generation, consumer.generation.handle, reason)
+            case protocol.Degraded(reason):
+                text = "it can work again" if reason is None else reason
+                self._happened(consumer.program, "healed" if reason is None else "degraded", text)
+                self._tell(consumer, ev.Beat(child))
+            case _:
+                self._tell(consumer, ev.Beat(child))
 
-    def tell_pause(self, on: bool) -> None:
-        self._tell(Pause(on))
+    def signal(self, child: int, number: int) -> None:
+        """Send a signal to a consumer's main process."""
+        consumer = self.all.get(child)
+        if consumer is None or consumer.process is None:
+            return
+        handle = consumer.generation.handle
+        if consumer.process.descriptor is None and handle is not None and not consumer.orphan:
+            handle.kill(child, number, group=False)
+            self.fork_servers.watch_writable(consumer.generation)
+        else:
+            consumer.process.signal(number)
 
-    def tell_follow(self, on: bool) -> None:
-        self._tell(Follow(on))
+    def ask_for_stacks(self, name: str) -> bool:
+        """Have a program's processes write what each of their threads does. False: there are none."""
+        found = False
+        for consumer in self.all.values():
+            handle = consumer.generation.handle
+            if consumer.program == name and consumer.process is not None:
+                found = True
+                if handle is not None and not consumer.orphan:
+                    handle.kill(consumer.child, signal.SIGUSR2, group=False, tree=True)
+                    self.fork_servers.watch_writable(consumer.generation)
+                else:
+                    consumer.process.signal(signal.SIGUSR2)
+        return found
 
-    def tell_scale(self, workers: int) -> None:
-        self._tell(Scale(workers))
+    def kill(self, child: int) -> None:
+        """SIGKILL to a consumer and all that belongs to it."""
+        consumer = self.all.get(child)
+        if consumer is None or consumer.process is None:
+            return
+        handle = consumer.generation.handle
+        if handle is not None and not consumer.orphan:
+            handle.kill(child, signal.SIGKILL, tree=True)
+            self.fork_servers.watch_writable(consumer.generation)
+            consumer.kills += 1
+            if consumer.kills > 1:  # Nothing came of the first: who was told to kill it hangs, too.
+                self._give_up(consumer.generation, handle, "did not kill")
+            return
+        self._kill_workers(consumer)
+        consumer.process.signal_group(signal.SIGKILL)
 
-    def _tell(self, frame: Frame) -> None:
-        if self.channel is not None:
-            self.channel.send(frame)
+    def _kill_workers(self, consumer: ConsumerHandle) -> None:
+        """Those of a consumer whose fork server is dead: they are children of this process now."""
+        for pid in consumer.worker_pids.values():
+            if self._is_worker(consumer, pid):
+                kill_group(pid, signal.SIGKILL)
 
-    def close(self) -> None:
-        if self.channel is not None:
-            self.channel.close()
-        if self.process is not None:
-            self.process.close()
+    def _is_worker(self, consumer: ConsumerHandle, pid: int) -> bool:
+        """Whether a child of this process is what its consumer says: a worker, of its user."""
+        if pid not in consumer.worker_pids.values() or not is_child(pid):
+            return False
+        if pid in self.fork_servers.pids() or any(pid == other.pid for other in self.all.values()):
+            return False
+        seen = look(pid)
+        return seen is not None and consumer.generation.uid in (0, seen.uid)
 
-    @property
-    def pid(self) -> int | None:
-        return self.process.pid if self.process is not None else None
+    # What fork servers report.
 
-    @property
-    def worker_pids(self) -> dict[str, int]:
-        """As it tells them: to be verified before anything is done to them."""
-        pids: dict[str, int] = self.figures.get("pids", {})
-        return pids
+    def on_report(self, generation: Generation, frame: protocol.FromZygote) -> None:
+        """A fork server says something of its children."""
+        match frame:
+            case protocol.Spawned(child, pid):
+                self._spawned(generation, child, pid)
+            case protocol.SpawnFailed(child, _, reason):
+                consumer = self._named_by(generation, child)
+                if consumer is not None:
+                    self._forget(child)
+                    self._tell(consumer, ev.Refused(child, reason))
+            case protocol.Exited(child, pid, status):
+                consumer = self._named_by(generation, child)
+                if consumer is not None and consumer.pid == pid:
+                    self._exited(consumer, status)
 
-    def rate(self) -> float:
-        """Tasks done a second, over the last ten seconds."""
-        now = time.monotonic()
-        while len(self._done) > 1 and now - self._done[0][0] > RATE_SECONDS:
-            self._done.popleft()
-        if len(self._done) < 2:
-            return 0.0
-        first, last = self._done[0], self._done[-1]
-        return (last[1] - first[1]) / max(now - first[0], 1.0)
+    def _named_by(self, generation: Generation, child: int) -> ConsumerHandle | None:
+        """The consumer that a fork server reports on, if it is one of its own."""
+        consumer = self.all.get(child)
+        if consumer is not None and consumer.generation is not generation:
+            self.distrust(generation, f"reported on {consumer.program}, which is not its own")
+            return None
+        return consumer
 
-    def _count(self, done: int) -> None:
-        self._done.append((time.monotonic(), done))
-        while len(self._done) > 2 and self._done[-1][0] - self._done[1][0] > RATE_SECONDS:
-            self._done.popleft()
+    def _spawned(self, generation: Generation, child: int, pid: int) -> None:
+        consumer = self._named_by(generation, child)
+        handle = generation.handle
+        if consumer is None or consumer.process is not None or handle is None:
+            return
+        try:
+            consumer.process = hold(pid, handle.pid, generation.uid, consumer.asked_at)
+        except Untrue as error:
+            self.distrust(generation, f"reported pid {pid} as that of {consumer.program}, but {error}")
+            return
+        if consumer.process.descriptor is not None:
+            self._loop.add_reader(consumer.process.descriptor, self._ended, consumer)
+        elif consumer.process.ended:
+            self._loop.call_soon(self._ended, consumer)
+        self._tell(consumer, ev.Spawned(child, pid))
+
+    def _ended(self, consumer: ConsumerHandle) -> None:
+        """Its pidfd says that it is dead. Its fork server or this process may know how it ended."""
+        self._unwatch_process(consumer)
+        self.reap()
+        if self.all.get(consumer.child) is not consumer:
+            return
+        if consumer.orphan:
+            self._exited(consumer, None)
+        else:
+            after(self._loop, REPORT_SECONDS, self._look_for_end, consumer, consumer.generation.handle)
+
+    def _exited(self, consumer: ConsumerHandle, status: int | None) -> None:
+        """It is dead. `status` None: nobody knows how it ended."""
+        if consumer.orphan:
+            self._kill_workers(consumer)
+        if consumer.channel is not None and not consumer.channel.closed:
+            self._hear(consumer)
+        killed = status == -signal.SIGKILL and self._memory_ran_out()
+        event = ev.Exited(consumer.child, status, random.random(), out_of_memory=killed)
+        self._tell(consumer, event)
+        self._forget(consumer.child)
+
+    def _memory_ran_out(self) -> bool:
+        """Whether the kernel has killed for want of memory since the last look."""
+        before, self._memory_kills = self._memory_kills, out_of_memory_kills()
+        return before is not None and self._memory_kills is not None and self._memory_kills > before
+
+    def on_fork_server_lost(self, generation: Generation, status: int | None) -> None:
+        """A fork server died: its children are this process's from now on."""
+        how = "ended" if status is None else f"signal {-status}" if status < 0 else f"exit {status}"
+        self._say("ERROR", "zygote_died", f"the fork server of {generation.app_spec.app} died: {how}")
+        for consumer in list(self.all.values()):
+            if consumer.generation is not generation:
+                continue
+            if consumer.pid is None and consumer.asked:
+                self._forget(consumer.child)
+                self._tell(consumer, ev.Cancelled(consumer.child))
+            elif consumer.pid is not None:
+                consumer.orphan = True
+                self._tell(consumer, ev.ZygoteLost(consumer.child))
+        self.reap()
+        for consumer in list(self.all.values()):
+            if consumer.generation is generation and consumer.orphan:
+                self._look_at_orphan(consumer)
+
+    def _look_at_orphan(self, consumer: ConsumerHandle) -> None:
+        """Its fork server may have reaped it, and died before it could say so."""
+        process = consumer.process
+        if self.all.get(consumer.child) is not consumer or process is None:
+            return
+        if process.ended:
+            self._ended(consumer)
+        elif process.descriptor is None:
+            self._loop.call_later(ORPHAN_LOOKS, self._look_at_orphan, consumer)
+
+    def reap(self) -> None:
+        """Each dead child of this process by its own pid, so that no status is taken from whom it is for."""
+        while True:
+            try:
+                dead = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                return
+            if dead is None:
+                return
+            if self.fork_servers.reap(dead.si_pid):
+                continue
+            consumer = self._orphan_of(dead.si_pid)
+            try:
+                pid, status = os.waitpid(dead.si_pid, os.WNOHANG)
+            except ChildProcessError:
+                continue
+            if consumer is not None and pid:
+                consumer.orphan = True  # Else it were its fork server's to reap.
+                self._exited(consumer, os.waitstatus_to_exitcode(status))
+
+    def _orphan_of(self, pid: int) -> ConsumerHandle | None:
+        """The consumer that this dead child of this process is. What is left of the group of a consumer or a
+        worker is killed before the number can be another's."""
+        for consumer in list(self.all.values()):
+            if consumer.process is None and consumer.asked:  # Its pid may be told, and not heard yet.
+                self.fork_servers.hear(consumer.generation)
+        found = next((consumer for consumer in self.all.values() if consumer.pid == pid), None)
+        if found is not None or any(self._is_worker(consumer, pid) for consumer in self.all.values()):
+            kill_group(pid, signal.SIGKILL)
+        return found
+
+
+def check_room(workers: int) -> None:
+    """OSError if this process cannot hold what one more consumer needs, and still answer others."""
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if soft == resource.RLIM_INFINITY or not os.path.isdir("/proc/self/fd"):
+        return
+    # Of the consumer a socket and a pidfd; and of each process, a pipe and a socket for what it says.
+    if len(os.listdir("/proc/self/fd")) + 2 * workers + 4 + SPARE_DESCRIPTORS > soft:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))

@@ -1,52 +1,15 @@
-"""Decides across programs: in which order they start and stop, how many boot at once, and when the
-supervisor leaves because of them. Pure.
-
-Booting is the expensive part of a process's life. All of them at once would only make each slower,
-and the first one ready as late as the last: so no more boot at once than there are CPUs.
+"""Decides across programs: in which order they start and stop, which kinds of consumers there are, and when
+the supervisor exits because of them. Pure.
 """
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterable
 from typing import Any
 
 from squids.queues import QueueRef
-from squids.supervisor.program_events import State
+from squids.supervisor.program.events import State
 from squids.supervisor.settings import ExitOn, ProgramSettings
-
-
-class Boots:
-    """Who may boot, and who waits for it. Children are numbers."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._waiting: list[tuple[int, int]] = []
-        self._booting: set[int] = set()
-        self._cancelled: set[int] = set()
-
-    def want(self, child: int, priority: int) -> None:
-        """It is to boot: lower priorities first, and among equals who came first."""
-        heapq.heappush(self._waiting, (priority, child))
-
-    def over(self, child: int) -> None:
-        """It has booted, or will not."""
-        if child in self._booting:
-            self._booting.discard(child)
-        elif any(child == waiting for _, waiting in self._waiting):
-            self._cancelled.add(child)
-
-    def next(self) -> list[int]:
-        """Who may begin now."""
-        begin = []
-        while self._waiting and len(self._booting) < self._most:
-            _, child = heapq.heappop(self._waiting)
-            if child in self._cancelled:
-                self._cancelled.discard(child)
-                continue
-            self._booting.add(child)
-            begin.append(child)
-        return begin
 
 
 def start_order(programs: Iterable[ProgramSettings]) -> list[ProgramSettings]:
@@ -67,7 +30,7 @@ def kinds_of_consumers(programs: Iterable[ProgramSettings]) -> list[dict[str, An
         options = dict(program.options)
         queue = QueueRef.parse(options.pop("queue"))
         kind = (queue.region, queue.endpoint, tuple(sorted(options.items())))
-        found.setdefault(kind, {**dict(program.options), "app": program.ground.app})
+        found.setdefault(kind, {**dict(program.options), "app": program.app_spec.app})
     return list(found.values())
 
 

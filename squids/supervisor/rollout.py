@@ -10,12 +10,12 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from squids.supervisor import program_events as ev
-from squids.supervisor.codes import Code, Failure
-from squids.supervisor.difference import Difference, difference
-from squids.supervisor.program import Program
-from squids.supervisor.program_events import State, Wanted
-from squids.supervisor.settings import Ground, ProgramSettings, Settings
+from squids.supervisor.config.difference import Difference, difference
+from squids.supervisor.generation import Failure, Generation
+from squids.supervisor.program import events as ev
+from squids.supervisor.program.events import State, Wanted
+from squids.supervisor.program.machine import Program
+from squids.supervisor.settings import AppSpec, ProgramSettings, Settings
 from squids.supervisor.supervisor import Supervisor
 from squids.supervisor.threads import NoThread, in_thread
 
@@ -87,36 +87,36 @@ class Rollout:
 
     # Reload of code.
 
-    async def take_new_code(self, ground: Ground, kill_after: float | None) -> Failure | None:
-        """Import what is on disk now; where that succeeds, have the programs of this ground run it.
+    async def take_new_code(self, app_spec: AppSpec, kill_after: float | None) -> Failure | None:
+        """Import what is on disk now; where that succeeds, have the programs of this app spec run it.
 
         They go on as they are until the new processes receive. Cancelled: the import is given up.
         """
         supervisor = self._supervisor
-        code = supervisor.zygotes.new(ground, on_trial=True)
-        chosen = [(program, settings, code) for program, settings in self._of_ground(ground)]
-        supervisor.held_codes |= {code.number}
+        generation = supervisor.fork_servers.new(app_spec, on_trial=True)
+        chosen = [(program, settings, generation) for program, settings in self._of_app_spec(app_spec)]
+        supervisor.held_generations |= {generation.number}
         try:
-            failures = await self._import({ground: code}, chosen, None)
-            failure = failures.get(code.number)
+            failures = await self._import({app_spec: generation}, chosen, None)
+            failure = failures.get(generation.number)
             if failure is not None:
-                supervisor.stale[ground] = failure.short
+                supervisor.stale[app_spec] = failure.short
                 return failure
-            supervisor.stale.pop(ground, None)
-            for program, settings in self._of_ground(ground):  # The file may have been read meanwhile.
+            supervisor.stale.pop(app_spec, None)
+            for program, settings in self._of_app_spec(app_spec):  # The file may have been read meanwhile.
                 seconds = settings.shutdown_timeout if kill_after is None else kill_after
-                supervisor.feed(program, ev.Replace(code.number, settings, seconds))
+                supervisor.feed(program, ev.Replace(generation.number, settings, seconds))
         finally:
-            supervisor.held_codes -= {code.number}
-            supervisor.release_codes()
+            supervisor.held_generations -= {generation.number}
+            supervisor.release_generations()
         return None
 
-    def _of_ground(self, ground: Ground) -> list[tuple[Program, ProgramSettings]]:
+    def _of_app_spec(self, app_spec: AppSpec) -> list[tuple[Program, ProgramSettings]]:
         """The programs that run its code or are about to, with the settings that they are to have."""
         found = []
         for name, program in self._supervisor.programs.items():
             settings = self._coming.get(name, program.settings)
-            if settings.ground == ground:
+            if settings.app_spec == app_spec:
                 found.append((program, settings))
         return found
 
@@ -138,96 +138,104 @@ class Rollout:
         timeout: float | None,
         fresh: bool,
     ) -> AsyncIterator[Reloaded]:
-        """`fresh`: from a new import; else from the one that each runs, where its ground is the same."""
+        """`fresh`: from a new import; else from the one that each runs, where its app spec is the same."""
         supervisor = self._supervisor
         loop = asyncio.get_running_loop()
         deadline = None if timeout is None else loop.time() + timeout
-        codes: dict[Ground, Code] = {}
-        chosen: list[tuple[Program, ProgramSettings, Code]] = []
+        generations: dict[AppSpec, Generation] = {}
+        chosen: list[tuple[Program, ProgramSettings, Generation]] = []
         down = {program for program, _ in wanted if program.wanted is Wanted.DOWN}
         for program, settings in wanted:
-            old = supervisor.zygotes.codes[program.code]
-            if not fresh and old.ground == settings.ground:
+            old = supervisor.fork_servers.generations[program.generation]
+            if not fresh and old.app_spec == settings.app_spec:
                 chosen.append((program, settings, old))
                 continue
-            if settings.ground not in codes:
-                known = None if fresh else supervisor.zygotes.newest(settings.ground)
-                codes[settings.ground] = known or supervisor.zygotes.new(settings.ground, on_trial=True)
-            chosen.append((program, settings, codes[settings.ground]))
-        held = frozenset(code.number for code in codes.values())
-        supervisor.held_codes |= held
+            if settings.app_spec not in generations:
+                known = None if fresh else supervisor.fork_servers.newest(settings.app_spec)
+                generations[settings.app_spec] = known or supervisor.fork_servers.new(
+                    settings.app_spec, on_trial=True
+                )
+            chosen.append((program, settings, generations[settings.app_spec]))
+        held = frozenset(generation.number for generation in generations.values())
+        supervisor.held_generations |= held
         try:
-            failures = await self._import(codes, chosen, deadline)
+            failures = await self._import(generations, chosen, deadline)
             going: list[tuple[Program, int]] = []
-            for program, _, code in chosen:
-                if (failure := failures.get(code.number)) is not None:
+            for program, _, generation in chosen:
+                if (failure := failures.get(generation.number)) is not None:
                     yield Reloaded(program.settings.name, False, failure.text)
                     continue
                 name = program.settings.name
                 if supervisor.programs.get(name) is not program or name in self.removing:
                     yield Reloaded(name, False, "is not in the file any more")
                     continue
-                now = self._settings_now(program, code.ground)
-                code = self._newest_of(program, code)
+                now = self._settings_now(program, generation.app_spec)
+                generation = self._newest_of(program, generation)
                 if now is not None:
                     stopped = program.wanted is Wanted.DOWN and program not in down  # While it was imported.
                     event = ev.Replace if rolling or stopped or supervisor.stopping else ev.Restart
-                    supervisor.feed(program, event(code.number, now))
-                    supervisor.stale.pop(code.ground, None)
-                going.append((program, code.number))
+                    supervisor.feed(program, event(generation.number, now))
+                    supervisor.stale.pop(generation.app_spec, None)
+                going.append((program, generation.number))
         finally:
-            supervisor.held_codes -= held
+            supervisor.held_generations -= held
         async for outcome in self._watch(going, deadline):
             yield outcome
 
-    def _settings_now(self, program: Program, ground: Ground) -> ProgramSettings | None:
-        """Those that it is to have, where they are of this ground: while the code was imported the file may
-        have been read again, or the number of workers changed. None: it was given another ground, whose
+    def _settings_now(self, program: Program, app_spec: AppSpec) -> ProgramSettings | None:
+        """Those that it is to have, where they are of this app spec: while the code was imported the file may
+        have been read again, or the number of workers changed. None: it was given another app spec, whose
         import is newer."""
         coming = self._coming.get(program.settings.name)
         replacement = program.replacement
         for settings in (coming, replacement.settings if replacement else None, program.settings):
-            if settings is not None and settings.ground == ground:
+            if settings is not None and settings.app_spec == app_spec:
                 return settings
         return None
 
-    def _newest_of(self, program: Program, code: Code) -> Code:
+    def _newest_of(self, program: Program, generation: Generation) -> Generation:
         """What was saved while this code was imported may have overtaken it."""
-        others = self._supervisor.zygotes.codes
-        asked = program.code if program.replacement is None else program.replacement.code
+        others = self._supervisor.fork_servers.generations
+        asked = program.generation if program.replacement is None else program.replacement.generation
         newer = others[asked]
-        return newer if newer.ground == code.ground and newer.number > code.number else code
+        return (
+            newer
+            if newer.app_spec == generation.app_spec and newer.number > generation.number
+            else generation
+        )
 
     async def _import(
         self,
-        codes: dict[Ground, Code],
-        chosen: list[tuple[Program, ProgramSettings, Code]],
+        generations: dict[AppSpec, Generation],
+        chosen: list[tuple[Program, ProgramSettings, Generation]],
         deadline: float | None,
     ) -> dict[int, Failure]:
         failures: dict[int, Failure] = {}
         loop = asyncio.get_running_loop()
         answers: list[asyncio.Future[None]] = []
-        for code in codes.values():
+        for generation in generations.values():
             answer: asyncio.Future[None] = loop.create_future()
             answers.append(answer)
 
             def call(
-                failure: Failure | None, code: Code = code, answer: asyncio.Future[None] = answer
+                failure: Failure | None,
+                generation: Generation = generation,
+                answer: asyncio.Future[None] = answer,
             ) -> None:
                 if failure is not None:
-                    failures[code.number] = failure
+                    failures[generation.number] = failure
                 if not answer.done():
                     answer.set_result(None)
 
-            seconds = max(settings.start_timeout for _, settings, other in chosen if other is code)
-            self._supervisor.zygotes.when_ready(code, call, seconds)
+            seconds = max(settings.start_timeout for _, settings, other in chosen if other is generation)
+            self._supervisor.fork_servers.when_ready(generation, call, seconds)
         if answers:
             left = None if deadline is None else max(0.0, deadline - loop.time())
             await asyncio.wait(answers, timeout=left)
-        for code, answer in zip(codes.values(), answers, strict=True):
+        for generation, answer in zip(generations.values(), answers, strict=True):
             if not answer.done():
                 text = "the import is not done yet: given up"
-                failures[code.number] = Failure(text, None, text)
+                failures[generation.number] = Failure(text, None, text)
         return failures
 
     async def _watch(
@@ -255,22 +263,24 @@ class Rollout:
                 left.remove(item)
                 yield outcome
 
-    def _outcome(self, program: Program, code: int) -> Reloaded | None:
+    def _outcome(self, program: Program, generation: int) -> Reloaded | None:
         name = program.settings.name
-        code = max(code, program.code)  # Of what was overtaken by newer code, that is what counts.
-        if program.replacement is not None and program.replacement.code >= code:
+        generation = max(
+            generation, program.generation
+        )  # Of what was overtaken by newer code, that is what counts.
+        if program.replacement is not None and program.replacement.generation >= generation:
             return None
-        if program.code != code:
+        if program.generation != generation:
             why = program.hand_over_failure or "something else was asked for"
             return Reloaded(name, False, f"{why}; the old process goes on")
         if program.hand_over_failure is not None and program.state is State.RUNNING:
             return Reloaded(name, False, f"{program.hand_over_failure}; the old process goes on")
         process = program.current
         match program.state:
-            case State.RUNNING if process is not None and process.code == code:
+            case State.RUNNING if process is not None and process.generation == generation:
                 return Reloaded(name, True, f"running, pid {process.pid}")
             case State.STARTING:
-                consumer = self._supervisor.consumers.get(process.child) if process is not None else None
+                consumer = self._supervisor.consumers.all.get(process.child) if process is not None else None
                 if consumer is not None and consumer.degraded:
                     return Reloaded(name, False, f"started, but degraded: {consumer.degraded}")
                 return None
@@ -353,7 +363,7 @@ class Rollout:
         changes = self._difference(plan.settings)  # Somebody else may have reloaded meanwhile.
         supervisor.settings = plan.settings
         supervisor.output.use(plan.settings.supervisor.log_format)
-        supervisor.children.log_all_jobs(bool(plan.settings.supervisor.log_jobs))
+        supervisor.consumers.log_all_jobs(bool(plan.settings.supervisor.log_jobs))
         for line in plan.lines():
             supervisor.say("INFO", "reload", line)
         added = [supervisor.add(settings) for settings in changes.added]
@@ -370,7 +380,7 @@ class Rollout:
                 yield outcome
         finally:
             self._coming = {}
-        starting = [(program, program.code) for program in added if program.settings.autostart]
+        starting = [(program, program.generation) for program in added if program.settings.autostart]
         async for outcome in self._watch(starting, deadline):
             yield outcome
         for program in removed:

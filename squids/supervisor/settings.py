@@ -28,8 +28,8 @@ class ExitOn(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
-    """What is applied before the app is imported. Programs of one ground share a fork server.
+class AppSpec:
+    """What is applied before the app is imported. Programs of one app spec share a fork server.
 
     `directory` is absolute. `python` None: the supervisor's own interpreter. `environment` is laid over the
     supervisor's; None unsets. `groups` None: those of the user. `umask` None: inherited.
@@ -85,7 +85,7 @@ class ProgramSettings:
 
     name: str
     key: str
-    ground: Ground
+    app_spec: AppSpec
     options: tuple[tuple[str, Any], ...]
     autostart: bool = True
     priority: int = 0
@@ -177,9 +177,9 @@ class Settings:
         )
 
     @property
-    def grounds(self) -> tuple[Ground, ...]:
+    def app_specs(self) -> tuple[AppSpec, ...]:
         """Each app to import, once."""
-        return tuple(dict.fromkeys(program.ground for program in self.programs))
+        return tuple(dict.fromkeys(program.app_spec for program in self.programs))
 
     def program(self, name: str) -> ProgramSettings | None:
         return next((program for program in self.programs if program.name == name), None)

@@ -18,19 +18,19 @@ from typing import Any
 from squids.exit_codes import ExitCode
 from squids.process.channel import close_all
 from squids.process.zygote_main import become_subreaper
-from squids.supervisor import program_events as ev
-from squids.supervisor.children import Children
-from squids.supervisor.codes import Code
-from squids.supervisor.consumers import Consumer
+from squids.supervisor.consumer_handle import ConsumerHandle
+from squids.supervisor.consumers import ConsumerProcesses
 from squids.supervisor.fleet import gives_up, kinds_of_consumers, start_order, stop_order
+from squids.supervisor.fork_servers import ForkServers
+from squids.supervisor.generation import Generation
 from squids.supervisor.history import Death, Happening, History
-from squids.supervisor.lines import Line, program_and_worker
-from squids.supervisor.output import Output
-from squids.supervisor.program import Program
-from squids.supervisor.relay import Relay
-from squids.supervisor.settings import Ground, ProgramSettings, Settings
+from squids.supervisor.output.lines import Line, program_and_worker
+from squids.supervisor.output.relay import Relay
+from squids.supervisor.output.sinks import Output
+from squids.supervisor.program import events as ev
+from squids.supervisor.program.machine import Program
+from squids.supervisor.settings import AppSpec, ProgramSettings, Settings
 from squids.supervisor.waiters import Waiters
-from squids.supervisor.zygotes import Zygotes
 
 LATE = 2.0
 """Seconds by which a timer may be late before this process counts as having been stalled."""
@@ -60,26 +60,26 @@ class Supervisor:
         self.output = Output(settings.supervisor.log_format, self._output_trouble)
         self.started_at = time.time()
         self.stopping = False
-        self.verdict: str | None = None
-        self.stale: dict[Ground, str] = {}
-        self._last_failure: dict[Ground, str] = {}
+        self.exit_reason: str | None = None
+        self.stale: dict[AppSpec, str] = {}
+        self._last_failure: dict[AppSpec, str] = {}
         """Of apps whose code on disk cannot be imported, so that older code goes on: why."""
-        self.zygotes = Zygotes(
-            on_report=lambda code, frame: self.children.on_report(code, frame),
+        self.fork_servers = ForkServers(
+            on_report=lambda generation, frame: self.consumers.on_report(generation, frame),
             on_output=self._on_output,
             has_program=self._has_program,
-            on_lost=lambda code, status: self.children.on_zygote_lost(code, status),
-            on_lie=lambda code, what: self.children.distrust(code, what),
+            on_lost=lambda generation, status: self.consumers.on_fork_server_lost(generation, status),
+            on_lie=lambda generation, what: self.consumers.distrust(generation, what),
             on_news=self._on_news,
             consumers_of=self._consumers_of,
             log_level=lambda: self.settings.supervisor.log_level,
         )
-        self.children = Children(
-            self.zygotes,
+        self.consumers = ConsumerProcesses(
+            self.fork_servers,
             tell=self._tell_program,
             say=self.say,
             happened=self.happened,
-            on_gone=self.release_codes,
+            on_gone=self.release_generations,
             soft_nofile=soft_nofile,
             log_jobs=bool(settings.supervisor.log_jobs),
         )
@@ -100,7 +100,7 @@ class Supervisor:
         """Take the loop, and start what is to start."""
         self._loop = asyncio.get_running_loop()
         become_subreaper()
-        self.children.start()
+        self.consumers.start()
         if self.stopping:
             return  # It was told so before.
         for settings in start_order(self.settings.programs):
@@ -110,17 +110,17 @@ class Supervisor:
         """Until all programs are down and it was told to stop. `close` ends the control socket."""
         await self._done.wait()
         await close()
-        self.zygotes.release(set())
+        self.fork_servers.release(set())
         # They leave, and with them ends what they and their children print.
         await self.until(lambda: not self._relay.reading, LEAVE_SECONDS)
-        self.zygotes.kill_dying()
+        self.fork_servers.kill_dying()
         self.output.close()
-        return ExitCode.UNAVAILABLE if self.verdict is not None else ExitCode.OK
+        return ExitCode.UNAVAILABLE if self.exit_reason is not None else ExitCode.OK
 
-    def add(self, settings: ProgramSettings, code: Code | None = None) -> Program:
+    def add(self, settings: ProgramSettings, generation: Generation | None = None) -> Program:
         """A program of the file; it starts if the file says so."""
-        code = code or self.code_of(settings)
-        program = Program(settings, code.number, self._numbers)
+        generation = generation or self.generation_of(settings)
+        program = Program(settings, generation.number, self._numbers)
         self.programs[settings.name] = program
         if settings.autostart:
             self.feed(program, ev.Start())
@@ -128,11 +128,11 @@ class Supervisor:
 
     def remove(self, name: str) -> None:
         """A program that is down and not in the file any more."""
-        ground = self.programs.pop(name).settings.ground
-        if all(program.settings.ground != ground for program in self.programs.values()):
-            self.stale.pop(ground, None)
+        app_spec = self.programs.pop(name).settings.app_spec
+        if all(program.settings.app_spec != app_spec for program in self.programs.values()):
+            self.stale.pop(app_spec, None)
         self.history.forget(name)
-        self.release_codes()
+        self.release_generations()
         self.changed()
 
     def shut_down(self, reason: str) -> None:
@@ -140,7 +140,7 @@ class Supervisor:
         if self.stopping:
             self.say("WARNING", "forcing", f"{reason} again: killing what runs and giving everything back")
             for program in self.programs.values():
-                self._act(program, program.hurry(time.monotonic()))
+                self._act(program, program.force(time.monotonic()))
             return
         self.stopping = True
         up = [program for program in self.programs.values() if not program.gone]
@@ -168,32 +168,32 @@ class Supervisor:
             self._carry_out(program, action)
         self._wake_by(program.wakes_at())
         if any(isinstance(action, ev.Changed | ev.Died | ev.HandOver) for action in actions):
-            self.release_codes()
+            self.release_generations()
             self.changed()
-            self._judge()
+            self._check_exit_on()
 
     def _carry_out(self, program: Program, action: ev.Action) -> None:
         name = program.settings.name
         match action:
-            case ev.Spawn(child, code, settings):
-                self.children.want(child, self.zygotes.codes[code], settings)
+            case ev.Spawn(child, generation, settings):
+                self.consumers.want(child, self.fork_servers.generations[generation], settings)
             case ev.Cancel(child):
-                self.children.cancel(child)
+                self.consumers.cancel(child)
             case ev.TellDrain(child, within):
-                self.children.told(child, lambda consumer: consumer.tell_drain(within))
+                self.consumers.told(child, lambda consumer: consumer.tell_drain(within))
             case ev.TellPause(child, on):
-                self.children.told(child, lambda consumer: consumer.tell_pause(on))
+                self.consumers.told(child, lambda consumer: consumer.tell_pause(on))
             case ev.Terminate(child):
-                self.children.signal(child, signal.SIGTERM)
+                self.consumers.signal(child, signal.SIGTERM)
             case ev.Abort(child):
-                self.children.signal(child, signal.SIGCONT)
-                self.children.signal(child, signal.SIGABRT)
+                self.consumers.signal(child, signal.SIGCONT)
+                self.consumers.signal(child, signal.SIGABRT)
             case ev.Kill(child):
-                self.children.kill(child)
+                self.consumers.kill(child)
             case ev.Changed(old, new, reason):
                 self._tell_change(program, old, new, reason)
             case ev.Died():
-                self._bury(name, action)
+                self._record_death(name, action)
             case ev.HandOver(failure):
                 text = "handed over to a new process" if failure is None else failure
                 level = "INFO" if failure is None else "WARNING"
@@ -209,13 +209,13 @@ class Supervisor:
             text += f"; again in {max(0.0, program.retry_at - time.monotonic()):.1f} s"
         self.say(level, new.value, text, program=program.settings.name)
 
-    def _judge(self) -> None:
+    def _check_exit_on(self) -> None:
         if not self.stopping:
             states = [(program.settings, program.state) for program in self.programs.values()]
-            self.verdict = gives_up(self.settings.supervisor.exit_on, states)
-            if self.verdict is not None:
-                self.say("ERROR", "gave_up", f"{self.verdict}: leaving, as exit_on says")
-                self.shut_down(self.verdict)
+            self.exit_reason = gives_up(self.settings.supervisor.exit_on, states)
+            if self.exit_reason is not None:
+                self.say("ERROR", "gave_up", f"{self.exit_reason}: leaving, as exit_on says")
+                self.shut_down(self.exit_reason)
         self._end_if_done()
 
     # Time.
@@ -242,9 +242,9 @@ class Supervisor:
         times = [program.wakes_at() for program in self.programs.values()]
         self._wake_by(min((at for at in times if at is not None), default=None))
 
-    def code_of(self, settings: ProgramSettings) -> Code:
+    def generation_of(self, settings: ProgramSettings) -> Generation:
         """The code that a program of these settings starts from."""
-        return self.zygotes.newest(settings.ground) or self.zygotes.new(settings.ground)
+        return self.fork_servers.newest(settings.app_spec) or self.fork_servers.new(settings.app_spec)
 
     def scale(self, program: Program, workers: int) -> None:
         """Another number of workers, until the file is read again."""
@@ -252,14 +252,9 @@ class Supervisor:
         for process in program.processes():
             if process in (program.current, program.replacement):
                 process.settings = program.settings
-                self.children.told(process.child, lambda consumer: consumer.tell_scale(workers))
+                self.consumers.told(process.child, lambda consumer: consumer.tell_scale(workers))
 
-    @property
-    def consumers(self) -> dict[int, Consumer]:
-        """All consumer processes, by number."""
-        return self.children.all
-
-    def _tell_program(self, consumer: Consumer, event: ev.Event) -> None:
+    def _tell_program(self, consumer: ConsumerHandle, event: ev.Event) -> None:
         program = self.programs.get(consumer.program)
         if program is not None:
             self.feed(program, event)
@@ -268,82 +263,84 @@ class Supervisor:
 
     # Fork servers.
 
-    def _on_news(self, code: Code, event: str, text: str) -> None:
+    def _on_news(self, generation: Generation, event: str, text: str) -> None:
         if event == "import_failed":
             first, _, rest = text.partition("\n")
-            if rest and self._last_failure.get(code.ground) == text:
+            if rest and self._last_failure.get(generation.app_spec) == text:
                 rest = ""
                 first += ", as before"
-            self._last_failure[code.ground] = text
+            self._last_failure[generation.app_spec] = text
             self.say("ERROR", event, first, traceback=rest)
         elif text:
-            self._last_failure.pop(code.ground, None)
+            self._last_failure.pop(generation.app_spec, None)
             self.say("INFO" if event == "imported" else "WARNING", event, text)
 
-    def _consumers_of(self, code: Code) -> list[dict[str, Any]]:
+    def _consumers_of(self, generation: Generation) -> list[dict[str, Any]]:
         """The options of those that will be forked from it: what it can prepare for them."""
         programs = (program.settings for program in self.programs.values())
-        return kinds_of_consumers(program for program in programs if program.ground == code.ground)
+        return kinds_of_consumers(program for program in programs if program.app_spec == generation.app_spec)
 
-    def release_codes(self) -> None:
+    def release_generations(self) -> None:
         """Close the fork servers whose code nobody runs, or will run."""
-        used = {program.code for program in self.programs.values()}
-        used |= {process.code for program in self.programs.values() for process in program.processes()}
-        used |= {consumer.code.number for consumer in self.children.all.values()}
-        self.zygotes.release(used | self.held_codes)
+        used = {program.generation for program in self.programs.values()}
+        used |= {process.generation for program in self.programs.values() for process in program.processes()}
+        used |= {consumer.generation.number for consumer in self.consumers.all.values()}
+        self.fork_servers.release(used | self.held_generations)
 
-    held_codes: frozenset[int] = frozenset()
+    held_generations: frozenset[int] = frozenset()
     """Codes that an order in progress holds on to."""
 
     # Lines and events.
 
-    def _has_program(self, code: Code, label: str) -> bool:
+    def _has_program(self, generation: Generation, label: str) -> bool:
         """Whether a process of this name may come from the fork server of this code: one of its own queues,
         of now or of before a reload."""
         name, _ = program_and_worker(label)
         program = self.programs.get(name)
-        return (program is not None and program.settings.ground == code.ground) or any(
-            consumer.program == name and consumer.code.ground == code.ground
-            for consumer in self.children.all.values()
+        return (program is not None and program.settings.app_spec == generation.app_spec) or any(
+            consumer.program == name and consumer.generation.app_spec == generation.app_spec
+            for consumer in self.consumers.all.values()
         )
 
-    def _on_output(self, code: Code, label: str, pid: int, descriptors: list[int]) -> None:
+    def _on_output(self, generation: Generation, label: str, pid: int, descriptors: list[int]) -> None:
         """What a child says: its lines are its consumer's, too, for `why` and for the program's log file."""
         program, worker = program_and_worker(label)
-        source: Consumer | None = None
-        for consumer in self.children.all.values():
+        source: ConsumerHandle | None = None
+        for consumer in self.consumers.all.values():
             if consumer.program == program and (worker or consumer.pid in (None, pid)):
                 source = consumer
-        opened = self._relay.open_of(code.number)
-        if opened >= SPARE_OUTPUTS and opened >= self._most_outputs(code):
+        opened = self._relay.open_of(generation.number)
+        if opened >= SPARE_OUTPUTS and opened >= self._most_outputs(generation):
             close_all(descriptors)
-            if code.number not in self._overflowed:
-                self._overflowed.add(code.number)
+            if generation.number not in self._overflowed:
+                self._overflowed.add(generation.number)
                 text = f"what {label} says is not read: too many outputs of its fork server are open"
-                self._on_news(code, "output_lost", text)
+                self._on_news(generation, "output_lost", text)
             return
-        self._overflowed.discard(code.number)
-        self._relay.add(descriptors, label, lambda line: self._take_line(line, source), code.number)
+        self._overflowed.discard(generation.number)
+        self._relay.add(descriptors, label, lambda line: self._take_line(line, source), generation.number)
 
-    def _most_outputs(self, code: Code) -> int:
+    def _most_outputs(self, generation: Generation) -> int:
         """Twice what its consumers and their workers need: what tasks left behind may hold some open."""
         default = os.cpu_count() or 1
-        mine = [one.settings for one in self.children.all.values() if one.code is code]
+        mine = [one.settings for one in self.consumers.all.values() if one.generation is generation]
         return SPARE_OUTPUTS + 4 * sum(1 + int(settings.option("workers") or default) for settings in mine)
 
-    def _take_line(self, line: Line, consumer: Consumer | None) -> None:
+    def _take_line(self, line: Line, consumer: ConsumerHandle | None) -> None:
         if consumer is not None:
             for text in (line.text, *line.traceback.split("\n")) if line.traceback else (line.text,):
                 consumer.lines.add(text)
         settings = consumer.settings if consumer is not None else None
         file = settings.log_file if settings is not None else None
-        self.output.line(line, (file, settings.ground) if settings is not None and file is not None else None)
+        self.output.line(
+            line, (file, settings.app_spec) if settings is not None and file is not None else None
+        )
 
     def report(self) -> None:
         """One line for each program, of what it does."""
         for name, program in self.programs.items():
             process = program.current
-            consumer = self.children.all.get(process.child) if process is not None else None
+            consumer = self.consumers.all.get(process.child) if process is not None else None
             figures = consumer.figures if consumer is not None else {}
             self.say(
                 "INFO",
@@ -384,8 +381,8 @@ class Supervisor:
         except (RuntimeError, AttributeError):
             pass  # No loop yet, or none any more.
 
-    def _bury(self, name: str, died: ev.Died) -> None:
-        consumer = self.children.all.get(died.child)
+    def _record_death(self, name: str, died: ev.Died) -> None:
+        consumer = self.consumers.all.get(died.child)
         if consumer is None:
             return
         running = tuple(consumer.figures.get("running", ()))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from squids.supervisor.control_protocol import run_directory
+from squids.supervisor.control.protocol import run_directory
 from tests.support.waiting import wait_until
 
 NOBODY = 65534
@@ -162,10 +162,10 @@ def test_only_its_owner_can_open_the_lock(sqs, supervisor):
 
 @root_only
 def test_root_has_no_default_place_that_others_could_make(sqs, supervisor):
-    from squids.supervisor import control_protocol
+    from squids.supervisor.control import protocol as control_protocol
 
     code = (
-        "from squids.supervisor.control_protocol import default_socket; print(default_socket('/srv/x.yaml'))"
+        "from squids.supervisor.control.protocol import default_socket; print(default_socket('/srv/x.yaml'))"
     )
     environment = {key: text for key, text in os.environ.items() if key != "XDG_RUNTIME_DIR"}
     done = subprocess.run(

@@ -19,7 +19,8 @@ NOBODY = 65534
 
 HANGS = """
 import sys, threading
-from squids.supervisor import codes, config_text
+from squids.supervisor import generation
+from squids.supervisor.config import text as config_text
 
 def hangs(at):
     real = getattr(*at)

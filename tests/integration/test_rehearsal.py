@@ -78,9 +78,9 @@ def test_without_credentials_at_hand_no_client_is_made(server_of_nobody, answers
 
 def test_a_call_that_cannot_be_rehearsed_to_the_end_hinders_nobody(server_of_nobody, monkeypatch):
     """Another urllib3 may make its connections in another way: then it is a shorter rehearsal."""
-    import squids.sqs_rehearsal
+    import squids.sqs_warm_up
 
-    monkeypatch.setattr(squids.sqs_rehearsal._Pool, "ConnectionCls", None)
+    monkeypatch.setattr(squids.sqs_warm_up._Pool, "ConnectionCls", None)
     app = squids.App("rehearsed")
     rehearse(app, [consumer("emails")])
     assert len(app.sqs._prepared) == 1

@@ -8,12 +8,12 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from squids.supervisor import program_events as ev
-from squids.supervisor.program import Program
-from squids.supervisor.program_events import State, Wanted
-from squids.supervisor.settings import Ground, ProgramSettings
+from squids.supervisor.program import events as ev
+from squids.supervisor.program.events import State, Wanted
+from squids.supervisor.program.machine import Program
+from squids.supervisor.settings import AppSpec, ProgramSettings
 
-SETTINGS = ProgramSettings("q", "q", Ground("shop:app", "/srv"), (("queue", "q"), ("shutdown_timeout", 5.0)))
+SETTINGS = ProgramSettings("q", "q", AppSpec("shop:app", "/srv"), (("queue", "q"), ("shutdown_timeout", 5.0)))
 
 
 class World:
@@ -35,7 +35,7 @@ class ProgramLives(RuleBasedStateMachine):
         self.now = 1000.0
         self.program = Program(SETTINGS, 1, itertools.count(1))
         self.world = World()
-        self.codes = itertools.count(2)
+        self.generations = itertools.count(2)
         self.last_fault = None
         self.handing_over = False
 
@@ -69,7 +69,7 @@ class ProgramLives(RuleBasedStateMachine):
 
     @rule(rolling=st.booleans())
     def other_code(self, rolling):
-        self.feed((ev.Replace if rolling else ev.Restart)(next(self.codes), SETTINGS))
+        self.feed((ev.Replace if rolling else ev.Restart)(next(self.generations), SETTINGS))
 
     @rule(seconds=st.sampled_from([0.1, 0.1, 0.1, 1.0, 3.0, 20.0, 70.0]))
     def time_passes(self, seconds):
@@ -114,7 +114,7 @@ class ProgramLives(RuleBasedStateMachine):
     @precondition(lambda self: self.program.state is State.RUNNING)
     @rule()
     def a_rolling_restart(self):
-        self.feed(ev.Replace(next(self.codes), SETTINGS))
+        self.feed(ev.Replace(next(self.generations), SETTINGS))
 
     @precondition(lambda self: self.world.alive)
     @rule(data=st.data(), how=st.sampled_from(["booted", *["ready"] * 5, "beat", "draining", "lost"]))

@@ -11,7 +11,7 @@ import socket
 import sys
 
 from squids.process import child
-from squids.process.child import leave
+from squids.process.child import exit_now
 from squids.process.zygote_main import Zygote
 
 forks = 0
@@ -39,7 +39,7 @@ def main(argv: list[str]) -> None:
         del os.waitid  # As on macOS before Python 3.13.
     child.set_title("squids: test zygote")
     Zygote(socket.socket(fileno=int(argv[1])), {"preloaded": {"answer": 42}, "by": os.getpid()}, None).serve()
-    leave(0)
+    exit_now(0)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from urllib3.exceptions import ReadTimeoutError as URLLib3ReadTimeoutError
 
 from squids import sqs_bounds
 from squids.sqs_answers import BadAnswer
-from squids.sqs_trouble import TroubleKind, classify
+from squids.sqs_errors import TroubleKind, classify
 
 REQUEST = SimpleNamespace(url="http://127.0.0.1:1/")
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from squids.cli.systemd.units import CONFIG_DIRECTORY
 from squids.process.cpus import usable_cpus
-from squids.supervisor.room import Limit, shortages
+from squids.supervisor.capacity import Limit, shortages
 from squids.supervisor.settings import ProgramSettings
 
 UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1, "min": 60, "h": 3600, "d": 86400, "w": 604800}

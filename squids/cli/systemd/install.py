@@ -28,7 +28,7 @@ from squids.cli.systemd.units import (
 )
 from squids.cli.systemd.variables import parse
 from squids.exit_codes import ExitCode
-from squids.supervisor.config import read
+from squids.supervisor.config.build import read
 from squids.supervisor.plain_files import read_plain
 
 INSTANCE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]*")

@@ -8,7 +8,7 @@ import pytest
 
 from squids.cli.run_supervisor import Mode
 from squids.cli.supervise import main
-from squids.supervisor.settings import Ground, ProgramSettings, Settings, SupervisorSettings
+from squids.supervisor.settings import AppSpec, ProgramSettings, Settings, SupervisorSettings
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_flags_that_would_do_nothing_are_refused(arguments, words, capsys):
 
 
 def test_dev_changes_only_what_the_file_leaves_open():
-    program = ProgramSettings("a", "a", Ground("shop:app", "/srv"), (("queue", "a"), ("workers", 3)))
+    program = ProgramSettings("a", "a", AppSpec("shop:app", "/srv"), (("queue", "a"), ("workers", 3)))
     settings = Settings(SupervisorSettings(), (program,))
     made = Mode(dev=True).of(settings)
     assert dict(made.programs[0].options) == {"queue": "a", "workers": 3, "polling_wait_time": 1}

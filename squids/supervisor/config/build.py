@@ -1,0 +1,445 @@
+"""A configuration file to settings, or all that is wrong with it, at once.
+
+`config_text` reads; `config_rules` says what may stand there; here it is merged, checked across keys
+and against the system, and every mistake gets its place.
+"""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import os
+import re
+import shutil
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from squids.queues import QueueRef
+from squids.supervisor.config.permissions import (
+    code_warnings,
+    distrusted_file,
+    find_group,
+    find_user,
+    open_folder_warnings,
+    secret_problems,
+    secret_warnings,
+)
+from squids.supervisor.config.rules import (
+    CONSUMER_OPTIONS,
+    BackoffRules,
+    DefaultRules,
+    FileRules,
+    GroundRules,
+    LogFileRules,
+    MaxRestartsRules,
+    QueueRules,
+    ReloadRules,
+    SupervisorRules,
+    shown,
+)
+from squids.supervisor.config.text import Document, Path, Problem, read_text, shown_path
+from squids.supervisor.control.protocol import MAX_PATH, default_socket
+from squids.supervisor.settings import (
+    AppSpec,
+    BackoffSettings,
+    ExitOn,
+    LogFile,
+    MaxRestarts,
+    ProgramSettings,
+    ReloadSettings,
+    Restart,
+    Settings,
+    SupervisorSettings,
+)
+
+
+def read(path: str, environ: Mapping[str, str], *, trusting: bool = False) -> Settings | list[Problem]:
+    """The settings that a file gives, or all problems, in the order of their places. Never raises.
+
+    `trusting`: whoever else can write to the files.
+    """
+    text = read_text(path, environ) if trusting else read_text(path, environ, distrusted_file)
+    problems = list(text.problems)
+    rules = None
+    if text.files and text.locations:
+        rules = _validate(text, problems)
+    builder = _Builder(text, problems, trusting)
+    settings = builder.settings(rules) if rules is not None else None
+    if settings is None or problems:
+        order = {shown_path(file): number for number, file in enumerate(text.files)}
+        problems.sort(key=lambda p: (order.get(p.location.file, 0), p.location.line, p.location.column))
+        return list(dict.fromkeys(problems))
+    return settings
+
+
+def _validate(text: Document, problems: list[Problem]) -> FileRules | None:
+    """The rules that hold: what is wrong is told, left out, and the rest is looked at again."""
+    known = {problem.path for problem in problems}
+    data = copy.deepcopy(text.data)
+    for _ in range(MOST_LOOKS):
+        try:
+            return FileRules.model_validate(data)
+        except ValidationError as error:
+            for detail in error.errors(include_url=False):
+                problem = _problem(text, detail)
+                if problem.path not in known:
+                    problems.append(problem)
+                    known.add(problem.path)
+                _leave_out(data, tuple(detail["loc"]))
+    return None
+
+
+def _leave_out(data: Any, path: Path) -> None:
+    """Take away what the path leads to, or as much of it as there is."""
+    around: Any = None
+    last: Any = None
+    for part in path:
+        if isinstance(data, dict) and part in data:
+            around, last, data = data, part, data[part]
+        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
+            around, last, data = data, part, data[part]
+        else:
+            break
+    if isinstance(around, dict):
+        around.pop(last, None)
+    elif isinstance(around, list) and isinstance(last, int):
+        around[last] = ""
+
+
+MOST_LOOKS = 5
+
+MODELS: dict[str, type[BaseModel]] = {
+    "supervisor": SupervisorRules,
+    "reload": ReloadRules,
+    "defaults": DefaultRules,
+    "backoff": BackoffRules,
+    "max_restarts": MaxRestartsRules,
+    "log_file": LogFileRules,
+}
+
+
+def _problem(text: Document, detail: Any) -> Problem:
+    path: Path = tuple(part for part in detail["loc"] if part != "[key]")
+    kind, context, value = detail["type"], detail.get("ctx", {}), detail.get("input")
+    while path and path not in text.locations and path not in text.keys and len(path) > 1:
+        if kind == "missing":
+            break
+        path = path[:-1]
+    location = text.location(path, key=kind in ("extra_forbidden",) or "[key]" in detail["loc"])
+    if "[key]" in detail["loc"]:
+        return Problem(
+            location, path, _unknown(path, list(context.get("expected", "").replace("'", "").split(", ")))
+        )
+    match kind:
+        case "extra_forbidden":
+            return Problem(location, path, _unknown(path, _known_keys(path[:-1])))
+        case "missing":
+            words = f"{path[-1]} is missing"
+            return Problem(text.location(path[:-1]), path[:-1], words)
+        case "value_error":
+            words = str(context.get("error", detail["msg"]))
+        case "literal_error":
+            words = f"expected {context['expected'].replace(chr(39), '')}, not {shown(value)}"
+            words += _near(str(value), re.findall(r"[\w-]+", context["expected"].replace(" or ", ", ")))
+        case "greater_than_equal":
+            words = f"{_plain(value)} is less than {context['ge']:g}"
+        case "less_than_equal":
+            words = f"{_plain(value)} is more than {context['le']:g}"
+        case "greater_than":
+            words = f"{_plain(value)} is not more than {context['gt']:g}"
+        case "dict_type" | "model_type" | "model_attributes_type":
+            words = f"expected a mapping of keys to values, not {shown(value)}"
+        case "list_type":
+            words = f"expected a list, not {shown(value)}"
+        case "string_type":
+            words = f"expected a text, not {shown(value)}"
+        case "float_type" | "float_parsing" | "int_type":
+            words = f"expected a number, not {shown(value)}"
+        case "string_too_short":
+            words = "is empty"
+        case _:
+            words = f"is not valid: {detail['msg']}"
+    return Problem(location, path, words)
+
+
+def _plain(value: object) -> str:
+    return str(value) if isinstance(value, int | float | str) else shown(value)
+
+
+def _unknown(path: Path, known: list[str]) -> str:
+    near = difflib.get_close_matches(str(path[-1]), known, 1)
+    if near:
+        return f'unknown key, did you mean "{near[0]}"?'
+    moved = _home_of(str(path[-1]), path)
+    return f"unknown key; {moved}" if moved else f"unknown key; there are {', '.join(sorted(known))}"
+
+
+def _home_of(key: str, path: Path) -> str | None:
+    """A key that is right elsewhere."""
+    if len(path) == 1 and key in DefaultRules.model_fields:
+        return "it belongs under defaults, or a queue"
+    if len(path) > 1 and key in SupervisorRules.model_fields:
+        return "it belongs under supervisor"
+    return None
+
+
+def _known_keys(path: Path) -> list[str]:
+    if not path:
+        return list(FileRules.model_fields)
+    last = str(path[-1])
+    if len(path) == 2 and path[0] == "queues":
+        return list(QueueRules.model_fields)
+    return list(MODELS[last].model_fields) if last in MODELS else list(DefaultRules.model_fields)
+
+
+def _near(value: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(value, known, 1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+@dataclass(slots=True)
+class _Builder:
+    """From rules that hold, each for itself, to settings."""
+
+    text: Document
+    problems: list[Problem]
+    trusting: bool
+
+    def settings(self, rules: FileRules) -> Settings:
+        self.problems.extend(secret_problems(self.text))
+        programs: list[ProgramSettings] = []
+        if not rules.queues:
+            self._wrong(("queues",), "there are no queues")
+        for key, queue in rules.queues.items():
+            if not key.strip() or not key.isprintable() or re.search(r"/\d+$", key):
+                words = f"{shown(key)} cannot be a name: give it another, and say queue:"
+                self._wrong(("queues", key), words)
+            programs.extend(self._programs(rules, key, queue))
+        names: dict[str, str] = {}
+        for program in programs:
+            if program.name in names:
+                self._wrong(
+                    ("queues", program.key), f"its name {program.name} is also one of {names[program.name]}"
+                )
+            names[program.name] = program.key
+        supervisor = self._supervisor(rules.supervisor)
+        return Settings(
+            supervisor,
+            tuple(programs),
+            tuple(self.text.files),
+            self._warnings(programs),
+            self._reload(rules.reload),
+            tuple(dict.fromkeys(self.text.directories)),
+        )
+
+    def _warnings(self, programs: list[ProgramSettings]) -> tuple[str, ...]:
+        found = secret_warnings(self.text)
+        if not self.trusting:
+            found += open_folder_warnings(self.text)
+            of_code: dict[str, Problem] = {}  # One for a folder, however many queues run what is in it.
+            for program in programs:
+                for warning in code_warnings(
+                    program.app_spec, self.text.location(("queues", program.key), key=True)
+                ):
+                    of_code.setdefault(warning.text, warning)
+            found += of_code.values()
+        return tuple(str(warning) for warning in found)
+
+    def _wrong(self, path: Path, words: str) -> None:
+        self.problems.append(Problem(self.text.location(path), path, words))
+
+    def _programs(self, rules: FileRules, key: str, queue: Any) -> list[ProgramSettings]:
+        path: Path = ("queues", key)
+        given: dict[str, Any] = {}
+        paths: dict[str, Path] = {}
+        for source, where in ((rules, ()), (rules.defaults, ("defaults",)), (queue, path)):
+            for name in source.model_fields_set:
+                if where or name in GroundRules.model_fields:
+                    given[name] = getattr(source, name)
+                    paths[name] = (*where, name)
+        every = {name: field.get_default() for name, field in QueueRules.model_fields.items()} | given
+        options = {
+            option.name: given[option.name]
+            for option in CONSUMER_OPTIONS
+            if option.name in given and option.name != "preload"
+        }
+        options["queue"] = every["queue"] or key
+        self._check_queue(options["queue"], paths.get("queue"), path)
+        self._check_retries(every, paths, path)
+        count = every["consumers"]
+        app_spec = self._app_spec(rules, queue, every, paths, path)
+        return [
+            ProgramSettings(
+                name=key if count == 1 else f"{key}:{number}",
+                key=key,
+                app_spec=app_spec,
+                options=tuple(sorted(options.items())),
+                autostart=every["autostart"],
+                priority=every["priority"],
+                restart=Restart(every["restart"]),
+                start_timeout=every["start_timeout"],
+                healthy_after=every["healthy_after"],
+                heartbeat_timeout=every["heartbeat_timeout"],
+                backoff=BackoffSettings(
+                    every["backoff"].first, every["backoff"].max, every["backoff"].jitter
+                ),
+                max_restarts=_max_restarts(every["max_restarts"]),
+                essential=every["essential"],
+                log_file=self._log_file(every["log_file"], paths.get("log_file", path)),
+                log_level=every["log_level"],
+                nice=self._nice(every["nice"], paths.get("nice", path)),
+                limits=tuple(sorted(every["limits"].items())),
+            )
+            for number in range(1, count + 1)
+        ]
+
+    def _app_spec(
+        self, rules: FileRules, queue: Any, every: dict[str, Any], paths: dict[str, Path], path: Path
+    ) -> AppSpec:
+        if every["app"] is None:
+            self._wrong(path, "has no app: name one here, under defaults or at the top")
+        elif not re.fullmatch(r"[\w.]+[.:][\w.]+", every["app"]):
+            self._wrong(paths["app"], f'"{every["app"]}" does not say where an app is; write module:app')
+        environment = {**rules.environment, **rules.defaults.environment, **queue.environment}
+        for name in environment:
+            if not name or "=" in name or "\0" in name or "\0" in (environment[name] or ""):
+                self._wrong((*path, "environment", name), "is no name of a variable")
+        directory = self._directory(every["directory"], paths.get("directory", ()))
+        python = self._python(every["python"], paths.get("python", path), environment.get("PATH"))
+        self._check_user(every, paths)
+        return AppSpec(
+            app=every["app"] or "",
+            directory=directory,
+            environment=tuple(sorted(environment.items())),
+            python=python,
+            user=every["user"],
+            group=every["group"],
+            umask=every["umask"],
+            preload=every["preload"],
+        )
+
+    # Against the system.
+
+    def _relative_to(self, path: Path) -> str:
+        """The directory of the file that says so."""
+        shown_file = self.text.location(path).file
+        for file in self.text.files:
+            if shown_path(file) == shown_file:
+                return os.path.dirname(file)
+        return os.path.dirname(self.text.files[0])
+
+    def _full(self, value: str, path: Path) -> str:
+        # Not resolved: a symbolic link that a deployment moves must stay one.
+        return os.path.abspath(os.path.join(self._relative_to(path), os.path.expanduser(value)))
+
+    def _directory(self, value: str | None, path: Path) -> str:
+        if value is None:
+            return os.path.dirname(self.text.files[0])
+        full = self._full(value, path)
+        if not os.path.isdir(full):
+            self._wrong(path, f"there is no directory {full}")
+        return full
+
+    def _python(self, value: str | None, path: Path, search: str | None) -> str | None:
+        if value is None:
+            return None
+        if "/" not in value:
+            if shutil.which(value, path=search) is None:
+                self._wrong(path, f"there is no interpreter {value} on PATH")
+            return value
+        full = self._full(value, path)
+        if not os.access(full, os.X_OK) or os.path.isdir(full):
+            self._wrong(path, f"there is no interpreter {full}")
+        return full
+
+    def _log_file(self, value: Any, path: Path) -> LogFile | None:
+        if value is None:
+            return None
+        full = self._full(value.path, path)
+        if not os.path.isdir(os.path.dirname(full)):
+            self._wrong(path, f"there is no directory {os.path.dirname(full)}")
+        elif os.path.isdir(full):
+            self._wrong(path, f"{full} is a directory")
+        return LogFile(full, value.max_size, value.backups)
+
+    def _check_queue(self, queue: str, where: Path | None, path: Path) -> None:
+        try:
+            QueueRef.parse(queue)
+        except ValueError as error:
+            self._wrong(where or path, str(error))
+
+    def _check_retries(self, every: dict[str, Any], paths: dict[str, Path], path: Path) -> None:
+        if every["retry_max_delay"] < every["retry_delay"]:
+            where = paths.get("retry_max_delay") or paths.get("retry_delay") or path
+            self._wrong(where, "retry_max_delay is less than retry_delay")
+        if every["backoff"].max < every["backoff"].first:
+            self._wrong(paths.get("backoff", path), "max is less than first")
+
+    def _check_user(self, every: dict[str, Any], paths: dict[str, Path]) -> None:
+        for name, look in (("user", find_user), ("group", find_group)):
+            value = every[name]
+            if value is None:
+                continue
+            if os.geteuid() != 0:
+                self._wrong(paths[name], f"only root can start processes as another {name}")
+            elif not look(value):
+                self._wrong(paths[name], f"there is no {name} {value}")
+
+    def _nice(self, value: int, path: Path) -> int:
+        if value < 0 and os.geteuid() != 0:
+            self._wrong(path, "only root can raise a priority")
+        return value
+
+    def _reload(self, rules: ReloadRules) -> ReloadSettings:
+        paths = []
+        for number, value in enumerate(rules.paths):
+            path: Path = ("reload", "paths", number)
+            full = self._full(value, path)
+            if not os.path.exists(full):
+                self._wrong(path, f"there is no file or directory {full}")
+            paths.append(full)
+        return ReloadSettings(
+            enabled=rules.enabled,
+            paths=tuple(paths),
+            include=tuple(rules.include),
+            exclude=tuple(rules.exclude),
+            delay=rules.delay,
+            kill_after=rules.kill_after,
+        )
+
+    def _supervisor(self, rules: SupervisorRules) -> SupervisorSettings:
+        path: Path = ("supervisor", "socket")
+        socket = self._full(rules.socket, path) if rules.socket is not None else None
+        if len(os.fsencode(socket or default_socket(self.text.files[0]))) > MAX_PATH:
+            self._wrong(path, f"a socket's path has at most {MAX_PATH} bytes")
+        if socket is not None and not os.path.isdir(os.path.dirname(socket)):
+            self._wrong(path, f"there is no directory {os.path.dirname(socket)}")
+        elif socket is not None and os.path.lexists(socket) and not _is_socket(socket):
+            self._wrong(path, f"{socket} is there, and is not a socket")
+        if rules.socket_group is not None and not find_group(rules.socket_group):
+            self._wrong(("supervisor", "socket_group"), f"there is no group {rules.socket_group}")
+        return SupervisorSettings(
+            log_format=rules.log_format,
+            log_jobs=rules.log_jobs,
+            log_level=rules.log_level,
+            socket=socket,
+            socket_mode=rules.socket_mode,
+            socket_group=rules.socket_group,
+            exit_on=ExitOn(rules.exit_on),
+            max_workers=rules.max_workers,
+        )
+
+
+def _is_socket(path: str) -> bool:
+    try:
+        return stat.S_ISSOCK(os.lstat(path).st_mode)
+    except OSError:
+        return False
+
+
+def _max_restarts(rules: MaxRestartsRules | None) -> MaxRestarts | None:
+    return None if rules is None else MaxRestarts(rules.count, rules.window)

@@ -1,0 +1,106 @@
+"""One consumer process as the supervisor sees it: its socket, and what it said of itself last."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import Any
+
+from squids.process.channel import Channel
+from squids.process.held import Held
+from squids.process.protocol import Booted, Degraded, Drain, Figures, Follow, Frame, Pause, Scale
+from squids.supervisor.generation import Generation
+from squids.supervisor.history import LastLines
+from squids.supervisor.settings import ProgramSettings
+
+RATE_SECONDS = 10.0
+"""Over how long DONE/s is counted."""
+
+
+class ConsumerHandle:
+    """A process that was asked for. Its channel is there once its zygote was asked."""
+
+    def __init__(self, child: int, program: str, settings: ProgramSettings, generation: Generation) -> None:
+        self.child = child
+        self.program = program
+        self.settings = settings
+        self.generation = generation
+        self.channel: Channel | None = None
+        self.asked = False
+        self.asked_at: float | None = None
+        """When its fork server was asked for it, in seconds since boot."""
+        self.process: Held | None = None
+        self.orphan = False
+        """Its fork server is dead: this process is its parent now."""
+        self.kills = 0
+        """How often its fork server was told to kill it."""
+        self.figures: dict[str, Any] = {}
+        self.degraded: str | None = None
+        self.facts: dict[str, Any] = {}
+        """When it imported the app for itself, and from which files. Empty, if its fork server did."""
+        self.started_at = time.time()
+        self.lines = LastLines()
+        self._done: deque[tuple[float, int]] = deque()
+
+    def hear(self) -> list[Frame]:
+        """What it said since; figures and troubles are kept."""
+        if self.channel is None:
+            return []
+        frames = self.channel.receive()
+        for frame in frames:
+            match frame:
+                case Figures(values):
+                    self.figures = values
+                    self._count(int(values.get("done", 0)))
+                case Booted(facts):
+                    self.facts = facts or {}
+                case Degraded(reason):
+                    self.degraded = reason
+        return frames
+
+    def tell_drain(self, within: float | None = None) -> None:
+        self._tell(Drain(within))
+
+    def tell_pause(self, on: bool) -> None:
+        self._tell(Pause(on))
+
+    def tell_follow(self, on: bool) -> None:
+        self._tell(Follow(on))
+
+    def tell_scale(self, workers: int) -> None:
+        self._tell(Scale(workers))
+
+    def _tell(self, frame: Frame) -> None:
+        if self.channel is not None:
+            self.channel.send(frame)
+
+    def close(self) -> None:
+        if self.channel is not None:
+            self.channel.close()
+        if self.process is not None:
+            self.process.close()
+
+    @property
+    def pid(self) -> int | None:
+        return self.process.pid if self.process is not None else None
+
+    @property
+    def worker_pids(self) -> dict[str, int]:
+        """As it tells them: to be verified before anything is done to them."""
+        pids: dict[str, int] = self.figures.get("pids", {})
+        return pids
+
+    def rate(self) -> float:
+        """Tasks done a second, over the last ten seconds."""
+        now = time.monotonic()
+        while len(self._done) > 1 and now - self._done[0][0] > RATE_SECONDS:
+            self._done.popleft()
+        if len(self._done) < 2:
+            return 0.0
+        first, last = self._done[0], self._done[-1]
+        return (last[1] - first[1]) / max(now - first[0], 1.0)
+
+    def _count(self, done: int) -> None:
+        self._done.append((time.monotonic(), done))
+        while len(self._done) > 2 and self._done[-1][0] - self._done[1][0] > RATE_SECONDS:
+            self._done.popleft()

@@ -1,0 +1,291 @@
+"""The control socket: takes requests, limits who sends them, and hands them to the orders.
+
+Its own user, root, and who the file's mode and group admit may send requests; the kernel says who a peer is,
+also where the folder was opened too far. The peer's uid goes to the log. No client delays the supervisor:
+each has a limit on the size of its request, on the time to send it and to take the answer, and there is one
+on their number, of which places are kept for the owner and for short requests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import grp
+import os
+import socket
+import stat
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from squids.supervisor.control.peer import Peer, groups_of, peer_of
+from squids.supervisor.control.protocol import FAILED, MAX_PATH, MAX_REQUEST, USAGE, decode_request, encode
+
+MOST_CLIENTS = 64
+MOST_FOLLOWERS = 40
+"""Clients that may stay: those that follow, and those that wait for an effect."""
+
+SHORT = frozenset({"status", "logs", "events", "why", "pid", "local", "shutdown"})
+"""Verbs that are answered at once, unless they follow; and the one that must always be heard."""
+
+KEPT_FOR_OWNER = 8
+"""Places that only root and this user get."""
+
+REQUEST_SECONDS = 10.0
+REFUSED_SECONDS = 1.0
+ANSWER_SECONDS = 10.0
+MOST_WAITING = 1024 * 1024
+"""Bytes that wait for one client, before it has to take them."""
+
+LOOK_EVERY = 5.0
+"""Seconds between looks at the socket's path: sweepers of temporary directories take it away."""
+
+Answer = dict[str, Any]
+Run = Callable[[str, list[str], dict[str, Any], int | None], AsyncIterator[Answer]]
+
+
+class ControlServer:
+    """`run` carries out one request, and yields its answers; the last has the type "end". `keep_lock` makes
+    the lock again if it was taken away; it is called at each look at the socket. `trouble` is told when a
+    lock or a socket that vanished cannot be made again."""
+
+    def __init__(
+        self,
+        path: str,
+        mode: int,
+        group: str | None,
+        run: Run,
+        trouble: Callable[[str], None],
+        keep_lock: Callable[[], None],
+    ) -> None:
+        self.path = path
+        self._mode = mode
+        self._group = group
+        self._run = run
+        self._trouble = trouble
+        self._keep_lock = keep_lock
+        self._in_trouble = False
+        self._server: asyncio.Server | None = None
+        self._identity: tuple[int, int] | None = None
+        self._clients: set[asyncio.Task[None]] = set()
+        self._followers = 0
+        self._look: asyncio.TimerHandle | None = None
+        self._again: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Listen. The caller holds the lock: a socket that is there is a dead one's. OSError."""
+        listener = self._bind()
+        self._server = await asyncio.start_unix_server(self._accept, sock=listener, limit=MAX_REQUEST)
+        self._look_later()
+
+    async def close(self) -> None:
+        """Let those who wait for an answer have it, and end."""
+        if self._again is not None:
+            await asyncio.wait([self._again])  # It listens anew just now.
+        if self._look is not None:
+            self._look.cancel()
+        if self._server is not None:
+            self._server.close()
+        if self._clients:
+            await asyncio.wait(self._clients, timeout=1.0)
+        for client in self._clients:
+            client.cancel()
+        if self._is_ours():
+            with contextlib.suppress(OSError):
+                os.unlink(self.path)
+
+    def _bind(self) -> socket.socket:
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        # Not longer than the path itself, which may have no byte to spare.
+        temporary = os.path.join(os.path.dirname(self.path), f".{os.getpid() % 100_000_000}")
+        if len(os.fsencode(temporary)) > MAX_PATH:
+            temporary = self.path
+        try:
+            for path in {temporary, self.path}:
+                refuse_what_is_not_ours(path)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
+            mask = os.umask(0o177)
+            try:
+                listener.bind(temporary)
+            finally:
+                os.umask(mask)
+            if self._group is not None:
+                group = int(self._group) if self._group.isdigit() else grp.getgrnam(self._group).gr_gid
+                os.chown(temporary, -1, group)
+            os.chmod(temporary, self._mode)
+            listener.listen(MOST_CLIENTS)
+            if temporary != self.path:
+                os.rename(temporary, self.path)
+            status = os.stat(self.path)
+            self._gid = status.st_gid
+        except BaseException:
+            listener.close()
+            raise
+        self._identity = (status.st_dev, status.st_ino)
+        return listener
+
+    def _is_ours(self) -> bool:
+        try:
+            status = os.stat(self.path)
+        except OSError:
+            return False
+        return stat.S_ISSOCK(status.st_mode) and (status.st_dev, status.st_ino) == self._identity
+
+    def _look_later(self) -> None:
+        self._look = asyncio.get_running_loop().call_later(LOOK_EVERY, self._look_now)
+
+    def _look_now(self) -> None:
+        if not self._is_ours():
+            self._look = None
+            self._again = asyncio.ensure_future(self._listen_again())
+            return
+        try:
+            self._keep_lock()
+        except Exception as error:  # Tried again at the next look.
+            if not self._in_trouble:
+                self._trouble(f"the lock was taken away, and cannot be made again: {error}")
+            self._in_trouble = True
+        self._look_later()
+
+    async def _listen_again(self) -> None:
+        try:
+            self._keep_lock()
+            os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
+            old = self._server
+            listener = self._bind()
+            self._server = await asyncio.start_unix_server(self._accept, sock=listener, limit=MAX_REQUEST)
+            if old is not None:
+                old.close()
+            self._in_trouble = False
+        except Exception as error:  # Tried again at the next look.
+            if not self._in_trouble:
+                reason = error.strerror if isinstance(error, OSError) else error
+                self._trouble(f"the control socket {self.path} vanished, and cannot be made again: {reason}")
+            self._in_trouble = True
+        self._look_later()
+
+    # One client.
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        refusal = self._refusal(writer)
+        if refusal is not None:
+            await self._turn_away(reader, writer, refusal)
+            return
+        self._clients.add(task)
+        try:
+            await self._serve(reader, writer)
+        except (ConnectionError, TimeoutError, asyncio.LimitOverrunError):
+            pass  # It left, or took too long.
+        except asyncio.CancelledError:
+            pass  # By `close` alone. To Python 3.11's streams it would be an error to be told.
+        except Exception as error:  # Of ours: the client is told that it failed, and the log why.
+            self._trouble(f"a request failed: {type(error).__name__}: {error}")
+            writer.write(encode({"type": "end", "code": FAILED, "error": f"the request failed: {error}"}))
+        finally:
+            self._clients.discard(task)
+            writer.transport.abort() if writer.transport.get_write_buffer_size() else writer.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.set_write_buffer_limits(high=MOST_WAITING)
+        try:
+            line = await asyncio.wait_for(reader.readline(), REQUEST_SECONDS)
+            verb, queues, options = decode_request(line)
+        except ValueError as error:  # Also a line that is too long.
+            await self._send(writer, {"type": "end", "code": USAGE, "error": str(error)})
+            return
+        stays = verb not in SHORT or bool(options.get("follow"))
+        if stays and self._followers >= MOST_FOLLOWERS:
+            text = "too many clients that follow or wait"
+            await self._send(writer, {"type": "end", "code": FAILED, "error": text})
+            return
+        peer = _peer(writer)
+        self._followers += stays
+        try:
+            answers = self._run(verb, queues, options, None if peer is None else peer.uid)
+            await self._answer(reader, writer, answers)
+        finally:
+            self._followers -= stays
+
+    async def _answer(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answers: AsyncIterator[Answer]
+    ) -> None:
+        gone = asyncio.ensure_future(reader.read(1))  # A client that leaves ends its request.
+        try:
+            while True:
+                coming = asyncio.ensure_future(anext(answers))
+                await asyncio.wait({coming, gone}, return_when=asyncio.FIRST_COMPLETED)
+                if not coming.done():
+                    coming.cancel()
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await coming
+                    return
+                try:
+                    answer = coming.result()
+                except StopAsyncIteration:
+                    writer.transport.set_write_buffer_limits(high=0)  # All of it, before it is closed.
+                    await asyncio.wait_for(writer.drain(), ANSWER_SECONDS)
+                    return
+                await self._send(writer, answer)
+        finally:
+            gone.cancel()
+            with contextlib.suppress(RuntimeError):
+                await answers.aclose()  # type: ignore[attr-defined]
+
+    async def _send(self, writer: asyncio.StreamWriter, answer: Answer) -> None:
+        writer.write(encode(answer))
+        await asyncio.wait_for(writer.drain(), ANSWER_SECONDS)
+
+    async def _turn_away(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, refusal: str
+    ) -> None:
+        """Say why. What is closed with a request unread is reset, and the answer with it."""
+        with contextlib.suppress(OSError, TimeoutError, ValueError):
+            writer.write(encode({"type": "end", "code": FAILED, "error": refusal}))
+            await asyncio.wait_for(reader.readline(), REFUSED_SECONDS)
+        writer.close()
+
+    def _refusal(self, writer: asyncio.StreamWriter) -> str | None:
+        """Why this client is not served, if it is not."""
+        peer = _peer(writer)
+        owner = peer is None or peer.uid in (0, os.geteuid())
+        if len(self._clients) >= MOST_CLIENTS - (0 if owner else KEPT_FOR_OWNER):
+            return "too many clients"
+        if peer is None or owner or self._mode & stat.S_IWOTH:
+            return None
+        if self._mode & stat.S_IWGRP and self._gid in groups_of(writer.get_extra_info("socket"), peer):
+            return None
+        return f"uid {peer.uid} may not speak to this supervisor"
+
+
+def _peer(writer: asyncio.StreamWriter) -> Peer | None:
+    return peer_of(writer.get_extra_info("socket"))
+
+
+def refuse_what_is_not_ours(path: str) -> None:
+    """FileExistsError, unless what is at this path is nothing, or a socket of this user's or root's at which
+    nobody listens: that may be replaced."""
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(status.st_mode):
+        raise FileExistsError(errno.EEXIST, "something is there that is not a socket", path)
+    if status.st_uid not in (0, os.geteuid()):
+        raise FileExistsError(errno.EEXIST, f"the socket there belongs to uid {status.st_uid}", path)
+    if _somebody_listens(path):
+        raise FileExistsError(errno.EADDRINUSE, "another program listens there", path)
+
+
+def _somebody_listens(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
+        asking.setblocking(False)
+        try:
+            asking.connect(path)
+        except BlockingIOError:
+            return True  # More wait there than it takes.
+        except OSError:
+            return False
+        return True

@@ -1,0 +1,188 @@
+"""What `status` shows: each program as plain values, with stable names. Times are ISO, durations seconds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from squids.supervisor.consumer_handle import ConsumerHandle
+from squids.supervisor.generation import Generation
+from squids.supervisor.history import Death
+from squids.supervisor.output.lines import iso
+from squids.supervisor.procfs import Usage
+from squids.supervisor.program.events import State, Wanted
+from squids.supervisor.program.machine import Program
+from squids.supervisor.program.process import Step
+from squids.supervisor.supervisor import Supervisor
+
+
+def pids_of(supervisor: Supervisor, names: Iterable[str]) -> dict[str, list[int]]:
+    """The processes of each program: its consumers and their workers."""
+    found: dict[str, list[int]] = {name: [] for name in names}
+    for consumer in supervisor.consumers.all.values():
+        if consumer.program in found and consumer.pid is not None:
+            found[consumer.program] += [consumer.pid, *consumer.worker_pids.values()]
+    return found
+
+
+def status_of(
+    supervisor: Supervisor,
+    names: Iterable[str],
+    usage: dict[str, Usage],
+    stale: dict[int, list[str]],
+    stale_alone: dict[int, list[str]],
+) -> list[dict[str, Any]]:
+    """One entry for each program. `stale`: the files that changed, by the number of the code; `stale_alone`:
+    by that of a consumer which imported for itself."""
+    return [
+        _status(supervisor, supervisor.programs[name], usage.get(name), stale, stale_alone)
+        for name in names
+        if name in supervisor.programs
+    ]
+
+
+def as_wanted(program: Program, consumer: ConsumerHandle | None) -> bool:
+    """Whether it is what it is wanted to be. What lives but cannot do its work is not."""
+    if program.wanted is Wanted.DOWN:
+        return program.state in (State.STOPPED, State.EXITED)
+    if program.state is State.EXITED:
+        return True
+    return program.state is State.RUNNING and (consumer is None or not consumer.degraded)
+
+
+def _status(
+    supervisor: Supervisor,
+    program: Program,
+    usage: Usage | None,
+    stale: dict[int, list[str]],
+    stale_alone: dict[int, list[str]],
+) -> dict[str, Any]:
+    now = time.monotonic()
+    process = program.current
+    consumer = supervisor.consumers.all.get(process.child) if process is not None else None
+    generation = supervisor.fork_servers.generations.get(
+        process.generation if process is not None else program.generation
+    )
+    figures = consumer.figures if consumer is not None else {}
+    running = figures.get("running", [])
+    oldest = min(running, key=lambda job: job["started"], default=None)
+    settings = program.settings
+    return {
+        "name": settings.name,
+        "queue": settings.queue,
+        "app": settings.app_spec.app,
+        "state": _state(program, consumer, figures),
+        "wanted": program.wanted.value,
+        "as_wanted": as_wanted(program, consumer),
+        "reason": program.reason,
+        "degraded": consumer.degraded if consumer is not None else None,
+        "since": iso(time.time() - (now - program.state_since)),
+        "seconds": round(now - program.state_since, 1),
+        "retry_in": _retry_in(program, now),
+        "pid": process.pid if process is not None else None,
+        "uptime": round(now - process.there_since, 1) if process and process.pid else None,
+        "restarts": program.restarts,
+        "workers": figures.get("workers"),
+        "ready": figures.get("ready"),
+        "busy": figures.get("busy"),
+        "held": figures.get("held"),
+        "done": figures.get("done"),
+        "done_per_second": round(consumer.rate(), 2) if consumer is not None else None,
+        "failed": figures.get("failed"),
+        "p50": figures.get("p50"),
+        "p95": figures.get("p95"),
+        "oldest_task": _job(oldest, now) if oldest is not None else None,
+        "running": [_job(job, now) for job in running],
+        "cpu": usage.cpu if usage is not None else None,
+        "memory": usage.memory if usage is not None else None,
+        "last_exit": _last_exit(supervisor.history.last_unasked(settings.name)),
+        "replacement": _replacement(program),
+        "leaving": [process.pid for process in program.leaving.values() if process.pid is not None],
+        "stale": supervisor.stale.get(settings.app_spec),
+        "code": _generation_of(consumer, generation, stale, stale_alone),
+    }
+
+
+def _state(program: Program, consumer: ConsumerHandle | None, figures: dict[str, Any]) -> str:
+    if program.state is State.RUNNING and (program.wanted is Wanted.PAUSED or figures.get("paused")):
+        return "paused"
+    if consumer is not None and consumer.degraded and program.state is State.RUNNING:
+        return "degraded"
+    return program.state.value
+
+
+def _retry_in(program: Program, now: float) -> float | None:
+    if program.state is not State.BACKOFF or program.retry_at is None:
+        return None
+    return round(max(0.0, program.retry_at - now), 1)
+
+
+def _job(job: dict[str, Any], now: float) -> dict[str, Any]:
+    return {
+        "task": job["task"],
+        "message_id": job["message_id"],
+        "worker": job["worker"],
+        "pid": job["pid"],
+        "seconds": round(now - job["started"], 1),
+    }
+
+
+def _last_exit(death: Death | None) -> dict[str, Any] | None:
+    if death is None:
+        return None
+    return {"at": iso(death.at), "cause": death.cause, "status": death.status}
+
+
+def _replacement(program: Program) -> dict[str, Any] | None:
+    process = program.replacement
+    if process is None:
+        return None
+    return {"pid": process.pid, "receives": process.step is Step.READY}
+
+
+def _generation_of(
+    consumer: ConsumerHandle | None,
+    generation: Generation | None,
+    stale: dict[int, list[str]],
+    stale_alone: dict[int, list[str]],
+) -> dict[str, Any] | None:
+    """The code that its process runs: where each is a fresh interpreter, what it imported itself."""
+    entry = _code(generation, stale)
+    if entry is None or generation is None or generation.shares or consumer is None:
+        return entry
+    files = stale_alone.get(consumer.child, [])
+    at = consumer.facts.get("imported_at")
+    imported_at = iso(at) if at is not None else None
+    return {**entry, "imported_at": imported_at, "stale": bool(files), "stale_files": files[:10]}
+
+
+def _code(generation: Generation | None, stale: dict[int, list[str]]) -> dict[str, Any] | None:
+    if generation is None:
+        return None
+    files = stale.get(generation.number, [])
+    return {
+        "app": generation.app_spec.app,
+        "number": generation.number,
+        "imported_at": iso(generation.imported_at) if generation.imported_at is not None else None,
+        "imports": generation.imports,
+        "shared": generation.shares,
+        "unforkable": generation.unforkable or None,
+        "zygote": generation.handle.pid if generation.handle is not None else None,
+        "stale": bool(files),
+        "stale_files": files[:10],
+        "failure": generation.failure.text if generation.failure is not None else None,
+    }
+
+
+def zygotes_of(supervisor: Supervisor, stale: dict[int, list[str]]) -> list[dict[str, Any]]:
+    """One entry for each import that programs run."""
+    entries = []
+    for generation in supervisor.fork_servers.generations.values():
+        entry = _code(generation, stale)
+        assert entry is not None
+        programs = [
+            name for name, program in supervisor.programs.items() if program.generation == generation.number
+        ]
+        entries.append({**entry, "state": generation.state.value, "programs": programs})
+    return entries

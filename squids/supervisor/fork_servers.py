@@ -1,0 +1,419 @@
+"""Fork servers, one for each import of each app spec: started, watched, and started anew when they die.
+
+An import of an app is a `Code`: a number that programs hold on to, so that what is started again after a
+crash runs the code that it ran before. A new Code imports what is on disk now. Whose last program has let
+it go is closed, and leaves when its children have left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+from squids.backoff import exponential
+from squids.bounds import NAME, cut
+from squids.process.channel import close_all
+from squids.process.frames import FrameError
+from squids.process.outlet import Outlet
+from squids.process.protocol import FromZygote, Output, Preloaded, PreloadFailed
+from squids.process.zygote_handle import ZygoteHandle
+from squids.supervisor.app_spec import environment_of, group_of, groups_of, resolved, uid_of, user_of
+from squids.supervisor.generation import Failure, Generation, GenerationState
+from squids.supervisor.history import LastLines
+from squids.supervisor.reload.changes import failure_in_short
+from squids.supervisor.settings import AppSpec
+
+SHARED_ENTRY = "squids.pool.preload:load_shared"
+FRESH_ENTRY = "squids.pool.preload:load"
+
+RETRY_FIRST, RETRY_MAX = 1.0, 60.0
+"""Seconds before an import that failed is tried again."""
+
+EXIT_SECONDS = 1.0
+"""How long after the end of its socket one may take to be dead."""
+
+EMFILE = os.strerror(errno.EMFILE)
+
+REFUSALS = frozenset((errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE))
+"""What the system says when it has no more of something."""
+
+LEAVE_SECONDS = 3.0
+"""How long one that failed may write its stacks and leave."""
+
+HEALTHY_AFTER = 60.0
+"""Seconds after which the death of a fork server is nothing that happens again and again."""
+
+
+class ForkServers:
+    """All of them. What they report of their children goes to `on_report`; what they print to `on_output`;
+    what is no frame, to `on_lie`."""
+
+    def __init__(
+        self,
+        *,
+        on_report: Callable[[Generation, FromZygote], None],
+        on_output: Callable[[Generation, str, int, list[int]], None],
+        has_program: Callable[[Generation, str], bool],
+        on_lost: Callable[[Generation, int | None], None],
+        on_lie: Callable[[Generation, str], None],
+        on_news: Callable[[Generation, str, str], None],
+        consumers_of: Callable[[Generation], list[dict[str, Any]]],
+        log_level: Callable[[], str],
+    ) -> None:
+        self._on_report = on_report
+        self._on_output = on_output
+        self._has_program = has_program
+        self._on_lost = on_lost
+        self._on_lie = on_lie
+        self._on_news = on_news
+        self._consumers_of = consumers_of
+        self._log_level = log_level
+        self._next = 1
+        self.generations: dict[int, Generation] = {}
+        self._dying: list[ZygoteHandle] = []
+
+    write_bytecode = True
+    """Whether apps leave caches of what they import."""
+
+    def new(self, app_spec: AppSpec, *, on_trial: bool = False) -> Generation:
+        """A new import of this app spec. It begins when it is first waited for.
+
+        `on_trial`: import it once even where each process of it is a fresh interpreter.
+        """
+        generation = Generation(
+            self._next, app_spec, shares=app_spec.preload, on_trial=on_trial and not app_spec.preload
+        )
+        self._next += 1
+        self.generations[generation.number] = generation
+        return generation
+
+    def newest(self, app_spec: AppSpec) -> Generation | None:
+        """The newest of this app spec that did not fail."""
+        found = [generation for generation in self.generations.values() if generation.app_spec == app_spec]
+        return found[-1] if found else None
+
+    def when_ready(
+        self, generation: Generation, call: Callable[[Failure | None], None], timeout: float
+    ) -> None:
+        """Call once there is code to run, or why not. Starts the import where that is needed."""
+        if generation.state is GenerationState.READY:
+            call(None)
+            return
+        now = time.monotonic()
+        if generation.failure is not None and (
+            generation.failure.retry_at is None or now < generation.failure.retry_at
+        ):
+            call(generation.failure)
+            return
+        generation.waiting.append(call)
+        if generation.state is not GenerationState.IMPORTING:
+            self._start(generation, timeout)
+        elif timeout > generation.timeout and generation.timer is not None:
+            # One import for all: the most patient counts.
+            at = generation.timer.when() + timeout - generation.timeout
+            generation.timer.cancel()
+            self._time_out(generation, at, timeout)
+
+    def forget_failure(self, generation: Generation) -> None:
+        """Somebody says that it is mended: try now."""
+        generation.failure = None
+        generation.failures = 0
+
+    def release(self, used: set[int]) -> None:
+        """Close those that no program holds on to."""
+        for number in [number for number in self.generations if number not in used]:
+            generation = self.generations.pop(number)
+            if generation.timer is not None:
+                generation.timer.cancel()
+            text = "nobody wants it any more"
+            self._answer(generation, Failure(text, None, text))
+            if generation.handle is not None:
+                handle, generation.handle = generation.handle, None
+                self._unwatch(handle)
+                if generation.state is GenerationState.IMPORTING:
+                    _kill(handle)
+                handle.close()
+                self._dying.append(handle)
+
+    def reap(self, pid: int) -> bool:
+        """A child of this process died: whether it is one of these. Reaps it then."""
+        for handle in self._dying:
+            if handle.pid == pid:
+                handle.reap()
+                self._dying.remove(handle)
+                return True
+        for generation in list(self.generations.values()):
+            if generation.handle is not None and generation.handle.pid == pid:
+                self._hear(generation)  # What it said before.
+                self._ended(generation)
+                return True
+        return False
+
+    def hear(self, generation: Generation) -> None:
+        """What a fork server has said until now."""
+        self._hear(generation)
+
+    def pids(self) -> set[int]:
+        """Those of all fork servers that were not reaped."""
+        alive = {
+            generation.handle.pid for generation in self.generations.values() if generation.handle is not None
+        }
+        return alive | {handle.pid for handle in self._dying}
+
+    def watch_writable(self, generation: Generation) -> None:
+        """Its socket did not take all: flush when it does."""
+        handle = generation.handle
+        if handle is not None and handle.channel.wants_write:
+            asyncio.get_running_loop().add_writer(handle.channel.fileno(), self._flush, handle)
+
+    def _flush(self, handle: ZygoteHandle) -> None:
+        handle.channel.flush()
+        if not handle.channel.wants_write or handle.gone:
+            asyncio.get_running_loop().remove_writer(handle.channel.fileno())
+
+    # The life of one.
+
+    def _start(self, generation: Generation, timeout: float) -> None:
+        app_spec = generation.app_spec
+        directory, python, generation.places = resolved(app_spec)
+        generation.state = GenerationState.IMPORTING
+        generation.imports += 1
+        generation.failure = None
+        arguments = {
+            "app": app_spec.app,
+            "directory": directory,
+            "log_level": self._log_level(),
+            "consumers": self._consumers_of(generation),
+            "write_bytecode": self.write_bytecode,
+        }
+        shared = generation.shares or generation.on_trial
+        try:
+            outlet = Outlet.make()
+        except OSError as error:
+            self._fail(
+                generation, f"the system refused a pipe: {error.strerror}", hopeless=False, refused=True
+            )
+            return
+        try:
+            generation.handle = ZygoteHandle.start(
+                SHARED_ENTRY if shared else FRESH_ENTRY,
+                arguments,
+                f"squids: {generation.title}",
+                preload=shared,
+                python=python,
+                outlet=outlet,
+                cwd=directory,
+                env=environment_of(app_spec),
+                user=user_of(app_spec),
+                group=group_of(app_spec),
+                extra_groups=None if app_spec.user is None else groups_of(app_spec),
+                umask=-1 if app_spec.umask is None else app_spec.umask,
+            )
+        except (OSError, ValueError) as error:
+            outlet.close_readers()
+            refused = isinstance(error, OSError) and error.errno in REFUSALS
+            text = f"its fork server could not be started: {error}"
+            self._fail(generation, text, hopeless=False, refused=refused)
+            return
+        finally:
+            outlet.given()
+        self._on_output(generation, generation.title, generation.handle.pid, [outlet.prints, outlet.records])
+        loop = asyncio.get_running_loop()
+        generation.uid = uid_of(app_spec)
+        loop.add_reader(generation.handle.channel.fileno(), self._hear, generation)
+        self._time_out(generation, loop.time() + timeout, timeout)
+
+    def _time_out(self, generation: Generation, at: float, timeout: float) -> None:
+        generation.timeout = timeout
+        generation.timer = asyncio.get_running_loop().call_at(at, self._too_slow, generation, timeout)
+
+    def _hear(self, generation: Generation) -> None:
+        handle = generation.handle
+        while handle is not None and generation.handle is handle and not handle.gone:
+            try:
+                reports = handle.receive_with_outputs()
+            except (FrameError, ValueError) as error:
+                self._on_lie(generation, f"sent an invalid frame ({error})")
+                break
+            if not reports and not handle.gone:
+                return
+            for frame, descriptors in reports:
+                if handle.distrusted:
+                    close_all(descriptors)
+                    continue
+                match frame:
+                    case Preloaded():
+                        self._preloaded(generation, frame)
+                    case PreloadFailed(hopeless, text, files):
+                        self._fail(generation, text, hopeless=hopeless, files=tuple(files))
+                    case Output(label, pid):
+                        if not self._has_program(generation, label):
+                            close_all(descriptors)
+                            self._on_lie(
+                                generation, f"sent what {cut(label, NAME)} prints, which is not its own"
+                            )
+                            continue
+                        if descriptors:
+                            self._on_output(generation, label, pid, descriptors)
+                        if len(descriptors) < 2:
+                            self._on_news(
+                                generation, "output_lost", f"what {label} says cannot be read: {EMFILE}"
+                            )
+                    case _:
+                        self._on_report(generation, frame)
+        if handle is not None and generation.handle is handle and handle.gone:
+            self._unwatch(handle)
+            if handle.reap() is not None:
+                self._ended(generation)
+            else:  # How it ended is known in a moment; but it may have closed its socket and live on.
+                asyncio.get_running_loop().call_later(EXIT_SECONDS, self._ended_if, generation, handle)
+
+    def _ended_if(self, generation: Generation, handle: ZygoteHandle) -> None:
+        if generation.handle is handle:
+            self._ended(generation)
+
+    def _preloaded(self, generation: Generation, frame: Preloaded) -> None:
+        if frame.unforkable:
+            self._on_news(
+                generation,
+                "not_forkable",
+                f"importing {generation.app_spec.app} started {frame.unforkable}, which no fork may cross: "
+                "each process of its queues starts in a fresh interpreter instead",
+            )
+            generation.unforkable = frame.unforkable
+        if frame.unforkable or generation.on_trial:
+            generation.shares = generation.on_trial = False
+            generation.take_facts(frame)
+            self._drop(generation)
+            self._start(generation, timeout=30.0)
+            return
+        if generation.timer is not None:
+            generation.timer.cancel()
+        generation.state = GenerationState.READY
+        generation.ready_since = time.monotonic()
+        generation.take_facts(frame)
+        self._on_news(
+            generation, "imported", f"{generation.app_spec.app} was imported" if generation.shares else ""
+        )
+        self._answer(generation, None)
+
+    def _too_slow(self, generation: Generation, timeout: float) -> None:
+        if generation.state is GenerationState.IMPORTING:
+            if generation.handle is not None:
+                _abort(generation.handle)
+            self._fail(
+                generation, f"the import of {generation.app_spec.app} took over {timeout:g} s", hopeless=False
+            )
+
+    def _fail(
+        self,
+        generation: Generation,
+        text: str,
+        *,
+        hopeless: bool,
+        refused: bool = False,
+        files: tuple[str, ...] = (),
+    ) -> None:
+        generation.state = GenerationState.FAILED
+        self._drop(generation)
+        kept = LastLines()  # An exception may say anything, and all that fails with it says it, too.
+        for line in text.splitlines():
+            kept.add(line)
+        text = "\n".join(kept)
+        short = failure_in_short(text, os.path.realpath(generation.app_spec.directory))
+        generation.failure = Failure(
+            text, None if hopeless else self._next_try(generation), short, refused, files
+        )
+        first = text.partition("\n")[0]
+        named = text if generation.app_spec.app in first else f"{generation.app_spec.app}: {text}"
+        if text.startswith((" ", "Traceback")):
+            named = f"importing {generation.app_spec.app} failed: {short}\n{text}"
+        self._on_news(generation, "import_failed", named)
+        self._answer(generation, generation.failure)
+
+    def _next_try(self, generation: Generation) -> float:
+        generation.failures += 1
+        return time.monotonic() + exponential(
+            generation.failures, first=RETRY_FIRST, maximum=RETRY_MAX, jitter=random.random()
+        )
+
+    def _ended(self, generation: Generation) -> None:
+        """It is dead, or as good as dead."""
+        handle = generation.handle
+        if handle is None:
+            return
+        was = generation.state
+        status = handle.reap()
+        self._drop(generation)
+        if was is GenerationState.IMPORTING:
+            how = f"signal {-status}" if status is not None and status < 0 else f"exit {status}"
+            self._fail(
+                generation,
+                f"the import of {generation.app_spec.app} ended its process: {how}",
+                hopeless=False,
+            )
+            return
+        generation.state = GenerationState.LOST
+        if time.monotonic() - generation.ready_since >= HEALTHY_AFTER:
+            generation.failures = 0
+        if generation.failures:
+            text = "its fork server dies again and again"
+            generation.failure = Failure(text, self._next_try(generation), text)
+        else:
+            generation.failures = 1
+        self._on_lost(generation, status)
+
+    def _drop(self, generation: Generation) -> None:
+        handle, generation.handle = generation.handle, None
+        if generation.timer is not None:
+            generation.timer.cancel()
+        if handle is None:
+            return
+        self._unwatch(handle)
+        handle.close()
+        if handle.reap() is None:
+            self._dying.append(handle)
+            asyncio.get_running_loop().call_later(LEAVE_SECONDS, self._kill_if_dying, handle)
+
+    def kill_dying(self) -> None:
+        """Wait no longer for those that are to leave."""
+        for handle in self._dying:
+            _kill(handle)
+
+    def _kill_if_dying(self, handle: ZygoteHandle) -> None:
+        if handle in self._dying:
+            _kill(handle)
+
+    def _unwatch(self, handle: ZygoteHandle) -> None:
+        if not handle.channel.closed or handle.channel.fileno() >= 0:
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(handle.channel.fileno())
+            loop.remove_writer(handle.channel.fileno())
+
+    def _answer(self, generation: Generation, failure: Failure | None) -> None:
+        waiting, generation.waiting = generation.waiting, []
+        for call in waiting:
+            call(failure)
+
+
+def _kill(handle: ZygoteHandle) -> None:
+    try:
+        os.killpg(handle.pid, signal.SIGKILL)
+    except OSError:
+        pass
+    handle.kill_server()  # The app may have moved it to another group.
+
+
+def _abort(handle: ZygoteHandle) -> None:
+    """Have it write its stack, if faulthandler is on, and die of it."""
+    try:
+        os.killpg(handle.pid, signal.SIGCONT)
+        os.kill(handle.pid, signal.SIGABRT)
+    except OSError:
+        pass

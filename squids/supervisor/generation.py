@@ -1,0 +1,96 @@
+"""One import of an app, as programs hold on to it; and why there is none. `fork_servers` makes them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from squids.process.protocol import Preloaded
+from squids.process.zygote_handle import ZygoteHandle
+from squids.supervisor.settings import AppSpec
+
+
+class GenerationState(Enum):
+    NEW = "new"
+    IMPORTING = "importing"
+    READY = "ready"
+    FAILED = "failed"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why there is no code, in full and in short. `retry_at`: monotonic; None: a restart cannot heal it.
+
+    `refused`: it is the system's fault.
+    """
+
+    text: str
+    retry_at: float | None
+    short: str
+    refused: bool = False
+    files: tuple[str, ...] = ()
+    """What the import came to."""
+
+
+@dataclass(eq=False, slots=True)
+class Generation:
+    """One import of an app spec's app. `imported_at` and `started_at` are seconds since 1970."""
+
+    number: int
+    app_spec: AppSpec
+    state: GenerationState = GenerationState.NEW
+    handle: ZygoteHandle | None = None
+    uid: int = -1
+    """The user that it runs as, once it was started."""
+    shares: bool = True
+    on_trial: bool = False
+    """It is imported once to see whether it can be; then it starts as it is."""
+    unforkable: str = ""
+    imported_at: float | None = None
+    files: Sequence[Sequence[Any]] = ()
+    places: tuple[tuple[str, str], ...] = ()
+    """Its directory and its interpreter's: as written, and where links led when it was started."""
+    tasks: dict[str, list[str]] = field(default_factory=dict)
+    failures: int = 0
+    failure: Failure | None = None
+    imports: int = 0
+    ready_since: float = 0.0
+    waiting: list[Callable[[Failure | None], None]] = field(default_factory=list)
+    timer: asyncio.TimerHandle | None = None
+    timeout: float = 0.0
+    """Seconds that its import may take."""
+
+    @property
+    def title(self) -> str:
+        return f"zygote {self.app_spec.app}"
+
+    def stale_files(self) -> list[str]:
+        """The files it imported that have changed on disk since; first, links on its way that were moved."""
+        moved = [written for written, real in self.places if os.path.realpath(written) != real]
+        return [*moved, *changed_files(self.files)]
+
+    def take_facts(self, frame: Preloaded) -> None:
+        """Those that only fork were told nothing: what was known before stays."""
+        if frame.facts:
+            self.imported_at = frame.facts.get("imported_at")
+            self.files = frame.facts["files"]
+            self.tasks = frame.facts.get("tasks", {})
+
+
+def changed_files(files: Sequence[Sequence[Any]]) -> list[str]:
+    """Those of `files_imported` that are not on disk as they were."""
+    changed = []
+    for path, modified, size in files:
+        try:
+            status = os.stat(path)
+        except OSError:
+            changed.append(path)
+            continue
+        if (status.st_mtime_ns, status.st_size) != (modified, size):
+            changed.append(path)
+    return changed

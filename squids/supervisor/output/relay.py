@@ -1,0 +1,111 @@
+"""Reads what children print, from a pipe for each, and their log records, from a socket for each.
+
+Both are handed on line by line. What a process printed before it logged a record comes before that record;
+what it prints right after one may come before it, too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from squids.process.channel import close_all
+from squids.supervisor.output.lines import MAX_RECORD, Line, LineReader, parse_record, printed
+
+READ_BYTES = 64 * 1024
+"""Bytes read at once of what one child prints: no child keeps the others waiting. A pipe holds no more."""
+
+
+class _Child:
+    """The pipe and the socket of one child; either may have ended."""
+
+    def __init__(
+        self,
+        descriptors: Sequence[int],
+        source: str,
+        take: Callable[[Line], None],
+        end: Callable[[int], None],
+    ) -> None:
+        self._source = source
+        self._take = take
+        self._end = end
+        self._prints: int | None = descriptors[0]
+        self._lines = LineReader()
+        self._records = LineReader(MAX_RECORD)
+
+    def read_prints(self, descriptor: int) -> None:
+        data = _read(descriptor)
+        if data is None:
+            return
+        now = time.time()
+        for text in self._lines.feed(data) if data else self._lines.end():
+            self._take(printed(text, self._source, now))
+        if not data:
+            self._prints = None
+            self._end(descriptor)
+
+    def read_records(self, descriptor: int) -> None:
+        data = _read(descriptor)
+        if data is None:
+            return
+        if self._prints is not None:
+            self.read_prints(self._prints)  # All that was printed before is in the pipe by now.
+        now = time.time()
+        for text in self._records.feed(data) if data else self._records.end():
+            self._take(parse_record(text, self._source, now))
+        if not data:
+            self._end(descriptor)
+
+
+class Relay:
+    """All children. `on_end` is called when a pipe or a socket has ended."""
+
+    def __init__(self, on_end: Callable[[], None]) -> None:
+        self._on_end = on_end
+        self._open: dict[int, int] = {}
+        """Whose each is that is read."""
+        self._counts: Counter[int] = Counter()
+        """Of each owner. Counted, since each process that starts asks."""
+
+    @property
+    def reading(self) -> bool:
+        """Whether somebody may still say something."""
+        return bool(self._open)
+
+    def open_of(self, owner: int) -> int:
+        """How many of this owner are read."""
+        return self._counts[owner]
+
+    def add(self, descriptors: Sequence[int], source: str, take: Callable[[Line], None], owner: int) -> None:
+        """Read a child's pipe, and its socket for records if it came, to their ends, and close them. Its
+        lines are called `source`. What came beside these is closed."""
+        child = _Child(descriptors, source, take, self._ended)
+        loop = asyncio.get_running_loop()
+        for descriptor, read in zip(descriptors, (child.read_prints, child.read_records), strict=False):
+            os.set_blocking(descriptor, False)
+            self._open[descriptor] = owner
+            self._counts[owner] += 1
+            loop.add_reader(descriptor, read, descriptor)
+        close_all(descriptors[2:])
+
+    def _ended(self, descriptor: int) -> None:
+        asyncio.get_running_loop().remove_reader(descriptor)
+        os.close(descriptor)
+        owner = self._open.pop(descriptor)
+        self._counts[owner] -= 1
+        if not self._counts[owner]:
+            del self._counts[owner]
+        self._on_end()
+
+
+def _read(descriptor: int) -> bytes | None:
+    """What is there; b"" at the end; None if there is nothing yet."""
+    try:
+        return os.read(descriptor, READ_BYTES)
+    except BlockingIOError:
+        return None
+    except OSError:
+        return b""

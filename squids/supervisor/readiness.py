@@ -1,0 +1,83 @@
+"""What a supervisor is to systemd: whether it is up, and the line that `systemctl status` shows. Pure.
+
+It is up when each program that starts by itself has been seen to run, to be degraded, or to have failed once:
+one bad queue must not time out the unit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from squids.supervisor.program.events import State, Wanted
+
+LATE = 5.0
+"""Seconds by which something may be overdue before the state machines count as standing still."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One program. `degraded`: why it cannot work, though it lives. `tried`: it has failed before."""
+
+    name: str
+    state: State
+    wanted: Wanted
+    reason: str = ""
+    degraded: str | None = None
+    retry_in: float | None = None
+    tried: bool = False
+    due: float | None = None
+    """When it wants to be looked at."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether it is known how its start went."""
+        on_its_way = self.state is State.STARTING and self.degraded is None and not self.tried
+        return not on_its_way and not (self.state is State.STOPPING and self.wanted is Wanted.UP)
+
+
+def is_up(programs: Iterable[Seen]) -> bool:
+    """Whether the service has started."""
+    return all(program.settled for program in programs)
+
+
+def advances(programs: Iterable[Seen], now: float) -> bool:
+    """Whether what was due was done."""
+    return all(program.due is None or now < program.due + LATE for program in programs)
+
+
+def summary(programs: Sequence[Seen], trouble: str | None = None) -> str:
+    """`7/8 queues running; reports: backoff, exit 1, retry in 12 s`. `trouble`: of the last reload."""
+    wanted = [program for program in programs if program.wanted is not Wanted.DOWN]
+    running = [program for program in wanted if program.state is State.RUNNING and program.degraded is None]
+    noun = "queue" if len(wanted) == 1 else "queues"
+    parts = [f"{len(running)}/{len(wanted)} {noun} running"]
+    parts += [f"{program.name}: {_what(program)}" for program in wanted if program not in running]
+    paused = [program.name for program in running if program.wanted is Wanted.PAUSED]
+    if paused:
+        parts.append(f"paused: {', '.join(paused)}")
+    stopped = len(programs) - len(wanted)
+    if stopped:
+        parts.append(f"{stopped} stopped")
+    if trouble is not None:
+        parts.append(f"the last reload failed: {trouble}")
+    return "; ".join(parts)
+
+
+def draining(programs: Sequence[Seen]) -> str:
+    """While it stops."""
+    left = [program.name for program in programs if program.state is not State.STOPPED]
+    noun = "queue" if len(left) == 1 else "queues"
+    return f"draining {len(left)} {noun}: {', '.join(left)}" if left else "stopped"
+
+
+def _what(program: Seen) -> str:
+    if program.degraded is not None:
+        return f"degraded, {program.degraded}"
+    reason = program.reason.splitlines()[-1] if program.reason else ""
+    parts = [program.state.value]
+    if reason and program.state is not State.STARTING:
+        parts.append(reason)
+    if program.retry_in is not None:
+        parts.append(f"retry in {program.retry_in:.0f} s")
+    return ", ".join(parts)

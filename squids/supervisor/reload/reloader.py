@@ -1,0 +1,204 @@
+"""Development: changed code is run, a changed file is read. The shell of `watch`, `changes`, `rollout`.
+
+One import for each app that changed; a newer change gives up the import in progress and begins anew. What
+does not import changes nothing but `status`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from squids.supervisor.generation import GenerationState
+from squids.supervisor.history import Happening
+from squids.supervisor.reload.changes import AppFiles, Debounce, FileFilter, affected
+from squids.supervisor.rollout import Plan, Rollout
+from squids.supervisor.settings import AppSpec
+from squids.supervisor.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from squids.supervisor.reload.watch import Watch
+
+OWN = os.path.realpath(os.path.dirname(os.path.dirname(__file__)))
+"""squids itself: new code of the supervisor needs another supervisor."""
+
+
+class Reloader:
+    """Watches while the settings say so; they may change."""
+
+    def __init__(self, supervisor: Supervisor, rollout: Rollout) -> None:
+        self._supervisor = supervisor
+        self._rollout = rollout
+        self._loop = asyncio.get_running_loop()
+        self._watch: Watch | None = None
+        self._gathering = Debounce()
+        self._timer: asyncio.TimerHandle | None = None
+        self._imports: dict[AppSpec, asyncio.Task[None]] = {}
+        self._reading: asyncio.Task[None] | None = None
+        self._config_files: frozenset[str] = frozenset()
+        self._config_directories: frozenset[str] = frozenset()
+        self._sieve = FileFilter(())
+        self._met: dict[AppSpec, frozenset[str]] = {}
+
+    async def start(self) -> None:
+        """Before the supervisor starts, and until files are watched: what changes while the apps are imported
+        counts, too."""
+        self._supervisor.watchers.add(self._on_happening)
+        self.refresh()
+        if self._watch is not None:
+            await self._watch.ready()
+
+    def close(self) -> None:
+        """Watch no more."""
+        self._supervisor.watchers.discard(self._on_happening)
+        if self._watch is not None:
+            self._watch.close()
+        for task in [*self._imports.values(), *([self._reading] if self._reading else [])]:
+            task.cancel()
+
+    def refresh(self) -> None:
+        """Watch what is to be watched now."""
+        settings = self._supervisor.settings
+        self._supervisor.fork_servers.write_bytecode = not settings.reload.enabled
+        if not settings.reload.enabled:
+            if self._watch is not None:
+                self._watch.close()
+            return
+        if self._watch is None:
+            from squids.supervisor.reload.watch import Watch  # Not before it is needed: most never do.
+
+            self._watch = Watch(self._on_change, self._on_trouble)
+        files = {os.path.realpath(path) for path in settings.files}
+        self._config_files = frozenset(files)
+        self._config_directories = frozenset(
+            os.path.realpath(path) for path in (*settings.directories, *map(os.path.dirname, settings.files))
+        )
+        directories = {app_spec.directory for app_spec in settings.app_specs}
+        paths = {path for path in settings.reload.paths if os.path.isdir(path)}
+        trees = directories | paths
+        single = {path for path in settings.reload.paths if path not in paths}
+        imported = {path for files in self._imported().values() for path in files}
+        roots = tuple(os.path.realpath(path) for path in trees)
+        outside = {path for path in imported if not path.startswith(tuple(f"{root}/" for root in roots))}
+        self._sieve = FileFilter(
+            roots,
+            frozenset(os.path.realpath(path) for path in files | imported | single),
+            settings.reload.include,
+            settings.reload.exclude,
+            self._config_directories,
+        )
+        flat = {os.path.dirname(path) for path in outside | single} | set(self._config_directories)
+        self._watch.use(trees, flat, self._sieve)
+
+    def _imported(self) -> dict[AppSpec, frozenset[str]]:
+        """What each app was seen to import, of its newest code that imports, and what an import came to that
+        failed since; less what is installed."""
+        found: dict[AppSpec, frozenset[str]] = {}
+        for generation in self._supervisor.fork_servers.generations.values():
+            if generation.files:
+                found[generation.app_spec] = frozenset(_own_files(path for path, *_ in generation.files))
+            elif generation.failure is not None:
+                found[generation.app_spec] = frozenset(_own_files(generation.failure.files))
+        for app_spec, files in self._met.items():
+            found[app_spec] = found.get(app_spec, frozenset()) | files
+        return found
+
+    # What happens.
+
+    def _on_happening(self, happening: Happening) -> None:
+        if happening.event in ("imported", "import_failed", "not_forkable", "reload", "rolled_out"):
+            self._loop.call_soon(self.refresh)
+
+    def _on_trouble(self, text: str) -> None:
+        self._supervisor.say("WARNING", "watch_trouble", text)
+
+    def _on_change(self, files: set[str]) -> None:
+        if self._supervisor.settings.reload.enabled and not self._supervisor.stopping:
+            self._gathering.add(files, time.monotonic())
+            self._set_timer()
+
+    def _set_timer(self) -> None:
+        due = self._gathering.due(self._supervisor.settings.reload.delay)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if due is None else self._loop.call_at(due, self._act)
+
+    def _act(self) -> None:
+        files = self._gathering.take()
+        config = {path for path in files if self._is_config(path)}
+        came = files & self._config_directories  # One that comes back may bring files with it.
+        if config or came:
+            self._read_config()
+        imported, fork_servers = self._imported(), self._supervisor.fork_servers
+        known = []
+        for app_spec in self._supervisor.settings.app_specs:
+            newest = fork_servers.newest(app_spec)
+            failed = app_spec in self._supervisor.stale or (
+                newest is not None and newest.state is GenerationState.FAILED
+            )
+            directory = os.path.realpath(app_spec.directory)
+            known.append(AppFiles(app_spec, directory, imported.get(app_spec, frozenset()), failed))
+        changed = files - config - (came - set(self._sieve.roots))
+        if changed:
+            for app_spec in affected(changed, known):
+                self._import(app_spec, changed)
+
+    def _is_config(self, path: str) -> bool:
+        return path in self._config_files or self._sieve.is_included(path)
+
+    def _import(self, app_spec: AppSpec, changed: set[str]) -> None:
+        running = self._imports.get(app_spec)
+        if running is not None:
+            running.cancel()
+        text = f"{_named(changed, app_spec.directory)} changed: importing {app_spec.app} anew"
+        self._supervisor.say("INFO", "code_changed", text)
+        task = asyncio.ensure_future(self._take_new_code(app_spec))
+        self._imports[app_spec] = task
+        task.add_done_callback(lambda task: self._over(app_spec, task))
+
+    async def _take_new_code(self, app_spec: AppSpec) -> None:
+        failure = await self._rollout.take_new_code(app_spec, self._supervisor.settings.reload.kill_after)
+        if failure is not None and not self._supervisor.stopping:
+            text = f"{failure.short}: what runs goes on with the code that it has"
+            self._supervisor.say("WARNING", "stale", text)
+        self._met.pop(app_spec, None)
+        if failure is not None:
+            self._met[app_spec] = frozenset(_own_files(failure.files))
+        self.refresh()
+
+    def _over(self, app_spec: AppSpec, task: asyncio.Task[None]) -> None:
+        if self._imports.get(app_spec) is task:
+            del self._imports[app_spec]
+
+    def _read_config(self) -> None:
+        """Once at a time; what changes meanwhile is read after it."""
+        before = self._reading
+
+        async def read() -> None:
+            if before is not None:
+                await asyncio.wait([before])
+            plan = await self._rollout.plan()
+            if isinstance(plan, Plan) and not self._supervisor.stopping and not plan.changes.empty:
+                self._rollout.begin(self._rollout.apply(plan, timeout=None))
+            elif isinstance(plan, Plan):
+                self._supervisor.settings = plan.settings
+            self.refresh()
+
+        self._reading = asyncio.ensure_future(read())
+
+
+def _own_files(paths: Iterable[str]) -> Iterable[str]:
+    for path in paths:
+        real = os.path.realpath(path)
+        if "/site-packages/" in real or "/dist-packages/" in real or real.startswith(OWN + os.sep):
+            continue
+        yield real
+
+
+def _named(changed: set[str], directory: str) -> str:
+    names = sorted(os.path.relpath(path, os.path.realpath(directory)) for path in changed)
+    more = len(names) - 2
+    return ", ".join(names[:2]) + (f" and {more} more" if more > 0 else "")

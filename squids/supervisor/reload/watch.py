@@ -1,0 +1,229 @@
+"""Threads that watch files, and say what changed. watchfiles is used here and nowhere else.
+
+A directory that goes, comes back, or is another one behind the same name (a symbolic link that a deployment
+moved) counts as changed, and is watched anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import glob
+import os
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import PurePath
+
+from watchfiles import Change, watch
+from watchfiles._rust_notify import WatchfilesRustInternalError
+
+from squids.supervisor.reload.changes import FileFilter, may_hold_code
+
+STEP_MS = 50
+"""How often a thread looks whether the system told of changes."""
+
+LOOK_MS = 1000
+"""How often it looks whether its directories are still there."""
+
+OVERLAP_SECONDS = 1.0
+"""How long the old threads go on when others watch: what they saw before is still to be told."""
+
+
+class _Stop:
+    """Ends a thread. watchfiles asks for it from the moment on when the system watches: `on_watching`."""
+
+    def __init__(self, on_watching: Callable[[], None]) -> None:
+        self._event = threading.Event()
+        self._on_watching: Callable[[], None] | None = on_watching
+
+    def is_set(self) -> bool:
+        """For watchfiles alone: who asks, watches."""
+        self.tell()
+        return self.ended
+
+    @property
+    def ended(self) -> bool:
+        return self._event.is_set()
+
+    def tell(self) -> None:
+        """It watches, or never will."""
+        call, self._on_watching = self._on_watching, None
+        if call is not None:
+            call()
+
+    def set(self) -> None:
+        self._event.set()
+
+    def wait(self, seconds: float) -> None:
+        self.tell()
+        self._event.wait(seconds)
+
+
+class Watch:
+    """Watches what it is told to. `on_change` is called in the loop, `on_trouble` too."""
+
+    def __init__(self, on_change: Callable[[set[str]], None], on_trouble: Callable[[str], None]) -> None:
+        self._on_change = on_change
+        self._on_trouble = on_trouble
+        self._loop = asyncio.get_running_loop()
+        self._trees: frozenset[str] = frozenset()
+        self._flat: frozenset[str] = frozenset()
+        self._stops: list[_Stop] = []
+        self._old: list[_Stop] = []
+        self._settling = 0
+        self._unsettled = 0
+        self._ready = asyncio.Event()
+        self._sieve = FileFilter(())
+        self._parents: frozenset[str] = frozenset()
+
+    def use(self, trees: Iterable[str], flat: Iterable[str], sieve: FileFilter) -> None:
+        """Watch whole trees, and directories without what is below; what passes the sieve counts."""
+        self._sieve = sieve
+        self._parents = frozenset(str(parent) for file in sieve.files for parent in PurePath(file).parents)
+        trees, flat = frozenset(trees), frozenset(flat)
+        if (trees, flat) == (self._trees, self._flat):
+            return
+        self._trees, self._flat = trees, flat
+        self._old += self._stops
+        self._stops = []
+        self._ready.clear()
+        self._settling += 1
+        number = self._settling
+        for paths, deep in ((trees, True), (flat - trees, False)):
+            if paths:
+                stop = _Stop(lambda: self._tell(self._on_watching, number))
+                self._stops.append(stop)
+                threading.Thread(
+                    target=self._follow, args=(sorted(paths), deep, stop), name="watch", daemon=True
+                ).start()
+        self._unsettled = len(self._stops)
+
+    async def ready(self) -> None:
+        """Until the system watches what it is to watch."""
+        await self._ready.wait()
+
+    def _on_watching(self, number: int) -> None:
+        if number != self._settling:
+            return  # Others have taken over meanwhile.
+        self._unsettled -= 1
+        if self._unsettled == 0:
+            self._ready.set()
+            old, self._old = self._old, []
+            if old:
+                self._loop.call_later(OVERLAP_SECONDS, _set_all, old)
+
+    def close(self) -> None:
+        """Watch no more."""
+        _set_all([*self._stops, *self._old])
+        self._stops, self._old = [], []
+        self._trees = self._flat = frozenset()
+
+    # In a thread.
+
+    def _follow(self, paths: list[str], deep: bool, stop: _Stop) -> None:
+        try:
+            self._follow_until(paths, deep, stop)
+        finally:
+            stop.tell()
+
+    def _follow_until(self, paths: list[str], deep: bool, stop: _Stop) -> None:
+        polling = False
+        there = {path: _identity(path) for path in paths}
+        while not stop.ended:
+            present = [path for path in paths if there[path] is not None]
+            if not present:
+                stop.wait(LOOK_MS / 1000)
+            else:
+                try:
+                    self._follow_present(present, there, deep, stop, polling)
+                except FileNotFoundError:
+                    pass  # It went just now.
+                except (OSError, WatchfilesRustInternalError) as error:
+                    if polling:
+                        self._tell(self._on_trouble, f"cannot watch {', '.join(present)}: {error}")
+                        return
+                    polling = True
+                    text = f"the system watches no more files ({error}): looking at each of them instead"
+                    self._tell(self._on_trouble, text)
+            now = {path: _identity(path) for path in paths}
+            moved = {path for path in paths if now[path] != there[path] and now[path] is not None}
+            there = now
+            if moved:
+                self._tell(self._on_change, {os.path.realpath(path) for path in moved})
+
+    def _follow_present(
+        self,
+        present: list[str],
+        there: dict[str, tuple[int, int] | None],
+        deep: bool,
+        stop: _Stop,
+        polling: bool,
+    ) -> None:
+        for changes in watch(
+            *present,
+            watch_filter=None,
+            debounce=4 * STEP_MS,
+            step=STEP_MS,
+            stop_event=stop,
+            rust_timeout=LOOK_MS,
+            yield_on_timeout=True,
+            raise_interrupt=False,
+            force_polling=polling,
+            recursive=deep,
+            ignore_permission_denied=True,
+        ):
+            if changes:
+                real = {os.path.realpath(path) for _, path in changes}
+                real |= self._below_moved(changes, real)
+                counted = {path for path in real if self._sieve.passes(path)}
+                for path in counted:
+                    drop_bytecode(path)
+                if counted and not stop.ended:
+                    self._tell(self._on_change, counted)
+            if any(_identity(path) != there[path] for path in there):
+                return
+
+    def _below_moved(self, changes: Iterable[tuple[Change, str]], real: set[str]) -> set[str]:
+        """Of a directory that was moved in or away the system tells nothing but its name."""
+        found: set[str] = set()
+        for change, path in changes:
+            real_path = os.path.realpath(path)
+            if change is Change.deleted and real_path in self._parents:
+                found |= self._sieve.held(real_path)
+            elif change is Change.added and os.path.isdir(path) and self._sieve.passes(f"{real_path}/x.py"):
+                for directory, directories, names in os.walk(real_path):
+                    directories[:] = filter(may_hold_code, directories)
+                    found.update(os.path.join(directory, name) for name in names)
+        return found - real
+
+    def _tell(self, call: Callable[..., None], what: object) -> None:
+        try:
+            self._loop.call_soon_threadsafe(call, what)
+        except RuntimeError:
+            pass  # The loop is closed.
+
+
+def drop_bytecode(path: str) -> None:
+    """Remove what interpreters cached of a file: of two versions of one second and one size they would run
+    the older. https://docs.python.org/3/reference/import.html#cached-bytecode-invalidation"""
+    if not path.endswith(".py"):
+        return
+    directory, name = os.path.split(path)
+    stem = glob.escape(os.path.join(directory, "__pycache__", name.removesuffix(".py")))
+    for cached in glob.glob(f"{stem}.*.pyc"):
+        try:
+            os.unlink(cached)
+        except OSError:
+            pass
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _set_all(stops: Iterable[_Stop]) -> None:
+    for stop in stops:
+        stop.set()

@@ -1,0 +1,124 @@
+"""The supervisor as a systemd service: READY, STATUS, RELOADING, STOPPING, WATCHDOG. `unit_state` decides."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from squids.process.sd_notify import Notifier
+from squids.supervisor.history import Happening
+from squids.supervisor.program.events import State
+from squids.supervisor.program.machine import Program
+from squids.supervisor.readiness import Seen, advances, draining, is_up, summary
+from squids.supervisor.rollout import Rollout
+from squids.supervisor.supervisor import Supervisor
+
+TICK = 5.0
+"""Seconds at most between two looks; a third of the watchdog's time, if that is less."""
+
+EXTENSION = 3 * TICK
+"""Seconds that are asked for at a time, while it starts or stops and gets on with it."""
+
+SOON = 0.05
+"""Seconds in which changes are gathered."""
+
+
+class Unit:
+    """Speaks for a supervisor from before its start to its end."""
+
+    def __init__(self, supervisor: Supervisor, rollout: Rollout, notifier: Notifier) -> None:
+        self._supervisor = supervisor
+        self._rollout = rollout
+        self._notifier = notifier
+        self._loop = asyncio.get_running_loop()
+        self._tick_seconds = min(TICK, notifier.watchdog / 3) if notifier.watchdog else TICK
+        self._timer: asyncio.TimerHandle | None = None
+        self._soon: asyncio.TimerHandle | None = None
+        self._said = ""
+        self._up = False
+        self._tried: set[str] = set()
+        self._began_to_stop = False
+
+    def start(self) -> None:
+        """The control socket listens; the programs were told to start."""
+        self._supervisor.watchers.add(self._on_happening)
+        self._rollout.on_reload = self._on_reload
+        self._tick()
+
+    def close(self) -> None:
+        """It ends."""
+        self._supervisor.watchers.discard(self._on_happening)
+        self._rollout.on_reload = None
+        for timer in (self._timer, self._soon):
+            if timer is not None:
+                timer.cancel()
+        self._notifier.status("stopped")
+        self._notifier.close()
+
+    def _on_happening(self, happening: Happening) -> None:
+        if happening.event in (State.BACKOFF.value, State.FATAL.value, State.EXITED.value):
+            self._tried.add(happening.program)
+        if self._soon is None:
+            self._soon = self._loop.call_later(SOON, self._look)
+
+    def _on_reload(self, on: bool) -> None:
+        if not self._up or self._began_to_stop:
+            return
+        if on:
+            self._notifier.reloading("reading its file anew")
+        else:
+            self._notifier.ready(self._summary(self._seen()))
+
+    def _tick(self) -> None:
+        self._timer = self._loop.call_later(self._tick_seconds, self._tick)
+        if advances(self._seen(), time.monotonic()):
+            if self._notifier.watchdog is not None:
+                self._notifier.alive()
+            if not self._up or self._supervisor.stopping:
+                self._notifier.extend(EXTENSION)
+        self._look()
+
+    def _look(self) -> None:
+        self._soon = None
+        seen = self._seen()
+        if self._supervisor.stopping:
+            self._say(draining(seen))
+        elif not self._up and is_up(seen):
+            self._up = True
+            self._said = self._summary(seen)
+            self._notifier.ready(self._said)
+        else:
+            self._say(self._summary(seen))
+
+    def _say(self, text: str) -> None:
+        if self._supervisor.stopping and not self._began_to_stop:
+            self._began_to_stop = True
+            self._notifier.stopping(text)
+            self._notifier.extend(EXTENSION)
+        elif text != self._said:
+            self._notifier.status(text)
+        self._said = text
+
+    def _summary(self, seen: list[Seen]) -> str:
+        return summary(seen, self._rollout.last_error)
+
+    def _seen(self) -> list[Seen]:
+        return [self._seen_of(program) for program in self._supervisor.programs.values()]
+
+    def _seen_of(self, program: Program) -> Seen:
+        now = time.monotonic()
+        name = program.settings.name
+        process = program.current
+        consumer = self._supervisor.consumers.all.get(process.child) if process is not None else None
+        return Seen(
+            name=name,
+            state=program.state,
+            wanted=program.wanted,
+            reason=program.reason,
+            degraded=consumer.degraded if consumer is not None else None,
+            retry_in=max(0.0, program.retry_at - now)
+            if program.state is State.BACKOFF and program.retry_at is not None
+            else None,
+            tried=name in self._tried,
+            due=program.wakes_at(),
+        )
