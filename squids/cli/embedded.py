@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from squids.exit_codes import ExitCode
+from squids.supervisor import events
 from squids.supervisor.settings import Settings
 from squids.supervisor.threads import NoThread, in_thread
 
@@ -75,7 +76,7 @@ class EmbeddedSQS:
             try:
                 await in_thread(lambda: self._server.create(queues))
             except (LocalSQSFailed, NoThread) as error:
-                self._supervisor.say("ERROR", "local_sqs_died", str(error))
+                self._supervisor.say(events.local_sqs_died(str(error)))
 
     def close(self) -> None:
         """End the server."""
@@ -93,7 +94,7 @@ class EmbeddedSQS:
         """Its standard output ended, and so did it."""
         self._loop.remove_reader(self._pipe())
         text = "the local SQS died, and with it what was in its queues"
-        self._supervisor.say("ERROR", "local_sqs_died", text)
+        self._supervisor.say(events.local_sqs_died(text))
         self._server.restart()  # Here: it ends with the thread that starts it.
         self._returning = asyncio.ensure_future(self._return())
 
@@ -103,11 +104,11 @@ class EmbeddedSQS:
         try:
             await in_thread(self._server.wait)
         except (LocalSQSFailed, NoThread) as error:
-            self._supervisor.say("ERROR", "local_sqs_died", str(error))
+            self._supervisor.say(events.local_sqs_died(str(error)))
             return
         self._watch()
         await self.make_queues(self._supervisor.settings)
-        self._supervisor.say("INFO", "local_sqs", f"a new local SQS listens at {self._server.url}")
+        self._supervisor.say(events.local_sqs(self._server.url))
 
 
 def run_alone(config: str | None, port: int, *, trusting: bool = False) -> int:

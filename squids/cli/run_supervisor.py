@@ -22,6 +22,7 @@ from squids.process.child import open_standard_streams, set_title
 from squids.process.pid1 import run_as_init_if_pid1
 from squids.process.sd_notify import Notifier
 from squids.process.signals import REQUESTS, Hangup, restore_defaults
+from squids.supervisor import events
 from squids.supervisor.config.build import read
 from squids.supervisor.control.lock import Lock, Locked
 from squids.supervisor.control.orders import Orders
@@ -168,16 +169,11 @@ async def _run(
                 socket=server.path,
             )
         _take_signals(supervisor, rollout, hangup)
-        noun = "program" if len(settings.programs) == 1 else "programs"
-        supervisor.say(
-            "INFO",
-            "started",
-            f"{source.config or source.title}: {len(settings.programs)} {noun}",
-            pid=os.getpid(),
-            **({"socket": server.path} if server is not None else {}),
-        )
+        socket = {"socket": server.path} if server is not None else {}
+        title = source.config or source.title
+        supervisor.say(events.started(title, len(settings.programs), pid=os.getpid(), **socket))
         for warning in settings.warnings:
-            supervisor.say("WARNING", "warning", warning)
+            supervisor.say(events.warning(warning))
         supervisor.start()
         if unit is not None:
             unit.start()
@@ -202,7 +198,7 @@ async def _listen(
     path = own.socket or default_socket(source.config)
 
     def trouble(text: str) -> None:
-        supervisor.say("WARNING", "no_control_socket", text)
+        supervisor.say(events.no_control_socket(text))
 
     def keep_lock() -> None:
         try:

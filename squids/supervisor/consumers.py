@@ -14,7 +14,7 @@ import signal
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import Any
 
 from squids.process import protocol
 from squids.process.channel import Channel
@@ -22,8 +22,10 @@ from squids.process.cpus import usable_cpus
 from squids.process.held import Untrue, hold, is_child, kill_group, look, since_boot
 from squids.process.patience import after
 from squids.process.zygote_handle import ANSWER_SECONDS, REPORT_SECONDS, ZygoteHandle
+from squids.supervisor import events
 from squids.supervisor.boot_queue import BootQueue
 from squids.supervisor.consumer_handle import ConsumerHandle
+from squids.supervisor.events import Event
 from squids.supervisor.fork_servers import ForkServers
 from squids.supervisor.generation import Failure, Generation
 from squids.supervisor.procfs import out_of_memory_kills
@@ -42,12 +44,6 @@ ORPHAN_MARGIN = 15.0
 """Seconds beyond its shutdown timeout that a consumer may live without a supervisor."""
 
 
-class Say(Protocol):
-    """How the supervisor says one line of its own."""
-
-    def __call__(self, level: str, event: str, text: str, *, program: str = "") -> None: ...
-
-
 class ConsumerProcesses:
     """All consumer processes, by the number of each. `soft_nofile`: their limit of descriptors."""
 
@@ -56,8 +52,8 @@ class ConsumerProcesses:
         fork_servers: ForkServers,
         *,
         tell: Callable[[ConsumerHandle, ev.Event], None],
-        say: Say,
-        happened: Callable[[str, str, str], None],
+        say: Callable[[Event], None],
+        note: Callable[[Event], None],
         on_gone: Callable[[], None],
         soft_nofile: int | None,
         log_jobs: bool,
@@ -68,7 +64,7 @@ class ConsumerProcesses:
         self.fork_servers = fork_servers
         self._tell = tell
         self._say = say
-        self._happened = happened
+        self._note = note
         self._on_gone = on_gone
         self._soft_nofile = soft_nofile
         self._boot_queue = BootQueue(usable_cpus())
@@ -172,16 +168,12 @@ class ConsumerProcesses:
     def _give_up(self, generation: Generation, handle: ZygoteHandle, why: str) -> None:
         """A fork server that hangs, or was stopped, is as good as dead: make it so, and all else follows."""
         if generation.handle is handle:
-            self._say(
-                "ERROR", "zygote_hangs", f"the fork server of {generation.app_spec.app} {why}: killing it"
-            )
+            self._say(events.fork_server_hangs(generation.app_spec.app, why))
             handle.kill_server()
 
     def distrust(self, generation: Generation, what: str) -> None:
         """A fork server says what cannot be: nothing more of it is heard, and it is killed."""
-        self._say(
-            "ERROR", "zygote_broken", f"the fork server of {generation.app_spec.app} {what}: killing it"
-        )
+        self._say(events.fork_server_broken(generation.app_spec.app, what))
         if generation.handle is not None:
             generation.handle.distrust()
 
@@ -253,7 +245,7 @@ class ConsumerProcesses:
         try:
             frames = consumer.hear()
         except Exception as error:  # Not a frame: whatever it is, it is no consumer of ours.
-            self._say("ERROR", "garbage", f"it says what is no frame: {error}", program=consumer.program)
+            self._say(events.garbage(consumer.program, error))
             self._unwatch(consumer)
             self.kill(consumer.child)
             return
@@ -282,8 +274,7 @@ class ConsumerProcesses:
                 if consumer.generation.handle is not None and not consumer.orphan:
                     self._give_up(consumer.generation, consumer.generation.handle, reason)
             case protocol.Degraded(reason):
-                text = "it can work again" if reason is None else reason
-                self._happened(consumer.program, "healed" if reason is None else "degraded", text)
+                self._note(events.degraded(consumer.program, reason))
                 self._tell(consumer, ev.Beat(child))
             case _:
                 self._tell(consumer, ev.Beat(child))
@@ -416,7 +407,7 @@ class ConsumerProcesses:
     def on_fork_server_lost(self, generation: Generation, status: int | None) -> None:
         """A fork server died: its children are this process's from now on."""
         how = "ended" if status is None else f"signal {-status}" if status < 0 else f"exit {status}"
-        self._say("ERROR", "zygote_died", f"the fork server of {generation.app_spec.app} died: {how}")
+        self._say(events.fork_server_died(generation.app_spec.app, how))
         for consumer in list(self.all.values()):
             if consumer.generation is not generation:
                 continue

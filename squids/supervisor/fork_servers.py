@@ -23,7 +23,9 @@ from squids.process.frames import FrameError
 from squids.process.outlet import Outlet
 from squids.process.protocol import FromZygote, Output, Preloaded, PreloadFailed
 from squids.process.zygote_handle import ZygoteHandle
+from squids.supervisor import events
 from squids.supervisor.app_spec import environment_of, group_of, groups_of, resolved, uid_of, user_of
+from squids.supervisor.events import Event
 from squids.supervisor.generation import Failure, Generation, GenerationState
 from squids.supervisor.history import LastLines
 from squids.supervisor.reload.changes import failure_in_short
@@ -62,7 +64,7 @@ class ForkServers:
         has_program: Callable[[Generation, str], bool],
         on_lost: Callable[[Generation, int | None], None],
         on_lie: Callable[[Generation, str], None],
-        on_news: Callable[[Generation, str, str], None],
+        on_event: Callable[[Generation, Event], None],
         consumers_of: Callable[[Generation], list[dict[str, Any]]],
         log_level: Callable[[], str],
     ) -> None:
@@ -71,7 +73,7 @@ class ForkServers:
         self._has_program = has_program
         self._on_lost = on_lost
         self._on_lie = on_lie
-        self._on_news = on_news
+        self._on_event = on_event
         self._consumers_of = consumers_of
         self._log_level = log_level
         self._next = 1
@@ -262,9 +264,7 @@ class ForkServers:
                         if descriptors:
                             self._on_output(generation, label, pid, descriptors)
                         if len(descriptors) < 2:
-                            self._on_news(
-                                generation, "output_lost", f"what {label} says cannot be read: {EMFILE}"
-                            )
+                            self._on_event(generation, events.output_lost(label, EMFILE))
                     case _:
                         self._on_report(generation, frame)
         if handle is not None and generation.handle is handle and handle.gone:
@@ -280,12 +280,7 @@ class ForkServers:
 
     def _preloaded(self, generation: Generation, frame: Preloaded) -> None:
         if frame.unforkable:
-            self._on_news(
-                generation,
-                "not_forkable",
-                f"importing {generation.app_spec.app} started {frame.unforkable}, which no fork may cross: "
-                "each process of its queues starts in a fresh interpreter instead",
-            )
+            self._on_event(generation, events.not_forkable(generation.app_spec.app, frame.unforkable))
             generation.unforkable = frame.unforkable
         if frame.unforkable or generation.on_trial:
             generation.shares = generation.on_trial = False
@@ -298,9 +293,8 @@ class ForkServers:
         generation.state = GenerationState.READY
         generation.ready_since = time.monotonic()
         generation.take_facts(frame)
-        self._on_news(
-            generation, "imported", f"{generation.app_spec.app} was imported" if generation.shares else ""
-        )
+        if generation.shares:
+            self._on_event(generation, events.imported(generation.app_spec.app))
         self._answer(generation, None)
 
     def _too_slow(self, generation: Generation, timeout: float) -> None:
@@ -334,7 +328,7 @@ class ForkServers:
         named = text if generation.app_spec.app in first else f"{generation.app_spec.app}: {text}"
         if text.startswith((" ", "Traceback")):
             named = f"importing {generation.app_spec.app} failed: {short}\n{text}"
-        self._on_news(generation, "import_failed", named)
+        self._on_event(generation, events.import_failed(named))
         self._answer(generation, generation.failure)
 
     def _next_try(self, generation: Generation) -> float:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from squids.bounds import cut
+from squids.supervisor.events import Event, EventKind
 
 DEATHS_KEPT = 20
 EVENTS_KEPT = 1000
@@ -60,18 +61,32 @@ class Death:
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
-    """A change of state, or something else that an operator should know of."""
+class NotedEvent:
+    """An event, its number, and when it was."""
 
     number: int
     at: float
-    program: str
-    event: str
-    text: str
-    details: dict[str, Any] = field(default_factory=dict)
+    event: Event
+
+    @property
+    def kind(self) -> EventKind:
+        return self.event.kind
+
+    @property
+    def program(self) -> str:
+        return self.event.program
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """For programs."""
+        event = self.event
+        return {
+            "number": self.number,
+            "at": self.at,
+            "program": event.program,
+            "event": event.kind.value,
+            "text": event.text,
+            "details": dict(event.details),
+        }
 
 
 class History:
@@ -79,7 +94,7 @@ class History:
 
     def __init__(self) -> None:
         self._deaths: dict[str, deque[Death]] = {}
-        self._events: deque[Happening] = deque(maxlen=EVENTS_KEPT)
+        self._events: deque[NotedEvent] = deque(maxlen=EVENTS_KEPT)
         self._number = 0
 
     def died(self, program: str, death: Death) -> None:
@@ -96,12 +111,13 @@ class History:
     def forget(self, program: str) -> None:
         self._deaths.pop(program, None)
 
-    def happened(self, at: float, program: str, event: str, text: str, **details: Any) -> Happening:
+    def note(self, at: float, event: Event) -> NotedEvent:
+        """Keep it, under the next number."""
         self._number += 1
-        happening = Happening(self._number, at, program, event, text, details)
-        self._events.append(happening)
-        return happening
+        noted = NotedEvent(self._number, at, event)
+        self._events.append(noted)
+        return noted
 
-    def events(self, names: set[str] | None = None) -> list[Happening]:
+    def events(self, names: set[str] | None = None) -> list[NotedEvent]:
         """The last ones, the oldest first; of these programs."""
         return [event for event in self._events if names is None or event.program in names]

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 
+from squids.supervisor import events
 from squids.supervisor.config.difference import Difference, difference
 from squids.supervisor.generation import Failure, Generation
 from squids.supervisor.program import events as ev
@@ -74,8 +75,7 @@ class Rollout:
         async def run() -> None:
             try:
                 async for outcome in outcomes:
-                    level = "INFO" if outcome.ok else "ERROR"
-                    self._supervisor.say(level, "rolled_out", outcome.text, program=outcome.name)
+                    self._supervisor.say(events.rolled_out(outcome.name, outcome.text, ok=outcome.ok))
                     answers.put_nowait(outcome)
             finally:
                 answers.put_nowait(None)
@@ -299,11 +299,11 @@ class Rollout:
         if isinstance(settings, list):
             self.last_error = settings[0] if settings else "invalid"
             for text in settings:
-                self._supervisor.say("ERROR", "reload_failed", text)
+                self._supervisor.say(events.reload_failed(text))
             return settings
         if self.last_error is not None:
             self.last_error = None
-            self._supervisor.say("INFO", "reload", "there is no mistake in it any more")
+            self._supervisor.say(events.reload("the configuration is valid again"))
         return Plan(settings, self._difference(settings))
 
     async def _read_in_time(self) -> Settings | list[str]:
@@ -365,7 +365,7 @@ class Rollout:
         supervisor.output.use(plan.settings.supervisor.log_format)
         supervisor.consumers.log_all_jobs(bool(plan.settings.supervisor.log_jobs))
         for line in plan.lines():
-            supervisor.say("INFO", "reload", line)
+            supervisor.say(events.reload(line))
         added = [supervisor.add(settings) for settings in changes.added]
         removed = [supervisor.programs[settings.name] for settings in changes.removed]
         for program in removed:

@@ -18,12 +18,14 @@ from typing import Any
 from squids.exit_codes import ExitCode
 from squids.process.channel import close_all
 from squids.process.zygote_main import become_subreaper
+from squids.supervisor import events
 from squids.supervisor.consumer_handle import ConsumerHandle
 from squids.supervisor.consumers import ConsumerProcesses
+from squids.supervisor.events import Event, EventKind
 from squids.supervisor.fleet import gives_up, kinds_of_consumers, start_order, stop_order
 from squids.supervisor.fork_servers import ForkServers
 from squids.supervisor.generation import Generation
-from squids.supervisor.history import Death, Happening, History
+from squids.supervisor.history import Death, History, NotedEvent
 from squids.supervisor.output.lines import Line, program_and_worker
 from squids.supervisor.output.relay import Relay
 from squids.supervisor.output.sinks import Output
@@ -37,9 +39,6 @@ LATE = 2.0
 
 LEAVE_SECONDS = 5.0
 """How long fork servers may take to leave at the end."""
-
-PLAIN_REASONS = ("", "started", "stopped", "restarted", "receiving")
-"""Those that say no more than the state itself."""
 
 STARTING = (ev.Start, ev.Restart, ev.Reset, ev.Resume)
 """Commands after which something may run."""
@@ -62,15 +61,15 @@ class Supervisor:
         self.stopping = False
         self.exit_reason: str | None = None
         self.stale: dict[AppSpec, str] = {}
-        self._last_failure: dict[AppSpec, str] = {}
-        """Of apps whose code on disk cannot be imported, so that older code goes on: why."""
+        """Apps whose code on disk cannot be imported, so that older code keeps running: why."""
+        self._last_failure: dict[AppSpec, Event] = {}
         self.fork_servers = ForkServers(
             on_report=lambda generation, frame: self.consumers.on_report(generation, frame),
             on_output=self._on_output,
             has_program=self._has_program,
             on_lost=lambda generation, status: self.consumers.on_fork_server_lost(generation, status),
             on_lie=lambda generation, what: self.consumers.distrust(generation, what),
-            on_news=self._on_news,
+            on_event=self._on_import_event,
             consumers_of=self._consumers_of,
             log_level=lambda: self.settings.supervisor.log_level,
         )
@@ -78,7 +77,7 @@ class Supervisor:
             self.fork_servers,
             tell=self._tell_program,
             say=self.say,
-            happened=self.happened,
+            note=self.note,
             on_gone=self.release_generations,
             soft_nofile=soft_nofile,
             log_jobs=bool(settings.supervisor.log_jobs),
@@ -89,7 +88,7 @@ class Supervisor:
         self._relay = Relay(self.changed)
         self._overflowed: set[int] = set()
         """Codes whose fork server has too many outputs open."""
-        self.watchers: set[Callable[[Happening], None]] = set()
+        self.watchers: set[Callable[[NotedEvent], None]] = set()
         self._done = asyncio.Event()
         self.local_endpoint: str | None = None
         """Of the embedded SQS, if it has one."""
@@ -138,14 +137,13 @@ class Supervisor:
     def shut_down(self, reason: str) -> None:
         """Drain all and leave; called again, let nobody wait for tasks."""
         if self.stopping:
-            self.say("WARNING", "forcing", f"{reason} again: killing what runs and giving everything back")
+            self.say(events.forcing(reason))
             for program in self.programs.values():
                 self._act(program, program.force(time.monotonic()))
             return
         self.stopping = True
         up = [program for program in self.programs.values() if not program.gone]
-        noun = "program" if len(up) == 1 else "programs"
-        self.say("INFO", "stopping", f"{reason}: draining {len(up)} {noun}")
+        self.say(events.stopping(reason, len(up)))
         for settings in stop_order(program.settings for program in self.programs.values()):
             self.feed(self.programs[settings.name], ev.Stop())
         self._end_if_done()
@@ -190,31 +188,21 @@ class Supervisor:
                 self.consumers.signal(child, signal.SIGABRT)
             case ev.Kill(child):
                 self.consumers.kill(child)
-            case ev.Changed(old, new, reason):
-                self._tell_change(program, old, new, reason)
+            case ev.Changed(_, new, reason):
+                at = program.retry_at
+                retry_in = max(0.0, at - time.monotonic()) if at is not None else None
+                self.say(events.state_changed(name, new, reason, retry_in))
             case ev.Died():
                 self._record_death(name, action)
             case ev.HandOver(failure):
-                text = "handed over to a new process" if failure is None else failure
-                level = "INFO" if failure is None else "WARNING"
-                event = "hand_over" if failure is None else "hand_over_failed"
-                self.say(level, event, text, program=name)
-
-    def _tell_change(self, program: Program, old: ev.State, new: ev.State, reason: str) -> None:
-        level = {ev.State.BACKOFF: "WARNING", ev.State.FATAL: "ERROR"}.get(new, "INFO")
-        text = new.value
-        if reason not in PLAIN_REASONS:
-            text += f": {reason.splitlines()[-1]}"
-        if new is ev.State.BACKOFF and program.retry_at is not None:
-            text += f"; again in {max(0.0, program.retry_at - time.monotonic()):.1f} s"
-        self.say(level, new.value, text, program=program.settings.name)
+                self.say(events.handed_over(name, failure))
 
     def _check_exit_on(self) -> None:
         if not self.stopping:
             states = [(program.settings, program.state) for program in self.programs.values()]
             self.exit_reason = gives_up(self.settings.supervisor.exit_on, states)
             if self.exit_reason is not None:
-                self.say("ERROR", "gave_up", f"{self.exit_reason}: leaving, as exit_on says")
+                self.say(events.gave_up(self.exit_reason))
                 self.shut_down(self.exit_reason)
         self._end_if_done()
 
@@ -263,17 +251,15 @@ class Supervisor:
 
     # Fork servers.
 
-    def _on_news(self, generation: Generation, event: str, text: str) -> None:
-        if event == "import_failed":
-            first, _, rest = text.partition("\n")
-            if rest and self._last_failure.get(generation.app_spec) == text:
-                rest = ""
-                first += ", as before"
-            self._last_failure[generation.app_spec] = text
-            self.say("ERROR", event, first, traceback=rest)
-        elif text:
+    def _on_import_event(self, generation: Generation, event: Event) -> None:
+        if event.kind is EventKind.IMPORT_FAILED:
+            before = self._last_failure.get(generation.app_spec)
+            self._last_failure[generation.app_spec] = event
+            repeated = bool(event.traceback) and event == before
+            self.say(events.import_failed_as_before(event) if repeated else event)
+        else:
             self._last_failure.pop(generation.app_spec, None)
-            self.say("INFO" if event == "imported" else "WARNING", event, text)
+            self.say(event)
 
     def _consumers_of(self, generation: Generation) -> list[dict[str, Any]]:
         """The options of those that will be forked from it: what it can prepare for them."""
@@ -314,8 +300,8 @@ class Supervisor:
             close_all(descriptors)
             if generation.number not in self._overflowed:
                 self._overflowed.add(generation.number)
-                text = f"what {label} says is not read: too many outputs of its fork server are open"
-                self._on_news(generation, "output_lost", text)
+                why = "its fork server has too many outputs open"
+                self._on_import_event(generation, events.output_lost(label, why))
             return
         self._overflowed.discard(generation.number)
         self._relay.add(descriptors, label, lambda line: self._take_line(line, source), generation.number)
@@ -342,39 +328,37 @@ class Supervisor:
             process = program.current
             consumer = self.consumers.all.get(process.child) if process is not None else None
             figures = consumer.figures if consumer is not None else {}
-            self.say(
-                "INFO",
-                "state",
-                f"{program.state.value}: {program.reason}",
-                program=name,
-                pid=process.pid if process is not None else None,
-                restarts=program.restarts,
-                workers=f"{figures.get('busy', 0)}/{figures.get('workers', 0)}",
-                held=figures.get("held", 0),
-                done=figures.get("done", 0),
-                failed=figures.get("failed", 0),
+            details = {
+                "pid": process.pid if process is not None else None,
+                "restarts": program.restarts,
+                "workers": f"{figures.get('busy', 0)}/{figures.get('workers', 0)}",
+                "held": figures.get("held", 0),
+                "done": figures.get("done", 0),
+                "failed": figures.get("failed", 0),
+            }
+            self.say(events.state(name, f"{program.state.value}: {program.reason}", **details))
+
+    def say(self, event: Event) -> None:
+        """Log an event, and note it."""
+        self.note(event)
+        if LEVELS[event.level] >= LEVELS[self.settings.supervisor.log_level]:
+            source = f"{event.program} supervisor" if event.program else "supervisor"
+            extras = {"action": event.kind.value, **event.details}
+            self.output.line(
+                Line(time.time(), source, event.level, event.text, "squids", extras, event.traceback)
             )
 
-    def say(
-        self, level: str, event: str, text: str, *, program: str = "", traceback: str = "", **details: Any
-    ) -> None:
-        """One line of the supervisor's own, and an event."""
-        self.happened(program, event, text, **details)
-        if LEVELS[level] >= LEVELS[self.settings.supervisor.log_level]:
-            source = f"{program} supervisor" if program else "supervisor"
-            extras = {"action": event, **details}
-            self.output.line(Line(time.time(), source, level, text, "squids", extras, traceback))
-
-    def happened(self, program: str, event: str, text: str, **details: Any) -> None:
-        happening = self.history.happened(time.time(), program, event, text, **details)
+    def note(self, event: Event) -> None:
+        """Keep an event for the `events` verb, and tell those who act on it. Its log line is another's."""
+        noted = self.history.note(time.time(), event)
         for watcher in list(self.watchers):
-            watcher(happening)
+            watcher(noted)
 
     def _output_trouble(self, text: str) -> None:
         """From a thread that writes."""
 
         def tell() -> None:
-            self.say("WARNING", "output_trouble", text)
+            self.say(events.output_trouble(text))
 
         try:
             self._loop.call_soon_threadsafe(tell)
@@ -400,8 +384,7 @@ class Supervisor:
         )
         self.history.died(name, death)
         if not died.asked:
-            jobs = f"; it was running {len(running)} tasks" if running else ""
-            self.say("WARNING", "died", f"{died.cause} after {died.uptime:.1f} s{jobs}", program=name)
+            self.say(events.died(name, died.cause, died.uptime, len(running)))
 
     # Those who wait.
 

@@ -6,7 +6,8 @@ import asyncio
 import time
 
 from squids.process.sd_notify import Notifier
-from squids.supervisor.history import Happening
+from squids.supervisor.events import EventKind
+from squids.supervisor.history import NotedEvent
 from squids.supervisor.program.events import State
 from squids.supervisor.program.machine import Program
 from squids.supervisor.readiness import Seen, advances, draining, is_up, summary
@@ -41,13 +42,13 @@ class Unit:
 
     def start(self) -> None:
         """The control socket listens; the programs were told to start."""
-        self._supervisor.watchers.add(self._on_happening)
+        self._supervisor.watchers.add(self._on_event)
         self._rollout.on_reload = self._on_reload
         self._tick()
 
     def close(self) -> None:
         """It ends."""
-        self._supervisor.watchers.discard(self._on_happening)
+        self._supervisor.watchers.discard(self._on_event)
         self._rollout.on_reload = None
         for timer in (self._timer, self._soon):
             if timer is not None:
@@ -55,9 +56,9 @@ class Unit:
         self._notifier.status("stopped")
         self._notifier.close()
 
-    def _on_happening(self, happening: Happening) -> None:
-        if happening.event in (State.BACKOFF.value, State.FATAL.value, State.EXITED.value):
-            self._tried.add(happening.program)
+    def _on_event(self, event: NotedEvent) -> None:
+        if event.kind in (EventKind.BACKOFF, EventKind.FATAL, EventKind.EXITED):
+            self._tried.add(event.program)
         if self._soon is None:
             self._soon = self._loop.call_later(SOON, self._look)
 

@@ -394,7 +394,7 @@ def test_a_changed_file_is_read_and_an_invalid_one_changes_nothing(developer):
     dev.up.wait_for("reload_failed")
     assert dev.up.pid_of("tests") == pid
     dev.write("squids.yaml", good)
-    wait_until(lambda: "there is no mistake in it any more" in dev.up.text, what=lambda: dev.up.text)
+    wait_until(lambda: "the configuration is valid again" in dev.up.text, what=lambda: dev.up.text)
     dev.write("squids.yaml", good.replace("tests: {}", "tests: {}\n  two: {}"))
     wait_until(lambda: "two" in dev.up.status(), what=lambda: dev.up.text)
     dev.up.until_state("two", "running")

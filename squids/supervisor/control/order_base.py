@@ -13,7 +13,7 @@ from typing import Any
 from squids.bounds import NAME, cut
 from squids.process.record import shown
 from squids.supervisor.control import protocol as say
-from squids.supervisor.history import Happening
+from squids.supervisor.history import NotedEvent
 from squids.supervisor.output.lines import Line, as_text, iso, program_of
 from squids.supervisor.program.machine import Program
 from squids.supervisor.supervisor import Supervisor
@@ -136,7 +136,7 @@ def line_answer(line: Line) -> Answer:
     }
 
 
-def event_answer(event: Happening) -> Answer:
+def event_answer(event: NotedEvent) -> Answer:
     return {"type": "event", **event.as_dict(), "at": iso(event.at)}
 
 

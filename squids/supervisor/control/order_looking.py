@@ -23,7 +23,7 @@ from squids.supervisor.control.order_base import (
 )
 from squids.supervisor.control.status import pids_of, status_of, zygotes_of
 from squids.supervisor.generation import changed_files
-from squids.supervisor.history import Happening
+from squids.supervisor.history import NotedEvent
 from squids.supervisor.output.lines import Line, iso, program_of
 from squids.supervisor.procfs import Meter
 from squids.supervisor.program.events import State
@@ -162,7 +162,7 @@ class Looking(OrderBase):
             yield event_answer(event)
         if options.get("follow"):
 
-            def wanted(event: Happening) -> bool:
+            def wanted(event: NotedEvent) -> bool:
                 return names is None or event.program in names
 
             async for event in self._follow(self._supervisor.watchers, wanted):

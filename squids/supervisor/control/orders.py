@@ -11,6 +11,7 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
+from squids.supervisor import events
 from squids.supervisor.control import protocol as say
 from squids.supervisor.control.order_base import Answers, OrderError, end_of, signal_number
 from squids.supervisor.control.order_looking import Looking
@@ -67,7 +68,7 @@ class Orders:
             yield end_of(say.USAGE, f"there is no verb {verb}")
             return
         if verb not in ("status", "logs", "events", "follow", "why", "pid", "local", "wait"):
-            self._supervisor.say("INFO", "order", f"{verb} {' '.join(queues)}".strip(), uid=peer)
+            self._supervisor.say(events.verb(verb, queues, peer))
         try:
             if verb == "signal" and peer not in (None, 0, os.geteuid()):
                 _refuse_harm(options)

@@ -12,8 +12,10 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from squids.supervisor import events
+from squids.supervisor.events import EventKind
 from squids.supervisor.generation import GenerationState
-from squids.supervisor.history import Happening
+from squids.supervisor.history import NotedEvent
 from squids.supervisor.reload.changes import AppFiles, Debounce, FileFilter, affected
 from squids.supervisor.rollout import Plan, Rollout
 from squids.supervisor.settings import AppSpec
@@ -24,6 +26,16 @@ if TYPE_CHECKING:
 
 OWN = os.path.realpath(os.path.dirname(os.path.dirname(__file__)))
 """squids itself: new code of the supervisor needs another supervisor."""
+
+CHANGE_WHAT_IS_WATCHED = frozenset(
+    {
+        EventKind.IMPORTED,
+        EventKind.IMPORT_FAILED,
+        EventKind.NOT_FORKABLE,
+        EventKind.RELOAD,
+        EventKind.ROLLED_OUT,
+    }
+)
 
 
 class Reloader:
@@ -46,14 +58,14 @@ class Reloader:
     async def start(self) -> None:
         """Before the supervisor starts, and until files are watched: what changes while the apps are imported
         counts, too."""
-        self._supervisor.watchers.add(self._on_happening)
+        self._supervisor.watchers.add(self._on_event)
         self.refresh()
         if self._watch is not None:
             await self._watch.ready()
 
     def close(self) -> None:
         """Watch no more."""
-        self._supervisor.watchers.discard(self._on_happening)
+        self._supervisor.watchers.discard(self._on_event)
         if self._watch is not None:
             self._watch.close()
         for task in [*self._imports.values(), *([self._reading] if self._reading else [])]:
@@ -108,12 +120,12 @@ class Reloader:
 
     # What happens.
 
-    def _on_happening(self, happening: Happening) -> None:
-        if happening.event in ("imported", "import_failed", "not_forkable", "reload", "rolled_out"):
+    def _on_event(self, event: NotedEvent) -> None:
+        if event.kind in CHANGE_WHAT_IS_WATCHED:
             self._loop.call_soon(self.refresh)
 
     def _on_trouble(self, text: str) -> None:
-        self._supervisor.say("WARNING", "watch_trouble", text)
+        self._supervisor.say(events.watch_trouble(text))
 
     def _on_change(self, files: set[str]) -> None:
         if self._supervisor.settings.reload.enabled and not self._supervisor.stopping:
@@ -153,8 +165,7 @@ class Reloader:
         running = self._imports.get(app_spec)
         if running is not None:
             running.cancel()
-        text = f"{_named(changed, app_spec.directory)} changed: importing {app_spec.app} anew"
-        self._supervisor.say("INFO", "code_changed", text)
+        self._supervisor.say(events.code_changed(_named(changed, app_spec.directory), app_spec.app))
         task = asyncio.ensure_future(self._take_new_code(app_spec))
         self._imports[app_spec] = task
         task.add_done_callback(lambda task: self._over(app_spec, task))
@@ -162,8 +173,7 @@ class Reloader:
     async def _take_new_code(self, app_spec: AppSpec) -> None:
         failure = await self._rollout.take_new_code(app_spec, self._supervisor.settings.reload.kill_after)
         if failure is not None and not self._supervisor.stopping:
-            text = f"{failure.short}: what runs goes on with the code that it has"
-            self._supervisor.say("WARNING", "stale", text)
+            self._supervisor.say(events.stale(failure.short))
         self._met.pop(app_spec, None)
         if failure is not None:
             self._met[app_spec] = frozenset(_own_files(failure.files))

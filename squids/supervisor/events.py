@@ -1,0 +1,247 @@
+"""The supervisor's events: what an operator should know of, and every sentence about it. Pure.
+
+An event is a line of the supervisor's log and an entry of the `events` verb. Its kind is stable: alerts, and
+the parts of the supervisor that act on events, go by it. The words are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from squids.supervisor.program.events import State
+
+
+class EventKind(Enum):
+    """The value is the log's `action`, and the `event` that the `events` verb shows."""
+
+    # The supervisor, or a program: the event names it.
+    STARTED = "started"
+    STOPPING = "stopping"
+
+    # The supervisor.
+    FORCING = "forcing"
+    GAVE_UP = "gave_up"
+    WARNING = "warning"
+    VERB = "order"
+    STATE = "state"
+    NO_CONTROL_SOCKET = "no_control_socket"
+    OUTPUT_TROUBLE = "output_trouble"
+
+    # A program.
+    STARTING = "starting"
+    RUNNING = "running"
+    BACKOFF = "backoff"
+    STOPPED = "stopped"
+    EXITED = "exited"
+    FATAL = "fatal"
+    DIED = "died"
+    HANDED_OVER = "hand_over"
+    HAND_OVER_FAILED = "hand_over_failed"
+    DEGRADED = "degraded"
+    HEALED = "healed"
+    GARBAGE = "garbage"
+
+    # A fork server, and what it imports.
+    IMPORTED = "imported"
+    IMPORT_FAILED = "import_failed"
+    NOT_FORKABLE = "not_forkable"
+    OUTPUT_LOST = "output_lost"
+    FORK_SERVER_HANGS = "zygote_hangs"
+    FORK_SERVER_BROKEN = "zygote_broken"
+    FORK_SERVER_DIED = "zygote_died"
+
+    # Reloads.
+    CODE_CHANGED = "code_changed"
+    STALE = "stale"
+    RELOAD = "reload"
+    RELOAD_FAILED = "reload_failed"
+    ROLLED_OUT = "rolled_out"
+    WATCH_TROUBLE = "watch_trouble"
+
+    # The embedded SQS.
+    LOCAL_SQS = "local_sqs"
+    LOCAL_SQS_DIED = "local_sqs_died"
+
+
+KIND_OF_STATE = {state: EventKind(state.value) for state in State}
+"""Each change of a program's state is an event of that name."""
+
+PLAIN_REASONS = ("", "started", "stopped", "restarted", "receiving")
+"""Reasons that say no more than the state itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that an operator should know of. `level`: of the log; `program`: whom it is about, if one."""
+
+    kind: EventKind
+    level: str
+    text: str
+    program: str = ""
+    traceback: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+# The supervisor.
+
+
+def started(title: str, programs: int, **details: Any) -> Event:
+    return Event(EventKind.STARTED, "INFO", f"{title}: {_count(programs)}", details=details)
+
+
+def stopping(reason: str, up: int) -> Event:
+    return Event(EventKind.STOPPING, "INFO", f"{reason}: draining {_count(up)}")
+
+
+def forcing(reason: str) -> Event:
+    text = f"{reason} again: killing what runs and giving everything back"
+    return Event(EventKind.FORCING, "WARNING", text)
+
+
+def gave_up(reason: str) -> Event:
+    return Event(EventKind.GAVE_UP, "ERROR", f"{reason}: exiting, as exit_on says")
+
+
+def warning(text: str) -> Event:
+    return Event(EventKind.WARNING, "WARNING", text)
+
+
+def verb(name: str, queues: list[str], uid: int | None) -> Event:
+    return Event(EventKind.VERB, "INFO", " ".join([name, *queues]), details={"uid": uid})
+
+
+def state(program: str, text: str, **details: Any) -> Event:
+    """One program, as SIGUSR1 asks for."""
+    return Event(EventKind.STATE, "INFO", text, program, details=details)
+
+
+def no_control_socket(text: str) -> Event:
+    return Event(EventKind.NO_CONTROL_SOCKET, "WARNING", text)
+
+
+def output_trouble(text: str) -> Event:
+    return Event(EventKind.OUTPUT_TROUBLE, "WARNING", text)
+
+
+# A program.
+
+
+def state_changed(program: str, new: State, reason: str, retry_in: float | None) -> Event:
+    """`retry_in`: seconds until the next start; None: none is planned."""
+    level = {State.BACKOFF: "WARNING", State.FATAL: "ERROR"}.get(new, "INFO")
+    text = new.value
+    if reason not in PLAIN_REASONS:
+        text += f": {reason.splitlines()[-1]}"
+    if new is State.BACKOFF and retry_in is not None:
+        text += f"; again in {retry_in:.1f} s"
+    return Event(KIND_OF_STATE[new], level, text, program)
+
+
+def died(program: str, cause: str, uptime: float, tasks: int) -> Event:
+    """A process that nobody told to stop. `uptime`: seconds; `tasks`: how many it was running."""
+    jobs = f"; it was running {tasks} tasks" if tasks else ""
+    return Event(EventKind.DIED, "WARNING", f"{cause} after {uptime:.1f} s{jobs}", program)
+
+
+def handed_over(program: str, failure: str | None) -> Event:
+    if failure is None:
+        return Event(EventKind.HANDED_OVER, "INFO", "handed over to a new process", program)
+    return Event(EventKind.HAND_OVER_FAILED, "WARNING", failure, program)
+
+
+def degraded(program: str, reason: str | None) -> Event:
+    """None: it has recovered. The consumer writes its own line of log about it."""
+    if reason is None:
+        return Event(EventKind.HEALED, "INFO", "recovered", program)
+    return Event(EventKind.DEGRADED, "WARNING", reason, program)
+
+
+def garbage(program: str, error: Exception) -> Event:
+    return Event(EventKind.GARBAGE, "ERROR", f"sent an invalid frame: {error}", program)
+
+
+# A fork server, and what it imports. `app` is `module:name`.
+
+
+def imported(app: str) -> Event:
+    return Event(EventKind.IMPORTED, "INFO", f"{app} was imported")
+
+
+def import_failed(text: str) -> Event:
+    """`text`: its first line names the app; a traceback may follow."""
+    first, _, traceback = text.partition("\n")
+    return Event(EventKind.IMPORT_FAILED, "ERROR", first, traceback=traceback)
+
+
+def import_failed_as_before(event: Event) -> Event:
+    """The same failure again: its traceback is not repeated."""
+    return Event(event.kind, event.level, f"{event.text}, as before")
+
+
+def not_forkable(app: str, why: str) -> Event:
+    text = (
+        f"importing {app} started {why}, which does not survive a fork: "
+        "each process of its queues starts in a fresh interpreter instead"
+    )
+    return Event(EventKind.NOT_FORKABLE, "WARNING", text)
+
+
+def output_lost(label: str, why: str) -> Event:
+    return Event(EventKind.OUTPUT_LOST, "WARNING", f"the output of {label} is not read: {why}")
+
+
+def fork_server_hangs(app: str, why: str) -> Event:
+    return Event(EventKind.FORK_SERVER_HANGS, "ERROR", f"the fork server of {app} {why}; killing it")
+
+
+def fork_server_broken(app: str, what: str) -> Event:
+    return Event(EventKind.FORK_SERVER_BROKEN, "ERROR", f"the fork server of {app} {what}; killing it")
+
+
+def fork_server_died(app: str, how: str) -> Event:
+    return Event(EventKind.FORK_SERVER_DIED, "ERROR", f"the fork server of {app} died: {how}")
+
+
+# Reloads.
+
+
+def code_changed(files: str, app: str) -> Event:
+    return Event(EventKind.CODE_CHANGED, "INFO", f"{files} changed: importing {app} again")
+
+
+def stale(failure: str) -> Event:
+    return Event(EventKind.STALE, "WARNING", f"{failure}: what runs keeps the code that it has")
+
+
+def reload(text: str) -> Event:
+    return Event(EventKind.RELOAD, "INFO", text)
+
+
+def reload_failed(text: str) -> Event:
+    return Event(EventKind.RELOAD_FAILED, "ERROR", text)
+
+
+def rolled_out(program: str, text: str, *, ok: bool) -> Event:
+    return Event(EventKind.ROLLED_OUT, "INFO" if ok else "ERROR", text, program)
+
+
+def watch_trouble(text: str) -> Event:
+    return Event(EventKind.WATCH_TROUBLE, "WARNING", text)
+
+
+# The embedded SQS.
+
+
+def local_sqs(url: str) -> Event:
+    return Event(EventKind.LOCAL_SQS, "INFO", f"a new local SQS listens at {url}")
+
+
+def local_sqs_died(text: str) -> Event:
+    return Event(EventKind.LOCAL_SQS_DIED, "ERROR", text)
+
+
+def _count(programs: int) -> str:
+    return f"{programs} program" if programs == 1 else f"{programs} programs"
