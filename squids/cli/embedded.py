@@ -59,7 +59,6 @@ class EmbeddedSQS:
         self._server = server
         self._supervisor = supervisor
         self._loop = asyncio.get_running_loop()
-        self._returning: asyncio.Task[None] | None = None
         self._lock = asyncio.Lock()
 
     async def start(self) -> None:
@@ -96,7 +95,7 @@ class EmbeddedSQS:
         text = "the local SQS died, and with it what was in its queues"
         self._supervisor.say(events.local_sqs_died(text))
         self._server.restart()  # Here: it ends with the thread that starts it.
-        self._returning = asyncio.ensure_future(self._return())
+        self._supervisor.background.start("the restart of the local SQS", self._return())
 
     async def _return(self) -> None:
         from squids.testing.local_sqs import LocalSQSFailed

@@ -230,7 +230,6 @@ def _take_signals(supervisor: Supervisor, rollout: Rollout, hangup: Hangup) -> N
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, supervisor.shut_down, signal.Signals(number).name)
-    tasks: set[asyncio.Task[None]] = set()
 
     async def reload() -> None:
         plan = await rollout.plan()
@@ -242,9 +241,7 @@ def _take_signals(supervisor: Supervisor, rollout: Rollout, hangup: Hangup) -> N
             supervisor.shut_down("SIGHUP, the terminal was closed")
 
     def on_request() -> None:
-        task = asyncio.ensure_future(reload())
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
+        supervisor.background.start("the reload of the configuration", reload())
 
     if hangup is not Hangup.NOTHING:
         loop.add_signal_handler(signal.SIGHUP, on_terminal_closed if hangup is Hangup.STOP else on_request)

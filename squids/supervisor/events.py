@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Any
 
 from squids.supervisor.program.events import State
+from squids.tracebacks import error_line, traceback_of
 
 
 class EventKind(Enum):
@@ -27,6 +28,7 @@ class EventKind(Enum):
     WARNING = "warning"
     VERB = "order"
     STATE = "state"
+    INTERNAL_ERROR = "internal_error"
     NO_CONTROL_SOCKET = "no_control_socket"
     OUTPUT_TROUBLE = "output_trouble"
 
@@ -116,6 +118,12 @@ def verb(name: str, queues: list[str], uid: int | None) -> Event:
 def state(program: str, text: str, **details: Any) -> Event:
     """One program, as SIGUSR1 asks for."""
     return Event(EventKind.STATE, "INFO", text, program, details=details)
+
+
+def internal_error(what: str, error: BaseException) -> Event:
+    """A bug of ours. `what`: the work that it ended."""
+    text = f"{what} failed: an error inside the supervisor: {error_line(error)}"
+    return Event(EventKind.INTERNAL_ERROR, "ERROR", text, traceback=traceback_of(error, error.__traceback__))
 
 
 def no_control_socket(text: str) -> Event:

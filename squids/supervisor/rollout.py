@@ -48,6 +48,10 @@ class Plan:
         return [*self.settings.warnings, *self.changes.lines()]
 
 
+ROLLOUT = "the rollout"
+"""What `restart` and `reload` start in the background, as the log names it."""
+
+
 class Rollout:
     """`read` reads the file anew: its settings, or all that is wrong with it. `prepare` is awaited before new
     settings are carried out."""
@@ -56,7 +60,6 @@ class Rollout:
         self._supervisor = supervisor
         self._read = read
         self._prepare = prepare
-        self._tasks: set[asyncio.Task[None]] = set()
         self._lock = asyncio.Lock()
         self._hangs: asyncio.Task[Settings | list[str]] | None = None
         """A read of the file that did not return in time."""
@@ -68,8 +71,8 @@ class Rollout:
         """Told when a reload of the file begins, and when it is over."""
 
     def begin(self, outcomes: AsyncIterator[Reloaded]) -> asyncio.Queue[Reloaded | None]:
-        """Carry it out, whether or not somebody waits for the answers; None is the last. How it went goes to
-        the log, too."""
+        """Carry it out, whether or not anyone waits for the answers; None is the last. How it went is logged,
+        too. An error of ours is a failure like any other to whoever waits."""
         answers: asyncio.Queue[Reloaded | None] = asyncio.Queue()
 
         async def run() -> None:
@@ -77,12 +80,13 @@ class Rollout:
                 async for outcome in outcomes:
                     self._supervisor.say(events.rolled_out(outcome.name, outcome.text, ok=outcome.ok))
                     answers.put_nowait(outcome)
+            except Exception as error:
+                answers.put_nowait(Reloaded("*", False, events.internal_error(ROLLOUT, error).text))
+                raise
             finally:
                 answers.put_nowait(None)
 
-        task = asyncio.ensure_future(run())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._supervisor.background.start(ROLLOUT, run())
         return answers
 
     # Reload of code.

@@ -19,6 +19,7 @@ from squids.exit_codes import ExitCode
 from squids.process.channel import close_all
 from squids.process.zygote_main import become_subreaper
 from squids.supervisor import events
+from squids.supervisor.background import BackgroundTasks
 from squids.supervisor.consumer_handle import ConsumerHandle
 from squids.supervisor.consumers import ConsumerProcesses
 from squids.supervisor.events import Event, EventKind
@@ -84,6 +85,7 @@ class Supervisor:
         )
         self._numbers = itertools.count(1)
         self._timer: asyncio.TimerHandle | None = None
+        self.background = BackgroundTasks(lambda name, error: self.say(events.internal_error(name, error)))
         self._waiters = Waiters()
         self._relay = Relay(self.changed)
         self._overflowed: set[int] = set()

@@ -138,7 +138,7 @@ class ControlServer:
     def _look_now(self) -> None:
         if not self._is_ours():
             self._look = None
-            self._again = asyncio.ensure_future(self._listen_again())
+            self._again = asyncio.create_task(self._listen_again(), name="the control socket")
             return
         try:
             self._keep_lock()

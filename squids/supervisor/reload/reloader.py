@@ -166,7 +166,8 @@ class Reloader:
         if running is not None:
             running.cancel()
         self._supervisor.say(events.code_changed(_named(changed, app_spec.directory), app_spec.app))
-        task = asyncio.ensure_future(self._take_new_code(app_spec))
+        name = f"the import of {app_spec.app}"
+        task = self._supervisor.background.start(name, self._take_new_code(app_spec))
         self._imports[app_spec] = task
         task.add_done_callback(lambda task: self._over(app_spec, task))
 
@@ -197,7 +198,7 @@ class Reloader:
                 self._supervisor.settings = plan.settings
             self.refresh()
 
-        self._reading = asyncio.ensure_future(read())
+        self._reading = self._supervisor.background.start("the reload of the configuration", read())
 
 
 def _own_files(paths: Iterable[str]) -> Iterable[str]:

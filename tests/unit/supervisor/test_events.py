@@ -16,6 +16,7 @@ MAKERS = {
     "forcing": events.forcing("SIGTERM"),
     "gave_up": events.gave_up("all programs are FATAL"),
     "warning": events.warning("odd"),
+    "internal_error": events.internal_error("the rollout", TypeError("no\n more")),
     "verb": events.verb("stop", ["emails"], 0),
     "state": events.state("emails", "running: receiving", pid=7),
     "no_control_socket": events.no_control_socket("read-only"),
