@@ -16,7 +16,7 @@ OTHERS = (
     ("`--log-level`", "INFO", "The least serious log lines shown: DEBUG, INFO, WARNING, ERROR or CRITICAL"),
     ("`--log-format`", "text", "How log lines look: text or json"),
     ("`--reload`", "", "Run changed code as soon as it is saved: see [](developing.md)"),
-    ("`--local`", "", "Speak to an embedded SQS alone, with this queue: see [](developing.md)"),
+    ("`--local`", "", "Use an embedded SQS with this queue, and no other: see [](developing.md)"),
     ("`--local-port`", "a free one", "The port of the embedded SQS"),
     ("`--version`", "", "Show the version and exit"),
     ("`-h`, `--help`", "", "Show all options and exit"),
@@ -45,18 +45,12 @@ def _flag(option: Option) -> str:
 
 
 def _default(option: Option) -> str:
-    if option.kind is bool or option.default is None:
-        return "required" if option.required else ""
-    return "required" if option.required else f"{option.default:g}"
+    return "required" if option.required else option.default_text
 
 
 def _cell(option: Option) -> str:
     text = " ".join(option.help.split()).replace("|", "\\|")
-    if _default(option):
-        # It stands in a column of its own.
-        sentences = text.split(". ")
-        text = ". ".join(sentence for sentence in sentences if not sentence.startswith("Defaults to"))
-    return re.sub(r"(https://\S+)", r"<\1>", text).removesuffix(".")
+    return re.sub(r"(https://\S+)", r"<\1>", text)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from squids.supervisor.config.rules import (
     ReloadRules,
     SupervisorRules,
 )
+from squids.supervisor.control.verbs import COMMANDS, JSON, JSON_LINES, Argument
 from squids.supervisor.program.machine import TABLE
 
 HERE = Path(__file__).parent
@@ -81,6 +82,27 @@ def reload_table() -> str:
     return _table(("key", "default", "what it is"), rows_of(ReloadRules))
 
 
+def verbs_table() -> str:
+    """The verbs, with their arguments and what `--json` prints."""
+    rows = []
+    for verb in COMMANDS.values():
+        arguments = [a for a in verb.arguments if a not in (JSON, JSON_LINES)]
+        called = " ".join([verb.name, *(_usage(a) for a in arguments if a.positional)])
+        options = " ".join(f"`{_usage(a)}`" for a in arguments if not a.positional)
+        has_json = len(arguments) < len(verb.arguments)
+        rows.append(
+            (f"`{called}`", verb.help, options, ("a line each" if verb.stream else "one") if has_json else "")
+        )
+    return _table(("verb", "what it does", "options", "`--json`"), rows)
+
+
+def _usage(argument: Argument) -> str:
+    name = argument.metavar or argument.dest
+    if argument.positional:
+        return f"[{name}]" if argument.nargs in ("*", "?") else name
+    return argument.flags[0] if argument.kind == "flag" else f"{argument.flags[0]} {name}"
+
+
 def states_table() -> str:
     """What happens in each state."""
     rows = [
@@ -92,7 +114,7 @@ def states_table() -> str:
     return _table(("state", "event", "what happens"), rows)
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, str, str]]) -> str:
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     lines = [head, ("---",) * len(head), *rows]
     return "".join(f"| {' | '.join(line)} |\n".replace("|  |", "| |") for line in lines)
 
@@ -102,7 +124,7 @@ TABLES = {
         "top": top_table, "keys": keys_table, "parts": parts_table, "supervisor": supervisor_table,
         "reload": reload_table,
     },
-    "steering.md": {"states": states_table},
+    "steering.md": {"verbs": verbs_table, "states": states_table},
 }  # fmt: skip
 
 

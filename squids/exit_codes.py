@@ -20,3 +20,7 @@ class ExitCode(IntEnum):
     """Somebody else does this already (EX_TEMPFAIL)."""
     CONFIG = 78
     """A configuration that a restart cannot heal (EX_CONFIG)."""
+
+
+OK, FAILED, USAGE, NOT_ALL, UNREACHABLE, NO_SUCH_NAME, TIMED_OUT = 0, 1, 2, 3, 4, 5, 124
+"""Exit codes of the verbs. NOT_ALL is of `status`: some program is not as wanted."""

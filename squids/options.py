@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 from squids.sqs_limits import MAX_VISIBILITY, MAX_WAIT
@@ -16,7 +16,7 @@ LONG_POLLING = (
 
 @dataclass(frozen=True, slots=True)
 class ConsumerOptions:
-    """What one pooled consumer is told. Times in seconds. None: worked out when it starts."""
+    """What one pooled consumer is told, and each default. Times in seconds. None: computed when it starts."""
 
     queue: str
     app: str
@@ -35,110 +35,125 @@ class ConsumerOptions:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option: its name, type, default, range, and help for people."""
+    """One option: its type, range, and help for people. `metavar`: what stands for its value in the help.
+
+    `computed`: what is used where it is not given and has no fixed default.
+    """
 
     name: str
     kind: type
-    default: Any
     help: str
+    metavar: str | None = None
     minimum: float | None = None
     maximum: float | None = None
-    required: bool = False
     choices: tuple[Any, ...] | None = None
-    metavar: str | None = None
+    computed: str = ""
 
+    @property
+    def default(self) -> Any:
+        """As `ConsumerOptions` has it."""
+        return _DEFAULTS.get(self.name)
+
+    @property
+    def required(self) -> bool:
+        return self.name not in _DEFAULTS
+
+    @property
+    def default_text(self) -> str:
+        """For people; "" if there is none to speak of."""
+        if self.kind is bool or self.required:
+            return ""
+        return self.computed or f"{self.default:g}"
+
+
+_DEFAULTS = {field.name: field.default for field in fields(ConsumerOptions) if field.default is not MISSING}
 
 OPTIONS: tuple[Option, ...] = (
-    Option("queue", str, None, "The SQS queue to process: its name, URL or ARN.", required=True),
-    Option(
-        "workers",
-        int,
-        None,
-        "The number of workers to run. Defaults to the number of CPUs that this process may use",
-        minimum=1,
-        maximum=10_000,
-    ),
+    Option("queue", str, "The SQS queue to process: its name, URL or ARN", "QUEUE"),
     Option(
         "app",
         str,
-        None,
         "Where the app is: module.app or module:app, where app is an instance of squids.App",
-        required=True,
+        "MODULE:APP",
+    ),
+    Option(
+        "workers",
+        int,
+        "The number of worker processes",
+        "N",
+        minimum=1,
+        maximum=10_000,
+        computed="the CPUs that this process may use",
     ),
     Option(
         "report_interval",
         float,
-        300,
-        "How often to call the report_queue_stats callbacks with the queue's attributes, in seconds, at the "
-        "earliest. Defaults to 300 (5 min). If none is registered, GetQueueAttributes is never requested",
+        "How often to call the report_queue_stats callbacks with the queue's attributes, at the earliest. If "
+        "none is registered, GetQueueAttributes is never requested",
+        "SECONDS",
         minimum=1,
     ),
     Option(
         "polling_wait_time",
         int,
-        5,
-        f"The WaitTimeSeconds of a receive, 0 to {MAX_WAIT}. Defaults to 5. A stop waits for a receive under "
-        f"way. See {LONG_POLLING}",
+        f"The WaitTimeSeconds of a receive. A stop waits for a receive under way. See {LONG_POLLING}",
+        f"0-{MAX_WAIT}",
         choices=tuple(range(MAX_WAIT + 1)),
-        metavar="SECONDS",
     ),
     Option(
         "visibility_timeout",
         int,
-        60,
-        "Seconds for which a received message is hidden from others. It is extended while it is held, "
-        "so tasks may take longer: it is what a lost machine costs. Defaults to 60",
+        "How long a received message is hidden from others. It is extended while the message is held, so "
+        "tasks may take longer: it is the delay after a machine is lost",
+        "SECONDS",
         minimum=1,
         maximum=MAX_VISIBILITY - 120,
     ),
     Option(
         "shutdown_timeout",
         float,
-        30,
-        "Seconds that running tasks may take to end after a stop, before they are killed and given back. "
-        "Defaults to 30",
+        "How long running tasks may take to end after a stop, before they are killed and given back",
+        "SECONDS",
         minimum=0,
     ),
     Option(
         "prefetch",
         int,
-        None,
-        "The most messages held at a time, running ones included. Defaults to 2 x workers",
+        "The most messages held at a time, running ones included",
+        "N",
         minimum=1,
         maximum=100_000,
+        computed="2 x workers",
     ),
     Option(
         "exit_when_empty",
         bool,
-        False,
-        "Leave with 0 after two empty long polls with nothing held. Messages in backoff do not count",
+        "Exit 0 after two empty long polls with nothing in flight. Messages in backoff do not count",
     ),
     Option(
         "retry_delay",
         float,
-        2,
-        "Seconds before a failed message is run again, doubled at each receive, with jitter. Defaults to 2",
+        "How long before a failed message is run again, doubled at each receive, with jitter",
+        "SECONDS",
         minimum=0,
         maximum=MAX_VISIBILITY - 120,
     ),
     Option(
         "retry_max_delay",
         float,
-        900,
-        "The most seconds before a failed message is run again. Defaults to 900 (15 min)",
+        "The longest time before a failed message is run again",
+        "SECONDS",
         minimum=0,
         maximum=MAX_VISIBILITY - 120,
     ),
     Option(
         "no_retry_delay",
         bool,
-        False,
         "Leave a failed message alone: it comes back when the visibility timeout of its receive runs out",
     ),
     Option(
         "preload",
         bool,
-        True,
         "Start each worker as a fresh interpreter instead of forking one that has imported the app: for apps "
         "that start threads or open connections at import",
     ),

@@ -12,14 +12,14 @@ from typing import Any
 from squids.supervisor.control.peer import peer_of
 from squids.supervisor.control.place import Untrusted, check_file, check_socket, owner_of_place, user_name
 from squids.supervisor.control.protocol import default_socket, holder_path, request, socket_of
+from squids.supervisor.control.verbs import REMOTE
 
 MOST_BYTES = 16 * 1024 * 1024
 """Of one answer: ten times the status of 2,000 queues."""
 
-PROMPT = frozenset({"status", "why", "pid", "local", "logs", "events"})
-"""Verbs that are answered at once, unless they follow."""
-
 PROMPT_SECONDS = 30.0
+"""How long a verb may take that is answered at once."""
+
 TIMEOUT_MARGIN = 10.0
 """Seconds beyond a `timeout`, which the supervisor keeps, if it is not stopped or hung."""
 
@@ -35,7 +35,7 @@ class NotTrusted(Unreachable):
 def ask(config: str, verb: str, queues: list[str], **options: Any) -> Generator[dict[str, Any], None, None]:
     """The answers; the last is the end, but where one follows: that ends with the supervisor.
 
-    Unreachable if there is nobody, or it goes in the middle.
+    Unreachable if no one answers, or stops in the middle.
     """
     seconds = _patience(verb, options)
     path = default_socket(config)
@@ -73,7 +73,7 @@ def _patience(verb: str, options: dict[str, Any]) -> float | None:
     timeout = options.get("timeout")
     if timeout is not None:
         return float(timeout) + TIMEOUT_MARGIN
-    return PROMPT_SECONDS if verb in PROMPT and not options.get("follow") else None
+    return PROMPT_SECONDS if REMOTE[verb].prompt and not options.get("follow") else None
 
 
 def _lines(connection: socket.socket, patience: float | None) -> Iterator[bytes]:

@@ -30,25 +30,30 @@ def build_parser() -> argparse.ArgumentParser:
         default="INFO",
         type=str.upper,
         choices=["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
-        help="The least serious log lines shown. Defaults to INFO",
+        metavar="LEVEL",
+        help="The least severe level to log: DEBUG, INFO, WARNING, ERROR or CRITICAL; default: INFO",
     )
     parser.add_argument(
-        "--log-format", default="text", choices=["text", "json"], help="How log lines look. Defaults to text"
+        "--log-format",
+        default="text",
+        choices=["text", "json"],
+        metavar="FORMAT",
+        help="text or json; default: text",
     )
     development = parser.add_argument_group("development")
     development.add_argument("--reload", action="store_true", help="Run changed code as soon as it is saved")
     development.add_argument(
-        "--local", action="store_true", help="Speak to an embedded SQS alone, with this queue"
+        "--local", action="store_true", help="Use an embedded SQS with this queue, and no other"
     )
     development.add_argument(
-        "--local-port", type=int, metavar="N", help="The port of the embedded SQS. Default: a free one"
+        "--local-port", type=int, metavar="N", help="The port of the embedded SQS; default: a free one"
     )
     parser.add_argument(
         "--version",
         action=_ShowVersion,
         nargs=0,
         default=argparse.SUPPRESS,
-        help="Say which version this is, and leave",
+        help="Show the version and exit",
     )
     return parser
 
@@ -80,9 +85,9 @@ def _main(argv: Sequence[str] | None) -> int:
     except ValueError as error:
         problems.append(f"--queue: {error}")
     if port is not None and not 0 <= port <= 65535:
-        problems.append(f"--local-port: {port} is no port")
+        problems.append(f"--local-port: {port} is not a port")
     if reload and options.exit_when_empty:
-        problems.append("--reload goes on until it is stopped: it does not go with --exit-when-empty")
+        problems.append("--reload runs until it is stopped, and cannot be combined with --exit-when-empty")
     if problems:
         parser.error("; ".join(problems))
     port = (port or 0) if local or port is not None else None
@@ -173,11 +178,12 @@ def _add(parser: argparse.ArgumentParser, option: Option) -> None:
     elif option.kind is bool:
         parser.add_argument(flag, action="store_true", help=option.help)
     else:
+        default = f"; default: {option.default_text}" if option.default_text else ""
         parser.add_argument(
             flag,
             type=option.kind,
             default=option.default,
             required=option.required,
-            choices=option.choices,
-            help=option.help,
+            metavar=option.metavar,
+            help=f"{option.help.rstrip()}{default}",
         )

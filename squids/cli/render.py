@@ -8,17 +8,49 @@ import textwrap
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from squids.exit_codes import UNREACHABLE
 from squids.printable import printable
 from squids.process.record import json_line
+from squids.supervisor.control.verbs import Verb
 
 Answer = dict[str, Any]
 
 
-def show(answer: Answer, *, as_json: bool) -> None:
-    """Print one answer. The end is the caller's."""
-    if as_json:
-        print(json_line(answer), flush=True)
-        return
+MADE_UP = (LookupError, ArithmeticError, TypeError, ValueError, AttributeError, RecursionError)
+"""What showing an answer comes to that is of another version, or of no supervisor."""
+
+
+def show_all(answers: Iterable[Answer], verb: Verb, *, as_json: bool) -> int:
+    """Print the answers to a verb as they come; the exit code, which the last one says.
+
+    For programs: one object for each answer of a stream, else one document in all.
+    """
+    collected: list[Answer] = []
+    for answer in answers:
+        last = answer["type"] == "end"
+        if as_json and verb.stream:
+            print(json_line(answer), flush=True)
+        elif not last:
+            collected.append(answer) if as_json else show(answer)
+        if last:
+            if as_json and not verb.stream:
+                print(json_line(document(verb.name, collected, answer)), flush=True)
+            elif answer.get("error") and not as_json:
+                print(f"squids-supervisor: {printable(answer['error'])}", file=sys.stderr)
+            return int(answer["code"])
+    return UNREACHABLE
+
+
+def document(verb: str, answers: list[Answer], end: Answer) -> Answer:
+    """The one answer of a verb to a program: the status itself, or what became of each queue."""
+    outcome = {"code": end["code"], "error": end["error"]}
+    if verb == "status" and answers:
+        return {**answers[0], **outcome}
+    return {"type": verb, "answers": answers, **outcome}
+
+
+def show(answer: Answer) -> None:
+    """Print one answer for a person. The end is the caller's."""
     stream, text = sys.stdout, ""
     match answer["type"]:
         case "status":
@@ -68,7 +100,7 @@ def why(answer: Answer) -> str:
     """The last deaths of a program, the newest last."""
     lines = [f"{answer['queue']} is {answer['state']}{': ' if answer['reason'] else ''}{answer['reason']}"]
     if answer.get("stale"):
-        lines.append(f"  its newest code does not import, so the old one goes on: {answer['stale']}")
+        lines.append(f"  its newest code does not import; the old code keeps running: {answer['stale']}")
     if not answer["deaths"]:
         lines.append("  it has not died since the supervisor started")
     for death in answer["deaths"]:
@@ -159,7 +191,7 @@ def status(answer: Answer, columns: int) -> str:
     """The table, as wide as there is room; what matters least goes first."""
     entries = answer["programs"]
     supervisor = answer["supervisor"]
-    table = _table(entries, columns) if entries else "there are no programs"
+    table = _table(entries, columns) if entries else "no programs"
     lines, rows = [table], table.splitlines()
     stale = [entry["name"] for entry in entries if _is_stale(entry)]
     if stale:

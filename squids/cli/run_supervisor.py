@@ -24,8 +24,9 @@ from squids.process.sd_notify import Notifier
 from squids.process.signals import REQUESTS, Hangup, restore_defaults
 from squids.supervisor import events
 from squids.supervisor.config.build import read
+from squids.supervisor.control.context import Context
+from squids.supervisor.control.dispatch import Dispatch
 from squids.supervisor.control.lock import Lock, Locked
-from squids.supervisor.control.orders import Orders
 from squids.supervisor.control.place import Untrusted
 from squids.supervisor.control.protocol import default_socket
 from squids.supervisor.control.server import ControlServer
@@ -209,7 +210,12 @@ async def _listen(
             raise
 
     server = ControlServer(
-        path, own.socket_mode, own.socket_group, Orders(supervisor, rollout).run, trouble, keep_lock
+        path,
+        own.socket_mode,
+        own.socket_group,
+        Dispatch(Context(supervisor, rollout)).run,
+        trouble,
+        keep_lock,
     )
     try:
         await server.start()

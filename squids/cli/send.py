@@ -16,9 +16,8 @@ from typing import Any
 
 from squids.cli import client
 from squids.cli.apps import ask_app, local_environment, read_or_tell, told_error
-from squids.exit_codes import ExitCode
+from squids.exit_codes import FAILED, OK, TIMED_OUT, UNREACHABLE, USAGE, ExitCode
 from squids.printable import printable
-from squids.supervisor.control.protocol import FAILED, OK, TIMED_OUT, UNREACHABLE, USAGE
 from squids.supervisor.settings import AppSpec, Settings
 
 MOST_WAITING = 1000

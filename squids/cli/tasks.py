@@ -21,6 +21,7 @@ def show_tasks(config: str, *, as_json: bool, trusting: bool = False) -> int:
     code = ExitCode.OK
     environment = local_environment(config)
     told: set[tuple[str, str]] = set()
+    rows: list[dict[str, Any]] = []
     for app_spec in settings.app_specs:
         if (app_spec.app, app_spec.directory) in told:
             continue  # The same app in another environment.
@@ -31,10 +32,11 @@ def show_tasks(config: str, *, as_json: bool, trusting: bool = False) -> int:
             print(printable(told_error(app_spec, answer["error"]), keep="\n\t"), file=sys.stderr)
             code = ExitCode.CONFIG
         elif as_json:
-            for task in answer["tasks"]:
-                print(json.dumps({"app": app_spec.app, **task}))
+            rows += [{"app": app_spec.app, **task} for task in answer["tasks"]]
         else:
             print(printable(_text(app_spec.app, answer["tasks"]), keep="\n"))
+    if as_json:
+        print(json.dumps(rows))
     return code
 
 

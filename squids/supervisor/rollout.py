@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from squids.supervisor import events
 from squids.supervisor.config.difference import Difference, difference
 from squids.supervisor.generation import Failure, Generation
+from squids.supervisor.outcome import of_generation
 from squids.supervisor.program import events as ev
-from squids.supervisor.program.events import State, Wanted
+from squids.supervisor.program.events import Wanted
 from squids.supervisor.program.machine import Program
 from squids.supervisor.settings import AppSpec, ProgramSettings, Settings
 from squids.supervisor.supervisor import Supervisor
@@ -268,32 +269,10 @@ class Rollout:
                 yield outcome
 
     def _outcome(self, program: Program, generation: int) -> Reloaded | None:
-        name = program.settings.name
-        generation = max(
-            generation, program.generation
-        )  # Of what was overtaken by newer code, that is what counts.
-        if program.replacement is not None and program.replacement.generation >= generation:
-            return None
-        if program.generation != generation:
-            why = program.hand_over_failure or "something else was asked for"
-            return Reloaded(name, False, f"{why}; the old process goes on")
-        if program.hand_over_failure is not None and program.state is State.RUNNING:
-            return Reloaded(name, False, f"{program.hand_over_failure}; the old process goes on")
         process = program.current
-        match program.state:
-            case State.RUNNING if process is not None and process.generation == generation:
-                return Reloaded(name, True, f"running, pid {process.pid}")
-            case State.STARTING:
-                consumer = self._supervisor.consumers.all.get(process.child) if process is not None else None
-                if consumer is not None and consumer.degraded:
-                    return Reloaded(name, False, f"started, but degraded: {consumer.degraded}")
-                return None
-            case State.STOPPED | State.STOPPING | State.EXITED if program.wanted is Wanted.DOWN:
-                return Reloaded(name, True, f"is {program.state.value}; it will start so")
-            case State.BACKOFF | State.FATAL | State.EXITED | State.STOPPED:
-                return Reloaded(name, False, f"{program.state.value}: {program.reason}")
-            case _:
-                return None
+        consumer = self._supervisor.consumers.all.get(process.child) if process is not None else None
+        decided = of_generation(program, generation, consumer.degraded if consumer is not None else None)
+        return None if decided is None else Reloaded(program.settings.name, decided.ok, decided.text)
 
     # Reload.
 

@@ -119,17 +119,16 @@ class SupervisorProcess(SquidsProcess):
             check=False,
         )
 
-    def answers(self, *arguments: str) -> list[dict[str, Any]]:
-        """What a verb says to programs."""
+    def document(self, *arguments: str) -> dict[str, Any]:
+        """What a verb says to programs: one JSON document."""
         done = self.verb(*arguments, "--json")
-        return [json.loads(line) for line in done.stdout.splitlines()]
+        found: dict[str, Any] = json.loads(done.stdout)
+        assert found["code"] == done.returncode
+        return found
 
     def status(self) -> dict[str, dict[str, Any]]:
         """Each program's entry, by name."""
-        for answer in self.answers("status"):
-            if answer["type"] == "status":
-                return {entry["name"]: entry for entry in answer["programs"]}
-        raise AssertionError(f"no status: {self.verb('status')}")
+        return {entry["name"]: entry for entry in self.document("status")["programs"]}
 
     def state(self, name: str) -> str:
         return str(self.status()[name]["state"])
@@ -152,7 +151,8 @@ class SupervisorProcess(SquidsProcess):
         return last
 
     def why(self, name: str) -> dict[str, Any]:
-        return next(answer for answer in self.answers("why", name) if answer["type"] == "why")
+        (answer,) = self.document("why", name)["answers"]
+        return dict(answer)
 
     def zygotes(self) -> list[int]:
         return [pid for pid, title in self.processes().items() if title.startswith("squids: zygote")]

@@ -177,7 +177,7 @@ def test_tasks_are_listed_with_all_that_there_is_to_know(file):
     assert "shop.Report(month: int) queue tests, shop.py:" in text
     assert "other:app: 1 task other.report() queue two, other.py:3: Doc." in text
     assert max(len(line) for line in done.stdout.splitlines()) <= 80
-    rows = [json.loads(line) for line in file.verb("tasks", "--json").stdout.splitlines()]
+    rows = json.loads(file.verb("tasks", "--json").stdout)
     assert {row["name"]: row["queue"] for row in rows}["other.report"] == "two"
 
 

@@ -266,8 +266,10 @@ def _rule_of(option: Option) -> tuple[Any, Any]:
     minimum, maximum = option.minimum, option.maximum
     if option.choices is not None:
         minimum, maximum = option.choices[0], option.choices[-1]
-    description = option.help if option.name != "preload" else PRELOAD
-    described = Field(description=description.rstrip(".") + ".", ge=minimum, le=maximum)
+    description = f"{option.help if option.name != 'preload' else PRELOAD}."
+    if option.computed:
+        description += f" Default: {option.computed}."
+    described = Field(description=description, ge=minimum, le=maximum)
     if option.default is None:
         return Annotated[kind | None, described], None
     return Annotated[kind, described], option.default

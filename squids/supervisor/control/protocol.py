@@ -20,9 +20,6 @@ MAX_REQUEST = 64 * 1024
 MAX_PATH = 107
 """Bytes of a unix socket's path: unix(7)."""
 
-OK, FAILED, USAGE, NOT_ALL, UNREACHABLE, NO_SUCH_NAME, TIMED_OUT = 0, 1, 2, 3, 4, 5, 124
-"""Exit codes of the verbs. NOT_ALL is `status`'s own: some program is not as wanted."""
-
 SYSTEM_CONFIG = "/etc/squids"
 
 

@@ -18,14 +18,16 @@ import stat
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+from squids.exit_codes import FAILED, USAGE
 from squids.supervisor.control.peer import Peer, groups_of, peer_of
-from squids.supervisor.control.protocol import FAILED, MAX_PATH, MAX_REQUEST, USAGE, decode_request, encode
+from squids.supervisor.control.protocol import MAX_PATH, MAX_REQUEST, decode_request, encode
+from squids.supervisor.control.verbs import REMOTE
 
 MOST_CLIENTS = 64
 MOST_FOLLOWERS = 40
 """Clients that may stay: those that follow, and those that wait for an effect."""
 
-SHORT = frozenset({"status", "logs", "events", "why", "pid", "local", "shutdown"})
+SHORT = frozenset({verb.name for verb in REMOTE.values() if verb.prompt} | {"shutdown"})
 """Verbs that are answered at once, unless they follow; and the one that must always be heard."""
 
 KEPT_FOR_OWNER = 8

@@ -9,6 +9,7 @@ from typing import Any
 from squids.supervisor.consumer_handle import ConsumerHandle
 from squids.supervisor.generation import Generation
 from squids.supervisor.history import Death
+from squids.supervisor.outcome import is_as_wanted
 from squids.supervisor.output.lines import iso
 from squids.supervisor.procfs import Usage
 from squids.supervisor.program.events import State, Wanted
@@ -42,15 +43,6 @@ def status_of(
     ]
 
 
-def as_wanted(program: Program, consumer: ConsumerHandle | None) -> bool:
-    """Whether it is what it is wanted to be. What lives but cannot do its work is not."""
-    if program.wanted is Wanted.DOWN:
-        return program.state in (State.STOPPED, State.EXITED)
-    if program.state is State.EXITED:
-        return True
-    return program.state is State.RUNNING and (consumer is None or not consumer.degraded)
-
-
 def _status(
     supervisor: Supervisor,
     program: Program,
@@ -74,7 +66,7 @@ def _status(
         "app": settings.app_spec.app,
         "state": _state(program, consumer, figures),
         "wanted": program.wanted.value,
-        "as_wanted": as_wanted(program, consumer),
+        "as_wanted": is_as_wanted(program, consumer.degraded if consumer is not None else None),
         "reason": program.reason,
         "degraded": consumer.degraded if consumer is not None else None,
         "since": iso(time.time() - (now - program.state_since)),

@@ -1,0 +1,162 @@
+"""The parser of `squids-supervisor`, made from the table of its verbs. Light: each verb pays for it."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import textwrap
+from typing import Any
+
+from squids.supervisor.control.verbs import COMMANDS, GROUPS, PORT, TRUST, Argument, Verb
+
+DESCRIPTION = "Run a pooled consumer for each queue of a file, or steer a supervisor."
+
+EPILOG = """\
+Queues are named as in the file; 'email*' selects several; none means all.
+
+Exit codes of verbs: 0 done, 1 failed, 2 usage, 3 (status) not all is as
+wanted, 4 no supervisor is reachable, 5 unknown queue, 124 timed out.
+Of the supervisor: 0 stopped, 69 gave up as exit_on says, 75 another one
+runs for this file, 78 the file is invalid.
+"""
+
+SUPPRESS: Any = argparse.SUPPRESS
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of the command and its verbs."""
+    parser = argparse.ArgumentParser(
+        prog="squids-supervisor",
+        usage="%(prog)s [-c FILE] [OPTION ...] [VERB ...]",
+        description=f"{DESCRIPTION}\n\n{_verbs_by_group()}",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "-c",
+        "--config",
+        metavar="FILE",
+        help="Default: $SQUIDS_CONFIG, ./squids.yaml, /etc/squids/squids.yaml",
+    )
+    _add(parser, TRUST)
+    parser.add_argument("--version", action="store_true", help="Show the version and exit")
+    _add_modes(parser)
+    parser.set_defaults(trust_files=False, reload=False, local=False, local_port=None, dev=False)
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", help=SUPPRESS, prog="squids-supervisor")
+    for verb in COMMANDS.values():
+        _add_verb(verbs, verb)
+    return parser
+
+
+def _verbs_by_group() -> str:
+    """What the help shows of the verbs: a line for each, as wide as the terminal."""
+    columns = min(shutil.get_terminal_size().columns, 100) - 2
+    lines = []
+    for group, title in GROUPS.items():
+        lines.append(f"{title}:")
+        for verb in COMMANDS.values():
+            if verb.group == group:
+                lines += textwrap.wrap(f"  {verb.name:<11} {verb.help}", columns, subsequent_indent=" " * 14)
+    return "\n".join(lines)
+
+
+def _add_verb(verbs: Any, verb: Verb) -> None:
+    parser = verbs.add_parser(verb.name, help=verb.help, description=f"{verb.help}.")
+    for argument in verb.arguments:
+        _add(parser, argument)
+    if verb.name == "run":
+        _add_modes(parser)
+        _add(parser, TRUST)
+    elif verb.name == "systemd":
+        _add_systemd(parser)
+
+
+def _add(parser: Any, argument: Argument) -> None:
+    """One argument. A flag that may also stand before the verb has no default, or it would undo that one."""
+    given: dict[str, Any] = {"help": argument.help}
+    if argument.kind == "flag":
+        given["action"] = "store_true"
+    else:
+        given["type"] = KINDS[argument.kind]
+        given["metavar"] = argument.metavar
+    if argument in (TRUST, PORT):
+        given["default"] = SUPPRESS
+    elif argument.default is not None:
+        given["default"] = argument.default
+    if argument.choices is not None:
+        given["choices"] = argument.choices
+    if argument.nargs is not None:
+        given["nargs"] = argument.nargs
+    if not argument.positional:
+        given["dest"] = argument.dest
+    parser.add_argument(*argument.flags, **given)
+
+
+def _add_modes(parser: argparse.ArgumentParser) -> None:
+    """How the supervisor is run. Without defaults: these stand before or behind `run`."""
+    modes = parser.add_argument_group("development")
+    flag: dict[str, Any] = {"action": "store_true", "default": SUPPRESS}
+    modes.add_argument("--reload", **flag, help="Run changed code as soon as it is saved")
+    modes.add_argument("--local", **flag, help="Use an embedded SQS with the file's queues, and no other")
+    _add(modes, PORT)
+    modes.add_argument("--dev", **flag, help="--local --reload, short waits, one worker for each queue")
+
+
+def _add_systemd(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    install = actions.add_parser("install", help="Write the units, and show what changes")
+    show = actions.add_parser("print", help="Print the units, for configuration management")
+    for action in (install, show):
+        # Not the command's own -c: it is looked for in other places.
+        action.add_argument("--user", metavar="NAME", help="The user of the service; default: squids")
+        action.add_argument(
+            "--config", dest="unit_config", metavar="FILE", help="Default: /etc/squids/squids.yaml"
+        )
+        action.add_argument(
+            "--instance", metavar="NAME", help="squids-supervisor@NAME, with /etc/squids/NAME.yaml"
+        )
+    uninstall = actions.add_parser("uninstall", help="Stop them, and remove what install wrote")
+    for action in (install, uninstall):
+        action.add_argument(
+            "--dry-run", action="store_true", help="Show what would change, and change nothing"
+        )
+    for action in (install, show, uninstall):
+        action.add_argument(
+            "--user-mode", action="store_true", help="For `systemctl --user`, below ~/.config"
+        )
+
+
+# What the text of an argument is converted by.
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"expected a port, not {text}")
+    return int(text)
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 1, not {text}")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    units = {"s": 1, "m": 60, "h": 3600}
+    number, unit = (text[:-1], units[text[-1]]) if text[-1:] in units else (text, 1)
+    try:
+        seconds = float(number) * unit
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < 1e9:
+        raise argparse.ArgumentTypeError(f"expected a time such as 30, 30s or 5m, not {text}")
+    return seconds
+
+
+KINDS: dict[str, Any] = {
+    "text": str,
+    "queue": str,
+    "port": _port,
+    "positive": _positive,
+    "seconds": _seconds,
+}

@@ -1,0 +1,47 @@
+"""The shapes of answers, as `protocol` describes them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from squids.process.record import shown
+from squids.supervisor.history import NotedEvent
+from squids.supervisor.outcome import Outcome
+from squids.supervisor.output.lines import Line, as_text, iso
+
+Answer = dict[str, Any]
+Answers = AsyncIterator[Answer]
+
+
+def end(code: int, error: str | None = None) -> Answer:
+    """The last answer of each request. `code`: the exit code of the command."""
+    return {"type": "end", "code": code, "error": error}
+
+
+def result(queue: str, outcome: Outcome) -> Answer:
+    """What became of one queue."""
+    return {"type": "result", "queue": queue, "ok": outcome.ok, "text": outcome.text}
+
+
+def text(text: str, **more: Any) -> Answer:
+    """A sentence for people."""
+    return {"type": "text", "text": text, **more}
+
+
+def line(line: Line) -> Answer:
+    """A line of the log."""
+    return {
+        "type": "line",
+        "at": iso(line.at),
+        "source": line.source,
+        "level": line.level,
+        "message": line.text,
+        "details": {key: shown(value) for key, value in line.details.items()},
+        "text": as_text(line),
+    }
+
+
+def event(event: NotedEvent) -> Answer:
+    """A change of state, or another event."""
+    return {"type": "event", **event.as_dict(), "at": iso(event.at)}

@@ -1,0 +1,214 @@
+"""Verbs that change something: each is a function of its name, and waits for its effect."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal as signals
+
+from squids.exit_codes import FAILED, OK, TIMED_OUT, USAGE
+from squids.supervisor import outcome
+from squids.supervisor.control import answers
+from squids.supervisor.control.answers import Answers
+from squids.supervisor.control.context import Context
+from squids.supervisor.control.selection import Refused, Request, selected, signal_name
+from squids.supervisor.outcome import Outcome
+from squids.supervisor.program import events as ev
+from squids.supervisor.program.events import State
+from squids.supervisor.program.machine import Program
+from squids.supervisor.rollout import Reloaded
+from squids.supervisor.threads import NoThread, in_thread
+
+FOR_MEMBERS = frozenset(
+    {signals.SIGTERM, signals.SIGINT, signals.SIGQUIT, signals.SIGABRT, signals.SIGUSR1, signals.SIGUSR2}
+)
+"""Signals that members of `socket_group` may send: those that a consumer ends or reports at. SIGKILL and
+SIGSTOP are root's and the owner's."""
+
+
+async def start(context: Context, request: Request) -> Answers:
+    names = context.selected_to_run(request)
+    context.refuse_if_stopping()
+    supervisor = context.supervisor
+    for name in names:
+        program = supervisor.programs.get(name)
+        if program is None:
+            continue  # Meanwhile the file was read again.
+        if program.state in (State.STOPPED, State.EXITED, State.FATAL):
+            await _take_newest_generation(context, program)
+        if supervisor.programs.get(name) is program and name not in context.rollout.removing:
+            supervisor.feed(program, ev.Start())
+    async for answer in context.effect(names, _came_up(context), request):
+        yield answer
+
+
+async def reset(context: Context, request: Request) -> Answers:
+    names = context.selected_to_run(request)
+    context.refuse_if_stopping()
+    supervisor = context.supervisor
+    for name in names:
+        program = supervisor.programs[name]
+        supervisor.fork_servers.forget_failure(supervisor.fork_servers.generations[program.generation])
+        supervisor.feed(program, ev.Reset())
+    async for answer in context.effect(names, _came_up(context), request):
+        yield answer
+
+
+def _came_up(context: Context) -> outcome.Decide:
+    return lambda program: outcome.of_start(program, context.degraded(program))
+
+
+async def _take_newest_generation(context: Context, program: Program) -> None:
+    """What is on disk now: where that has changed, or its import failed, a new import."""
+    supervisor = context.supervisor
+    generation = supervisor.generation_of(program.settings)
+    try:
+        stale = await in_thread(generation.stale_files)
+    except NoThread as error:
+        raise Refused(str(error), FAILED) from error
+    if generation.failure is not None or stale:
+        generation = supervisor.fork_servers.new(program.settings.app_spec)
+    program.generation = generation.number
+
+
+async def stop(context: Context, request: Request) -> Answers:
+    names = context.selected(request)
+    for name in names:
+        context.supervisor.feed(context.supervisor.programs[name], ev.Stop())
+    async for answer in context.effect(names, outcome.of_stop, request):
+        yield answer
+
+
+async def restart(context: Context, request: Request) -> Answers:
+    context.refuse_if_stopping()
+    programs = [context.supervisor.programs[name] for name in context.selected_to_run(request)]
+    rolling = bool(request.options.get("rolling"))
+    outcomes = context.rollout.begin(
+        context.rollout.restart(programs, rolling=rolling, timeout=request.timeout())
+    )
+    async for answer in _reported(outcomes, request):
+        yield answer
+
+
+async def pause(context: Context, request: Request) -> Answers:
+    async for answer in _set_paused(context, request, True):
+        yield answer
+
+
+async def resume(context: Context, request: Request) -> Answers:
+    async for answer in _set_paused(context, request, False):
+        yield answer
+
+
+async def _set_paused(context: Context, request: Request, on: bool) -> Answers:
+    names = context.selected(request)
+    supervisor = context.supervisor
+    for name in names:
+        supervisor.feed(supervisor.programs[name], ev.Pause() if on else ev.Resume())
+
+    def decide(program: Program) -> Outcome | None:
+        process = program.current
+        consumer = supervisor.consumers.all.get(process.child) if process is not None else None
+        paused = bool(consumer.figures.get("paused")) if consumer is not None else None
+        return outcome.of_pause(program, on, paused)
+
+    async for answer in context.effect(names, decide, request):
+        yield answer
+
+
+async def scale(context: Context, request: Request) -> Answers:
+    supervisor = context.supervisor
+    most = supervisor.settings.supervisor.max_workers
+    wanted: dict[str, int] = {}
+    for item in request.queues:
+        pattern, _, number = item.rpartition("=")
+        is_number = number.isascii() and number.isdigit() and len(number) < 9
+        if not (pattern and is_number and 1 <= int(number) <= most):
+            raise Refused(f"expected QUEUE=N with N from 1 to {most} (max_workers), not {item}", USAGE)
+        wanted |= dict.fromkeys(selected(supervisor.programs, [pattern]), int(number))
+    if not wanted:
+        raise Refused("expected QUEUE=N", USAGE)
+    for name, workers in wanted.items():
+        supervisor.scale(supervisor.programs[name], workers)
+
+    def decide(program: Program) -> Outcome | None:
+        workers = wanted[program.settings.name]
+        process = program.current
+        consumer = supervisor.consumers.all.get(process.child) if process is not None else None
+        if consumer is None:
+            return Outcome(True, f"will start with {workers} workers")
+        figures = consumer.figures
+        if figures.get("workers") == workers and figures.get("ready") == workers:
+            return Outcome(True, f"{workers} workers")
+        return None
+
+    async for answer in context.effect(list(wanted), decide, request):
+        yield answer
+
+
+async def reload(context: Context, request: Request) -> Answers:
+    context.refuse_if_stopping()
+    plan = await context.rollout.plan()
+    if isinstance(plan, list):
+        for problem in plan:
+            yield answers.text(problem, error=True)
+        yield answers.end(FAILED, "the file is invalid; nothing was changed")
+        return
+    for line in plan.lines():
+        yield answers.text(line)
+    if request.options.get("dry_run"):
+        yield answers.end(OK)
+        return
+    outcomes = context.rollout.begin(context.rollout.apply(plan, timeout=request.timeout()))
+    async for answer in _reported(outcomes, request):
+        yield answer
+
+
+async def _reported(outcomes: asyncio.Queue[Reloaded | None], request: Request) -> Answers:
+    code = OK
+    if not request.waits:
+        yield answers.text("continues in the background; see events and logs")
+        yield answers.end(OK)
+        return
+    while (reloaded := await outcomes.get()) is not None:
+        if reloaded.timed_out:
+            code = TIMED_OUT
+        elif not reloaded.ok and code == OK:
+            code = FAILED
+        yield answers.result(reloaded.name, Outcome(reloaded.ok, reloaded.text))
+    yield answers.end(code)
+
+
+async def signal(context: Context, request: Request) -> Answers:
+    number = request.signal()
+    if request.uid not in (None, 0, os.geteuid()) and number not in FOR_MEMBERS:
+        names = ", ".join(sorted(signals.Signals(allowed).name for allowed in FOR_MEMBERS))
+        raise Refused(f"members of socket_group may send {names}", FAILED)
+    code = OK
+    for name in context.selected(request):
+        process = context.supervisor.programs[name].current
+        if process is None or process.pid is None:
+            code = FAILED
+            yield answers.result(name, Outcome(False, "no process"))
+            continue
+        context.supervisor.consumers.signal(process.child, number)
+        yield answers.result(name, Outcome(True, f"{signal_name(number)} sent to {process.pid}"))
+    yield answers.end(code)
+
+
+async def shutdown(context: Context, request: Request) -> Answers:
+    if request.queues:
+        raise Refused("shutdown stops the supervisor; to stop queues, use stop", USAGE)
+    supervisor = context.supervisor
+    now = bool(request.options.get("now"))
+    if now and not supervisor.stopping:
+        supervisor.shut_down("shutdown --now")
+    if not supervisor.stopping or now:
+        supervisor.shut_down("shutdown")
+    yield answers.text("shutting down")
+    if request.waits and not await supervisor.until(
+        lambda: all(program.gone for program in supervisor.programs.values()), request.timeout()
+    ):
+        yield answers.end(TIMED_OUT, "still shutting down")
+        return
+    yield answers.end(OK)

@@ -1,0 +1,51 @@
+"""Takes a request, and has the function of its verb carry it out.
+
+What is already so is a success. A verb is an async generator of answers (`protocol`), the last of which is
+the end, with an exit code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from squids.exit_codes import USAGE
+from squids.supervisor import events
+from squids.supervisor.control import answers, commands, queries
+from squids.supervisor.control.answers import Answers
+from squids.supervisor.control.context import Context
+from squids.supervisor.control.selection import Refused, Request
+from squids.supervisor.control.verbs import REMOTE
+
+Carry = Callable[[Context, Request], Answers]
+
+
+def _function_of(name: str) -> Carry:
+    carry: Carry = getattr(queries, name, None) or getattr(commands, name)
+    return carry
+
+
+FUNCTIONS: dict[str, Carry] = {name: _function_of(name) for name in REMOTE}
+"""Each verb of the table is a function of its name in `queries` or `commands`."""
+
+
+class Dispatch:
+    """Carries out requests for one supervisor."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def run(self, verb: str, queues: list[str], options: dict[str, Any], uid: int | None) -> Answers:
+        """Carry out one request. Never raises for what was asked."""
+        if verb not in FUNCTIONS:
+            yield answers.end(USAGE, f"unknown verb {verb}")
+            return
+        if REMOTE[verb].changes:
+            self._context.supervisor.say(events.verb(verb, queues, uid))
+        try:
+            async for answer in FUNCTIONS[verb](self._context, Request(verb, queues, options, uid)):
+                yield answer
+        except Refused as error:
+            yield answers.end(error.code, str(error))
+        except (TypeError, ValueError) as error:
+            yield answers.end(USAGE, str(error))

@@ -1,0 +1,227 @@
+"""Verbs that look, and change nothing: each is a function of its name."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any, TypeVar
+
+from squids.exit_codes import FAILED, NO_SUCH_NAME, NOT_ALL, OK, USAGE
+from squids.queues import QueueRef
+from squids.supervisor import outcome
+from squids.supervisor.control import answers
+from squids.supervisor.control.answers import Answers
+from squids.supervisor.control.context import Context
+from squids.supervisor.control.selection import Refused, Request
+from squids.supervisor.control.status import pids_of, status_of, zygotes_of
+from squids.supervisor.generation import changed_files
+from squids.supervisor.history import NotedEvent
+from squids.supervisor.outcome import Outcome
+from squids.supervisor.output.lines import Line, iso, program_of
+from squids.supervisor.threads import NoThread, in_thread
+
+QUIET_SECONDS = 0.5
+"""How long nothing is printed before a dump counts as written."""
+
+DUMP_SECONDS = 5.0
+
+LOOK_SECONDS = 30.0
+"""How long `status` looks at processes and files, before it answers without."""
+
+LINES_SHOWN = 50
+"""Of the log, or of events, where the request does not say how many."""
+
+MOST_WAITING = 1000
+"""Lines or events that a client which follows may lag behind, before it loses some."""
+
+T = TypeVar("T")
+
+
+async def status(context: Context, request: Request) -> Answers:
+    names = context.selected(request)
+    supervisor = context.supervisor
+    pids = pids_of(supervisor, names)
+    usage = await _in_time(lambda: context.meter.measure(pids)) or {}
+    generations = list(supervisor.fork_servers.generations.values())
+    imports = {child: one.facts["files"] for child, one in supervisor.consumers.all.items() if one.facts}
+
+    def look() -> tuple[dict[int, list[str]], dict[int, list[str]]]:
+        of_generations = {generation.number: generation.stale_files() for generation in generations}
+        return of_generations, {child: changed_files(files) for child, files in imports.items()}
+
+    stale, stale_alone = await _in_time(look) or ({}, {})
+    entries = status_of(supervisor, names, usage, stale, stale_alone)
+    yield {
+        "type": "status",
+        "supervisor": {
+            "pid": os.getpid(),
+            "started_at": iso(supervisor.started_at),
+            "uptime": round(time.time() - supervisor.started_at, 1),
+            "stopping": supervisor.stopping,
+            "config": next(iter(supervisor.settings.files), None),
+            "reload_failed": context.rollout.last_error,
+        },
+        "zygotes": zygotes_of(supervisor, stale),
+        "programs": entries,
+    }
+    yield answers.end(OK if all(entry["as_wanted"] for entry in entries) else NOT_ALL)
+
+
+async def _in_time(call: Callable[[], T]) -> T | None:
+    """What a look comes to; None if that takes too long: `status` answers also when a file system is away."""
+    try:
+        return await asyncio.wait_for(in_thread(call), LOOK_SECONDS)
+    except (TimeoutError, NoThread):
+        return None
+
+
+async def local(context: Context, request: Request) -> Answers:
+    """Where the embedded SQS listens, if there is one."""
+    yield {"type": "local", "endpoint": context.supervisor.local_endpoint}
+    yield answers.end(OK)
+
+
+async def pid(context: Context, request: Request) -> Answers:
+    if not request.queues:
+        yield answers.text(str(os.getpid()), pid=os.getpid())
+        yield answers.end(OK)
+        return
+    code = OK
+    for name in context.selected(request):
+        process = context.supervisor.programs[name].current
+        if process is None or process.pid is None:
+            code = FAILED
+            yield answers.result(name, Outcome(False, "no process"))
+        else:
+            yield answers.text(str(process.pid), queue=name, pid=process.pid)
+    yield answers.end(code)
+
+
+async def why(context: Context, request: Request) -> Answers:
+    supervisor = context.supervisor
+    for name in context.selected(request):
+        program = supervisor.programs[name]
+        deaths = supervisor.history.deaths(name)
+        yield {
+            "type": "why",
+            "queue": name,
+            "state": program.state.value,
+            "reason": program.reason,
+            "stale": supervisor.stale.get(program.settings.app_spec),
+            "deaths": [{**death.as_dict(), "at": iso(death.at)} for death in deaths],
+        }
+    yield answers.end(OK)
+
+
+async def logs(context: Context, request: Request) -> Answers:
+    names = set(context.selected(request)) if request.queues else None
+    output = context.supervisor.output
+
+    def wanted(line: Line) -> bool:
+        return names is None or program_of(line) in names
+
+    found = [line for line in output.kept if wanted(line)]
+    for line in found[-request.positive("lines", LINES_SHOWN) :]:
+        yield answers.line(line)
+    if request.options.get("follow"):
+        async for line in _coming(output.followers, wanted):
+            yield answers.line(line)
+    yield answers.end(OK)
+
+
+async def events(context: Context, request: Request) -> Answers:
+    names = set(context.selected(request)) if request.queues else None
+    supervisor = context.supervisor
+
+    def wanted(event: NotedEvent) -> bool:
+        return names is None or event.program in names
+
+    for event in supervisor.history.events(names)[-request.positive("lines", LINES_SHOWN) :]:
+        yield answers.event(event)
+    if request.options.get("follow"):
+        async for event in _coming(supervisor.watchers, wanted):
+            yield answers.event(event)
+    yield answers.end(OK)
+
+
+async def follow(context: Context, request: Request) -> Answers:
+    """The lines of the programs of an SQS queue, with the start and the end of each job among them. The first
+    answer says that they come, and whether those programs receive."""
+    supervisor = context.supervisor
+    programs = {
+        name: program
+        for name, program in supervisor.programs.items()
+        if QueueRef.parse(program.settings.queue).name in request.queues
+    }
+    if not programs:
+        raise Refused(f"its file has no queue {', '.join(request.queues)}", NO_SUCH_NAME)
+    for name in programs:
+        supervisor.consumers.follow(name, True)
+    lines = _coming(supervisor.output.followers, lambda line: program_of(line) in programs)
+    try:
+        yield answers.text("", queues=sorted(programs))
+        async for line in lines:
+            yield answers.line(line)
+    finally:
+        for name in programs:
+            supervisor.consumers.follow(name, False)
+
+
+async def _coming(followers: set[Any], wanted: Callable[[Any], bool]) -> AsyncIterator[Any]:
+    """What comes from now on; a client that is too slow loses some."""
+    queue: asyncio.Queue[Any] = asyncio.Queue(maxsize=MOST_WAITING)
+
+    def take(item: Any) -> None:
+        if wanted(item) and not queue.full():
+            queue.put_nowait(item)
+
+    followers.add(take)
+    try:
+        while True:
+            yield await queue.get()
+    finally:
+        followers.discard(take)
+
+
+WAITS_FOR = {"running": outcome.of_wait_for_running, "stopped": outcome.of_wait_for_stopped}
+
+
+async def wait(context: Context, request: Request) -> Answers:
+    decide = WAITS_FOR.get(request.options.get("for", "running"))
+    if decide is None:
+        raise Refused("wait --for takes running or stopped", USAGE)
+    async for answer in context.each(context.selected(request), decide, request):
+        yield answer
+
+
+async def dump(context: Context, request: Request) -> Answers:
+    names = context.selected(request)
+    supervisor = context.supervisor
+    lines: list[Line] = []
+
+    def take(line: Line) -> None:
+        if not line.level and program_of(line) in names:
+            lines.append(line)
+
+    supervisor.output.followers.add(take)
+    try:
+        code = OK
+        for name in names:
+            if not supervisor.consumers.ask_for_stacks(name):
+                code = FAILED
+                yield answers.result(name, Outcome(False, "no process"))
+        shown, quiet_since, deadline = 0, time.monotonic(), time.monotonic() + DUMP_SECONDS
+        while time.monotonic() < min(deadline, quiet_since + QUIET_SECONDS) or not (lines or code):
+            if time.monotonic() > deadline:
+                break
+            await asyncio.sleep(0.05)
+            if len(lines) > shown:
+                quiet_since = time.monotonic()
+            for line in lines[shown:]:
+                yield answers.line(line)
+            shown = len(lines)
+    finally:
+        supervisor.output.followers.discard(take)
+    yield answers.end(code)

@@ -1,0 +1,118 @@
+"""What a request means: which programs, how long to wait, which signal."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import re
+import signal
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from squids.bounds import NAME, cut
+from squids.exit_codes import NO_SUCH_NAME, USAGE
+from squids.supervisor.program.machine import Program
+
+GLOB = re.compile(r"[*?[]")
+
+MOST_GLOBS = 64
+LONGEST_GLOB = 256
+"""Characters. Globs are compiled and matched between other work of the supervisor."""
+
+MOST_COMPARED = 500
+"""Names that an unknown name is compared with."""
+
+MOST_NAMED = 20
+"""Known names that the error about an unknown one lists."""
+
+
+class Refused(Exception):
+    """The request cannot be carried out as it stands. `code`: the exit code."""
+
+    def __init__(self, text: str, code: int) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class Request(NamedTuple):
+    """A verb, and what it was given. `uid`: of the client, if the kernel says it."""
+
+    verb: str
+    queues: list[str]
+    options: dict[str, Any]
+    uid: int | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether the client waits for the effect."""
+        return bool(self.options.get("wait", True))
+
+    def positive(self, name: str, default: int) -> int:
+        """An option that is a number from 1. Refused."""
+        value = self.options.get(name)
+        if value is None:
+            return default
+        if not isinstance(value, int) or value < 1:
+            raise Refused(f"{name}: expected a number from 1", USAGE)
+        return value
+
+    def timeout(self) -> float | None:
+        """Seconds that the client waits at most; None: no limit. Refused."""
+        value = self.options.get("timeout")
+        if value is None:
+            return None
+        if not isinstance(value, int | float) or not 0 <= value < LONGEST_TIMEOUT:
+            raise Refused("timeout: expected a number of seconds", USAGE)
+        return float(value)
+
+    def signal(self) -> int:
+        """The signal that is named. Refused."""
+        text = str(self.options.get("signal")).upper()
+        if text.isdigit() and int(text) in {*signal.valid_signals()}:
+            return int(text)
+        try:
+            return int(signal.Signals[text if text.startswith("SIG") else f"SIG{text}"])
+        except KeyError:
+            raise Refused(f"unknown signal {self.options.get('signal')}", USAGE) from None
+
+
+LONGEST_TIMEOUT = 1e9
+"""Seconds: the loop's clock takes no much longer ones."""
+
+
+def selected(programs: Mapping[str, Program], patterns: Iterable[str]) -> list[str]:
+    """The programs that are meant: names, keys of the file, globs. None given: all. Refused."""
+    patterns = list(dict.fromkeys(patterns))
+    if not patterns:
+        return list(programs)
+    names_of: dict[str, list[str]] = {}
+    for name, program in programs.items():
+        for key in {name, program.settings.key}:
+            names_of.setdefault(key, []).append(name)
+    globs = [pattern for pattern in patterns if pattern not in names_of and GLOB.search(pattern)]
+    if len(globs) > MOST_GLOBS or any(len(glob) > LONGEST_GLOB for glob in globs):
+        raise Refused(
+            f"a request may have up to {MOST_GLOBS} globs, each of up to {LONGEST_GLOB} characters", USAGE
+        )
+    found: dict[str, None] = {}
+    for pattern in patterns:
+        keys = fnmatch.filter(names_of, pattern) if pattern in globs else [pattern]
+        names = [name for key in keys for name in names_of.get(key, [])]
+        if not names and not (pattern == "*" and not programs):
+            raise Refused(f"unknown queue {cut(pattern, NAME)}{_near(pattern, programs)}", NO_SUCH_NAME)
+        found |= dict.fromkeys(names)
+    return list(found)
+
+
+def _near(pattern: str, names: Iterable[str]) -> str:
+    known = list(names)
+    near = difflib.get_close_matches(pattern[:LONGEST_GLOB], known[:MOST_COMPARED], 1)
+    return f"; did you mean {near[0]}?" if near else f"; known queues: {', '.join(known[:MOST_NAMED])}"
+
+
+def signal_name(number: int) -> str:
+    """For people."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # One of the real-time signals.
+        return f"signal {number}"
