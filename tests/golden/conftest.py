@@ -1,0 +1,3 @@
+"""A supervisor, as system tests start it."""
+
+from tests.system.conftest import supervisor as supervisor
