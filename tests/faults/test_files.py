@@ -32,7 +32,7 @@ def hangs(at):
     setattr(*at, call)
 
 hangs((config_text, "read_plain"))
-hangs((codes.os, "stat"))
+hangs((generation.os, "stat"))
 from squids.cli.supervise import main
 sys.exit(main())
 """

@@ -80,7 +80,7 @@ def _validate(text: Document, problems: list[Problem]) -> FileRules | None:
     """The rules that hold: what is wrong is told, left out, and the rest is looked at again."""
     known = {problem.path for problem in problems}
     data = copy.deepcopy(text.data)
-    for _ in range(MOST_LOOKS):
+    for _ in range(2):  # What is wrong is left out; what is left is valid.
         try:
             return FileRules.model_validate(data)
         except ValidationError as error:
@@ -109,8 +109,6 @@ def _leave_out(data: Any, path: Path) -> None:
     elif isinstance(around, list) and isinstance(last, int):
         around[last] = ""
 
-
-MOST_LOOKS = 5
 
 MODELS: dict[str, type[BaseModel]] = {
     "supervisor": SupervisorRules,
@@ -153,11 +151,17 @@ def _problem(text: Document, detail: Any) -> Problem:
             words = f"{_plain(value)} is not more than {context['gt']:g}"
         case "dict_type" | "model_type" | "model_attributes_type":
             words = f"expected a mapping of keys to values, not {shown(value)}"
+        case "bool_type":
+            words = f"expected true or false, not {shown(value)}"
+        case "int_type":
+            words = f"expected a whole number, not {shown(value)}"
+        case "finite_number":
+            words = "expected a smaller number"
         case "list_type":
             words = f"expected a list, not {shown(value)}"
         case "string_type":
             words = f"expected a text, not {shown(value)}"
-        case "float_type" | "float_parsing" | "int_type":
+        case "float_type":
             words = f"expected a number, not {shown(value)}"
         case "string_too_short":
             words = "is empty"

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import difflib
 import re
-import sys
+from dataclasses import MISSING, fields
+from enum import Enum
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -17,12 +18,21 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    Strict,
     WithJsonSchema,
     create_model,
 )
 
 from squids.options import OPTIONS, Option
 from squids.process.child import LIMITS
+from squids.supervisor.settings import (
+    BackoffSettings,
+    LogFile,
+    MaxRestarts,
+    ProgramSettings,
+    ReloadSettings,
+    SupervisorSettings,
+)
 
 DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|)")
 UNITS = {"": 1, "ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -53,7 +63,7 @@ def duration(value: Any) -> Any:
 
 
 def whole_seconds(value: Any) -> Any:
-    """Whole seconds."""
+    """int seconds."""
     seconds = duration(value)
     if seconds != int(seconds):
         raise ValueError(f"expected whole seconds, not {shown(value)}")
@@ -86,22 +96,6 @@ def octal(value: Any) -> Any:
     return int(value.replace("o", ""), 8)
 
 
-def whole(value: Any) -> Any:
-    """A whole number, and nothing that might pass for one."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f"expected a whole number, not {shown(value)}")
-    return value
-
-
-def number(value: Any) -> Any:
-    """A number, whole or not."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"expected a number, not {shown(value)}")
-    if not abs(value) <= sys.float_info.max:
-        raise ValueError("expected a number that is not as large")
-    return float(value)
-
-
 def limit_names(limits: dict[str, Any]) -> dict[str, Any]:
     """Only limits that there are."""
     for name in limits:
@@ -110,20 +104,6 @@ def limit_names(limits: dict[str, Any]) -> dict[str, Any]:
             hint = f'did you mean "{near[0]}"?' if near else f"there are {', '.join(LIMITS)}"
             raise ValueError(f'unknown limit "{name}", {hint}')
     return limits
-
-
-def flag(value: Any) -> Any:
-    """true or false."""
-    if not isinstance(value, bool):
-        raise ValueError(f"expected true or false, not {shown(value)}")
-    return value
-
-
-def text(value: Any) -> Any:
-    """A word or a sentence. A plain number is one, too."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ValueError(f"expected a text, not {shown(value)}")
-    return str(value)
 
 
 def shown(value: object) -> str:
@@ -148,39 +128,65 @@ Seconds = Annotated[int, BeforeValidator(whole_seconds), WithJsonSchema(_DURATIO
 Size = Annotated[int, BeforeValidator(size), WithJsonSchema(_SIZE_SCHEMA)]
 Limit = Annotated[int | None, BeforeValidator(limit), WithJsonSchema(_SIZE_SCHEMA)]
 Octal = Annotated[int, BeforeValidator(octal), WithJsonSchema(_OCTAL_SCHEMA)]
-Whole = Annotated[int, BeforeValidator(whole)]
-Flag = Annotated[bool, BeforeValidator(flag)]
-Text = Annotated[str, BeforeValidator(text)]
-Number = Annotated[
-    float, BeforeValidator(lambda value: float(value) if type(value) in (int, float) else value)
-]
-Environment = dict[str, Annotated[str | None, BeforeValidator(lambda v: None if v is None else text(v))]]
+Text = Annotated[str, Strict(False)]
+"""A word or a sentence. A plain number is one, too: a queue may be called 2025."""
+Environment = dict[str, Text | None]
 
 TIMES = ("_time", "_timeout", "_interval", "_delay")
 """Options whose names end so are times, and take units."""
 
 
+def _defaults(settings: Any) -> dict[str, Any]:
+    """The defaults of settings: they are stated there, and nowhere else."""
+    found = {}
+    for field in fields(settings):
+        default = field.default_factory() if field.default_factory is not MISSING else field.default
+        found[field.name] = default.value if isinstance(default, Enum) else default
+    return found
+
+
+BACKOFF, MAX_RESTARTS, LOG_FILE = map(_defaults, (BackoffSettings, MaxRestarts, LogFile))
+PROGRAM, SUPERVISOR, RELOAD = map(_defaults, (ProgramSettings, SupervisorSettings, ReloadSettings))
+
+
 class Rules(BaseModel):
     """Common to all."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        coerce_numbers_to_str=True,
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+    )
 
 
 class BackoffRules(Rules):
-    first: Annotated[Duration, Field(gt=0, description="Seconds before the first restart.")] = 1.0
-    max: Annotated[Duration, Field(gt=0, description="The most seconds before a restart.")] = 60.0
-    jitter: Annotated[Number, Field(ge=0, le=1, description="The part of it that chance may take.")] = 0.5
+    first: Annotated[Duration, Field(gt=0, description="Seconds before the first restart.")] = BACKOFF[
+        "first"
+    ]
+    max: Annotated[Duration, Field(gt=0, description="The most seconds before a restart.")] = BACKOFF[
+        "maximum"
+    ]
+    jitter: Annotated[float, Field(ge=0, le=1, description="The part of it that chance may take.")] = BACKOFF[
+        "jitter"
+    ]
 
 
 class MaxRestartsRules(Rules):
-    count: Annotated[Whole, Field(ge=1, description="How many restarts are too many.")]
-    window: Annotated[Duration, Field(gt=0, description="Within how many seconds.")] = 600.0
+    count: Annotated[int, Field(ge=1, description="How many restarts are too many.")]
+    window: Annotated[Duration, Field(gt=0, description="Within how many seconds.")] = MAX_RESTARTS["window"]
 
 
 class LogFileRules(Rules):
     path: Annotated[Text, Field(min_length=1, description="The file.")]
-    max_size: Annotated[Size, Field(ge=0, description="Rotate above this size; 0: never.")] = 0
-    backups: Annotated[Whole, Field(ge=0, le=1000, description="How many old files are kept.")] = 5
+    max_size: Annotated[Size, Field(ge=0, description="Rotate above this size; 0: never.")] = LOG_FILE[
+        "max_bytes"
+    ]
+    backups: Annotated[int, Field(ge=0, le=1000, description="How many old files are kept.")] = LOG_FILE[
+        "backups"
+    ]
 
 
 def _max_restarts(value: Any) -> Any:
@@ -212,21 +218,23 @@ class GroundRules(Rules):
 
 
 class ProgramRules(GroundRules):
-    autostart: Annotated[Flag, Field(description="Start it with the supervisor.")] = True
-    priority: Annotated[Whole, Field(description="Lower ones start first, and are told to stop last.")] = 0
+    autostart: Annotated[bool, Field(description="Start it with the supervisor.")] = PROGRAM["autostart"]
+    priority: Annotated[int, Field(description="Lower ones start first, and are told to stop last.")] = (
+        PROGRAM["priority"]
+    )
     restart: Annotated[
         Literal["always", "on-failure", "never"],
         Field(description="Whether it is started again when it ended by itself."),
-    ] = "always"
+    ] = PROGRAM["restart"]
     start_timeout: Annotated[
         Duration, Field(gt=0, description="Seconds that importing the app, and then starting, may take.")
-    ] = 60.0
+    ] = PROGRAM["start_timeout"]
     healthy_after: Annotated[
         Duration, Field(ge=0, description="Seconds of running after which its failures are forgotten.")
-    ] = 60.0
+    ] = PROGRAM["healthy_after"]
     heartbeat_timeout: Annotated[
         Duration, Field(ge=10, description="Seconds without a sign of life before it is killed.")
-    ] = 30.0
+    ] = PROGRAM["heartbeat_timeout"]
     backoff: Annotated[BackoffRules, Field(description="How long it waits before a restart.")] = (
         BackoffRules()
     )
@@ -238,9 +246,9 @@ class ProgramRules(GroundRules):
             "give up."
         ),
     ] = None
-    essential: Annotated[Flag, Field(description="See `supervisor.exit_on`.")] = False
+    essential: Annotated[bool, Field(description="See `supervisor.exit_on`.")] = PROGRAM["essential"]
     consumers: Annotated[
-        Whole,
+        int,
         Field(ge=1, le=1000, description="How many consumers drain this queue: NAME:1, NAME:2 and so on."),
     ] = 1
     log_file: Annotated[
@@ -250,8 +258,10 @@ class ProgramRules(GroundRules):
             description="Where its lines go, not to standard error: a path, or `{path, max_size, backups}`."
         ),
     ] = None
-    log_level: Annotated[LogLevel, Field(description="The least serious log lines shown.")] = "INFO"
-    nice: Annotated[Whole, Field(ge=-20, le=19, description="The priority, as of nice(1).")] = 0
+    log_level: Annotated[LogLevel, Field(description="The least serious log lines shown.")] = PROGRAM[
+        "log_level"
+    ]
+    nice: Annotated[int, Field(ge=-20, le=19, description="The priority, as of nice(1).")] = PROGRAM["nice"]
     limits: Annotated[
         dict[str, Limit],
         AfterValidator(limit_names),
@@ -260,7 +270,7 @@ class ProgramRules(GroundRules):
 
 
 def _rule_of(option: Option) -> tuple[Any, Any]:
-    kind: Any = {int: Whole, bool: Flag, str: Text, float: Duration}[option.kind]
+    kind: Any = {int: int, bool: bool, str: Text, float: Duration}[option.kind]
     if option.kind is int and option.name.endswith(TIMES):
         kind = Seconds
     minimum, maximum = option.minimum, option.maximum
@@ -299,32 +309,36 @@ class SupervisorRules(Rules):
         Field(description="How lines look. Default: text, and in the journal with its prefix."),
     ] = None
     log_jobs: Annotated[
-        Flag | None,
+        bool | None,
         Field(description="Log the start and the end of each job, too. Failures are logged always."),
     ] = None
-    log_level: Annotated[LogLevel, Field(description="The least serious of its own lines.")] = "INFO"
+    log_level: Annotated[LogLevel, Field(description="The least serious of its own lines.")] = SUPERVISOR[
+        "log_level"
+    ]
     socket: Annotated[
         Text | None, Field(description="The control socket. Default: by the path of this file.")
     ] = None
-    socket_mode: Annotated[Octal, Field(le=0o777, description="The socket's mode, in octal digits.")] = 0o600
+    socket_mode: Annotated[Octal, Field(le=0o777, description="The socket's mode, in octal digits.")] = (
+        SUPERVISOR["socket_mode"]
+    )
     socket_group: Annotated[
         Text | None, Field(description="The socket's group: its members may steer, with `socket_mode: 0660`.")
     ] = None
     max_workers: Annotated[
         int, Field(ge=1, le=10_000, description="The most workers of one queue that `scale` takes.")
-    ] = 256
+    ] = SUPERVISOR["max_workers"]
     exit_on: Annotated[
         Literal["never", "essential", "all"],
         Field(
             description="Leave with exit code 69 when a program that is `essential` is FATAL, or `all` are."
         ),
-    ] = "never"
+    ] = SUPERVISOR["exit_on"]
 
 
 class ReloadRules(Rules):
     enabled: Annotated[
-        Flag, Field(description="Watch the code, and run what is new. As --reload; for development.")
-    ] = False
+        bool, Field(description="Watch the code, and run what is new. As --reload; for development.")
+    ] = RELOAD["enabled"]
     paths: Annotated[
         list[str],
         BeforeValidator(lambda value: _list(value)),
@@ -341,7 +355,7 @@ class ReloadRules(Rules):
         Field(description="Globs of files and directories that do not count."),
     ] = []
     delay: Annotated[Duration, Field(ge=0, le=60, description="Seconds without a change before it acts.")] = (
-        0.1
+        RELOAD["delay"]
     )
     kill_after: Annotated[
         Annotated[Duration, Field(ge=0)] | None,
