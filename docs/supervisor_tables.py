@@ -20,7 +20,8 @@ from squids.supervisor.config.rules import (
     SupervisorRules,
 )
 from squids.supervisor.control.verbs import COMMANDS, JSON, JSON_LINES, Argument
-from squids.supervisor.program.machine import TABLE
+from squids.supervisor.program.events import State
+from squids.supervisor.program.rules import RULES
 
 HERE = Path(__file__).parent
 BEGIN = "<!-- {}: made by docs/supervisor_tables.py -->\n"
@@ -104,14 +105,16 @@ def _usage(argument: Argument) -> str:
 
 
 def states_table() -> str:
-    """What happens in each state."""
+    """What happens on which event, in which states: a row for each rule."""
     rows = [
-        (f"`{state.name}`", f"`{event.__name__}`", " ".join((rule.__doc__ or "").split()))
-        for (state, event), rule in sorted(
-            TABLE.items(), key=lambda item: list(type(item[0][0])).index(item[0][0])
+        (
+            f"`{rule.event.__name__}`",
+            "any" if len(rule.states) == len(State) else ", ".join(f"`{s.name}`" for s in rule.states),
+            rule.text,
         )
+        for rule in RULES
     ]
-    return _table(("state", "event", "what happens"), rows)
+    return _table(("event", "in state", "what happens"), rows)
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

@@ -27,26 +27,16 @@ def exponential(attempt: int, *, first: float, maximum: float, jitter: float, sp
 class Backoff:
     """Counts failures in a row, and says when to try again."""
 
-    def __init__(self, *, first: float, maximum: float, healthy_after: float | None = None) -> None:
+    def __init__(self, *, first: float, maximum: float) -> None:
         self._first = first
         self._maximum = maximum
-        self._healthy_after = healthy_after
-        self._last_failure: float | None = None
         self.attempts = 0
 
     def failed(self, now: float, jitter: float) -> float:
         """Count a failure; the time of the next try, in the clock of `now`."""
-        if (
-            self._healthy_after is not None
-            and self._last_failure is not None
-            and now - self._last_failure >= self._healthy_after
-        ):
-            self.attempts = 0
-        self._last_failure = now
         self.attempts += 1
         return now + exponential(self.attempts, first=self._first, maximum=self._maximum, jitter=jitter)
 
     def reset(self) -> None:
         """Forget the failures."""
         self.attempts = 0
-        self._last_failure = None

@@ -16,12 +16,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from squids.backoff import exponential
 from squids.bounds import NAME, cut
 from squids.process.channel import close_all
 from squids.process.frames import FrameError
 from squids.process.outlet import Outlet
 from squids.process.protocol import FromZygote, Output, Preloaded, PreloadFailed
+from squids.process.restarts import StartAt
 from squids.process.zygote_handle import ZygoteHandle
 from squids.supervisor import events
 from squids.supervisor.app_spec import environment_of, group_of, groups_of, resolved, uid_of, user_of
@@ -34,8 +34,6 @@ from squids.supervisor.settings import AppSpec
 SHARED_ENTRY = "squids.pool.preload:load_shared"
 FRESH_ENTRY = "squids.pool.preload:load"
 
-RETRY_FIRST, RETRY_MAX = 1.0, 60.0
-"""Seconds before an import that failed is tried again."""
 
 EXIT_SECONDS = 1.0
 """How long after the end of its socket one may take to be dead."""
@@ -125,7 +123,7 @@ class ForkServers:
     def forget_failure(self, generation: Generation) -> None:
         """Somebody says that it is mended: try now."""
         generation.failure = None
-        generation.failures = 0
+        generation.restarts.forget()
 
     def release(self, used: set[int]) -> None:
         """Close those that no program holds on to."""
@@ -321,21 +319,14 @@ class ForkServers:
             kept.add(line)
         text = "\n".join(kept)
         short = failure_in_short(text, os.path.realpath(generation.app_spec.directory))
-        generation.failure = Failure(
-            text, None if hopeless else self._next_try(generation), short, refused, files
-        )
+        retry_at = None if hopeless else _next_try(generation, healthy=False)
+        generation.failure = Failure(text, retry_at, short, refused, files)
         first = text.partition("\n")[0]
         named = text if generation.app_spec.app in first else f"{generation.app_spec.app}: {text}"
         if text.startswith((" ", "Traceback")):
             named = f"importing {generation.app_spec.app} failed: {short}\n{text}"
         self._on_event(generation, events.import_failed(named))
         self._answer(generation, generation.failure)
-
-    def _next_try(self, generation: Generation) -> float:
-        generation.failures += 1
-        return time.monotonic() + exponential(
-            generation.failures, first=RETRY_FIRST, maximum=RETRY_MAX, jitter=random.random()
-        )
 
     def _ended(self, generation: Generation) -> None:
         """It is dead, or as good as dead."""
@@ -354,13 +345,11 @@ class ForkServers:
             )
             return
         generation.state = GenerationState.LOST
-        if time.monotonic() - generation.ready_since >= HEALTHY_AFTER:
-            generation.failures = 0
-        if generation.failures:
+        healthy = time.monotonic() - generation.ready_since >= HEALTHY_AFTER
+        retry_at = _next_try(generation, healthy=healthy)
+        if generation.restarts.deaths > 1:  # The first is answered at once.
             text = "its fork server dies again and again"
-            generation.failure = Failure(text, self._next_try(generation), text)
-        else:
-            generation.failures = 1
+            generation.failure = Failure(text, retry_at, text)
         self._on_lost(generation, status)
 
     def _drop(self, generation: Generation) -> None:
@@ -394,6 +383,13 @@ class ForkServers:
         waiting, generation.waiting = generation.waiting, []
         for call in waiting:
             call(failure)
+
+
+def _next_try(generation: Generation, *, healthy: bool) -> float:
+    """Count a failed import or a dead fork server; when the next is tried, monotonic."""
+    now = time.monotonic()
+    answer = generation.restarts.died(now, random.random(), healthy=healthy)
+    return answer.at if isinstance(answer, StartAt) else now  # Its policy never gives up.
 
 
 def _kill(handle: ZygoteHandle) -> None:

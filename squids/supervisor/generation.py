@@ -10,8 +10,12 @@ from enum import Enum
 from typing import Any
 
 from squids.process.protocol import Preloaded
+from squids.process.restarts import RestartPolicy, Restarts
 from squids.process.zygote_handle import ZygoteHandle
 from squids.supervisor.settings import AppSpec
+
+RETRY = RestartPolicy(immediate=0, first=1.0, maximum=60.0)
+"""When an import that failed is tried again, and a fork server that died is started again."""
 
 
 class GenerationState(Enum):
@@ -56,7 +60,8 @@ class Generation:
     places: tuple[tuple[str, str], ...] = ()
     """Its directory and its interpreter's: as written, and where links led when it was started."""
     tasks: dict[str, list[str]] = field(default_factory=dict)
-    failures: int = 0
+    restarts: Restarts = field(default_factory=lambda: Restarts(RETRY))
+    """Failed imports, and deaths of its fork server."""
     failure: Failure | None = None
     imports: int = 0
     ready_since: float = 0.0

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any
 
 
-class Restart(Enum):
+class RestartWhen(Enum):
     """When a consumer that ended by itself is started again."""
 
     ALWAYS = "always"
@@ -89,7 +89,7 @@ class ProgramSettings:
     options: tuple[tuple[str, Any], ...]
     autostart: bool = True
     priority: int = 0
-    restart: Restart = Restart.ALWAYS
+    restart: RestartWhen = RestartWhen.ALWAYS
     start_timeout: float = 60.0
     healthy_after: float = 60.0
     heartbeat_timeout: float = 30.0

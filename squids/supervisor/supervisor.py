@@ -32,6 +32,7 @@ from squids.supervisor.output.relay import Relay
 from squids.supervisor.output.sinks import Output
 from squids.supervisor.program import events as ev
 from squids.supervisor.program.machine import Program
+from squids.supervisor.program.rules import handle
 from squids.supervisor.settings import AppSpec, ProgramSettings, Settings
 from squids.supervisor.waiters import Waiters
 
@@ -161,7 +162,7 @@ class Supervisor:
         anything: also not that of a restart or a reload that began before and is still importing."""
         if self.stopping and isinstance(event, STARTING):
             return
-        self._act(program, program.handle(event, time.monotonic()))
+        self._act(program, handle(program, event, time.monotonic()))
 
     def _act(self, program: Program, actions: list[ev.Action]) -> None:
         for action in actions:

@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from squids.supervisor.program import events as ev
 from squids.supervisor.program.events import State, Wanted
 from squids.supervisor.program.machine import Program
+from squids.supervisor.program.rules import handle
 from squids.supervisor.settings import AppSpec, ProgramSettings
 
 SETTINGS = ProgramSettings("q", "q", AppSpec("shop:app", "/srv"), (("queue", "q"), ("shutdown_timeout", 5.0)))
@@ -41,7 +42,7 @@ class ProgramLives(RuleBasedStateMachine):
 
     def feed(self, event):
         before = self.program.state
-        actions = self.program.handle(event, self.now)
+        actions = handle(self.program, event, self.now)
         for action in actions:
             match action:
                 case ev.Spawn(child):

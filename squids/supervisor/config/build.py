@@ -51,7 +51,7 @@ from squids.supervisor.settings import (
     MaxRestarts,
     ProgramSettings,
     ReloadSettings,
-    Restart,
+    RestartWhen,
     Settings,
     SupervisorSettings,
 )
@@ -284,7 +284,7 @@ class _Builder:
                 options=tuple(sorted(options.items())),
                 autostart=every["autostart"],
                 priority=every["priority"],
-                restart=Restart(every["restart"]),
+                restart=RestartWhen(every["restart"]),
                 start_timeout=every["start_timeout"],
                 healthy_after=every["healthy_after"],
                 heartbeat_timeout=every["heartbeat_timeout"],

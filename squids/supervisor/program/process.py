@@ -1,18 +1,24 @@
-"""One process of a program, as the program sees it: values, and the times that it is given."""
+"""Decides about one process of a program: how far it has come, how long it has, and how it is ended. Pure.
+
+A process has one deadline at a time. It must boot within `start_timeout`, then give a sign of life each
+`heartbeat_timeout`; one that is told to drain must answer, then exit within its drain limit. What misses a
+deadline is made to end by the next harder means: a message, SIGTERM, SIGABRT for its stacks, SIGKILL. What
+that means for its program is decided in `machine`.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
 
-from squids.supervisor.program.events import Exited, Spawned
+from squids.supervisor.program.events import Abort, Action, Cancel, Exited, Kill, TellDrain, Terminate
 from squids.supervisor.settings import ProgramSettings
 
-ANSWER_SECONDS = 2.0
+DRAIN_ANSWER_SECONDS = 2.0
 """How long a consumer may take to say that it drains, before it gets a SIGTERM."""
 
-STOP_MARGIN = 12.0
-"""Seconds beyond the shutdown timeout in which a consumer kills, gives back and leaves by itself."""
+DRAIN_MARGIN = 12.0
+"""Seconds beyond the shutdown timeout in which a consumer kills, gives back and exits by itself."""
 
 RECEIVE_PATIENCE = 5.0
 """Seconds that a process which is killed for newer ones may still wait for a receive under way: what that
@@ -23,9 +29,6 @@ STACK_SECONDS = 3.0
 
 KILL_AGAIN = 10.0
 """Seconds after which what does not die of SIGKILL (it is in the kernel) gets another."""
-
-REFUSED_FIRST, REFUSED_MAX = 0.5, 10.0
-"""Seconds before a process that the system refused is asked for again."""
 
 
 class Step(Enum):
@@ -39,12 +42,17 @@ class Step(Enum):
     KILLED = 6
 
 
+ALIVE = (Step.BOOTING, Step.STARTING, Step.READY)
+"""Steps in which a process must show that it is alive."""
+
+
 @dataclass(eq=False, slots=True)
 class Process:
     """One process. `fault`: why it is killed, if that is its own fault.
 
-    `drain_seconds`: how long its tasks may take when it leaves. `alone`: when it takes over, whatever leaves
-    already is hurried, and the one before it has so many seconds.
+    `drain_seconds`: how long its tasks may take when it exits; None: its shutdown timeout.
+    `drain_limit_of_old`: when it takes over, the process before it has so many seconds, and those before
+    that are hurried; None: each as long as its own.
     """
 
     child: int
@@ -60,13 +68,102 @@ class Process:
     drain_seconds: float | None = None
     drain_limit_of_old: float | None = None
 
+    # How far it has come.
 
-def is_there(process: Process, event: Spawned, now: float) -> None:
-    """It came."""
-    process.pid = event.pid
-    process.there_since = now
-    process.step = Step.BOOTING
-    process.deadline = now + process.settings.start_timeout
+    def spawned(self, pid: int, now: float) -> None:
+        """It has `start_timeout` to boot."""
+        self.pid, self.there_since = pid, now
+        self.step = Step.BOOTING
+        self.deadline = now + self.settings.start_timeout
+
+    def booted(self, now: float) -> None:
+        """From now on it must give signs of life."""
+        self.step = Step.STARTING
+        self.beat(now)
+
+    def ready(self, now: float) -> None:
+        """It receives."""
+        self.step = Step.READY
+        self.ready_since = now
+        self.beat(now)
+
+    def beat(self, now: float) -> None:
+        """A sign of life; the next one is due in `heartbeat_timeout`."""
+        if self.step in (Step.STARTING, Step.READY):
+            self.deadline = now + self.settings.heartbeat_timeout
+
+    def was_healthy(self, now: float) -> bool:
+        """Whether it received for long enough that the failures before it are forgotten."""
+        return self.ready_since is not None and now - self.ready_since >= self.settings.healthy_after
+
+    def stalled(self, seconds: float) -> None:
+        """The supervisor itself stood still for so long: that is not held against the process."""
+        if self.deadline is not None and self.step in ALIVE:
+            self.deadline += seconds
+
+    # How it is ended.
+
+    def tell_to_leave(self, now: float) -> list[Action]:
+        """Drain, or do not come at all. Once is enough."""
+        if self.step in (Step.STOPPING, Step.KILLED):
+            return []
+        self.step = Step.STOPPING
+        return [Cancel(self.child)] if self.pid is None else self._tell_drain(now)
+
+    def came_too_late(self, pid: int, now: float) -> list[Action]:
+        """It was spawned when it was no longer wanted."""
+        self.pid, self.there_since = pid, now
+        return self._tell_drain(now)
+
+    def _tell_drain(self, now: float) -> list[Action]:
+        self.deadline = now + DRAIN_ANSWER_SECONDS
+        return [TellDrain(self.child, self.drain_seconds)]
+
+    def drains(self, now: float) -> None:
+        """It says that it drains, or is made to: it has its drain limit to exit."""
+        self.step = Step.STOPPING
+        self.answered = True
+        seconds = self.settings.shutdown_timeout if self.drain_seconds is None else self.drain_seconds
+        self.deadline = now + seconds + DRAIN_MARGIN
+
+    def answered_drain(self, now: float) -> None:
+        """It says that it drains, as it was told to."""
+        self.answered = True
+        if self.step is Step.STOPPING:
+            self.drains(now)
+
+    def hurry(self, now: float, patience: float | None = None) -> list[Action]:
+        """Do not wait for its tasks any longer. `patience`: seconds for a receive under way."""
+        if self.pid is None or self.step is not Step.STOPPING:
+            return []
+        self.answered = True
+        self.deadline = now + DRAIN_MARGIN
+        return [TellDrain(self.child, patience)]
+
+    def is_overdue(self, now: float) -> bool:
+        """Whether it has missed its deadline."""
+        return self.deadline is not None and now >= self.deadline
+
+    def overdue(self, now: float) -> list[Action]:
+        """It missed its deadline: the next harder means."""
+        match self.step:
+            case Step.BOOTING:
+                return self._hangs(f"did not start within {self.settings.start_timeout:g} s", now)
+            case Step.STARTING | Step.READY:
+                return self._hangs(f"no sign of life for {self.settings.heartbeat_timeout:g} s", now)
+            case Step.STOPPING if not self.answered and self.pid is not None:
+                self.drains(now)
+                return [Terminate(self.child)]
+            case _:
+                self.step = Step.KILLED
+                self.deadline = now + KILL_AGAIN
+                return [Kill(self.child)]
+
+    def _hangs(self, fault: str, now: float) -> list[Action]:
+        self.fault = fault
+        self.step = Step.KILLED
+        self.deadline = now + STACK_SECONDS
+        return [Abort(self.child)]
 
 
 def how_it_ended(event: Exited) -> str:

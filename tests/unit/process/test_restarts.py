@@ -72,3 +72,24 @@ def test_jitter_takes_at_most_half(jitter, count, now):
     assert now <= answer.at <= now + POLICY.maximum
     if count > POLICY.immediate:
         assert answer.at >= now + POLICY.first / 2 - 1e-6
+
+
+def test_starts_within_a_window_are_limited() -> None:
+    """A program's `max_restarts`: the count of starts, whatever the failures between them were."""
+    restarts = Restarts(RestartPolicy(immediate=0, first=1.0, most=2, window=10.0))
+    assert isinstance(restarts.died(0.0, 1.0), StartAt)
+    assert restarts.starts_again(1.0) is None
+    assert restarts.died(2.0, 1.0) == GiveUp(2)
+    assert isinstance(restarts.died(10.5, 1.0), StartAt)
+    restarts.forget()
+    assert (restarts.deaths, restarts.starts_again(10.6)) == (0, None)
+
+
+@pytest.mark.parametrize(("healthy", "deaths"), [(True, 1), (False, 4)])
+def test_whoever_knows_whether_it_was_healthy_says_so(healthy: bool, deaths: int) -> None:
+    """A program by how long it received, a fork server by how long it was ready; an import never was."""
+    restarts = Restarts(RestartPolicy(immediate=0, healthy_after=60.0))
+    for number in range(3):
+        restarts.died(float(number), 1.0, healthy=False)
+    restarts.died(1000.0, 1.0, healthy=healthy)
+    assert restarts.deaths == deaths

@@ -16,7 +16,7 @@ from squids.options import OPTIONS
 from squids.supervisor.config import build as config
 from squids.supervisor.config.rules import json_schema
 from squids.supervisor.config.text import MOST_BYTES
-from squids.supervisor.settings import ReloadSettings, Restart, Settings
+from squids.supervisor.settings import ReloadSettings, RestartWhen, Settings
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to others")
 
@@ -80,7 +80,11 @@ queues:
     assert dict(reports.app_spec.environment) == {
         "DATABASE_URL": "postgres://x", "LOG_LEVEL": "info", "OMP_NUM_THREADS": "1",
     }  # fmt: skip
-    assert (slow.queue, slow.app_spec.app, slow.restart) == ("emails", "shop.slow:app", Restart.ON_FAILURE)
+    assert (slow.queue, slow.app_spec.app, slow.restart) == (
+        "emails",
+        "shop.slow:app",
+        RestartWhen.ON_FAILURE,
+    )
     assert emails.app_spec.directory == str(here)
     assert emails.app_spec == orders.app_spec
 

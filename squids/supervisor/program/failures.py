@@ -1,0 +1,102 @@
+"""Decides what follows when a program's process fails, or cannot be had: when the next one starts, if at
+all. Pure."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from squids.exit_codes import ExitCode
+from squids.process.restarts import GiveUp, RestartPolicy, Restarts
+from squids.supervisor.program.events import Exited, State, Unavailable
+from squids.supervisor.program.process import Process
+from squids.supervisor.settings import ProgramSettings, RestartWhen
+
+REFUSED = RestartPolicy(immediate=0, first=0.5, maximum=10.0, spread=0.0)
+"""Before a process that the system refused is asked for again."""
+
+
+class Verdict(NamedTuple):
+    """The state that the program is in then, why, and when it is started again, if it is."""
+
+    state: State
+    reason: str
+    retry_at: float | None = None
+
+
+class Failures:
+    """The failures of one program, in a row and within the window of `max_restarts`."""
+
+    def __init__(self) -> None:
+        self._restarts = Restarts(RestartPolicy())
+        self._refusals = Restarts(REFUSED)
+
+    @property
+    def in_a_row(self) -> int:
+        return self._restarts.deaths
+
+    def forget(self) -> None:
+        """A person started it, or says that it is mended."""
+        self._restarts.forget()
+
+    def progress(self) -> None:
+        """It runs other code, or other settings, than what failed."""
+        self._restarts.progress()
+
+    def process_came(self) -> None:
+        """The system gives processes again."""
+        self._refusals.progress()
+
+    def refused(self, reason: str, now: float) -> Verdict:
+        """The system refused a process. It is no failure of the program's."""
+        answer = self._refusals.died(now, jitter=1.0, healthy=False)
+        at = None if isinstance(answer, GiveUp) else answer.at
+        return Verdict(State.BACKOFF, f"the system refused a process: {reason}", at)
+
+    def unavailable(self, event: Unavailable, settings: ProgramSettings, now: float) -> Verdict:
+        """There is no code to run: the fork server says when it tries again, `max_restarts` how often."""
+        if event.retry_at is None:
+            return Verdict(State.FATAL, event.reason)
+        self._restarts.policy = _policy(settings)
+        too_many = None if event.refused else self._restarts.starts_again(now)
+        if too_many is not None:
+            return self._give_up(event.reason, too_many)
+        return Verdict(State.BACKOFF, event.reason, event.retry_at)
+
+    def died(
+        self, process: Process, event: Exited, cause: str, settings: ProgramSettings, now: float
+    ) -> Verdict:
+        """Its process exited unasked."""
+        if event.status == ExitCode.CONFIG:
+            return Verdict(State.FATAL, f"{cause}: a restart cannot heal it")
+        if _may_stay_down(event, settings):
+            return Verdict(State.EXITED, cause)
+        self._restarts.policy = _policy(settings)
+        answer = self._restarts.died(now, event.jitter, healthy=process.was_healthy(now))
+        if isinstance(answer, GiveUp):
+            return self._give_up(cause, answer)
+        return Verdict(State.BACKOFF, cause, answer.at)
+
+    def _give_up(self, cause: str, answer: GiveUp) -> Verdict:
+        text = f"{cause}; restarted {answer.deaths} times within {self._restarts.policy.window:g} s"
+        return Verdict(State.FATAL, text)
+
+
+def _policy(settings: ProgramSettings) -> RestartPolicy:
+    """As the settings have it, which may have changed since the last failure."""
+    backoff, limit = settings.backoff, settings.max_restarts
+    return RestartPolicy(
+        immediate=0,
+        first=backoff.first,
+        maximum=backoff.maximum,
+        spread=backoff.jitter,
+        most=limit.count if limit is not None else None,
+        window=limit.window if limit is not None else 0.0,
+    )
+
+
+def _may_stay_down(event: Exited, settings: ProgramSettings) -> bool:
+    """Whether the file says that this exit is fine."""
+    if settings.restart is RestartWhen.NEVER:
+        return True
+    expected = settings.restart is RestartWhen.ON_FAILURE or bool(settings.option("exit_when_empty"))
+    return event.status == 0 and expected
