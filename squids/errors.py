@@ -13,7 +13,7 @@ class SquidsError(Exception):
 
 
 class ConfigurationError(SquidsError):
-    """The configuration is wrong, and a restart cannot heal it."""
+    """The configuration is wrong, and a restart cannot fix it."""
 
 
 class AppNotFound(ConfigurationError):

@@ -161,7 +161,7 @@ OPTIONS: tuple[Option, ...] = (
 
 
 def validate(options: ConsumerOptions) -> list[str]:
-    """What is wrong with the values, all of it, in words; nothing if all is well."""
+    """What is wrong with the values, all of it, in words; nothing if all checks passed."""
     problems = []
     for option in OPTIONS:
         value = getattr(options, option.name)

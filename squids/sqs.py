@@ -91,7 +91,7 @@ class SQS:
                 import difflib
 
                 near = difflib.get_close_matches(key, CONFIG_KEYS, 1)
-                hint = f'did you mean "{near[0]}"?' if near else f"there are {', '.join(CONFIG_KEYS)}"
+                hint = f'did you mean "{near[0]}"?' if near else f"known keys: {', '.join(CONFIG_KEYS)}"
                 raise TypeError(f'unknown key "{key}" in config; {hint}')
         self.config = dict(config)
         self._loader: Any = None
@@ -195,7 +195,7 @@ class SQS:
         if named is not None and _address(named) != _address(local):
             raise ConfigurationError(
                 f"the App's config has endpoint_url {named}, but only the local SQS at {local} may be spoken "
-                f"to ({LOCAL}, of --local, is set): take endpoint_url out of the config, or leave --local out"
+                f"to ({LOCAL}, set by --local): remove endpoint_url from the config, or do not pass --local"
             )
         return {**LOCAL_CREDENTIALS, "endpoint_url": local, "aws_session_token": None}
 

@@ -161,7 +161,7 @@ def _checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
             import difflib
 
             near = difflib.get_close_matches(name, SEND_OPTIONS, 1)
-            hint = f'; did you mean "{near[0]}"?' if near else f"; there are {', '.join(SEND_OPTIONS)}"
+            hint = f'; did you mean "{near[0]}"?' if near else f"; known options: {', '.join(SEND_OPTIONS)}"
             raise TypeError(f'unknown option "{name}"{hint}')
     return dict(options)
 

@@ -49,7 +49,7 @@ def check(config: str, *, aws: bool, as_json: bool, trusting: bool = False) -> i
         print(f"warning: {printable(warning)}", file=sys.stderr)
     print(printable(_table(rows), keep="\n\t"))
     failed = sum(not row.ok for row in rows)
-    print(f"{config}: {'all is well' if ok else f'{failed} of {len(rows)} checks failed'}")
+    print(f"{config}: {'all checks passed' if ok else f'{failed} of {len(rows)} checks failed'}")
     return ExitCode.OK if ok else ExitCode.CONFIG
 
 

@@ -138,4 +138,4 @@ def _check_peer(connection: socket.socket, path: str, trusted: set[int]) -> None
     """That one of these users listens."""
     peer = peer_of(connection)
     if peer is not None and peer.uid not in trusted:
-        raise Untrusted(f"{user_name(peer.uid)} listens at {path}, and is not believed")
+        raise Untrusted(f"{user_name(peer.uid)} listens at {path}, and is not trusted")

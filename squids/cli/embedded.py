@@ -47,7 +47,7 @@ def only_local(settings: Settings) -> Settings:
         kept = tuple(pair for pair in program.app_spec.environment if not pair[0].startswith("AWS_"))
         left_out = sorted({pair[0] for pair in program.app_spec.environment} - {pair[0] for pair in kept})
         if left_out:
-            warnings.append(f"{program.name}: {', '.join(left_out)} of the file do not count with --local")
+            warnings.append(f"{program.name}: {', '.join(left_out)} in the file are ignored with --local")
         programs.append(replace(program, app_spec=replace(program.app_spec, environment=kept)))
     return replace(settings, programs=tuple(programs), warnings=(*settings.warnings, *warnings))
 

@@ -35,7 +35,7 @@ def run_command(name: str, command: Callable[[], int]) -> int:
         if error.errno not in UNWRITABLE:
             raise
         _write_no_more(1)
-        tell(f"{name}: cannot write {error.filename or 'what it has to say'}: {error.strerror}")
+        tell(f"{name}: cannot write {error.filename or 'its output'}: {error.strerror}")
         return ExitCode.FAILURE
 
 

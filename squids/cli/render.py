@@ -104,7 +104,7 @@ def why(answer: Answer) -> str:
     if not answer["deaths"]:
         lines.append("  it has not died since the supervisor started")
     for death in answer["deaths"]:
-        asked = " (asked for)" if death["asked"] else ""
+        asked = " (requested)" if death["asked"] else ""
         lines.append(
             f"  {death['at']}  pid {death['pid']}  {death['cause']} after {seconds(death['uptime'])}{asked}"
         )

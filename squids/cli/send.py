@@ -65,7 +65,7 @@ def send(config: str, arguments: argparse.Namespace) -> int:
         sent = _sent(ask_app(app_spec, what, ASK_SECONDS, environment))
         print(_told(sent))
         if sent["queue"] not in {_name_of(program.queue) for program in settings.programs}:
-            text = f"the file has no queue {sent['queue']}: nobody here will run it"
+            text = f"the file has no queue {sent['queue']}: nothing here will run it"
             print(printable(text), file=sys.stderr)
         return OK
     except Refused as error:
@@ -108,8 +108,8 @@ def _find(settings: Settings, name: str, environment: dict[str, str] | None) -> 
     import difflib
 
     near = difflib.get_close_matches(name, known, 1, 0.5)
-    hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known) or 'none'}"
-    raise Refused(f"there is no task {name}; {hint}")
+    hint = f"did you mean {near[0]}?" if near else f"known tasks: {', '.join(known) or 'none'}"
+    raise Refused(f"unknown task {name}; {hint}")
 
 
 def _sent(answer: dict[str, Any]) -> dict[str, Any]:

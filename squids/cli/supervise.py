@@ -46,7 +46,7 @@ def _main(argv: Sequence[str] | None) -> int:
     config = find_config(arguments.config)
     if config is None and arguments.verb not in ("init", "local", "systemd", "completion"):
         named = "-c FILE, $SQUIDS_CONFIG, " + " or ".join(CONFIG_PATHS)
-        print(f"squids-supervisor: there is no configuration file: {named}", file=sys.stderr)
+        print(f"squids-supervisor: no configuration file; looked for {named}", file=sys.stderr)
         return 78
     try:
         return _do(config or "", arguments)

@@ -42,7 +42,7 @@ EMPTY_POLLS = 2
 class Poll:
     """One receive: its number, how many messages were asked for, and its attempt id on FIFO queues.
 
-    The first ones, until SQS has answered once, are short polls: they tell soon that all is well.
+    The first ones, until SQS has answered once, are short polls: they tell soon that all checks passed.
     """
 
     number: int

@@ -49,7 +49,7 @@ def is_pid(value: object) -> bool:
 def why_not(pid: int, claim: Claim, look: Callable[[int], Seen | None]) -> str | None:
     """Why the process is not what the claim says; None if it is. `look`: None for what is not there."""
     if pid in claim.below:
-        return "it is no child, but the parent"
+        return "it is the parent, not a child"
     seen = look(pid)
     if seen is None:
         return "there is no such process"
@@ -57,7 +57,7 @@ def why_not(pid: int, claim: Claim, look: Callable[[int], Seen | None]) -> str |
         return f"it runs as uid {seen.uid}, not {claim.uid}"
     if claim.asked is not None and seen.started + CLOCK_SLACK < claim.asked:
         return "it is older than the request for it"
-    return None if _descends(seen, claim.below, look) else "it is no descendant of its fork server"
+    return None if _descends(seen, claim.below, look) else "it is not a descendant of its fork server"
 
 
 def _descends(seen: Seen | None, below: Collection[int], look: Callable[[int], Seen | None]) -> bool:

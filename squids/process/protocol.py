@@ -116,7 +116,7 @@ class Preloaded:
 
 @dataclass(frozen=True, slots=True)
 class PreloadFailed:
-    """The import failed, and the zygote leaves. `hopeless`: a restart cannot heal it. `files`: those that it
+    """The import failed, and the zygote leaves. `hopeless`: a restart cannot fix it. `files`: those that it
     came to, the one that it failed at included."""
 
     tag: ClassVar[str] = "preload_failed"

@@ -31,7 +31,7 @@ def restore_defaults(*, but: Collection[int] = ()) -> None:
 class Hangup(Enum):
     """What SIGHUP says to a command."""
 
-    STOP = "its terminal was closed: drain and leave"
+    STOP = "its terminal was closed: drain and exit"
     REQUEST = "somebody asks for something; it has no terminal that could be closed"
     NOTHING = "its terminal may be closed: it was started so (nohup)"
 

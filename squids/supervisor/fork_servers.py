@@ -131,7 +131,7 @@ class ForkServers:
             generation = self.generations.pop(number)
             if generation.timer is not None:
                 generation.timer.cancel()
-            text = "nobody wants it any more"
+            text = "it is no longer needed"
             self._answer(generation, Failure(text, None, text))
             if generation.handle is not None:
                 handle, generation.handle = generation.handle, None
@@ -348,7 +348,7 @@ class ForkServers:
         healthy = time.monotonic() - generation.ready_since >= HEALTHY_AFTER
         retry_at = _next_try(generation, healthy=healthy)
         if generation.restarts.deaths > 1:  # The first is answered at once.
-            text = "its fork server dies again and again"
+            text = "its fork server keeps dying"
             generation.failure = Failure(text, retry_at, text)
         self._on_lost(generation, status)
 

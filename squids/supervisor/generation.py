@@ -28,7 +28,7 @@ class GenerationState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why there is no code, in full and in short. `retry_at`: monotonic; None: a restart cannot heal it.
+    """Why there is no code, in full and in short. `retry_at`: monotonic; None: a restart cannot fix it.
 
     `refused`: it is the system's fault.
     """

@@ -57,7 +57,7 @@ def of_generation(program: Program, generation: int, degraded: str | None) -> Ou
     if program.replacement is not None and program.replacement.generation >= generation:
         return None
     if program.generation != generation:
-        why = program.hand_over_failure or "something else was asked for"
+        why = program.hand_over_failure or "another request overtook it"
         return Outcome(False, f"{why}; the old process keeps running")
     if program.hand_over_failure is not None and program.state is State.RUNNING:
         return Outcome(False, f"{program.hand_over_failure}; the old process keeps running")

@@ -172,7 +172,7 @@ class Rollout:
                     continue
                 name = program.settings.name
                 if supervisor.programs.get(name) is not program or name in self.removing:
-                    yield Reloaded(name, False, "is not in the file any more")
+                    yield Reloaded(name, False, "is no longer in the file")
                     continue
                 now = self._settings_now(program, generation.app_spec)
                 generation = self._newest_of(program, generation)
@@ -292,14 +292,14 @@ class Rollout:
     async def _read_in_time(self) -> Settings | list[str]:
         """A file system that is away may answer in a day. It costs no more than one thread."""
         if self._hangs is not None and not self._hangs.done():
-            return ["an earlier read of the file has not returned yet: is its file system away?"]
+            return ["an earlier read of the file has not returned yet: is its file system available?"]
         reading = asyncio.ensure_future(in_thread(self._read))
         try:
             done, _ = await asyncio.wait([reading], timeout=READ_SECONDS)
             if not done:
                 self._hangs = reading
                 reading.add_done_callback(lambda late: late.cancelled() or late.exception())
-                return [f"the file was not read within {READ_SECONDS:g} s: is its file system away?"]
+                return [f"the file was not read within {READ_SECONDS:g} s: is its file system available?"]
             return reading.result()
         except NoThread as error:
             return [f"the file cannot be read: {error}"]

@@ -66,7 +66,7 @@ class Unit:
         if not self._up or self._began_to_stop:
             return
         if on:
-            self._notifier.reloading("reading its file anew")
+            self._notifier.reloading("reading its configuration again")
         else:
             self._notifier.ready(self._summary(self._seen()))
 

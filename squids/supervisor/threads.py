@@ -50,7 +50,7 @@ async def in_thread(call: Callable[[], T]) -> T:
             pass  # The loop is closed.
 
     if not _places.acquire(blocking=False):
-        raise NoThread(f"{MOST_THREADS} calls do not return: is a file system away?")
+        raise NoThread(f"{MOST_THREADS} calls do not return: is a file system unavailable?")
     try:
         threading.Thread(target=run, name="squids-call", daemon=True).start()
     except RuntimeError as error:

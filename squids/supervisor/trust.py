@@ -47,7 +47,7 @@ class Distrust(NamedTuple):
 
 
 def distrusted(steps: Iterable[Step], reader: int) -> Distrust | None:
-    """The first of these steps that this user must not trust; None: all is well.
+    """The first of these steps that this user must not trust; None: all checks passed.
 
     Each step comes after the folder that it is in.
     """

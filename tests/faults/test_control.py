@@ -197,7 +197,9 @@ def test_the_server_looks_who_asks(sqs, supervisor, mode):
         check=True,
         timeout=60,
     )
-    expected = "may not speak to this supervisor" if mode == "0600" else "members of socket_group may send"
+    expected = (
+        "is not allowed to use this supervisor" if mode == "0600" else "members of socket_group may send"
+    )
     assert expected in done.stdout
     assert process.verb("status").returncode == 0
     assert process.stop() == 0

@@ -62,7 +62,7 @@ def test_an_app_that_is_not_there(tmp_path, app, file, code, says):
 
 
 def test_no_region_is_78(tmp_path):
-    """Without a region nothing can work, and a restart cannot heal it."""
+    """Without a region nothing can work, and a restart cannot fix it."""
     (tmp_path / "shop.py").write_text(APP)
     done = run(tmp_path, "--queue", "q", "--app", "shop.app", "--workers", "1", HOME=str(tmp_path))
     assert done.returncode == 78, done.stderr

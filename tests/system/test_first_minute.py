@@ -193,7 +193,7 @@ def test_an_app_that_does_not_import_is_told_and_the_others_are_listed(file):
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["email_custmer"], 1, "there is no task email_custmer; did you mean shop.email_customer?"),
+        (["email_custmer"], 1, "unknown task email_custmer; did you mean shop.email_customer?"),
         (["email_customer"], 1, "missing a required argument: 'to'"),
         (
             ["email_customer", '{"too": 1}'],
@@ -243,7 +243,7 @@ def test_a_queue_that_the_file_has_not_is_told(file, strict_sqs):
     strict_sqs.create("elsewhere")
     done = file.verb("send", "report", "--queue", "elsewhere")
     assert done.returncode == 0
-    assert done.stderr == "the file has no queue elsewhere: nobody here will run it\n"
+    assert done.stderr == "the file has no queue elsewhere: nothing here will run it\n"
 
 
 def test_settings_of_aws_that_lead_nowhere_are_a_sentence(file):

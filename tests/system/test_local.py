@@ -167,7 +167,7 @@ def test_aws_settings_of_the_file_and_of_the_home_directory_do_not_count(local, 
     )
     up.ready()
     assert (
-        "AWS_CONFIG_FILE, AWS_ENDPOINT_URL_SQS, AWS_PROFILE of the file do not count with --local" in up.text
+        "AWS_CONFIG_FILE, AWS_ENDPOINT_URL_SQS, AWS_PROFILE in the file are ignored with --local" in up.text
     )
     send(up, "work", '{"name": "a"}')
     assert up.verb("tasks").returncode == 0

@@ -27,7 +27,7 @@ def test_a_good_file_is_0_with_a_table(checked):
     done = checked.verb("check")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "tests  ok      5 tasks" in done.stdout
-    assert "all is well" in done.stdout
+    assert "all checks passed" in done.stdout
 
 
 def test_what_is_wrong_with_apps_is_78_each_with_its_reason(checked):
@@ -117,11 +117,11 @@ def test_where_the_file_is_looked_for(checked):
         )  # fmt: skip
         return done.stdout + done.stderr
 
-    assert f"{checked.file}: all is well" in check()
-    assert f"{other}: all is well" in check(SQUIDS_CONFIG="other.yaml")
-    assert f"{checked.file}: all is well" in check("-c", "squids.yaml", SQUIDS_CONFIG="other.yaml")
+    assert f"{checked.file}: all checks passed" in check()
+    assert f"{other}: all checks passed" in check(SQUIDS_CONFIG="other.yaml")
+    assert f"{checked.file}: all checks passed" in check("-c", "squids.yaml", SQUIDS_CONFIG="other.yaml")
     checked.file.unlink()
-    assert "there is no configuration file" in check()
+    assert "no configuration file" in check()
 
 
 LIGHT = """

@@ -95,7 +95,7 @@ def test_an_exit_78_is_fatal_at_once_and_reset_tries_again(sqs, supervisor):
 
 
 def test_an_app_that_raises_backs_off_with_its_traceback_and_heals(sqs, supervisor):
-    """An import that fails is tried again, longer and longer; once it is mended, all is well."""
+    """An import that fails is tried again, longer and longer; once it is mended, all checks passed."""
     process = supervisor(sqs.endpoint_url, app="import os\nraise ValueError('not today')\n")
     process.write({"tests": {}, "two": {}}).start()
     entry = process.until_state("tests", "backoff")

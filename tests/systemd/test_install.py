@@ -71,7 +71,7 @@ def test_what_somebody_else_wrote_is_not_overwritten(installed_again: Server) ->
     server.machine.write(f"{UNITS}/{UNIT}", "[Service]\nExecStart=/bin/true\n")
     done = server.machine.run(COMMAND, "systemd", "install", check=False)
     assert done.returncode == 1
-    assert "was not written by this command: move it away first" in done.stderr
+    assert "was not written by this command; move it away first" in done.stderr
     server.machine.write(f"{UNITS}/{UNIT}", ours)
 
 
@@ -149,7 +149,7 @@ def test_another_user(installed_again: Server) -> None:
     machine = server.machine
     machine.run("useradd", "--system", "worker", check=False)
     assert (
-        "there is no user nobody-here"
+        "user nobody-here does not exist"
         in machine.run(COMMAND, "systemd", "install", "--user", "nobody-here", check=False).stderr
     )
     machine.run("chown", "-R", "worker:worker", "/var/lib/squids")

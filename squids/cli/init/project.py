@@ -49,7 +49,7 @@ def write_project(directory: str) -> int:
         print(f"  cd {shlex.quote(os.path.join('.', directory) if directory.startswith('-') else directory)}")
     print("  squids-supervisor --dev           # an embedded SQS, and consumers that reload")
     print('  squids-supervisor send email_customer \'{"to": "ada@example.com"}\' --wait')
-    print("\nThe second line goes into another terminal. README.md goes on from there.")
+    print("\nRun the second line in another terminal. README.md continues from there.")
     return ExitCode.OK
 
 

@@ -83,14 +83,16 @@ def _installation(arguments: argparse.Namespace) -> Installation:
     given = arguments.unit_config or arguments.config
     config = os.path.abspath(given) if given else None
     if arguments.instance is not None and not INSTANCE.fullmatch(arguments.instance):
-        raise Refused(f"{arguments.instance!r} is no name of an instance: letters, digits, and _.:- within")
+        raise Refused(
+            f"{arguments.instance!r} is not a valid instance name: use letters, digits and, within, _.:-"
+        )
     before = None
     if arguments.action == "install" and not arguments.user_mode:
         before = installed_as(_read(SUPERVISOR) or "")
     plain = before.config if before is not None else f"{CONFIG_DIRECTORY}/squids.yaml"
     if arguments.user_mode:
         if arguments.user:
-            raise Refused("--user: the units of --user-mode run as whoever has them")
+            raise Refused("--user: units of --user-mode run as their owner")
         base = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
         home = f"{base}/systemd/user"
         name = arguments.instance or "squids"
@@ -171,12 +173,12 @@ def _variables_of(config: str) -> dict[str, str]:
 
 def _install(of: Installation, *, dry_run: bool) -> int:
     if of.home is None and of.user != "squids" and not _exists(of.user):
-        raise Refused(f"there is no user {of.user}")
+        raise Refused(f"user {of.user} does not exist")
     changed = []
     for path, text in files(of).items():
         old = _read(path)
         if old is not None and not is_ours(old):
-            raise Refused(f"{path} is there, and was not written by this command: move it away first")
+            raise Refused(f"{path} exists and was not written by this command; move it away first")
         if old == text:
             continue
         changed.append(path)
@@ -247,7 +249,7 @@ def _tell_person(of: Installation) -> None:
         )
     print(f"next: systemctl{user} enable --now {of.unit}")
     if of.home is not None:
-        print(f"so that it runs while nobody is logged in, by root: loginctl enable-linger {os.getuid()}")
+        print(f"to keep it running while you are logged out, as root: loginctl enable-linger {os.getuid()}")
     homes = [path for path in (of.bin, of.config) if path.startswith(("/home/", "/root/"))]
     if of.home is None and homes:
         print(f"warning: the service cannot see {', '.join(homes)} (ProtectHome=yes)", file=sys.stderr)

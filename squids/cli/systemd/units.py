@@ -89,7 +89,7 @@ def misread(of: Installation) -> str | None:
             return f"{path}: systemd would not name a directory in /run/squids so; take another name"
     for name in (of.user, of.group):
         if not USER.fullmatch(name):
-            return f"{name!a} is no name of a user or a group that a unit may hold"
+            return f"{name!a} is not a user or group name that a unit can hold"
     return None
 
 

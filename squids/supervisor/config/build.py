@@ -179,7 +179,7 @@ def _unknown(path: Path, known: list[str]) -> str:
     if near:
         return f'unknown key, did you mean "{near[0]}"?'
     moved = _home_of(str(path[-1]), path)
-    return f"unknown key; {moved}" if moved else f"unknown key; there are {', '.join(sorted(known))}"
+    return f"unknown key; {moved}" if moved else f"unknown key; known keys: {', '.join(sorted(known))}"
 
 
 def _home_of(key: str, path: Path) -> str | None:
@@ -217,7 +217,7 @@ class _Builder:
         self.problems.extend(secret_problems(self.text))
         programs: list[ProgramSettings] = []
         if not rules.queues:
-            self._wrong(("queues",), "there are no queues")
+            self._wrong(("queues",), "no queues defined")
         for key, queue in rules.queues.items():
             if not key.strip() or not key.isprintable() or re.search(r"/\d+$", key):
                 words = f"{shown(key)} cannot be a name: give it another, and say queue:"
@@ -311,7 +311,7 @@ class _Builder:
         environment = {**rules.environment, **rules.defaults.environment, **queue.environment}
         for name in environment:
             if not name or "=" in name or "\0" in name or "\0" in (environment[name] or ""):
-                self._wrong((*path, "environment", name), "is no name of a variable")
+                self._wrong((*path, "environment", name), "is not a valid variable name")
         directory = self._directory(every["directory"], paths.get("directory", ()))
         python = self._python(every["python"], paths.get("python", path), environment.get("PATH"))
         self._check_user(every, paths)
@@ -345,7 +345,7 @@ class _Builder:
             return os.path.dirname(self.text.files[0])
         full = self._full(value, path)
         if not os.path.isdir(full):
-            self._wrong(path, f"there is no directory {full}")
+            self._wrong(path, f"directory {full} does not exist")
         return full
 
     def _python(self, value: str | None, path: Path, search: str | None) -> str | None:
@@ -353,11 +353,11 @@ class _Builder:
             return None
         if "/" not in value:
             if shutil.which(value, path=search) is None:
-                self._wrong(path, f"there is no interpreter {value} on PATH")
+                self._wrong(path, f"interpreter {value} is not on PATH")
             return value
         full = self._full(value, path)
         if not os.access(full, os.X_OK) or os.path.isdir(full):
-            self._wrong(path, f"there is no interpreter {full}")
+            self._wrong(path, f"interpreter {full} does not exist")
         return full
 
     def _log_file(self, value: Any, path: Path) -> LogFile | None:
@@ -365,7 +365,7 @@ class _Builder:
             return None
         full = self._full(value.path, path)
         if not os.path.isdir(os.path.dirname(full)):
-            self._wrong(path, f"there is no directory {os.path.dirname(full)}")
+            self._wrong(path, f"directory {os.path.dirname(full)} does not exist")
         elif os.path.isdir(full):
             self._wrong(path, f"{full} is a directory")
         return LogFile(full, value.max_size, value.backups)
@@ -391,7 +391,7 @@ class _Builder:
             if os.geteuid() != 0:
                 self._wrong(paths[name], f"only root can start processes as another {name}")
             elif not look(value):
-                self._wrong(paths[name], f"there is no {name} {value}")
+                self._wrong(paths[name], f"{name} {value} does not exist")
 
     def _nice(self, value: int, path: Path) -> int:
         if value < 0 and os.geteuid() != 0:
@@ -404,7 +404,7 @@ class _Builder:
             path: Path = ("reload", "paths", number)
             full = self._full(value, path)
             if not os.path.exists(full):
-                self._wrong(path, f"there is no file or directory {full}")
+                self._wrong(path, f"{full} does not exist")
             paths.append(full)
         return ReloadSettings(
             enabled=rules.enabled,
@@ -421,11 +421,11 @@ class _Builder:
         if len(os.fsencode(socket or default_socket(self.text.files[0]))) > MAX_PATH:
             self._wrong(path, f"a socket's path has at most {MAX_PATH} bytes")
         if socket is not None and not os.path.isdir(os.path.dirname(socket)):
-            self._wrong(path, f"there is no directory {os.path.dirname(socket)}")
+            self._wrong(path, f"directory {os.path.dirname(socket)} does not exist")
         elif socket is not None and os.path.lexists(socket) and not _is_socket(socket):
             self._wrong(path, f"{socket} is there, and is not a socket")
         if rules.socket_group is not None and not find_group(rules.socket_group):
-            self._wrong(("supervisor", "socket_group"), f"there is no group {rules.socket_group}")
+            self._wrong(("supervisor", "socket_group"), f"group {rules.socket_group} does not exist")
         return SupervisorSettings(
             log_format=rules.log_format,
             log_jobs=rules.log_jobs,

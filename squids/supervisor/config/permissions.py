@@ -21,7 +21,7 @@ from squids.supervisor.trust import ROOT, Distrust, Reason, Step, distrusted, op
 SECRET = re.compile(r"SECRET|PASSWORD|PASSWD|TOKEN|API_?KEY|ACCESS_KEY|PRIVATE_KEY", re.IGNORECASE)
 """Names of variables whose values are nobody else's."""
 
-OR_TRUST = "or, where nobody else can reach these files, as in a container, give --trust-files"
+OR_TRUST = "or, if no other user can reach these files, as in a container, pass --trust-files"
 
 
 def distrusted_file(steps: Sequence[Step]) -> str | None:

@@ -101,7 +101,7 @@ def limit_names(limits: dict[str, Any]) -> dict[str, Any]:
     for name in limits:
         if name not in LIMITS:
             near = difflib.get_close_matches(name, LIMITS, 1)
-            hint = f'did you mean "{near[0]}"?' if near else f"there are {', '.join(LIMITS)}"
+            hint = f'did you mean "{near[0]}"?' if near else f"known limits: {', '.join(LIMITS)}"
             raise ValueError(f'unknown limit "{name}", {hint}')
     return limits
 

@@ -117,7 +117,7 @@ class _TextReader:
         here = Location(shown_path(path))
         if path in chain:
             cycle = " includes ".join(shown_path(file) for file in (*chain[chain.index(path) :], path))
-            into.problems.append(Problem(asked or here, ("include",), f"goes in a circle: {cycle}"))
+            into.problems.append(Problem(asked or here, ("include",), f"include cycle: {cycle}"))
             return
         if path in into.files:
             return
@@ -227,7 +227,7 @@ def _merge(data: dict[str, Any], reader: _Reader, into: Document, *, main: bool)
     for name, value in queues.items():
         if name in known:
             other = into.keys.get(("queues", name))
-            text = f"is there twice: also at {other}" if other is not None else "is there twice"
+            text = f"is defined twice; first at {other}" if other is not None else "is there twice"
             into.problems.append(Problem(reader.keys[("queues", name)], ("queues", name), text))
             continue
         known[name] = value
@@ -320,7 +320,7 @@ class _Reader:
                 self._merged(value_node, path, around, merged)
                 continue
             if key in found:
-                self._problem(location, (*path, key), f"is there twice: also at {self.keys[(*path, key)]}")
+                self._problem(location, (*path, key), f"is defined twice; first at {self.keys[(*path, key)]}")
                 continue
             self.keys[(*path, key)] = location
             found[key] = self._value(value_node, (*path, key), around)
@@ -389,7 +389,7 @@ class _Reader:
             name, default = match.group("name"), match.group("default")
             if name is None:
                 shown = "${...}" if _is_variable(path) else match.group()  # It may be part of a secret.
-                self._problem(location, path, f"{shown} is no variable; for a $ write $$")
+                self._problem(location, path, f"{shown} is not a variable; write $$ for a $")
                 return ""
             found = self._environ.get(name)
             if found:

@@ -146,7 +146,7 @@ class ControlServer:
             self._keep_lock()
         except Exception as error:  # Tried again at the next look.
             if not self._in_trouble:
-                self._trouble(f"the lock was taken away, and cannot be made again: {error}")
+                self._trouble(f"the lock was removed, and cannot be made again: {error}")
             self._in_trouble = True
         self._look_later()
 
@@ -259,7 +259,7 @@ class ControlServer:
             return None
         if self._mode & stat.S_IWGRP and self._gid in groups_of(writer.get_extra_info("socket"), peer):
             return None
-        return f"uid {peer.uid} may not speak to this supervisor"
+        return f"uid {peer.uid} is not allowed to use this supervisor"
 
 
 def _peer(writer: asyncio.StreamWriter) -> Peer | None:

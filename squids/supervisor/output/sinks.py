@@ -87,7 +87,7 @@ class Sink:
                 lost, self.lost = self.lost, 0
                 self._busy = True
             if lost:
-                self._trouble(f"{self.name} does not take lines fast enough: {lost} were dropped")
+                self._trouble(f"{self.name} is too slow; {lost} lines were dropped")
             try:
                 self._write(batch)
             except (OSError, ValueError) as error:

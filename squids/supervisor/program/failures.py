@@ -67,7 +67,7 @@ class Failures:
     ) -> Verdict:
         """Its process exited unasked."""
         if event.status == ExitCode.CONFIG:
-            return Verdict(State.FATAL, f"{cause}: a restart cannot heal it")
+            return Verdict(State.FATAL, f"{cause}: a restart cannot fix it")
         if _may_stay_down(event, settings):
             return Verdict(State.EXITED, cause)
         self._restarts.policy = _policy(settings)

@@ -151,7 +151,7 @@ class Program:
             self._become(State.STOPPING, "restarted")
 
     def replace(self, event: Replace, now: float) -> None:
-        self._drop_replacement(now, "another one was asked for")
+        self._drop_replacement(now, "another one was requested")
         self.hand_over_failure = None
         child, limit = next(self._children), event.kill_after
         self.replacement = Process(child, event.settings, event.generation, drain_limit_of_old=limit)

@@ -142,7 +142,7 @@ class Watch:
                         self._tell(self._on_trouble, f"cannot watch {', '.join(present)}: {error}")
                         return
                     polling = True
-                    text = f"the system watches no more files ({error}): looking at each of them instead"
+                    text = f"inotify watch limit reached ({error}); falling back to polling"
                     self._tell(self._on_trouble, text)
             now = {path: _identity(path) for path in paths}
             moved = {path for path in paths if now[path] != there[path] and now[path] is not None}

@@ -116,7 +116,7 @@ def test_variables_are_read_as_systemd_reads_them():
 def test_what_is_no_name_of_an_instance_is_refused(capsys, name, mode):
     assert main(["systemd", "print", f"--instance={name}", *mode]) == 1
     told = capsys.readouterr()
-    assert "is no name of an instance" in told.err
+    assert "is not a valid instance name" in told.err
     assert told.out == ""
 
 
@@ -178,7 +178,7 @@ def test_what_cannot_be_written_is_told_in_a_line(monkeypatch, capsys):
 
 def test_whose_units_they_are_is_not_said_for_ones_own(capsys):
     assert main(["systemd", "print", "--user-mode", "--user", "ann"]) == 1
-    assert "--user: the units of --user-mode run as whoever has them" in capsys.readouterr().err
+    assert "--user: units of --user-mode run as their owner" in capsys.readouterr().err
 
 
 def test_a_user_of_ones_own_is_not_made():

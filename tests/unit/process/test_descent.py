@@ -32,7 +32,7 @@ def test_a_child_of_the_fork_server_is_believed():
 
 def test_who_is_no_descendant_is_not():
     """Others' processes, and those whose line leads to init, to nobody, or in a circle."""
-    why = "it is no descendant of its fork server"
+    why = "it is not a descendant of its fork server"
     assert asked(STRANGER) == why
     assert asked(131, _131=Seen(999, 65534, 30.0)) == why
     assert asked(131, _131=Seen(132, 65534, 30.0), _132=Seen(131, 65534, 30.0)) == why
@@ -40,8 +40,8 @@ def test_who_is_no_descendant_is_not():
 
 def test_the_fork_server_and_its_owner_are_nobodys_children():
     """A fork server may not name itself, nor whoever started it."""
-    assert asked(SERVER) == "it is no child, but the parent"
-    assert asked(SUPERVISOR) == "it is no child, but the parent"
+    assert asked(SERVER) == "it is the parent, not a child"
+    assert asked(SUPERVISOR) == "it is the parent, not a child"
 
 
 def test_another_users_process_is_not_believed():

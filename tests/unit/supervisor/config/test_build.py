@@ -162,11 +162,11 @@ queues:
         "squids.yaml:9:22: queues.reports.workers: YAML reads 010 as another number",
         'squids.yaml:9:35: queues.reports.limits: unknown limit "nofiles", did you mean "nofile"?',
         "squids.yaml:9:59: queues.reports.log_file: path is missing",
-        "squids.yaml:10:3: queues.emails: is there twice: also at squids.yaml:8:3",
+        "squids.yaml:10:3: queues.emails: is defined twice; first at squids.yaml:8:3",
         "squids.yaml:11:17: queues.slow.queue: ",
         "squids.yaml:11:36: queues.slow.nice: -30 is less than -20",
         "squids.yaml:11:66: queues.slow.backoff.max: expected a time such as 30, 30s or 5m",
-        f"squids.yaml:11:82: queues.slow.directory: there is no directory {here}/nodir",
+        f"squids.yaml:11:82: queues.slow.directory: directory {here}/nodir does not exist",
     ]
     for line, start in zip(lines, expected, strict=True):
         assert line.startswith(start), (line, start)
@@ -175,8 +175,8 @@ queues:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "there are no queues"),
-        ("queues: {}", "there are no queues"),
+        ("", "no queues defined"),
+        ("queues: {}", "no queues defined"),
         ("- a", "is not a mapping of keys to values"),
         ("queues: [a]", "expected a mapping of keys to values, not a list"),
         ("queues: {q: 3}", "expected a mapping of keys to values, not 3"),
@@ -185,9 +185,9 @@ queues:
         ("app: a:b\nqueues: {q: {retry_delay: 10, retry_max_delay: 5}}", "retry_max_delay is less than"),
         ("app: a:b\nqueues: {q: {consumers: 2}, 'q:1': {queue: q}}", "its name q:1 is also one of"),
         ("app: a:b\nqueues: {'q/1': {queue: q}}", '"q/1" cannot be a name'),
-        ("app: a:b\nsupervisor: {socket: no/s}\nqueues: {q: {}}", "supervisor.socket: there is no directory"),
+        ("app: a:b\nsupervisor: {socket: no/s}\nqueues: {q: {}}", "supervisor.socket: directory "),
         ("app: a:b\nqueues: {q: {log_file: .}}", "queues.q.log_file: "),
-        ("app: a:b\nqueues: {q: {python: python9}}", "there is no interpreter python9 on PATH"),
+        ("app: a:b\nqueues: {q: {python: python9}}", "interpreter python9 is not on PATH"),
         ('app: a:b\nqueues: {"q\\nr": {queue: q}}', "cannot be a name"),
         ("app: a:b\nqueues: {'': {queue: q}}", '"" cannot be a name'),
         ("app: a:b\nqueues: {q: {umask: 99}}", "expected octal digits such as 0027"),
@@ -199,15 +199,15 @@ queues:
         ("app: [a:b\nqueues: {q: {}}", "YAML: "),
         ("app: a:b\nqueues:\n\tq: {}", "YAML: "),
         ("app: a:b\nqueues: {q: {visibility_timeout: 1.5}}", "expected whole seconds"),
-        ("app: a:b\nqueues: {q: {python: ./nothing}}", "there is no interpreter"),
-        ("app: a:b\nqueues: {q: {environment: {A: '${1x}'}}}", "is no variable; for a $ write $$"),
+        ("app: a:b\nqueues: {q: {python: ./nothing}}", "queues.q.python: interpreter "),
+        ("app: a:b\nqueues: {q: {environment: {A: '${1x}'}}}", "is not a variable; write $$ for a $"),
         ("app: a:b\nsupervisor: {socket: /tmp/" + "x" * 120 + "}\nqueues: {q: {}}", "at most 107 bytes"),
         ("app: a:b\nqueues: {q: {user: nosuchuser}}", "user"),
-        ("app: a:b\nqueues: {q: {log_file: nodir/a.log}}", "there is no directory"),
+        ("app: a:b\nqueues: {q: {log_file: nodir/a.log}}", "queues.q.log_file: directory "),
         ('app: a:b\ninclude: ["\\0"]\nqueues: {q: {}}', "holds a NUL character"),
         (
             "app: a:b\ninclude: [squids.yaml]\nqueues: {q: {}}",
-            "goes in a circle: squids.yaml includes squids.yaml",
+            "include cycle: squids.yaml includes squids.yaml",
         ),
     ],
 )
@@ -305,7 +305,7 @@ def test_includes_hold_queues_and_override_nothing(here):
     (here / "conf.d" / "b.yaml").write_text("\nqueues: {q: {}}")
     assert bad(here, "app: a:b\ninclude: [conf.d/*.yaml]\nqueues: {q: {}}") == [
         "conf.d/a.yaml:1:1: an included file may hold queues and include, and no other key",
-        "conf.d/b.yaml:2:10: queues.q: is there twice: also at squids.yaml:3:10",
+        "conf.d/b.yaml:2:10: queues.q: is defined twice; first at squids.yaml:3:10",
     ]
 
 
@@ -326,7 +326,7 @@ def test_a_file_that_others_can_write_is_refused(here):
     who = "go-w" if os.geteuid() == 0 else "o-w"
     assert f"squids.yaml:1:1: any user can write to {here}/squids.yaml (mode 0666)" in str(problem)
     assert f"chmod {who} {here}/squids.yaml; or" in str(problem)
-    assert str(problem).endswith("as in a container, give --trust-files")
+    assert str(problem).endswith("as in a container, pass --trust-files")
     assert isinstance(config.read("squids.yaml", {}, trusting=True), Settings)
 
 
@@ -415,7 +415,7 @@ def test_an_included_file_that_is_none_of_ours_is_not_quoted(here, content):
 
 def test_what_is_part_of_a_variables_value_is_not_quoted(here):
     (line,) = bad(here, "app: a:b\nqueues: {q: {environment: {PASSWORD: 'x${hunter 2'}}}")
-    assert line.endswith("queues.q.environment.PASSWORD: ${...} is no variable; for a $ write $$")
+    assert line.endswith("queues.q.environment.PASSWORD: ${...} is not a variable; write $$ for a $")
 
 
 def test_a_secret_in_clear_that_others_can_read_is_a_warning(here):
