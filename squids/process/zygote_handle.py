@@ -14,9 +14,10 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-from squids.process.channel import MAX_DESCRIPTORS, Channel, close_all
+from squids.process.channel import MAX_DESCRIPTORS, close_all
 from squids.process.child import exit_now, set_title
 from squids.process.interpreter import interpreter_of
+from squids.process.loop_channel import LoopChannel
 from squids.process.outlet import Outlet
 from squids.process.protocol import PROTOCOL, FromZygote, Kill, Output, Spawn
 from squids.process.zygote_main import Zygote
@@ -33,7 +34,7 @@ class ZygoteHandle:
 
     def __init__(self, pid: int, sock: socket.socket, process: subprocess.Popen[bytes] | None = None) -> None:
         self.pid = pid
-        self.channel = Channel(sock)
+        self.channel = LoopChannel(sock)
         self._process = process
         self._status: int | None = None
         self._answerable = True

@@ -6,8 +6,8 @@ import time
 from collections import deque
 from typing import Any
 
-from squids.process.channel import Channel
 from squids.process.held import Held
+from squids.process.loop_channel import LoopChannel
 from squids.process.protocol import Booted, Degraded, Drain, Figures, Follow, Frame, Pause, Scale
 from squids.supervisor.generation import Generation
 from squids.supervisor.history import LastLines
@@ -25,7 +25,7 @@ class ConsumerHandle:
         self.program = program
         self.settings = settings
         self.generation = generation
-        self.channel: Channel | None = None
+        self.channel: LoopChannel | None = None
         self.asked = False
         self.asked_at: float | None = None
         """When its fork server was asked for it, in seconds since boot."""

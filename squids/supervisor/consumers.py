@@ -17,9 +17,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from squids.process import protocol
-from squids.process.channel import Channel
 from squids.process.cpus import usable_cpus
 from squids.process.held import Untrue, hold, is_child, kill_group, look, since_boot
+from squids.process.loop_channel import LoopChannel
 from squids.process.patience import after
 from squids.process.zygote_handle import ANSWER_SECONDS, REPORT_SECONDS, ZygoteHandle
 from squids.supervisor import events
@@ -122,7 +122,7 @@ class ConsumerProcesses:
             self._forget(child)
             self._tell(consumer, ev.Refused(child, os.strerror(error.errno or 0)))
             return
-        consumer.channel = Channel(ours)
+        consumer.channel = LoopChannel(ours)
         consumer.asked = True
         limits: dict[str, int | None] = {}
         if self._soft_nofile is not None:
@@ -145,10 +145,9 @@ class ConsumerProcesses:
             nice=settings.nice,
             limits={**limits, **dict(settings.limits)},
         )
-        self.fork_servers.watch_writable(consumer.generation)
         after(self._loop, ANSWER_SECONDS, self._look_for_answer, consumer, handle)
         theirs.close()
-        self._loop.add_reader(ours.fileno(), self._hear, consumer)
+        consumer.channel.watch(self._loop, self._hear, consumer)
 
     def _look_for_answer(self, consumer: ConsumerHandle, handle: ZygoteHandle) -> None:
         if consumer.pid is None and self.all.get(consumer.child) is consumer:
@@ -188,17 +187,11 @@ class ConsumerProcesses:
     def _forget(self, child: int) -> None:
         consumer = self.all.pop(child, None)
         if consumer is not None:
-            self._unwatch(consumer)
             self._unwatch_process(consumer)
             consumer.close()
         self._on_gone()
         self._boot_queue.over(child)
         self._loop.call_soon(self._begin_boots)
-
-    def _unwatch(self, consumer: ConsumerHandle) -> None:
-        if consumer.channel is not None and consumer.channel.fileno() >= 0:
-            self._loop.remove_reader(consumer.channel.fileno())
-            self._loop.remove_writer(consumer.channel.fileno())
 
     def _unwatch_process(self, consumer: ConsumerHandle) -> None:
         if consumer.process is not None and consumer.process.descriptor is not None:
@@ -210,8 +203,6 @@ class ConsumerProcesses:
         if consumer is None or consumer.channel is None:
             return
         tell(consumer)
-        if consumer.channel.wants_write:
-            self._loop.add_writer(consumer.channel.fileno(), self._flush, consumer)
 
     def follow(self, program: str, on: bool) -> None:
         """Have a program's jobs logged, while anybody wants it."""
@@ -233,12 +224,6 @@ class ConsumerProcesses:
         all_jobs = self.log_jobs and consumer.settings.log_level in ("DEBUG", "INFO")
         return all_jobs or bool(self.followed[consumer.program])
 
-    def _flush(self, consumer: ConsumerHandle) -> None:
-        assert consumer.channel is not None
-        consumer.channel.flush()
-        if not consumer.channel.wants_write:
-            self._loop.remove_writer(consumer.channel.fileno())
-
     def _hear(self, consumer: ConsumerHandle) -> None:
         assert consumer.channel is not None
         frames: list[Any] = []
@@ -246,13 +231,13 @@ class ConsumerProcesses:
             frames = consumer.hear()
         except Exception as error:  # Not a frame: whatever it is, it is no consumer of ours.
             self._say(events.garbage(consumer.program, error))
-            self._unwatch(consumer)
+            consumer.channel.unwatch()
             self.kill(consumer.child)
             return
         for frame in frames:
             self._heard(consumer, frame)
         if consumer.channel.closed:
-            self._unwatch(consumer)  # Whether it is dead, its zygote knows.
+            consumer.channel.unwatch()  # Whether it is dead, its zygote knows.
             handle = consumer.generation.handle
             if handle is not None and not consumer.orphan:
                 after(self._loop, REPORT_SECONDS, self._look_for_end, consumer, handle)
@@ -287,7 +272,6 @@ class ConsumerProcesses:
         handle = consumer.generation.handle
         if consumer.process.descriptor is None and handle is not None and not consumer.orphan:
             handle.kill(child, number, group=False)
-            self.fork_servers.watch_writable(consumer.generation)
         else:
             consumer.process.signal(number)
 
@@ -300,7 +284,6 @@ class ConsumerProcesses:
                 found = True
                 if handle is not None and not consumer.orphan:
                     handle.kill(consumer.child, signal.SIGUSR2, group=False, tree=True)
-                    self.fork_servers.watch_writable(consumer.generation)
                 else:
                     consumer.process.signal(signal.SIGUSR2)
         return found
@@ -313,7 +296,6 @@ class ConsumerProcesses:
         handle = consumer.generation.handle
         if handle is not None and not consumer.orphan:
             handle.kill(child, signal.SIGKILL, tree=True)
-            self.fork_servers.watch_writable(consumer.generation)
             consumer.kills += 1
             if consumer.kills > 1:  # Nothing came of the first: who was told to kill it hangs, too.
                 self._give_up(consumer.generation, handle, "did not kill")

@@ -135,7 +135,6 @@ class ForkServers:
             self._answer(generation, Failure(text, None, text))
             if generation.handle is not None:
                 handle, generation.handle = generation.handle, None
-                self._unwatch(handle)
                 if generation.state is GenerationState.IMPORTING:
                     _kill(handle)
                 handle.close()
@@ -165,17 +164,6 @@ class ForkServers:
             generation.handle.pid for generation in self.generations.values() if generation.handle is not None
         }
         return alive | {handle.pid for handle in self._dying}
-
-    def watch_writable(self, generation: Generation) -> None:
-        """Its socket did not take all: flush when it does."""
-        handle = generation.handle
-        if handle is not None and handle.channel.wants_write:
-            asyncio.get_running_loop().add_writer(handle.channel.fileno(), self._flush, handle)
-
-    def _flush(self, handle: ZygoteHandle) -> None:
-        handle.channel.flush()
-        if not handle.channel.wants_write or handle.gone:
-            asyncio.get_running_loop().remove_writer(handle.channel.fileno())
 
     # The life of one.
 
@@ -226,7 +214,7 @@ class ForkServers:
         self._on_output(generation, generation.title, generation.handle.pid, [outlet.prints, outlet.records])
         loop = asyncio.get_running_loop()
         generation.uid = uid_of(app_spec)
-        loop.add_reader(generation.handle.channel.fileno(), self._hear, generation)
+        generation.handle.channel.watch(loop, self._hear, generation)
         self._time_out(generation, loop.time() + timeout, timeout)
 
     def _time_out(self, generation: Generation, at: float, timeout: float) -> None:
@@ -266,7 +254,7 @@ class ForkServers:
                     case _:
                         self._on_report(generation, frame)
         if handle is not None and generation.handle is handle and handle.gone:
-            self._unwatch(handle)
+            handle.channel.unwatch()
             if handle.reap() is not None:
                 self._ended(generation)
             else:  # How it ended is known in a moment; but it may have closed its socket and live on.
@@ -358,7 +346,6 @@ class ForkServers:
             generation.timer.cancel()
         if handle is None:
             return
-        self._unwatch(handle)
         handle.close()
         if handle.reap() is None:
             self._dying.append(handle)
@@ -372,12 +359,6 @@ class ForkServers:
     def _kill_if_dying(self, handle: ZygoteHandle) -> None:
         if handle in self._dying:
             _kill(handle)
-
-    def _unwatch(self, handle: ZygoteHandle) -> None:
-        if not handle.channel.closed or handle.channel.fileno() >= 0:
-            loop = asyncio.get_running_loop()
-            loop.remove_reader(handle.channel.fileno())
-            loop.remove_writer(handle.channel.fileno())
 
     def _answer(self, generation: Generation, failure: Failure | None) -> None:
         waiting, generation.waiting = generation.waiting, []
