@@ -134,11 +134,11 @@ def _reload(given: dict[str, Any], level: str, style: str, port: int | None) -> 
 def _consume(options: ConsumerOptions, queue: QueueRef, level: str, style: str) -> int:
     from squids.pool import consumer_main, preload
     from squids.pool.consumer_settings import client_of, settings_of
-    from squids.process import log_format
+    from squids.process import log_setup
     from squids.process.sd_notify import Notifier
 
     notifier = Notifier.take(os.environ)  # Before there is any child.
-    log_format.configure(level, style)
+    log_setup.configure(level, style)
     sockets = preload.sockets_open()
     app = preload.load({"app": options.app, "directory": os.getcwd()})
     unforkable = preload.unforkable_since(sockets)

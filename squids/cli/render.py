@@ -10,7 +10,7 @@ from typing import Any
 
 from squids.exit_codes import UNREACHABLE
 from squids.printable import printable
-from squids.process.record import json_line
+from squids.process.log_values import json_line
 from squids.supervisor.control.verbs import Verb
 
 Answer = dict[str, Any]

@@ -19,6 +19,8 @@ from squids.cli.embedded import only_local
 from squids.cli.entry import code_of, tell
 from squids.exit_codes import ExitCode
 from squids.process.child import open_standard_streams, set_title
+from squids.process.log_lines import SUPERVISOR, as_text, iso
+from squids.process.log_setup import line_of
 from squids.process.pid1 import run_as_init_if_pid1
 from squids.process.sd_notify import Notifier
 from squids.process.signals import REQUESTS, Hangup, restore_defaults
@@ -30,7 +32,6 @@ from squids.supervisor.control.lock import Lock, Locked
 from squids.supervisor.control.place import Untrusted
 from squids.supervisor.control.protocol import default_socket
 from squids.supervisor.control.server import ControlServer
-from squids.supervisor.output.lines import Line, as_text, iso
 from squids.supervisor.reload.reloader import Reloader
 from squids.supervisor.rollout import Plan, Rollout
 from squids.supervisor.settings import Settings
@@ -289,16 +290,7 @@ def _route_logging(supervisor: Supervisor) -> None:
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            traceback = logging.Formatter().formatException(record.exc_info) if record.exc_info else ""
-            line = Line(
-                record.created,
-                "supervisor",
-                record.levelname,
-                record.getMessage(),
-                record.name,
-                {},
-                traceback,
-            )
+            line = line_of(record, SUPERVISOR)
             try:
                 supervisor.output.line(line)
             except Exception:  # The last resort.

@@ -11,7 +11,7 @@ from squids.options import ConsumerOptions
 from squids.pool import consumer_main
 from squids.pool.consumer_settings import client_of, settings_of
 from squids.pool.preload import files_imported
-from squids.process import log_format
+from squids.process import log_setup
 from squids.process.channel import Channel
 from squids.process.zygote_handle import ZygoteHandle
 from squids.queues import QueueRef
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def run(app: App, owner: socket.socket, descriptors: list[int], args: dict[str, Any]) -> int:
     """`descriptors`: the socket to the zygote, which starts the workers. The process's exit status."""
-    log_format.configure(args["log_level"], "record")
+    log_setup.configure(args["log_level"], "record")
     options = ConsumerOptions(**args["options"])
     settings = replace(
         settings_of(options, QueueRef.parse(options.queue)),

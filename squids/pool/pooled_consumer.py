@@ -63,7 +63,7 @@ class PoolSettings:
     limits: Limits
     retry: RetryPolicy
     label: str = ""
-    """Not empty: workers print to the zygote's first owner, each as "label/slot"."""
+    """Not empty: what workers print and log goes to the zygote's first owner, as this program's."""
     log_level: str | None = None
     """Not None: workers log as this consumer does, from this level on."""
 
@@ -337,7 +337,8 @@ class PooledConsumer:
             title=f"squids: {self._settings.label or self._settings.queue.name} worker {slot}",
             orphan_grace=self._settings.limits.visibility / 2,
             descriptors=handle.descriptors,
-            label=f"{self._settings.label}/{slot}" if self._settings.label else "",
+            program=self._settings.label,
+            worker=slot,
         )
         self._watch_zygote_writable()
         handle.handed_over()

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from squids.errors import SquidsError
 from squids.loading import load_app
-from squids.process import log_format
+from squids.process import log_setup
 from squids.process.native_threads import libraries_loaded, native_threads
 from squids.queues import QueueRef
 
@@ -72,7 +72,7 @@ def load_shared(args: dict[str, Any]) -> tuple[App, str, dict[str, Any]]:
     `consumers` are the options of those that will be forked: their clients are made here, where nobody has to
     be asked for credentials.
     """
-    log_format.configure(args["log_level"], "record")
+    log_setup.configure(args["log_level"], "record")
     sockets = sockets_open()
     imported_at = time.time()
     try:

@@ -18,7 +18,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from squids.execute import Delivery, OutcomeKind, execute
-from squids.process import log_format
+from squids.process import log_setup
 from squids.process.channel import BlockingChannel
 from squids.process.protocol import WORKER_READY, Assign, Recall, Results
 
@@ -37,7 +37,7 @@ ENDS = {OutcomeKind.DONE: "done", OutcomeKind.FAILED: "failed", OutcomeKind.BAD_
 def run(app: App, channel_socket: socket.socket, descriptors: list[int], args: dict[str, Any]) -> int:
     """Run jobs until the consumer is gone. The process's exit status."""
     if args.get("log_level"):
-        log_format.configure(args["log_level"], "record")
+        log_setup.configure(args["log_level"], "record")
     page = mmap.mmap(descriptors[0], mmap.PAGESIZE)
     os.close(descriptors[0])
     worker = _Worker(app, BlockingChannel(channel_socket), page, str(args["queue"]))

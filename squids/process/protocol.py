@@ -34,8 +34,10 @@ class Spawn:
     orphan_grace: float
     descriptors: int
     owns_children: bool = False
-    label: str = ""
-    """Not empty: what the child prints goes to the zygote's first owner, under this label."""
+    program: str = ""
+    """Not empty: what the child prints and logs goes to the zygote's first owner, as this program's."""
+    worker: int | None = None
+    """Which of the program's workers it is; None: its consumer."""
     nice: int = 0
     limits: dict[str, int | None] = field(default_factory=dict)
     """Soft resource limits by name; None is unlimited. The children it owns have them and `nice` too."""
@@ -136,12 +138,15 @@ class Output:
     ended, and that of its log records."""
 
     tag: ClassVar[str] = "output"
-    label: str
+    program: str
+    worker: int | None
     pid: int
 
     def __post_init__(self) -> None:
-        check_text(self.label)
+        check_text(self.program)
         check_pid(self.pid)
+        if self.worker is not None:
+            check_numbers(self.worker)
 
 
 # Between a supervisor and its consumers.
@@ -296,7 +301,7 @@ Frame = Spawn | Kill | FromZygote | Life | Command | WorkerReady | Assign | Resu
 
 _FRAMES: dict[str, type[Frame]] = {frame.tag: frame for frame in get_args(Frame)}
 
-PROTOCOL = 2
+PROTOCOL = 3
 """What both ends of a socket must have in common, where they may be of different versions of squids."""
 
 

@@ -167,14 +167,16 @@ class ZygoteHandle:
         orphan_grace: float,
         descriptors: Sequence[int],
         owns_children: bool = False,
-        label: str = "",
+        program: str = "",
+        worker: int | None = None,
         nice: int = 0,
         limits: dict[str, int | None] | None = None,
     ) -> None:
         """Ask for a child. The answer is Spawned or SpawnFailed; the descriptors may be closed at once.
 
-        `orphan_grace`: seconds that it may outlive this owner. `label`: what it prints goes to the zygote's
-        first owner, under this name. ValueError: more descriptors than can be sent.
+        `orphan_grace`: seconds that it may outlive this owner. `program`: if not empty, what the child prints
+        and logs goes to the zygote's first owner, as that of this program's `worker`, or of its consumer.
+        ValueError: more descriptors than can be sent.
         """
         if len(descriptors) > MAX_DESCRIPTORS:
             raise ValueError(f"{len(descriptors)} descriptors are more than {MAX_DESCRIPTORS}")
@@ -186,7 +188,8 @@ class ZygoteHandle:
             orphan_grace,
             len(descriptors),
             owns_children,
-            label,
+            program,
+            worker,
             nice,
             limits or {},
         )

@@ -201,7 +201,7 @@ class Zygote:
             close_all(descriptors)
 
     def _start(self, owner: _Owner, spawn: Spawn, descriptors: list[int]) -> _Child:
-        outlet = Outlet.make() if spawn.label else None
+        outlet = Outlet.make() if spawn.program else None
         nice, limits = spawn.nice or owner.nice, {**owner.limits, **spawn.limits}
         # A signal that comes before the child has its own dispositions waits until it has them.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, ALL_SIGNALS)
@@ -223,7 +223,8 @@ class Zygote:
         if outlet is not None:
             self._outputs[child.pid] = outlet.prints
             if not self._first.channel.closed:
-                self._first.channel.send(Output(spawn.label, child.pid), [outlet.prints, outlet.records])
+                frame = Output(spawn.program, spawn.worker, child.pid)
+                self._first.channel.send(frame, [outlet.prints, outlet.records])
             os.close(outlet.records)  # Unlike a print, a record that nobody reads harms no task.
         return child
 

@@ -141,7 +141,7 @@ class ConsumerProcesses:
             orphan_grace=settings.shutdown_timeout + ORPHAN_MARGIN,
             descriptors=[theirs.fileno()],
             owns_children=True,
-            label=settings.name,
+            program=settings.name,
             nice=settings.nice,
             limits={**limits, **dict(settings.limits)},
         )

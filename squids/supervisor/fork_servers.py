@@ -19,6 +19,7 @@ from typing import Any
 from squids.bounds import NAME, cut
 from squids.process.channel import close_all
 from squids.process.frames import FrameError
+from squids.process.log_lines import Origin, Source
 from squids.process.outlet import Outlet
 from squids.process.protocol import FromZygote, Output, Preloaded, PreloadFailed
 from squids.process.restarts import StartAt
@@ -58,7 +59,7 @@ class ForkServers:
         self,
         *,
         on_report: Callable[[Generation, FromZygote], None],
-        on_output: Callable[[Generation, str, int, list[int]], None],
+        on_output: Callable[[Generation, Source, int, list[int]], None],
         has_program: Callable[[Generation, str], bool],
         on_lost: Callable[[Generation, int | None], None],
         on_lie: Callable[[Generation, str], None],
@@ -192,7 +193,7 @@ class ForkServers:
             generation.handle = ZygoteHandle.start(
                 SHARED_ENTRY if shared else FRESH_ENTRY,
                 arguments,
-                f"squids: {generation.title}",
+                f"squids: zygote {app_spec.app}",
                 preload=shared,
                 python=python,
                 outlet=outlet,
@@ -211,7 +212,8 @@ class ForkServers:
             return
         finally:
             outlet.given()
-        self._on_output(generation, generation.title, generation.handle.pid, [outlet.prints, outlet.records])
+        source = Source(Origin.FORK_SERVER, app=app_spec.app)
+        self._on_output(generation, source, generation.handle.pid, [outlet.prints, outlet.records])
         loop = asyncio.get_running_loop()
         generation.uid = uid_of(app_spec)
         generation.handle.channel.watch(loop, self._hear, generation)
@@ -240,17 +242,8 @@ class ForkServers:
                         self._preloaded(generation, frame)
                     case PreloadFailed(hopeless, text, files):
                         self._fail(generation, text, hopeless=hopeless, files=tuple(files))
-                    case Output(label, pid):
-                        if not self._has_program(generation, label):
-                            close_all(descriptors)
-                            self._on_lie(
-                                generation, f"sent what {cut(label, NAME)} prints, which is not its own"
-                            )
-                            continue
-                        if descriptors:
-                            self._on_output(generation, label, pid, descriptors)
-                        if len(descriptors) < 2:
-                            self._on_event(generation, events.output_lost(label, EMFILE))
+                    case Output():
+                        self._output(generation, frame, descriptors)
                     case _:
                         self._on_report(generation, frame)
         if handle is not None and generation.handle is handle and handle.gone:
@@ -259,6 +252,17 @@ class ForkServers:
                 self._ended(generation)
             else:  # How it ended is known in a moment; but it may have closed its socket and live on.
                 asyncio.get_running_loop().call_later(EXIT_SECONDS, self._ended_if, generation, handle)
+
+    def _output(self, generation: Generation, frame: Output, descriptors: list[int]) -> None:
+        source = Source.of_child(frame.program, frame.worker)
+        if not self._has_program(generation, frame.program):
+            close_all(descriptors)
+            self._on_lie(generation, f"sent what {cut(str(source), NAME)} prints, which is not its own")
+            return
+        if descriptors:
+            self._on_output(generation, source, frame.pid, descriptors)
+        if len(descriptors) < 2:
+            self._on_event(generation, events.output_lost(str(source), EMFILE))
 
     def _ended_if(self, generation: Generation, handle: ZygoteHandle) -> None:
         if generation.handle is handle:

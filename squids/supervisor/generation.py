@@ -70,10 +70,6 @@ class Generation:
     timeout: float = 0.0
     """Seconds that its import may take."""
 
-    @property
-    def title(self) -> str:
-        return f"zygote {self.app_spec.app}"
-
     def stale_files(self) -> list[str]:
         """The files it imported that have changed on disk since; first, links on its way that were moved."""
         moved = [written for written, real in self.places if os.path.realpath(written) != real]

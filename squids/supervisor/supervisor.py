@@ -17,6 +17,7 @@ from typing import Any
 
 from squids.exit_codes import ExitCode
 from squids.process.channel import close_all
+from squids.process.log_lines import Line, Origin, Source
 from squids.process.zygote_main import become_subreaper
 from squids.supervisor import events
 from squids.supervisor.background import BackgroundTasks
@@ -27,7 +28,6 @@ from squids.supervisor.fleet import gives_up, kinds_of_consumers, start_order, s
 from squids.supervisor.fork_servers import ForkServers
 from squids.supervisor.generation import Generation
 from squids.supervisor.history import Death, History, NotedEvent
-from squids.supervisor.output.lines import Line, program_and_worker
 from squids.supervisor.output.relay import Relay
 from squids.supervisor.output.sinks import Output
 from squids.supervisor.program import events as ev
@@ -281,33 +281,31 @@ class Supervisor:
 
     # Lines and events.
 
-    def _has_program(self, generation: Generation, label: str) -> bool:
-        """Whether a process of this name may come from the fork server of this code: one of its own queues,
-        of now or of before a reload."""
-        name, _ = program_and_worker(label)
+    def _has_program(self, generation: Generation, name: str) -> bool:
+        """Whether a process of this program may come from this generation's fork server: now, or before a
+        reload."""
         program = self.programs.get(name)
         return (program is not None and program.settings.app_spec == generation.app_spec) or any(
             consumer.program == name and consumer.generation.app_spec == generation.app_spec
             for consumer in self.consumers.all.values()
         )
 
-    def _on_output(self, generation: Generation, label: str, pid: int, descriptors: list[int]) -> None:
+    def _on_output(self, generation: Generation, source: Source, pid: int, descriptors: list[int]) -> None:
         """What a child says: its lines are its consumer's, too, for `why` and for the program's log file."""
-        program, worker = program_and_worker(label)
-        source: ConsumerHandle | None = None
-        for consumer in self.consumers.all.values():
-            if consumer.program == program and (worker or consumer.pid in (None, pid)):
-                source = consumer
+        consumer: ConsumerHandle | None = None
+        for one in self.consumers.all.values():
+            if one.program == source.program and (source.worker is not None or one.pid in (None, pid)):
+                consumer = one
         opened = self._relay.open_of(generation.number)
         if opened >= SPARE_OUTPUTS and opened >= self._most_outputs(generation):
             close_all(descriptors)
             if generation.number not in self._overflowed:
                 self._overflowed.add(generation.number)
                 why = "its fork server has too many outputs open"
-                self._on_import_event(generation, events.output_lost(label, why))
+                self._on_import_event(generation, events.output_lost(str(source), why))
             return
         self._overflowed.discard(generation.number)
-        self._relay.add(descriptors, label, lambda line: self._take_line(line, source), generation.number)
+        self._relay.add(descriptors, source, lambda line: self._take_line(line, consumer), generation.number)
 
     def _most_outputs(self, generation: Generation) -> int:
         """Twice what its consumers and their workers need: what tasks left behind may hold some open."""
@@ -345,7 +343,7 @@ class Supervisor:
         """Log an event, and note it."""
         self.note(event)
         if LEVELS[event.level] >= LEVELS[self.settings.supervisor.log_level]:
-            source = f"{event.program} supervisor" if event.program else "supervisor"
+            source = Source(Origin.SUPERVISOR, event.program)
             extras = {"action": event.kind.value, **event.details}
             self.output.line(
                 Line(time.time(), source, event.level, event.text, "squids", extras, event.traceback)

@@ -39,9 +39,11 @@ say()
 @pytest.mark.parametrize(
     "frame",
     [
-        ["output", "supervisor", 4242],
-        ["output", "other", 4242],
-        ["output", "tests\n", 4242],
+        ["output", "supervisor", None, 4242],
+        ["output", "other", None, 4242],
+        ["output", "tests\n", 1, 4242],
+        ["output", "tests/1", None, 4242],
+        ["output", "tests", "1", 4242],
         ["alive"],
         ["preload_failed", False, 5, 7],
         ["preloaded", "", {"imported_at": "x", "files": 5, "tasks": 7}],
@@ -61,7 +63,7 @@ def test_a_fork_server_that_says_what_is_not_its_own_is_killed(as_nobody, frame)
 
 def test_outputs_of_a_fork_server_are_bounded(as_nobody):
     """Its own names, thousands of times: the supervisor keeps its descriptors for others."""
-    process = as_nobody(SAYING.replace("{frame!r}", repr(["output", "tests/1", 4242])))
+    process = as_nobody(SAYING.replace("{frame!r}", repr(["output", "tests", 1, 4242])))
     process.start()
     process.wait_for("output_lost")
     assert process.verb("status").returncode in (0, 3)

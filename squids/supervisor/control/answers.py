@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-from squids.process.record import shown
+from squids.process.log_lines import Line, as_text, iso
+from squids.process.log_values import shown
 from squids.supervisor.history import NotedEvent
 from squids.supervisor.outcome import Outcome
-from squids.supervisor.output.lines import Line, as_text, iso
 
 Answer = dict[str, Any]
 Answers = AsyncIterator[Answer]
@@ -34,7 +34,7 @@ def line(line: Line) -> Answer:
     return {
         "type": "line",
         "at": iso(line.at),
-        "source": line.source,
+        "source": str(line.source),
         "level": line.level,
         "message": line.text,
         "details": {key: shown(value) for key, value in line.details.items()},

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeVar
 
 from squids.exit_codes import FAILED, NO_SUCH_NAME, NOT_ALL, OK, USAGE
+from squids.process.log_lines import Line, iso
 from squids.queues import QueueRef
 from squids.supervisor import outcome
 from squids.supervisor.control import answers
@@ -19,7 +20,6 @@ from squids.supervisor.control.status import pids_of, status_of, zygotes_of
 from squids.supervisor.generation import changed_files
 from squids.supervisor.history import NotedEvent
 from squids.supervisor.outcome import Outcome
-from squids.supervisor.output.lines import Line, iso, program_of
 from squids.supervisor.threads import NoThread, in_thread
 
 QUIET_SECONDS = 0.5
@@ -120,7 +120,7 @@ async def logs(context: Context, request: Request) -> Answers:
     output = context.supervisor.output
 
     def wanted(line: Line) -> bool:
-        return names is None or program_of(line) in names
+        return names is None or line.program in names
 
     found = [line for line in output.kept if wanted(line)]
     for line in found[-request.positive("lines", LINES_SHOWN) :]:
@@ -159,7 +159,7 @@ async def follow(context: Context, request: Request) -> Answers:
         raise Refused(f"its file has no queue {', '.join(request.queues)}", NO_SUCH_NAME)
     for name in programs:
         supervisor.consumers.follow(name, True)
-    lines = _coming(supervisor.output.followers, lambda line: program_of(line) in programs)
+    lines = _coming(supervisor.output.followers, lambda line: line.program in programs)
     try:
         yield answers.text("", queues=sorted(programs))
         async for line in lines:
@@ -202,7 +202,7 @@ async def dump(context: Context, request: Request) -> Answers:
     lines: list[Line] = []
 
     def take(line: Line) -> None:
-        if not line.level and program_of(line) in names:
+        if not line.level and line.program in names:
             lines.append(line)
 
     supervisor.output.followers.add(take)

@@ -6,11 +6,11 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+from squids.process.log_lines import iso
 from squids.supervisor.consumer_handle import ConsumerHandle
 from squids.supervisor.generation import Generation
 from squids.supervisor.history import Death
 from squids.supervisor.outcome import is_as_wanted
-from squids.supervisor.output.lines import iso
 from squids.supervisor.procfs import Usage
 from squids.supervisor.program.events import State, Wanted
 from squids.supervisor.program.machine import Program

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from squids.process.channel import close_all
-from squids.supervisor.output.lines import MAX_RECORD, Line, LineReader, parse_record, printed
+from squids.process.log_lines import MAX_RECORD, Line, LineReader, Source, parse_record, printed
 
 READ_BYTES = 64 * 1024
 """Bytes read at once of what one child prints: no child keeps the others waiting. A pipe holds no more."""
@@ -25,7 +25,7 @@ class _Child:
     def __init__(
         self,
         descriptors: Sequence[int],
-        source: str,
+        source: Source,
         take: Callable[[Line], None],
         end: Callable[[int], None],
     ) -> None:
@@ -79,9 +79,11 @@ class Relay:
         """How many of this owner are read."""
         return self._counts[owner]
 
-    def add(self, descriptors: Sequence[int], source: str, take: Callable[[Line], None], owner: int) -> None:
-        """Read a child's pipe, and its socket for records if it came, to their ends, and close them. Its
-        lines are called `source`. What came beside these is closed."""
+    def add(
+        self, descriptors: Sequence[int], source: Source, take: Callable[[Line], None], owner: int
+    ) -> None:
+        """Read a child's pipe, and its socket for records if it came, to their ends, and close them. Whatever
+        came beside these is closed."""
         child = _Child(descriptors, source, take, self._ended)
         loop = asyncio.get_running_loop()
         for descriptor, read in zip(descriptors, (child.read_prints, child.read_records), strict=False):

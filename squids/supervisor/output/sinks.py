@@ -13,8 +13,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from squids.process.journal import is_journal
-from squids.supervisor.output.lines import Line, as_brief, as_journal, as_json, as_text
+from squids.process.log_lines import Line, as_brief, as_journal, as_json, as_text
+from squids.process.log_setup import is_journal
 from squids.supervisor.output.log_files import LogWriter
 from squids.supervisor.settings import AppSpec, LogFile
 

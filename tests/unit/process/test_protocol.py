@@ -89,7 +89,7 @@ frames = st.one_of(
     st.just(Recall()),
     st.builds(Preloaded, st.text(), facts),
     st.builds(PreloadFailed, st.booleans(), st.text(), st.lists(st.text())),
-    st.builds(Output, st.text(), pids),
+    st.builds(Output, st.text(), st.none() | numbers, pids),
     st.builds(Booted, st.none() | facts),
     st.sampled_from([Ready(), Alive()]),
     st.builds(Drain, st.none() | st.floats(0, 1e6)),

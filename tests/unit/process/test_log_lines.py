@@ -8,17 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from squids.supervisor.output.lines import (
+from squids.process.log_lines import (
     MAX_LINE,
+    SUPERVISOR,
     Line,
     LineReader,
+    Origin,
+    Source,
     as_brief,
     as_journal,
     as_json,
     as_text,
     parse_record,
     printed,
-    program_of,
 )
 
 RECORD = '{"time": "2026-01-31T12:00:00.000+00:00", "level": "ERROR", "logger": "squids", "message": "it fails", "action": "x y", "traceback": "Traceback\\n  File"}'
@@ -27,25 +29,31 @@ RECORD = '{"time": "2026-01-31T12:00:00.000+00:00", "level": "ERROR", "logger": 
 CONTROL = "\x1b[2J\x9b1mred\x07\r\x7f\u2028\u0085end\udc80\u202e"
 
 
+CONSUMER, WORKER = Source.of_child("emails", None), Source.of_child("emails", 2)
+URL = "http://127.0.0.1:4566/000000000000/emails"
+
+
 @pytest.mark.parametrize(
-    ("source", "program", "worker"),
+    ("source", "shown", "program", "worker"),
     [
-        ("emails", "emails", None),
-        ("emails/12", "emails", 12),
-        ("emails:2/1", "emails:2", 1),
-        ("emails supervisor", "emails", None),
-        ("supervisor", "supervisor", None),
-        ("zygote shop.tasks:app", "zygote", None),
-        ("http://127.0.0.1:4566/000000000000/emails", "http://127.0.0.1:4566/000000000000/emails", None),
-        ("http://127.0.0.1:4566/000000000000/emails/2", "http://127.0.0.1:4566/000000000000/emails", 2),
-        ("the emails supervisor", "the emails", None),
+        (CONSUMER, "emails", "emails", None),
+        (WORKER, "emails/2", "emails", 2),
+        (Source(Origin.SUPERVISOR, "emails"), "emails supervisor", "emails", None),
+        (SUPERVISOR, "supervisor", "supervisor", None),
+        (Source(Origin.FORK_SERVER, app="shop.tasks:app"), "zygote shop.tasks:app", "zygote", None),
+        (Source.of_child(URL, 2), f"{URL}/2", URL, 2),
+        (Source.of_child("emails/2", None), "emails/2", "emails/2", None),
+        (Source.of_child("the supervisor", None), "the supervisor", "the supervisor", None),
     ],
 )
-def test_a_line_is_of_a_program_whatever_that_is_called(source, program, worker):
-    """The name is the key of the file, which may be a URL."""
-    line = Line(0.0, source, "", "hello")
-    assert program_of(line) == program
-    assert json.loads(as_json(line)).get("worker") == worker
+def test_a_line_says_whose_it_is(source, shown, program, worker):
+    """In each format. A program may have any name: a URL, or one that looks like another program's worker."""
+    line = Line(0.0, source, "INFO", "hello")
+    assert as_text(line).endswith(f" {shown}: hello")
+    assert as_brief(line).endswith(f" {shown}: hello")
+    assert as_journal(line) == f"<6>{shown}: hello"
+    event = json.loads(as_json(line))
+    assert (event["program"], event.get("worker")) == (program, worker)
 
 
 @given(
@@ -84,7 +92,7 @@ def test_bytes_that_are_no_text_are_shown_all_the_same():
 
 def test_records_are_shown_once_in_the_supervisors_format():
     """The child's time, level and words; each physical line with its head."""
-    line = parse_record(RECORD, "emails/2", 0.0)
+    line = parse_record(RECORD, WORKER, 0.0)
     text = as_text(line).splitlines()
     assert len(text) == 3
     assert text[0].endswith('ERROR   emails/2: it fails action="x y"')
@@ -119,14 +127,14 @@ def test_records_are_shown_once_in_the_supervisors_format():
 )
 def test_what_is_no_record_is_a_line(text):
     """A task may find the socket, and write anything there."""
-    line = parse_record(text, "emails/1", 5.0)
-    assert line == Line(5.0, "emails/1", "", text) or line.text == "m"
+    line = parse_record(text, WORKER, 5.0)
+    assert line == Line(5.0, WORKER, "", text) or line.text == "m"
 
 
 def test_what_is_printed_is_never_a_record():
     """A message's content, say, that looks like one."""
     for text in (RECORD, "\x1e" + RECORD):
-        assert printed(text, "emails/1", 5.0) == Line(5.0, "emails/1", "", text)
+        assert printed(text, WORKER, 5.0) == Line(5.0, WORKER, "", text)
 
 
 def record_of(**fields: object) -> str:
@@ -136,13 +144,13 @@ def record_of(**fields: object) -> str:
 @pytest.mark.parametrize(
     "line",
     [
-        Line(5.0, "emails/1", "", CONTROL),
-        parse_record(record_of(message=CONTROL), "emails/1", 5.0),
-        parse_record(record_of(key=CONTROL), "emails/1", 5.0),
-        parse_record(record_of(**{CONTROL: "value"}), "emails/1", 5.0),
-        parse_record(record_of(traceback=f"a\n{CONTROL}"), "emails/1", 5.0),
-        parse_record(record_of(level=CONTROL, logger=CONTROL), "emails/1", 5.0),
-        parse_record(record_of(key=["deep", {CONTROL: CONTROL}]), "emails/1", 5.0),
+        Line(5.0, WORKER, "", CONTROL),
+        parse_record(record_of(message=CONTROL), WORKER, 5.0),
+        parse_record(record_of(key=CONTROL), WORKER, 5.0),
+        parse_record(record_of(**{CONTROL: "value"}), WORKER, 5.0),
+        parse_record(record_of(traceback=f"a\n{CONTROL}"), WORKER, 5.0),
+        parse_record(record_of(level=CONTROL, logger=CONTROL), WORKER, 5.0),
+        parse_record(record_of(key=["deep", {CONTROL: CONTROL}]), WORKER, 5.0),
     ],
 )
 def test_control_characters_are_shown_and_not_sent(line):
@@ -160,7 +168,7 @@ def test_control_characters_are_shown_and_not_sent(line):
 
 def test_tabs_and_the_users_own_letters_are_as_they_were():
     """Tabs are in every other traceback."""
-    assert as_text(Line(5.0, "emails", "", "a\tb é ש \U0001f600")).endswith("emails: a\tb é ש \U0001f600")
+    assert as_text(Line(5.0, CONSUMER, "", "a\tb é ש \U0001f600")).endswith("emails: a\tb é ש \U0001f600")
 
 
 def test_a_record_is_bounded_whoever_wrote_it():
@@ -170,7 +178,7 @@ def test_a_record_is_bounded_whoever_wrote_it():
     record = record_of(
         message=huge, traceback=huge, level=huge, logger=huge, **{huge: huge}, deep=[huge], **many
     )
-    line = parse_record(record, "emails/1", 5.0)
+    line = parse_record(record, WORKER, 5.0)
     assert len(as_text(line)) < 200_000
     assert len(as_json(line)) < 200_000
     assert line.characters < 200_000
@@ -180,6 +188,21 @@ def test_a_record_is_bounded_whoever_wrote_it():
 
 def test_colours_only_where_they_are_asked_for():
     """And always the same for one program."""
-    line = Line(0.0, "emails/1", "INFO", "hello")
+    line = Line(0.0, WORKER, "INFO", "hello")
     assert "\x1b[" not in as_text(line)
     assert "\x1b[" in as_text(line, colour=True)
+
+
+@pytest.mark.parametrize("action", [["a"], {"a": 1}, None, 5])
+def test_an_applications_record_may_call_anything_an_action(action):
+    """A developer sees the line all the same."""
+    line = parse_record(record_of(action=action), WORKER, 5.0)
+    assert as_brief(line).endswith(" emails/2: m")
+
+
+def test_what_is_routine_is_not_in_brief_lines():
+    """But that the supervisor itself has started is."""
+    ready = {"action": "started"}
+    assert as_brief(Line(5.0, CONSUMER, "INFO", "m", details=ready)) == ""
+    assert as_brief(Line(5.0, CONSUMER, "ERROR", "m", details=ready))
+    assert as_brief(Line(5.0, SUPERVISOR, "INFO", "m", details=ready))

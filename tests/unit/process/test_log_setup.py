@@ -11,8 +11,8 @@ from datetime import datetime
 
 import pytest
 
-from squids.process import log_format
-from squids.process.record import bounded
+from squids.process import log_setup
+from squids.process.log_values import bounded
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def lines():
     stream = io.StringIO()
 
     def configure(style: str, level: str = "INFO") -> io.StringIO:
-        log_format.configure(level, style, stream)
+        log_setup.configure(level, style, stream)
         return stream
 
     yield configure
@@ -102,7 +102,7 @@ def test_the_stack_is_shown_where_it_was_asked_for(lines):
     for style in ("text", "json"):
         stream = lines(style)
         log.info("here", stack_info=True)
-        assert "test_log_format.py" in stream.getvalue()
+        assert "test_log_setup.py" in stream.getvalue()
 
 
 def test_a_json_line_is_one_object(lines):
@@ -167,8 +167,8 @@ def test_configuring_again_replaces_the_handler():
     root = logging.getLogger()
     before = (root.handlers[:], root.level)
     try:
-        log_format.configure("INFO", "text")
-        log_format.configure("INFO", "json")
+        log_setup.configure("INFO", "text")
+        log_setup.configure("INFO", "json")
         (handler,) = root.handlers
         assert isinstance(handler, logging.StreamHandler)
         assert handler.stream is sys.stderr

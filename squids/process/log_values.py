@@ -1,7 +1,6 @@
-"""What log lines are made of, on both sides of a child's socket for records. Pure.
+"""How a value of a log line looks, and how long it may be. Pure.
 
-A child's log record comes as one line of JSON. How a value looks, and how long it may be, is the same for all
-lines.
+Imports next to nothing: the verbs, which start fast, print JSON with it.
 """
 
 from __future__ import annotations
@@ -24,11 +23,11 @@ def shown(value: object) -> str:
 
 
 def json_line(event: Mapping[str, Any]) -> str:
-    """An object for programs, as one line that a terminal can show: control characters that JSON would leave
-    as they are, and all that some reader takes for a line end, are escaped."""
+    """An object for programs, as one line that a terminal can show: escapes the control characters that JSON
+    leaves as they are, and whatever some reader takes for a line end."""
     try:
         text = json.dumps(event, default=_text, ensure_ascii=False, allow_nan=False)
-    except (TypeError, ValueError, RecursionError):  # A key that is no text, NaN, a circle: told as text.
+    except (TypeError, ValueError, RecursionError):  # A key that is not text, NaN, a cycle: shown as text.
         text = json.dumps({key: _plain(value) for key, value in event.items()}, ensure_ascii=False)
     if text.isascii() and "\x7f" not in text:
         return text
@@ -42,13 +41,13 @@ _UNSEEN = (
     *range(0x2066, 0x206A),
     *range(0xFFF9, 0xFFFC),
 )
-"""What `printable` escapes, but JSON does not of itself."""
+"""What `printable` escapes, but JSON does not."""
 
 _ESCAPES = {code: f"\\u{code:04x}" for code in _UNSEEN}
 
 
 def bounded(details: Mapping[str, Any]) -> dict[str, Any]:
-    """Details as a line carries them: each of them, and all together, in bounds."""
+    """Details as a line carries them: each is bounded, and so are all together."""
     found: dict[str, Any] = {}
     room = DETAILS
     for name, value in details.items():
@@ -86,18 +85,8 @@ def _plain(value: object) -> object:
 
 
 def _text(value: object) -> str:
-    """Its text, as a plain str: `__str__` is somebody else's, and may raise."""
+    """As a plain str. `__str__` may be the application's, and raise."""
     try:
         return "".join((str(value), ""))
     except Exception:
         return f"<{type(value).__name__} that cannot be shown>"
-
-
-PRIORITIES = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
-"""syslog(3), of levels: https://www.freedesktop.org/software/systemd/man/latest/sd-daemon.html"""
-
-
-def with_priority(level: str, text: str) -> str:
-    """The same text, with the level's priority before each of its lines."""
-    priority = PRIORITIES.get(level, 6)
-    return "\n".join(f"<{priority}>{line}" for line in text.split("\n"))

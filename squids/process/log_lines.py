@@ -1,0 +1,261 @@
+"""A line of log: whose it is, what it says, and how it looks in each format. Pure.
+
+A process of squids writes its own lines with these formats (`log_setup`). Records of consumers and workers go
+to their supervisor over a socket, one JSON object a line, and are written once, in the supervisor's format.
+What a child prints is a line of text, whatever it looks like.
+
+A line keeps its text as it came, but bounded. Control characters are escaped where it becomes text for
+people: data from outside forges no line and moves no cursor.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Any
+
+from squids.bounds import MESSAGE, NAME, TRACEBACK, cut
+from squids.printable import printable
+from squids.process.log_values import bounded, json_line, shown
+
+MAX_LINE = 256 * 1024
+"""Bytes of a line that is printed. A longer one is cut into several."""
+
+MAX_RECORD = 1024 * 1024
+"""Bytes of a record: more than one of ours can have, with its text, traceback and details at their bounds."""
+
+LAST_SECOND = 32_503_680_000.0
+"""The year 3000: a time beyond what any time zone can show is much later."""
+
+TAB = "\t"
+"""The one control character that does no harm."""
+
+ROUTINE = frozenset({"starting", "started", "ready", "stopped"})
+"""Actions of programs that a developer need not read: other lines say the same."""
+
+PRIORITIES = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
+"""syslog(3), of levels: https://www.freedesktop.org/software/systemd/man/latest/sd-daemon.html"""
+
+
+class LineReader:
+    """Puts lines of at most so many bytes together from pieces of bytes. Never holds more than a line."""
+
+    def __init__(self, most: int = MAX_LINE) -> None:
+        self._most = most
+        self._rest = b""
+
+    def feed(self, data: bytes) -> list[str]:
+        """The lines that are whole now."""
+        *lines, rest = (self._rest + data).split(b"\n")
+        while len(rest) > self._most:
+            lines.append(rest[: self._most])
+            rest = rest[self._most :]
+        self._rest = rest
+        return [_text(line) for line in lines]
+
+    def end(self) -> list[str]:
+        """What is left when no more comes."""
+        rest, self._rest = self._rest, b""
+        return [_text(rest)] if rest else []
+
+
+def _text(line: bytes) -> str:
+    return line.removesuffix(b"\r").decode("utf-8", "replace").replace("\x00", "\ufffd")
+
+
+class Origin(Enum):
+    """What kind of process a line comes from. The value stands for a process that belongs to no program."""
+
+    SUPERVISOR = "supervisor"
+    FORK_SERVER = "zygote"
+    CONSUMER = "consumer"
+    WORKER = "worker"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Whose a line is. `program`: the one that it is about, if there is one; `worker`: its number;
+    `app`: what a fork server imports."""
+
+    origin: Origin
+    program: str = ""
+    worker: int | None = None
+    app: str = ""
+
+    @classmethod
+    def of_child(cls, program: str, worker: int | None) -> Source:
+        """A process of a program: its consumer, or one of its workers."""
+        return cls(Origin.CONSUMER if worker is None else Origin.WORKER, program, worker)
+
+    @property
+    def subject(self) -> str:
+        """The program, or else what kind of process it is."""
+        return self.program or self.origin.value
+
+    def __str__(self) -> str:
+        match self.origin:
+            case Origin.SUPERVISOR:
+                return f"{self.program} supervisor" if self.program else "supervisor"
+            case Origin.FORK_SERVER:
+                return f"zygote {self.app}"
+            case Origin.CONSUMER:
+                return self.program
+            case Origin.WORKER:
+                return f"{self.program}/{self.worker}"
+
+
+SUPERVISOR = Source(Origin.SUPERVISOR)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of log. `at`: seconds since 1970; `source` None: of the process that writes it, which need not
+    be named; `level` "": it was printed."""
+
+    at: float
+    source: Source | None
+    level: str
+    text: str
+    logger: str = ""
+    details: dict[str, Any] = field(default_factory=dict)
+    traceback: str = ""
+
+    @property
+    def program(self) -> str:
+        """The one that it is about; "": none."""
+        return self.source.program if self.source is not None else ""
+
+    @property
+    def characters(self) -> int:
+        """About how much memory it takes."""
+        return len(self.text) + len(self.traceback) + sum(len(str(value)) for value in self.details.values())
+
+
+def printed(text: str, source: Source, now: float) -> Line:
+    """A line that a child printed."""
+    return Line(now, source, "", text)
+
+
+def parse_record(text: str, source: Source, now: float) -> Line:
+    """A line that came over the socket for records of a child."""
+    try:
+        record = json.loads(text)
+        if "\\u" in text:
+            record = _encodable(record)
+        at = datetime.fromisoformat(record.pop("time")).timestamp()
+        if not 0 <= at < LAST_SECOND:
+            raise ValueError("not a time of ours")
+        level, logger = str(record.pop("level")), str(record.pop("logger", ""))
+        message, traceback = str(record.pop("message")), str(record.pop("traceback", ""))
+        return bounded_line(at, source, level, message, logger, record, traceback)
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError, OverflowError):
+        return printed(cut(text, MESSAGE), source, now)  # Not one of ours: the application writes there, too.
+
+
+def bounded_line(
+    at: float,
+    source: Source | None,
+    level: str,
+    text: str,
+    logger: str,
+    details: dict[str, Any],
+    traceback: str,
+) -> Line:
+    """A line of this content, as much of it as a line may carry."""
+    return Line(
+        at,
+        source,
+        cut(level, NAME),
+        cut(text, MESSAGE),
+        cut(logger, NAME),
+        bounded(details),
+        cut(traceback, TRACEBACK),
+    )
+
+
+def _encodable(value: Any) -> Any:
+    """The same without lone surrogates, which JSON can escape and no encoding takes: they are shown."""
+    match value:
+        case str():
+            return value.encode("utf-8", "backslashreplace").decode()
+        case list():
+            return [_encodable(item) for item in value]
+        case dict():
+            return {_encodable(key): _encodable(item) for key, item in value.items()}
+    return value
+
+
+def as_text(line: Line, *, colour: bool = False) -> str:
+    """For people: time, level and text. Each physical line begins so, and with the source, if there is one: a
+    process that writes only its own lines lets a traceback follow as it is."""
+    at = datetime.fromtimestamp(line.at)
+    head = f"{at:%Y-%m-%d %H:%M:%S},{at.microsecond // 1000:03d} {printable(line.level):<7}"
+    if line.source is None:
+        first, *traceback = _parts(line)
+        return "\n".join([f"{head} {first}", *traceback])
+    if colour:
+        code = {"WARNING": "33", "ERROR": "31", "CRITICAL": "31"}.get(line.level)
+        head = f"\x1b[{code}m{head}\x1b[0m" if code else f"\x1b[2m{head}\x1b[0m"
+    source = _named(line.source, colour)
+    return "\n".join(f"{head} {source} {part}" for part in _parts(line))
+
+
+def as_brief(line: Line, *, colour: bool = False) -> str:
+    """For a developer's terminal: the time of day, the level if it is a bad one, and details of trouble only.
+    Empty for what is routine."""
+    action = line.details.get("action")  # An application's record may have any value there.
+    if isinstance(action, str) and action in ROUTINE and line.level == "INFO" and line.source != SUPERVISOR:
+        return ""
+    at = datetime.fromtimestamp(line.at)
+    head = f"{at:%H:%M:%S}"
+    bad = line.level not in ("", "DEBUG", "INFO")
+    level = f" {printable(line.level)}" if bad else ""
+    if colour:
+        head = f"\x1b[2m{head}\x1b[0m"
+        level = f" \x1b[{'33' if line.level == 'WARNING' else '31'}m{line.level}\x1b[0m" if bad else ""
+    source = f" {_named(line.source, colour)}" if line.source is not None else ""
+    return "\n".join(f"{head}{source}{level} {part}" for part in _parts(line, brief=not bad))
+
+
+def _named(source: Source, colour: bool) -> str:
+    name = f"{source}:"
+    return f"\x1b[{31 + sum(source.subject.encode()) % 6}m{name}\x1b[0m" if colour else name
+
+
+def as_journal(line: Line) -> str:
+    """For the journal: a priority before each physical line, and no second time stamp."""
+    head = f"<{PRIORITIES.get(line.level, 6)}>"
+    if line.source is not None:
+        head += f"{line.source}: "
+    return "\n".join(head + part for part in _parts(line))
+
+
+def as_json(line: Line) -> str:
+    """For programs: one object, with stable names and times in ISO format."""
+    event: dict[str, Any] = {"time": iso(line.at), "level": line.level or "INFO"}
+    if line.source is None:
+        event |= {"logger": line.logger, "message": line.text}
+    else:
+        event |= {"program": line.source.subject, "message": line.text}
+        if line.source.worker is not None:
+            event["worker"] = line.source.worker
+        event |= {"logger": line.logger} if line.level else {"printed": True}
+    event |= {key: value for key, value in line.details.items() if key not in event}
+    if line.traceback:
+        event["traceback"] = line.traceback
+    return json_line(event)
+
+
+def iso(at: float) -> str:
+    """A time for programs."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+
+
+def _parts(line: Line, *, brief: bool = False) -> list[str]:
+    """The physical lines, without what each begins with."""
+    logger = f"{printable(line.logger)}: " if line.logger not in ("", "squids", "root") else ""
+    details = "".join(f" {printable(key)}={shown(value)}" for key, value in line.details.items() if not brief)
+    first = f"{logger}{printable(line.text, TAB)}{details}" if line.level else printable(line.text, TAB)
+    return [first, *printable(line.traceback, TAB + "\n").splitlines()]
