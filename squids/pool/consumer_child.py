@@ -13,6 +13,7 @@ from squids.pool.consumer_settings import client_of, settings_of
 from squids.pool.preload import files_imported
 from squids.process import log_setup
 from squids.process.channel import Channel
+from squids.process.figures import ImportFacts
 from squids.process.zygote_handle import ZygoteHandle
 from squids.queues import QueueRef
 
@@ -31,5 +32,5 @@ def run(app: App, owner: socket.socket, descriptors: list[int], args: dict[str, 
     )
     client = client_of(app, settings)
     zygote = ZygoteHandle.inherited(socket.socket(fileno=descriptors[0]))
-    facts = {"imported_at": time.time(), "files": files_imported()} if args.get("fresh") else None
+    facts = ImportFacts(time.time(), files_imported()) if args.get("fresh") else None
     return consumer_main.run(app, options, settings, client, zygote, Channel(owner), facts=facts)

@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from squids.exit_codes import ExitCode
 from squids.options import ConsumerOptions
@@ -22,6 +22,7 @@ from squids.pool.pooled_consumer import PooledConsumer, PoolSettings
 from squids.pool.preload import Unforkable
 from squids.pool.supervised import obey
 from squids.process.channel import Channel
+from squids.process.figures import ImportFacts
 from squids.process.liveness import ToSystemd
 from squids.process.sd_notify import Notifier
 from squids.process.sharing import share_what_is_alive
@@ -68,7 +69,7 @@ def run(
     zygote: ZygoteHandle,
     owner: Channel | None = None,
     notifier: Notifier | None = None,
-    facts: dict[str, Any] | None = None,
+    facts: ImportFacts | None = None,
 ) -> ExitCode:
     """Consume until told to stop. Leaves the process itself if a receive cannot be waited for.
 
@@ -89,7 +90,7 @@ async def _run(
     zygote: ZygoteHandle,
     owner: Channel | None,
     notifier: Notifier | None,
-    facts: dict[str, Any] | None,
+    facts: ImportFacts | None,
 ) -> ExitCode:
     consumer = PooledConsumer(settings, client, zygote)
     loop = asyncio.get_running_loop()

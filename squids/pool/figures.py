@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection
-from typing import Any
 
 from squids.bounds import NAME, cut
 from squids.errors import BadMessage
@@ -12,6 +11,7 @@ from squids.pool.inflight import InFlight
 from squids.pool.message import HeldMessage
 from squids.pool.reporter import quantiles
 from squids.pool.worker_handle import WorkerHandle
+from squids.process.figures import ConsumerFigures, RunningJob
 from squids.wire import decode
 
 MOST_RUNNING = 20
@@ -27,9 +27,9 @@ def figures(
     ready: Collection[int],
     wanted: int,
     times: deque[float],
-) -> dict[str, Any]:
-    """Times are seconds; `started` is monotonic, the same for all processes of a machine."""
-    running: list[dict[str, Any]] = []
+) -> ConsumerFigures:
+    """`times`: seconds that the last tasks took; `wanted`: workers."""
+    running: list[RunningJob] = []
     busy = 0
     for handle in workers:
         started = handle.started_job()
@@ -38,32 +38,22 @@ def figures(
         busy += 1
         message = inflight.message_of_job(handle.child, started[0])
         if message is not None and len(running) < MOST_RUNNING:
-            running.append(
-                {
-                    "worker": handle.slot,
-                    "pid": handle.pid,
-                    "task": task_of(message),
-                    "message_id": message.message_id,
-                    "started": started[1],
-                }
-            )
+            job = RunningJob(handle.slot, handle.pid, task_of(message), message.message_id, started[1])
+            running.append(job)
     median, high = quantiles(times)
-    return {
-        "phase": inflight.phase.value,
-        "paused": inflight.paused,
-        "workers": wanted,
-        "ready": len(ready),
-        "busy": busy,
-        "held": inflight.held,
-        "buffered": inflight.ready,
-        "receiving": len(inflight.polls),
-        "done": inflight.done,
-        "failed": inflight.failed,
-        "p50": median,
-        "p95": high,
-        "running": running,
-        "pids": {handle.slot: handle.pid for handle in workers if handle.pid is not None},
-    }
+    return ConsumerFigures(
+        paused=inflight.paused,
+        workers=wanted,
+        ready=len(ready),
+        busy=busy,
+        held=inflight.held,
+        done=inflight.done,
+        failed=inflight.failed,
+        p50=median,
+        p95=high,
+        running=tuple(running),
+        pids=tuple(handle.pid for handle in workers if handle.pid is not None),
+    )
 
 
 def task_of(message: HeldMessage) -> str | None:

@@ -14,7 +14,6 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 from squids.exit_codes import ExitCode
 from squids.pool import narrator
@@ -29,6 +28,7 @@ from squids.pool.reporter import Reporter
 from squids.pool.server_watch import ServerWatch
 from squids.pool.settler import Settler
 from squids.pool.worker_handle import WorkerHandle
+from squids.process.figures import ConsumerFigures
 from squids.process.liveness import Liveness, Unheard
 from squids.process.protocol import Exited, Spawned, SpawnFailed
 from squids.process.restarts import GiveUp, RestartPolicy, Restarts
@@ -303,7 +303,7 @@ class PooledConsumer:
         due = self.inflight.settles_by()
         return receives and (due is None or now - due <= ADVANCE_MARGIN)
 
-    def _figures(self) -> dict[str, Any]:
+    def _figures(self) -> ConsumerFigures:
         workers = self._settings.limits.workers
         return figures(self.inflight, self._workers.values(), self._ready, workers, self._reporter.times)
 

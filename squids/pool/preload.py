@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any
 from squids.errors import SquidsError
 from squids.loading import load_app
 from squids.process import log_setup
+from squids.process.figures import ImportedFile, ImportFacts
 from squids.process.native_threads import libraries_loaded, native_threads
-from squids.queues import QueueRef
 
 if TYPE_CHECKING:
     from squids.app import App
@@ -66,7 +66,7 @@ def _read_no_bytecode() -> None:
     SourceFileLoader.path_stats = of_installed  # type: ignore[method-assign,assignment]
 
 
-def load_shared(args: dict[str, Any]) -> tuple[App, str, dict[str, Any]]:
+def load_shared(args: dict[str, Any]) -> tuple[App, str, ImportFacts]:
     """What a supervisor's zygote imports: the app; what of it no fork may cross; and what there is to know.
 
     `consumers` are the options of those that will be forked: their clients are made here, where nobody has to
@@ -87,18 +87,14 @@ def load_shared(args: dict[str, Any]) -> tuple[App, str, dict[str, Any]]:
         from squids.pool.rehearsal import rehearse  # With all that a consumer imports.
 
         rehearse(app, args["consumers"])
-    tasks: dict[str, list[str]] = {}
-    for name, task in app.tasks.items():
-        tasks.setdefault(QueueRef.parse(task.queue).name, []).append(name)
-    facts = {"imported_at": imported_at, "files": files_imported(), "tasks": tasks}
-    return app, str(unforkable) if unforkable else "", facts
+    return app, str(unforkable) if unforkable else "", ImportFacts(imported_at, files_imported())
 
 
 SHARED = ("squids.pool.consumer_child", "squids.pool.worker_main", "asyncio.selector_events")
 """What all children need."""
 
 
-def files_imported() -> list[tuple[str, int, int]]:
+def files_imported() -> tuple[ImportedFile, ...]:
     """The files of all modules but the standard library's: path, time of the last change in ns, size."""
     found = []
     for module in list(sys.modules.values()):
@@ -109,8 +105,8 @@ def files_imported() -> list[tuple[str, int, int]]:
             status = os.stat(path)
         except OSError:
             continue
-        found.append((path, status.st_mtime_ns, status.st_size))
-    return found
+        found.append(ImportedFile(path, status.st_mtime_ns, status.st_size))
+    return tuple(found)
 
 
 def files_met(error: SquidsError) -> tuple[str, ...]:

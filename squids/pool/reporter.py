@@ -8,8 +8,8 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any
 
+from squids.process.figures import ConsumerFigures
 from squids.process.liveness import Liveness
 
 FIGURES_EVERY = 1.0
@@ -23,12 +23,12 @@ class Reporter:
     """`figures` makes the values to be told; `advances` says whether the receive loop does."""
 
     def __init__(
-        self, liveness: Liveness, figures: Callable[[], dict[str, Any]], advances: Callable[[float], bool]
+        self, liveness: Liveness, figures: Callable[[], ConsumerFigures], advances: Callable[[float], bool]
     ) -> None:
         self._liveness = liveness
         self._figures = figures
         self._advances = advances
-        self._told: dict[str, Any] = {}
+        self._told: ConsumerFigures | None = None
         self._told_at = 0.0
         self._alive_every = liveness.alive_every
         self._timer: asyncio.TimerHandle | None = None

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
 
 from squids.pool.inflight import Phase
 from squids.pool.pooled_consumer import PooledConsumer
 from squids.process.channel import Channel
+from squids.process.figures import ImportFacts
 from squids.process.liveness import ToOwner
 from squids.process.protocol import Drain, Follow, Pause, Scale
 
@@ -17,7 +17,7 @@ def obey(
     consumer: PooledConsumer,
     owner: Channel,
     loop: asyncio.AbstractEventLoop,
-    facts: dict[str, Any] | None = None,
+    facts: ImportFacts | None = None,
 ) -> None:
     """Carry out what the supervisor says, and tell it how things are. When it is gone: drain and leave.
 

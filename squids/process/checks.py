@@ -14,9 +14,6 @@ MOST_NUMBER = 2**63 - 1
 MOST_SECONDS = 253_402_300_799
 """The end of the year 9999, the last that Python's datetime knows."""
 
-_COUNTS = ("workers", "ready", "busy", "held", "buffered", "receiving", "done", "failed")
-_SECONDS = ("p50", "p95")
-
 
 def _brief(value: object) -> str:
     """The beginning of it: an integer may have more digits than Python converts to text."""
@@ -60,42 +57,6 @@ def check_list(value: Any) -> list[Any]:
     if type(value) is not list:
         raise ValueError(f"no list: {str(value)[:40]}")
     return value
-
-
-def check_facts(facts: Any) -> None:
-    """What an import came to: when, the files with their times and sizes, the tasks of each queue. Empty
-    where it is not told."""
-    if not check_object(facts):
-        return
-    check_seconds(facts.get("imported_at", 0))
-    for path, modified, size in check_list(facts.get("files", [])):
-        check_text(path)
-        check_numbers(modified, size)
-    for queue, tasks in check_object(facts.get("tasks", {})).items():
-        check_text(queue, *check_list(tasks))
-    if "files" not in facts:
-        raise ValueError("no facts without files")
-
-
-def check_figures(figures: Any) -> None:
-    """What a consumer does. Of what may be missing, that which is there has its type."""
-    check_object(figures)
-    check_numbers(*(figures[name] for name in _COUNTS if name in figures))
-    check_seconds(*(figures[name] for name in _SECONDS if figures.get(name) is not None))
-    for pid in check_object(figures.get("pids", {})).values():
-        check_pid(pid)
-    for job in check_list(figures.get("running", [])):
-        _check_job(check_object(job))
-
-
-def _check_job(job: dict[str, Any]) -> None:
-    check_numbers(job.get("worker"))
-    check_text(job.get("message_id"), *([] if job.get("task") is None else [job["task"]]))
-    check_seconds(job.get("started"))
-    if job.get("pid", None) is not None:
-        check_pid(job["pid"])
-    if not job.keys() >= {"task", "pid"}:
-        raise ValueError("no job")
 
 
 def check_object(value: Any) -> dict[str, Any]:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 from squids.process.channel import Channel
+from squids.process.figures import ConsumerFigures, ImportFacts
 from squids.process.protocol import (
     Alive,
     Booted,
@@ -48,7 +49,7 @@ class Liveness(Protocol):
     def degraded(self, reason: str | None) -> None:
         """It cannot do its work, and tries on; None: it can again."""
 
-    def figures(self, values: dict[str, Any]) -> None:
+    def figures(self, values: ConsumerFigures) -> None:
         """What it is doing."""
 
     def alive(self) -> None:
@@ -73,7 +74,7 @@ class Unheard:
 
     def degraded(self, reason: str | None) -> None: ...
 
-    def figures(self, values: dict[str, Any]) -> None: ...
+    def figures(self, values: ConsumerFigures) -> None: ...
 
     def alive(self) -> None: ...
 
@@ -107,13 +108,13 @@ class ToSystemd:
         self._trouble = reason
         self._is_up("receiving" if reason is None else f"degraded: {reason}")
 
-    def figures(self, values: dict[str, Any]) -> None:
+    def figures(self, values: ConsumerFigures) -> None:
         self.alive()
         now = self._clock()
         if self._up and self._trouble is None and not self._stopping and now - self._said_at >= STATUS_EVERY:
             self._said_at = now
-            busy, workers, done = (values.get(name) or 0 for name in ("busy", "workers", "done"))
-            self._notifier.status(f"receiving; {busy}/{workers} workers busy, {done} done")
+            busy = f"{values.busy}/{values.workers} workers busy"
+            self._notifier.status(f"receiving; {busy}, {values.done} done")
 
     def alive(self) -> None:
         if self._notifier.watchdog is not None:
@@ -147,7 +148,7 @@ class ToOwner:
     alive_every = ALIVE_EVERY
 
     def __init__(
-        self, channel: Channel, flush_later: Callable[[], None], facts: dict[str, Any] | None = None
+        self, channel: Channel, flush_later: Callable[[], None], facts: ImportFacts | None = None
     ) -> None:
         self._channel = channel
         self._flush_later = flush_later
@@ -162,7 +163,7 @@ class ToOwner:
     def degraded(self, reason: str | None) -> None:
         self._send(Degraded(reason))
 
-    def figures(self, values: dict[str, Any]) -> None:
+    def figures(self, values: ConsumerFigures) -> None:
         self._send(Figures(values), droppable=True)
 
     def alive(self) -> None:

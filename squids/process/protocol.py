@@ -6,19 +6,19 @@ list on the wire, whose first item is its tag.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, get_args
 
 from squids.process.checks import (
     check_bools,
-    check_facts,
-    check_figures,
     check_list,
     check_numbers,
     check_pid,
     check_seconds,
     check_text,
 )
+from squids.process.figures import ConsumerFigures, ImportFacts
 from squids.process.frames import encode
 
 
@@ -102,18 +102,17 @@ class Exited:
 
 @dataclass(frozen=True, slots=True)
 class Preloaded:
-    """A zygote that its owner started has imported what children share; `facts` are the preload entry's.
+    """A zygote that its owner started has imported what children share. `facts` None: its children import it.
 
-    `unforkable` says what the import left behind that no fork may cross; such a zygote leaves at once.
+    `unforkable` says what the import left behind that no fork may cross; such a zygote exits at once.
     """
 
     tag: ClassVar[str] = "preloaded"
     unforkable: str
-    facts: dict[str, Any]
+    facts: ImportFacts | None
 
     def __post_init__(self) -> None:
         check_text(self.unforkable)
-        check_facts(self.facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,14 +153,10 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Booted:
-    """The consumer's loop runs. `facts`: of what it imported for itself, when, and from which files."""
+    """The consumer's loop runs. `facts`: of what it imported for itself; None: its fork server did."""
 
     tag: ClassVar[str] = "booted"
-    facts: dict[str, Any] | None = None
-
-    def __post_init__(self) -> None:
-        if self.facts is not None:
-            check_facts(self.facts)
+    facts: ImportFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,13 +180,10 @@ class Degraded:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What it is doing. `pids` among the values: its workers' pids, by slot."""
+    """What it is doing."""
 
     tag: ClassVar[str] = "figures"
-    values: dict[str, Any]
-
-    def __post_init__(self) -> None:
-        check_figures(self.values)
+    values: ConsumerFigures
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,17 +304,32 @@ def to_wire(frame: Frame) -> list[Any]:
         return ["assign", frame.jobs]
     if isinstance(frame, Results):
         return ["results", frame.results]
-    return [frame.tag, *(getattr(frame, name) for name in frame.__slots__)]
+    return [frame.tag, *(_plain(getattr(frame, name)) for name in frame.__slots__)]
+
+
+def _plain(value: Any) -> Any:
+    return value.to_wire() if isinstance(value, ConsumerFigures | ImportFacts) else value
 
 
 def from_wire(payload: Any) -> Frame:
-    """The frame that a payload is. ValueError if it is none."""
+    """The frame that a payload is. ValueError if it is not one."""
     try:
         tag, *fields = payload
-        return _FRAMES[tag](*fields)
+        return _READERS.get(tag, _FRAMES[tag])(*fields)
     except (TypeError, KeyError, ValueError) as error:
         raise ValueError(f"not a frame of ours: {str(payload)[:80]}") from error
 
+
+def _read_facts(facts: Any) -> ImportFacts | None:
+    return None if facts is None else ImportFacts.from_wire(facts)
+
+
+_READERS: dict[str, Callable[..., Frame]] = {
+    Preloaded.tag: lambda unforkable, facts: Preloaded(unforkable, _read_facts(facts)),
+    Booted.tag: lambda facts: Booted(_read_facts(facts)),
+    Figures.tag: lambda values: Figures(ConsumerFigures.from_wire(values)),
+}
+"""How frames are read that carry values of their own."""
 
 WORKER_READY = encode(to_wire(WorkerReady()))
 """Encoded once for all: what an idle child does not touch stays shared with its siblings."""

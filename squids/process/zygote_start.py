@@ -58,7 +58,7 @@ def main(argv: list[str]) -> NoReturn:
 
 def _tell_of_version(sock: socket.socket, spec: dict[str, Any]) -> None:
     if spec.get("protocol") is not None:
-        _tell(sock, _wrong_version(spec) or Preloaded("", {}))
+        _tell(sock, _wrong_version(spec) or Preloaded("", None))
 
 
 def _preload(sock: socket.socket, spec: dict[str, Any]) -> Any:

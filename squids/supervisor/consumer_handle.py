@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from typing import Any
 
+from squids.process.figures import ConsumerFigures, ImportFacts
 from squids.process.held import Held
 from squids.process.loop_channel import LoopChannel
 from squids.process.protocol import Booted, Degraded, Drain, Figures, Follow, Frame, Pause, Scale
@@ -34,11 +34,11 @@ class ConsumerHandle:
         """Its fork server is dead: this process is its parent now."""
         self.kills = 0
         """How often its fork server was told to kill it."""
-        self.figures: dict[str, Any] = {}
+        self.figures: ConsumerFigures | None = None
+        """None until it tells the first."""
         self.degraded: str | None = None
-        self.facts: dict[str, Any] = {}
-        """When it imported the app for itself, and from which files. Empty, if its fork server did."""
-        self.started_at = time.time()
+        self.facts: ImportFacts | None = None
+        """Of what it imported for itself. None: its fork server did."""
         self.lines = LastLines()
         self._done: deque[tuple[float, int]] = deque()
 
@@ -51,9 +51,9 @@ class ConsumerHandle:
             match frame:
                 case Figures(values):
                     self.figures = values
-                    self._count(int(values.get("done", 0)))
+                    self._count(values.done)
                 case Booted(facts):
-                    self.facts = facts or {}
+                    self.facts = facts
                 case Degraded(reason):
                     self.degraded = reason
         return frames
@@ -85,10 +85,9 @@ class ConsumerHandle:
         return self.process.pid if self.process is not None else None
 
     @property
-    def worker_pids(self) -> dict[str, int]:
+    def worker_pids(self) -> tuple[int, ...]:
         """As it tells them: to be verified before anything is done to them."""
-        pids: dict[str, int] = self.figures.get("pids", {})
-        return pids
+        return self.figures.pids if self.figures is not None else ()
 
     def rate(self) -> float:
         """Tasks done a second, over the last ten seconds."""

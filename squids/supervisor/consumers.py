@@ -305,13 +305,13 @@ class ConsumerProcesses:
 
     def _kill_workers(self, consumer: ConsumerHandle) -> None:
         """Those of a consumer whose fork server is dead: they are children of this process now."""
-        for pid in consumer.worker_pids.values():
+        for pid in consumer.worker_pids:
             if self._is_worker(consumer, pid):
                 kill_group(pid, signal.SIGKILL)
 
     def _is_worker(self, consumer: ConsumerHandle, pid: int) -> bool:
         """Whether a child of this process is what its consumer says: a worker, of its user."""
-        if pid not in consumer.worker_pids.values() or not is_child(pid):
+        if pid not in consumer.worker_pids or not is_child(pid):
             return False
         if pid in self.fork_servers.pids() or any(pid == other.pid for other in self.all.values()):
             return False

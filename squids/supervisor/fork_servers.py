@@ -274,7 +274,7 @@ class ForkServers:
             generation.unforkable = frame.unforkable
         if frame.unforkable or generation.on_trial:
             generation.shares = generation.on_trial = False
-            generation.take_facts(frame)
+            generation.facts = frame.facts
             self._drop(generation)
             self._start(generation, timeout=30.0)
             return
@@ -282,7 +282,7 @@ class ForkServers:
             generation.timer.cancel()
         generation.state = GenerationState.READY
         generation.ready_since = time.monotonic()
-        generation.take_facts(frame)
+        generation.facts = frame.facts or generation.facts  # One whose children import tells none.
         if generation.shares:
             self._on_event(generation, events.imported(generation.app_spec.app))
         self._answer(generation, None)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
 
-from squids.process.protocol import Preloaded
+from squids.process.figures import ImportedFile, ImportFacts
 from squids.process.restarts import RestartPolicy, Restarts
 from squids.process.zygote_handle import ZygoteHandle
 from squids.supervisor.settings import AppSpec
@@ -43,7 +42,7 @@ class Failure:
 
 @dataclass(eq=False, slots=True)
 class Generation:
-    """One import of an app spec's app. `imported_at` and `started_at` are seconds since 1970."""
+    """One import of an app spec's app."""
 
     number: int
     app_spec: AppSpec
@@ -55,11 +54,10 @@ class Generation:
     on_trial: bool = False
     """It is imported once to see whether it can be; then it starts as it is."""
     unforkable: str = ""
-    imported_at: float | None = None
-    files: Sequence[Sequence[Any]] = ()
+    facts: ImportFacts | None = None
+    """Of the last import that succeeded; None: there was none yet, or each process imports for itself."""
     places: tuple[tuple[str, str], ...] = ()
     """Its directory and its interpreter's: as written, and where links led when it was started."""
-    tasks: dict[str, list[str]] = field(default_factory=dict)
     restarts: Restarts = field(default_factory=lambda: Restarts(RETRY))
     """Failed imports, and deaths of its fork server."""
     failure: Failure | None = None
@@ -73,17 +71,10 @@ class Generation:
     def stale_files(self) -> list[str]:
         """The files it imported that have changed on disk since; first, links on its way that were moved."""
         moved = [written for written, real in self.places if os.path.realpath(written) != real]
-        return [*moved, *changed_files(self.files)]
-
-    def take_facts(self, frame: Preloaded) -> None:
-        """Those that only fork were told nothing: what was known before stays."""
-        if frame.facts:
-            self.imported_at = frame.facts.get("imported_at")
-            self.files = frame.facts["files"]
-            self.tasks = frame.facts.get("tasks", {})
+        return [*moved, *(changed_files(self.facts.files) if self.facts is not None else ())]
 
 
-def changed_files(files: Sequence[Sequence[Any]]) -> list[str]:
+def changed_files(files: Iterable[ImportedFile]) -> list[str]:
     """Those of `files_imported` that are not on disk as they were."""
     changed = []
     for path, modified, size in files:

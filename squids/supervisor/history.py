@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from squids.bounds import cut
+from squids.process.figures import RunningJob
 from squids.supervisor.events import Event, EventKind
 
 DEATHS_KEPT = 20
@@ -53,7 +54,7 @@ class Death:
     uptime: float
     lines: Iterable[str] = ()
     """It may grow for a moment: what a process said last is read after it died."""
-    running: tuple[dict[str, Any], ...] = ()
+    running: tuple[RunningJob, ...] = ()
     held: int | None = None
 
     def as_dict(self) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from typing import Any
 
 from squids.exit_codes import ExitCode
 from squids.process.channel import close_all
+from squids.process.figures import ConsumerFigures
 from squids.process.log_lines import Line, Origin, Source
 from squids.process.zygote_main import become_subreaper
 from squids.supervisor import events
@@ -328,14 +329,14 @@ class Supervisor:
         for name, program in self.programs.items():
             process = program.current
             consumer = self.consumers.all.get(process.child) if process is not None else None
-            figures = consumer.figures if consumer is not None else {}
+            figures = (consumer.figures if consumer is not None else None) or ConsumerFigures()
             details = {
                 "pid": process.pid if process is not None else None,
                 "restarts": program.restarts,
-                "workers": f"{figures.get('busy', 0)}/{figures.get('workers', 0)}",
-                "held": figures.get("held", 0),
-                "done": figures.get("done", 0),
-                "failed": figures.get("failed", 0),
+                "workers": f"{figures.busy}/{figures.workers}",
+                "held": figures.held,
+                "done": figures.done,
+                "failed": figures.failed,
             }
             self.say(events.state(name, f"{program.state.value}: {program.reason}", **details))
 
@@ -370,8 +371,8 @@ class Supervisor:
         consumer = self.consumers.all.get(died.child)
         if consumer is None:
             return
-        running = tuple(consumer.figures.get("running", ()))
-        held = consumer.figures.get("held")
+        figures = consumer.figures
+        running = figures.running if figures is not None else ()
         death = Death(
             at=time.time(),
             pid=died.pid,
@@ -381,7 +382,7 @@ class Supervisor:
             uptime=died.uptime,
             lines=consumer.lines,
             running=running,
-            held=held,
+            held=figures.held if figures is not None else None,
         )
         self.history.died(name, death)
         if not died.asked:

@@ -56,9 +56,10 @@ lie(int(os.environ["VICTIM"]))
 WRONG_FIGURES = (
     APP
     + """
+from dataclasses import replace
 import squids.pool.pooled_consumer as pooled
 true_figures = pooled.figures
-pooled.figures = lambda *args: {**true_figures(*args), "pids": {"1": int(os.environ["VICTIM"])}}
+pooled.figures = lambda *args: replace(true_figures(*args), pids=(int(os.environ["VICTIM"]),))
 """
 )
 

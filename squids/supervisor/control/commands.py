@@ -109,7 +109,8 @@ async def _set_paused(context: Context, request: Request, on: bool) -> Answers:
     def decide(program: Program) -> Outcome | None:
         process = program.current
         consumer = supervisor.consumers.all.get(process.child) if process is not None else None
-        paused = bool(consumer.figures.get("paused")) if consumer is not None else None
+        figures = consumer.figures if consumer is not None else None
+        paused = (figures is not None and figures.paused) if consumer is not None else None
         return outcome.of_pause(program, on, paused)
 
     async for answer in context.effect(names, decide, request):
@@ -138,7 +139,7 @@ async def scale(context: Context, request: Request) -> Answers:
         if consumer is None:
             return Outcome(True, f"will start with {workers} workers")
         figures = consumer.figures
-        if figures.get("workers") == workers and figures.get("ready") == workers:
+        if figures is not None and figures.workers == figures.ready == workers:
             return Outcome(True, f"{workers} workers")
         return None
 

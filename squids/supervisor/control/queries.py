@@ -45,7 +45,7 @@ async def status(context: Context, request: Request) -> Answers:
     pids = pids_of(supervisor, names)
     usage = await _in_time(lambda: context.meter.measure(pids)) or {}
     generations = list(supervisor.fork_servers.generations.values())
-    imports = {child: one.facts["files"] for child, one in supervisor.consumers.all.items() if one.facts}
+    imports = {child: one.facts.files for child, one in supervisor.consumers.all.items() if one.facts}
 
     def look() -> tuple[dict[int, list[str]], dict[int, list[str]]]:
         of_generations = {generation.number: generation.stale_files() for generation in generations}

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+from squids.process.figures import ConsumerFigures, RunningJob
 from squids.process.log_lines import iso
 from squids.supervisor.consumer_handle import ConsumerHandle
 from squids.supervisor.generation import Generation
@@ -23,7 +24,7 @@ def pids_of(supervisor: Supervisor, names: Iterable[str]) -> dict[str, list[int]
     found: dict[str, list[int]] = {name: [] for name in names}
     for consumer in supervisor.consumers.all.values():
         if consumer.program in found and consumer.pid is not None:
-            found[consumer.program] += [consumer.pid, *consumer.worker_pids.values()]
+            found[consumer.program] += [consumer.pid, *consumer.worker_pids]
     return found
 
 
@@ -56,9 +57,9 @@ def _status(
     generation = supervisor.fork_servers.generations.get(
         process.generation if process is not None else program.generation
     )
-    figures = consumer.figures if consumer is not None else {}
-    running = figures.get("running", [])
-    oldest = min(running, key=lambda job: job["started"], default=None)
+    figures = consumer.figures if consumer is not None else None
+    running = figures.running if figures is not None else ()
+    oldest = min(running, key=lambda job: job.started, default=None)
     settings = program.settings
     return {
         "name": settings.name,
@@ -75,15 +76,15 @@ def _status(
         "pid": process.pid if process is not None else None,
         "uptime": round(now - process.there_since, 1) if process and process.pid else None,
         "restarts": program.restarts,
-        "workers": figures.get("workers"),
-        "ready": figures.get("ready"),
-        "busy": figures.get("busy"),
-        "held": figures.get("held"),
-        "done": figures.get("done"),
+        "workers": figures and figures.workers,
+        "ready": figures and figures.ready,
+        "busy": figures and figures.busy,
+        "held": figures and figures.held,
+        "done": figures and figures.done,
         "done_per_second": round(consumer.rate(), 2) if consumer is not None else None,
-        "failed": figures.get("failed"),
-        "p50": figures.get("p50"),
-        "p95": figures.get("p95"),
+        "failed": figures and figures.failed,
+        "p50": figures and figures.p50,
+        "p95": figures and figures.p95,
         "oldest_task": _job(oldest, now) if oldest is not None else None,
         "running": [_job(job, now) for job in running],
         "cpu": usage.cpu if usage is not None else None,
@@ -96,8 +97,10 @@ def _status(
     }
 
 
-def _state(program: Program, consumer: ConsumerHandle | None, figures: dict[str, Any]) -> str:
-    if program.state is State.RUNNING and (program.wanted is Wanted.PAUSED or figures.get("paused")):
+def _state(program: Program, consumer: ConsumerHandle | None, figures: ConsumerFigures | None) -> str:
+    if program.state is State.RUNNING and (
+        program.wanted is Wanted.PAUSED or (figures is not None and figures.paused)
+    ):
         return "paused"
     if consumer is not None and consumer.degraded and program.state is State.RUNNING:
         return "degraded"
@@ -110,13 +113,13 @@ def _retry_in(program: Program, now: float) -> float | None:
     return round(max(0.0, program.retry_at - now), 1)
 
 
-def _job(job: dict[str, Any], now: float) -> dict[str, Any]:
+def _job(job: RunningJob, now: float) -> dict[str, Any]:
     return {
-        "task": job["task"],
-        "message_id": job["message_id"],
-        "worker": job["worker"],
-        "pid": job["pid"],
-        "seconds": round(now - job["started"], 1),
+        "task": job.task,
+        "message_id": job.message_id,
+        "worker": job.worker,
+        "pid": job.pid,
+        "seconds": round(now - job.started, 1),
     }
 
 
@@ -144,8 +147,7 @@ def _generation_of(
     if entry is None or generation is None or generation.shares or consumer is None:
         return entry
     files = stale_alone.get(consumer.child, [])
-    at = consumer.facts.get("imported_at")
-    imported_at = iso(at) if at is not None else None
+    imported_at = iso(consumer.facts.imported_at) if consumer.facts is not None else None
     return {**entry, "imported_at": imported_at, "stale": bool(files), "stale_files": files[:10]}
 
 
@@ -156,7 +158,7 @@ def _code(generation: Generation | None, stale: dict[int, list[str]]) -> dict[st
     return {
         "app": generation.app_spec.app,
         "number": generation.number,
-        "imported_at": iso(generation.imported_at) if generation.imported_at is not None else None,
+        "imported_at": iso(generation.facts.imported_at) if generation.facts is not None else None,
         "imports": generation.imports,
         "shared": generation.shares,
         "unforkable": generation.unforkable or None,

@@ -110,8 +110,9 @@ class Reloader:
         failed since; less what is installed."""
         found: dict[AppSpec, frozenset[str]] = {}
         for generation in self._supervisor.fork_servers.generations.values():
-            if generation.files:
-                found[generation.app_spec] = frozenset(_own_files(path for path, *_ in generation.files))
+            if generation.facts is not None and generation.facts.files:
+                paths = (file.path for file in generation.facts.files)
+                found[generation.app_spec] = frozenset(_own_files(paths))
             elif generation.failure is not None:
                 found[generation.app_spec] = frozenset(_own_files(generation.failure.files))
         for app_spec, files in self._met.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from squids.process.figures import ConsumerFigures
 from squids.process.liveness import ToSystemd
 
 
@@ -33,7 +34,7 @@ def life(manager, clock) -> ToSystemd:
     return ToSystemd(manager, lambda: clock[0])
 
 
-FIGURES = {"busy": 1, "workers": 2, "done": 7}
+FIGURES = ConsumerFigures(busy=1, workers=2, done=7)
 
 
 def test_it_is_up_when_a_receive_was_answered(manager, life):

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from squids.process import protocol
+from squids.process.figures import ConsumerFigures, ImportedFile, ImportFacts, RunningJob
 from squids.process.frames import FrameReader
 from squids.process.protocol import (
     Alive,
@@ -42,31 +43,18 @@ from squids.process.protocol import (
 numbers = st.integers(min_value=0, max_value=2**53)
 pids = st.integers(min_value=2, max_value=2**22)
 payloads = st.lists(st.lists(st.none() | numbers | st.text() | st.floats(allow_nan=False), max_size=4))
-facts = st.just({}) | st.fixed_dictionaries(
-    {
-        "files": st.lists(st.tuples(st.text(), numbers, numbers).map(list)),
-        "imported_at": st.floats(0, 1e10),
-        "tasks": st.dictionaries(st.text(), st.lists(st.text())),
-    }
-)
-jobs = st.fixed_dictionaries(
-    {
-        "worker": numbers,
-        "pid": st.none() | pids,
-        "task": st.none() | st.text(),
-        "message_id": st.text(),
-        "started": st.floats(0, 1e10),
-    }
-)
-figures = st.fixed_dictionaries(
-    {},
-    optional={
-        "pids": st.dictionaries(st.text(), pids),
-        "running": st.lists(jobs),
-        "done": numbers,
-        "p50": st.none() | st.floats(0, 1e6),
-        "of a later version": st.text(),
-    },
+files = st.builds(ImportedFile, st.text(), numbers, numbers)
+facts = st.none() | st.builds(ImportFacts, st.floats(0, 1e10), st.lists(files).map(tuple))
+jobs = st.builds(RunningJob, numbers, st.none() | pids, st.none() | st.text(), st.text(), st.floats(0, 1e10))
+seconds = st.none() | st.floats(0, 1e6)
+figures = st.builds(
+    ConsumerFigures,
+    paused=st.booleans(),
+    done=numbers,
+    p50=seconds,
+    p95=seconds,
+    running=st.lists(jobs).map(tuple),
+    pids=st.lists(pids).map(tuple),
 )
 frames = st.one_of(
     st.builds(
@@ -90,7 +78,7 @@ frames = st.one_of(
     st.builds(Preloaded, st.text(), facts),
     st.builds(PreloadFailed, st.booleans(), st.text(), st.lists(st.text())),
     st.builds(Output, st.text(), st.none() | numbers, pids),
-    st.builds(Booted, st.none() | facts),
+    st.builds(Booted, facts),
     st.sampled_from([Ready(), Alive()]),
     st.builds(Drain, st.none() | st.floats(0, 1e6)),
     st.builds(Follow, st.booleans()),
@@ -118,6 +106,11 @@ def test_the_frames_above_are_all_there_are():
     assert {frame.__name__ for frame in protocol._FRAMES.values()} == set(names.split())
 
 
+def test_figures_of_another_version_are_read():
+    """A fresh interpreter imports the squids that is on disk by now. It may tell more, or less."""
+    assert from_wire(["figures", {"done": 3, "of a later version": "x"}]) == Figures(ConsumerFigures(done=3))
+
+
 def test_tags_are_unique():
     """A tag means one frame."""
     assert len(protocol._FRAMES) == len(get_args(protocol.Frame))
@@ -138,7 +131,7 @@ def test_what_is_no_frame_is_refused(payload):
     [
         lambda pid: ["spawned", 1, pid],
         lambda pid: ["exited", 1, pid, 0, 0.0, 0],
-        lambda pid: ["figures", {"pids": {"1": pid}}],
+        lambda pid: ["figures", {"pids": [pid]}],
     ],
 )
 def test_a_number_that_means_many_processes_or_init_is_no_pid(frame, pid):
@@ -165,13 +158,16 @@ def test_the_frame_encoded_in_advance_is_the_frame():
         ["figures", {"done": 10**400}],
         ["figures", {"p50": 10**400}],
         ["figures", {"p50": -1}],
-        ["preloaded", "", {"imported_at": 1e300, "files": [], "tasks": {}}],
+        ["preloaded", "", {"imported_at": 1e300, "files": []}],
         ["exited", 1, 4242, 0, "x", 0],
-        ["figures", {"pids": {"1": 1}}],
-        ["preloaded", "", {"imported_at": "x", "files": [], "tasks": {}}],
-        ["preloaded", "", {"imported_at": 1.0, "files": 5, "tasks": {}}],
-        ["preloaded", "", {"imported_at": 1.0, "files": [["a"]], "tasks": {}}],
-        ["preloaded", "", {"imported_at": 1.0, "files": [], "tasks": 7}],
+        ["figures", {"pids": [1]}],
+        ["figures", {"pids": {"1": 4242}}],
+        ["figures", {"paused": 1}],
+        ["booted", {}],
+        ["preloaded", "", {}],
+        ["preloaded", "", {"imported_at": "x", "files": []}],
+        ["preloaded", "", {"imported_at": 1.0, "files": 5}],
+        ["preloaded", "", {"imported_at": 1.0, "files": [["a"]]}],
         ["preloaded", "", {"imported_at": 1.0}],
         ["preloaded", 1, {}],
         ["booted", {"files": 1}],

@@ -1,0 +1,112 @@
+"""What consumers and fork servers tell of themselves: values that a supervisor shows, and acts on. Pure.
+
+The code of an app can say anything over the sockets of its processes, so each value is checked where it is
+made: ValueError if it is not what it must be.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, NamedTuple
+
+from squids.process.checks import (
+    check_bools,
+    check_list,
+    check_numbers,
+    check_object,
+    check_pid,
+    check_seconds,
+    check_text,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RunningJob:
+    """A job that a worker runs. `started`: monotonic seconds, the same for all processes of a machine."""
+
+    worker: int
+    pid: int | None
+    task: str | None
+    message_id: str
+    started: float
+
+    def __post_init__(self) -> None:
+        check_numbers(self.worker)
+        check_text(self.message_id, *([] if self.task is None else [self.task]))
+        check_seconds(self.started)
+        if self.pid is not None:
+            check_pid(self.pid)
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerFigures:
+    """What a consumer does. `p50` and `p95` are seconds that tasks took; None: none has ended yet."""
+
+    paused: bool = False
+    workers: int = 0
+    """How many are wanted."""
+    ready: int = 0
+    """How many have started."""
+    busy: int = 0
+    held: int = 0
+    """Messages that it received and has neither deleted nor given back."""
+    done: int = 0
+    failed: int = 0
+    p50: float | None = None
+    p95: float | None = None
+    running: tuple[RunningJob, ...] = ()
+    pids: tuple[int, ...] = ()
+    """Its workers', as it says."""
+
+    def __post_init__(self) -> None:
+        check_bools(self.paused)
+        check_numbers(self.workers, self.ready, self.busy, self.held, self.done, self.failed)
+        check_seconds(*(value for value in (self.p50, self.p95) if value is not None))
+        for pid in self.pids:
+            check_pid(pid)
+
+    def to_wire(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_wire(cls, values: Any) -> ConsumerFigures:
+        """Another version may tell more, or less."""
+        known = {name: value for name, value in check_object(values).items() if name in _FIGURES}
+        known["running"] = tuple(
+            RunningJob(**check_object(job)) for job in check_list(known.get("running", []))
+        )
+        known["pids"] = tuple(check_list(known.get("pids", [])))
+        return cls(**known)
+
+
+_FIGURES = frozenset(field.name for field in fields(ConsumerFigures))
+
+
+class ImportedFile(NamedTuple):
+    """The file of a module, as it was when it was imported: `modified` in nanoseconds, `size` in bytes."""
+
+    path: str
+    modified: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImportFacts:
+    """What an import came to. `imported_at`: seconds since 1970."""
+
+    imported_at: float
+    files: tuple[ImportedFile, ...]
+
+    def __post_init__(self) -> None:
+        check_seconds(self.imported_at)
+        for path, modified, size in self.files:
+            check_text(path)
+            check_numbers(modified, size)
+
+    def to_wire(self) -> dict[str, Any]:
+        return {"imported_at": self.imported_at, "files": self.files}
+
+    @classmethod
+    def from_wire(cls, values: Any) -> ImportFacts:
+        files = check_list(check_object(values)["files"])
+        return cls(values["imported_at"], tuple(ImportedFile(*check_list(file)) for file in files))
