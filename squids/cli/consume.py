@@ -135,13 +135,14 @@ def _consume(options: ConsumerOptions, queue: QueueRef, level: str, style: str) 
     from squids.pool import consumer_main, preload
     from squids.pool.consumer_settings import client_of, settings_of
     from squids.process import log_setup
+    from squids.process.forkable import sockets_open, unforkable_since
     from squids.process.sd_notify import Notifier
 
     notifier = Notifier.take(os.environ)  # Before there is any child.
     log_setup.configure(level, style)
-    sockets = preload.sockets_open()
+    sockets = sockets_open()
     app = preload.load({"app": options.app, "directory": os.getcwd()})
-    unforkable = preload.unforkable_since(sockets)
+    unforkable = unforkable_since(sockets)
     settings = settings_of(options, queue)
     client = client_of(app, settings)
     zygote = consumer_main.start_zygote(app, options, settings, client, unforkable)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from squids.options import ConsumerOptions
 from squids.pool import consumer_main
 from squids.pool.consumer_settings import client_of, settings_of
-from squids.pool.preload import files_imported
 from squids.process import log_setup
 from squids.process.channel import Channel
 from squids.process.figures import ImportFacts
+from squids.process.imported_files import files_imported
 from squids.process.zygote_handle import ZygoteHandle
 from squids.queues import QueueRef
 

@@ -19,10 +19,10 @@ from squids.exit_codes import ExitCode
 from squids.options import ConsumerOptions
 from squids.pool.inflight import Phase
 from squids.pool.pooled_consumer import PooledConsumer, PoolSettings
-from squids.pool.preload import Unforkable
 from squids.pool.supervised import obey
 from squids.process.channel import Channel
 from squids.process.figures import ImportFacts
+from squids.process.forkable import Unforkable
 from squids.process.liveness import ToSystemd
 from squids.process.sd_notify import Notifier
 from squids.process.sharing import share_what_is_alive

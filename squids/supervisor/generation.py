@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
-from squids.process.figures import ImportedFile, ImportFacts
+from squids.process.figures import ImportFacts
+from squids.process.imported_files import changed_files
 from squids.process.restarts import RestartPolicy, Restarts
 from squids.process.zygote_handle import ZygoteHandle
 from squids.supervisor.settings import AppSpec
@@ -72,17 +73,3 @@ class Generation:
         """The files it imported that have changed on disk since; first, links on its way that were moved."""
         moved = [written for written, real in self.places if os.path.realpath(written) != real]
         return [*moved, *(changed_files(self.facts.files) if self.facts is not None else ())]
-
-
-def changed_files(files: Iterable[ImportedFile]) -> list[str]:
-    """Those of `files_imported` that are not on disk as they were."""
-    changed = []
-    for path, modified, size in files:
-        try:
-            status = os.stat(path)
-        except OSError:
-            changed.append(path)
-            continue
-        if (status.st_mtime_ns, status.st_size) != (modified, size):
-            changed.append(path)
-    return changed

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 import squids
-from squids.pool.preload import sockets_open
 from squids.pool.rehearsal import rehearse
+from squids.process.forkable import sockets_open
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeVar
 
 from squids.exit_codes import FAILED, NO_SUCH_NAME, NOT_ALL, OK, USAGE
+from squids.process.imported_files import changed_files
 from squids.process.log_lines import Line, iso
 from squids.queues import QueueRef
 from squids.supervisor import outcome
@@ -17,7 +18,6 @@ from squids.supervisor.control.answers import Answers
 from squids.supervisor.control.context import Context
 from squids.supervisor.control.selection import Refused, Request
 from squids.supervisor.control.status import pids_of, status_of, zygotes_of
-from squids.supervisor.generation import changed_files
 from squids.supervisor.history import NotedEvent
 from squids.supervisor.outcome import Outcome
 from squids.supervisor.threads import NoThread, in_thread

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from squids.process.imported_files import own_files
 from squids.supervisor import events
 from squids.supervisor.events import EventKind
 from squids.supervisor.generation import GenerationState
@@ -24,8 +24,6 @@ from squids.supervisor.supervisor import Supervisor
 if TYPE_CHECKING:
     from squids.supervisor.reload.watch import Watch
 
-OWN = os.path.realpath(os.path.dirname(os.path.dirname(__file__)))
-"""squids itself: new code of the supervisor needs another supervisor."""
 
 CHANGE_WHAT_IS_WATCHED = frozenset(
     {
@@ -112,9 +110,9 @@ class Reloader:
         for generation in self._supervisor.fork_servers.generations.values():
             if generation.facts is not None and generation.facts.files:
                 paths = (file.path for file in generation.facts.files)
-                found[generation.app_spec] = frozenset(_own_files(paths))
+                found[generation.app_spec] = own_files(paths)
             elif generation.failure is not None:
-                found[generation.app_spec] = frozenset(_own_files(generation.failure.files))
+                found[generation.app_spec] = own_files(generation.failure.files)
         for app_spec, files in self._met.items():
             found[app_spec] = found.get(app_spec, frozenset()) | files
         return found
@@ -178,7 +176,7 @@ class Reloader:
             self._supervisor.say(events.stale(failure.short))
         self._met.pop(app_spec, None)
         if failure is not None:
-            self._met[app_spec] = frozenset(_own_files(failure.files))
+            self._met[app_spec] = own_files(failure.files)
         self.refresh()
 
     def _over(self, app_spec: AppSpec, task: asyncio.Task[None]) -> None:
@@ -200,14 +198,6 @@ class Reloader:
             self.refresh()
 
         self._reading = self._supervisor.background.start("the reload of the configuration", read())
-
-
-def _own_files(paths: Iterable[str]) -> Iterable[str]:
-    for path in paths:
-        real = os.path.realpath(path)
-        if "/site-packages/" in real or "/dist-packages/" in real or real.startswith(OWN + os.sep):
-            continue
-        yield real
 
 
 def _named(changed: set[str], directory: str) -> str:

@@ -7,7 +7,6 @@ moved) counts as changed, and is watched anew.
 from __future__ import annotations
 
 import asyncio
-import glob
 import os
 import threading
 from collections.abc import Callable, Iterable
@@ -16,6 +15,7 @@ from pathlib import PurePath
 from watchfiles import Change, watch
 from watchfiles._rust_notify import WatchfilesRustInternalError
 
+from squids.process.imported_files import drop_bytecode
 from squids.supervisor.reload.changes import FileFilter, may_hold_code
 
 STEP_MS = 50
@@ -200,20 +200,6 @@ class Watch:
             self._loop.call_soon_threadsafe(call, what)
         except RuntimeError:
             pass  # The loop is closed.
-
-
-def drop_bytecode(path: str) -> None:
-    """Remove what interpreters cached of a file: of two versions of one second and one size they would run
-    the older. https://docs.python.org/3/reference/import.html#cached-bytecode-invalidation"""
-    if not path.endswith(".py"):
-        return
-    directory, name = os.path.split(path)
-    stem = glob.escape(os.path.join(directory, "__pycache__", name.removesuffix(".py")))
-    for cached in glob.glob(f"{stem}.*.pyc"):
-        try:
-            os.unlink(cached)
-        except OSError:
-            pass
 
 
 def _identity(path: str) -> tuple[int, int] | None:

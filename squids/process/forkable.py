@@ -1,0 +1,67 @@
+"""What an import leaves behind that no fork may cross: threads and sockets."""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass
+
+from squids.process.native_threads import libraries_loaded, native_threads
+
+
+@dataclass(frozen=True, slots=True)
+class Unforkable:
+    """What the app left behind at import that no fork may cross."""
+
+    threads: tuple[str, ...]
+    sockets: int
+    native: tuple[str, ...] = ()
+    """Names of threads of compiled code."""
+    libraries: tuple[str, ...] = ()
+    """Whose code these may run."""
+
+    def __bool__(self) -> bool:
+        return bool(self.threads or self.sockets or self.native)
+
+    def __str__(self) -> str:
+        parts = []
+        if self.threads:
+            parts.append(f"threads ({', '.join(self.threads)})")
+        if self.native:
+            parts.append(self._natively())
+        if self.sockets:
+            parts.append(f"{self.sockets} open socket{'s' if self.sockets > 1 else ''}")
+        return " and ".join(parts)
+
+    def _natively(self) -> str:
+        count = len(self.native)
+        text = f"{count} thread{'s' if count > 1 else ''} of compiled code ({', '.join(self.native)}"
+        if self.libraries:
+            text += f"; compiled code is loaded from: {', '.join(self.libraries)}"
+        return text + ")"
+
+
+def sockets_open() -> frozenset[str]:
+    """The sockets that this process has open. Empty where the system does not list them (not Linux)."""
+    found = set()
+    try:
+        descriptors = os.listdir("/proc/self/fd")
+    except OSError:
+        return frozenset()
+    for descriptor in descriptors:
+        try:
+            target = os.readlink(f"/proc/self/fd/{descriptor}")
+        except OSError:
+            continue  # The descriptor of the listing itself.
+        if target.startswith("socket:"):
+            found.add(target)
+    return frozenset(found)
+
+
+def unforkable_since(sockets_before: frozenset[str]) -> Unforkable:
+    """The threads and sockets that are here now and were not before the import."""
+    threads = tuple(thread.name for thread in threading.enumerate() if thread is not threading.main_thread())
+    # Where a thread of Python's runs there is no fork, not even to look for others.
+    native = () if threads else tuple(native_threads())
+    libraries = tuple(libraries_loaded()) if native else ()
+    return Unforkable(threads, len(sockets_open() - sockets_before), native, libraries)
