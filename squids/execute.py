@@ -16,6 +16,7 @@ from typing import Any
 
 from squids.bounds import ERROR, NAME, cut
 from squids.errors import BadMessage, UnknownTask
+from squids.hints import did_you_mean
 from squids.hooks import Hooks
 from squids.job import CURRENT, Job
 from squids.task import Task
@@ -89,11 +90,8 @@ def find(call: Call, tasks: Mapping[str, Task[Any, Any]]) -> Task[Any, Any]:
     """The task that a call names. UnknownTask if the app has none."""
     task = tasks.get(call.task)
     if task is None:
-        import difflib
-
-        near = difflib.get_close_matches(call.task, tasks, 1) if len(call.task) <= NAME else []
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise UnknownTask(f"the app has no task {cut(call.task, NAME)}{hint}")
+        hint = did_you_mean(call.task, tasks) if len(call.task) <= NAME else ""
+        raise UnknownTask(f"the app has no task {cut(call.task, NAME)}{f'; {hint}' if hint else ''}")
     return task
 
 

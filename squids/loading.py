@@ -5,7 +5,6 @@ The caller has put the app's directory on `sys.path`.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import importlib.util
 import pkgutil
@@ -15,6 +14,7 @@ from typing import Any
 
 from squids.app import App
 from squids.errors import AppImportFailed, AppNotFound
+from squids.hints import did_you_mean, nearest
 from squids.tracebacks import traceback_of
 
 
@@ -83,15 +83,15 @@ def _module_hint(name: str) -> str:
     parent, _, last = name.rpartition(".")
     paths = getattr(sys.modules.get(parent), "__path__", None) if parent else sys.path
     names = [module.name for module in pkgutil.iter_modules(paths)]
-    near = difflib.get_close_matches(last, names, 1)
-    if near:
-        return f"; did you mean {parent + '.' if parent else ''}{near[0]}?"
+    near = nearest(last, names)
+    if near is not None:
+        return f"; did you mean {parent + '.' if parent else ''}{near}?"
     return f" in {sys.path[0] or 'the current directory'} or on the rest of sys.path"
 
 
 def _hint(name: str, where: Any) -> str:
-    near = difflib.get_close_matches(name, [known for known in dir(where) if not known.startswith("_")], 1)
-    return f"; did you mean {near[0]}?" if near else ""
+    hint = did_you_mean(name, [known for known in dir(where) if not known.startswith("_")])
+    return f"; {hint}" if hint else ""
 
 
 def _apps_in(module: ModuleType, name: str) -> str:

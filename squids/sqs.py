@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from squids.errors import ConfigurationError
+from squids.hints import did_you_mean
 from squids.queues import QueueRef
 from squids.received import Received
 from squids.sqs_answers import (
@@ -88,10 +89,7 @@ class SQS:
     def __init__(self, config: Mapping[str, Any]) -> None:
         for key in config:
             if key not in CONFIG_KEYS:
-                import difflib
-
-                near = difflib.get_close_matches(key, CONFIG_KEYS, 1)
-                hint = f'did you mean "{near[0]}"?' if near else f"known keys: {', '.join(CONFIG_KEYS)}"
+                hint = did_you_mean(key, CONFIG_KEYS, f"known keys: {', '.join(CONFIG_KEYS)}", quoted=True)
                 raise TypeError(f'unknown key "{key}" in config; {hint}')
         self.config = dict(config)
         self._loader: Any = None

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
+from squids.hints import did_you_mean
 from squids.job import current_job
 from squids.queues import QueueRef
 from squids.sqs_limits import SEND_OPTIONS
@@ -158,11 +159,8 @@ def _checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
         if name == "MessageBody":
             raise TypeError("options cannot have MessageBody: the body is the call itself")
         if name not in SEND_OPTIONS:
-            import difflib
-
-            near = difflib.get_close_matches(name, SEND_OPTIONS, 1)
-            hint = f'; did you mean "{near[0]}"?' if near else f"; known options: {', '.join(SEND_OPTIONS)}"
-            raise TypeError(f'unknown option "{name}"{hint}')
+            hint = did_you_mean(name, SEND_OPTIONS, f"known options: {', '.join(SEND_OPTIONS)}", quoted=True)
+            raise TypeError(f'unknown option "{name}"; {hint}')
     return dict(options)
 
 

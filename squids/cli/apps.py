@@ -14,6 +14,7 @@ from typing import Any
 from squids.bounds import TRACEBACK, cut
 from squids.cli import client
 from squids.cli.app_answers import checked
+from squids.hints import count
 from squids.printable import printable
 from squids.process.interpreter import interpreter_of
 from squids.supervisor.app_spec import environment_of, group_of, groups_of, user_of
@@ -31,8 +32,7 @@ def read_or_tell(config: str, *, trusting: bool = False) -> Settings | None:
         return settings
     for problem in settings:
         print(printable(str(problem), keep="\n\t"), file=sys.stderr)
-    noun = "mistake" if len(settings) == 1 else "mistakes"
-    print(f"{config}: {len(settings)} {noun}", file=sys.stderr)
+    print(f"{config}: {count(len(settings), 'mistake')}", file=sys.stderr)
     return None
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from squids.cli.apps import ask_app, read_or_tell
 from squids.cli.systemd.effective import room_warnings, stop_warning
 from squids.exit_codes import ExitCode
+from squids.hints import count
 from squids.printable import printable
 from squids.queues import QueueRef
 from squids.supervisor.config.build import read
@@ -72,9 +73,10 @@ def check_app_spec(settings: Settings, app_spec: AppSpec, *, aws: bool) -> list[
         if not tasks:
             queues = ", ".join(sorted(answer["tasks"])) or "none"
             troubles.insert(0, f"{app_spec.app} has no task for the queue {name}; it has tasks for: {queues}")
-        noun = "task" if len(tasks) == 1 else "tasks"
         asked = ", and SQS agrees" if aws else ""
-        rows.append(Row(program.name, not troubles, "; ".join(troubles) or f"{len(tasks)} {noun}{asked}"))
+        rows.append(
+            Row(program.name, not troubles, "; ".join(troubles) or f"{count(len(tasks), 'task')}{asked}")
+        )
     return rows
 
 

@@ -18,6 +18,7 @@ from squids.cli import embedded
 from squids.cli.embedded import only_local
 from squids.cli.entry import code_of, tell
 from squids.exit_codes import ExitCode
+from squids.hints import count
 from squids.process.child import open_standard_streams, set_title
 from squids.process.log_lines import SUPERVISOR, as_text, iso
 from squids.process.log_setup import line_of
@@ -108,8 +109,7 @@ def run(source: Source, mode: Mode, hangup: Hangup) -> int:
     if isinstance(settings, list):
         for text in settings:
             tell(text)
-        noun = "mistake" if len(settings) == 1 else "mistakes"
-        tell(f"{source.program}: {source.config}: {len(settings)} {noun}")
+        tell(f"{source.program}: {source.config}: {count(len(settings), 'mistake')}")
         return ExitCode.CONFIG
     lock: Lock | None = None
     if source.config is not None:

@@ -17,6 +17,7 @@ from typing import Any
 from squids.cli import client
 from squids.cli.apps import ask_app, local_environment, read_or_tell, told_error
 from squids.exit_codes import FAILED, OK, TIMED_OUT, UNREACHABLE, USAGE, ExitCode
+from squids.hints import did_you_mean
 from squids.printable import printable
 from squids.supervisor.settings import AppSpec, Settings
 
@@ -105,10 +106,7 @@ def _find(settings: Settings, name: str, environment: dict[str, str] | None) -> 
         raise Refused(f"several tasks end in {name}: {', '.join(found)}")
     if errors:
         raise Refused("\n".join(errors), ExitCode.CONFIG)
-    import difflib
-
-    near = difflib.get_close_matches(name, known, 1, 0.5)
-    hint = f"did you mean {near[0]}?" if near else f"known tasks: {', '.join(known) or 'none'}"
+    hint = did_you_mean(name, known, f"known tasks: {', '.join(known) or 'none'}", cutoff=0.5)
     raise Refused(f"unknown task {name}; {hint}")
 
 

@@ -14,9 +14,10 @@ from typing import Any
 from squids.cli.entry import run_command
 from squids.cli.parser import build_parser
 from squids.printable import printable
+from squids.supervisor.control.protocol import SYSTEM_CONFIG
 from squids.supervisor.control.verbs import COMMANDS, REMOTE, TRUST
 
-CONFIG_PATHS = ("./squids.yaml", "/etc/squids/squids.yaml")
+CONFIG_PATHS = ("./squids.yaml", f"{SYSTEM_CONFIG}/squids.yaml")
 """Where the file is looked for, after -c and $SQUIDS_CONFIG."""
 
 READS_FILE = {None, "run", *(verb.name for verb in COMMANDS.values() if TRUST in verb.arguments)}

@@ -10,6 +10,7 @@ from typing import Any
 from squids.cli.apps import ask_app, local_environment, read_or_tell, told_error
 from squids.cli.render import width
 from squids.exit_codes import ExitCode
+from squids.hints import count
 from squids.printable import printable
 
 
@@ -42,7 +43,7 @@ def show_tasks(config: str, *, as_json: bool, trusting: bool = False) -> int:
 
 def _text(app: str, tasks: list[dict[str, Any]]) -> str:
     columns = min(width(), 200)
-    lines = [f"{app}: {len(tasks)} {'task' if len(tasks) == 1 else 'tasks'}"]
+    lines = [f"{app}: {count(len(tasks), 'task')}"]
     for task in tasks:
         call = f"{task['name']}{task['signature']}"
         lines += textwrap.wrap(call, columns - 2, initial_indent="  ", subsequent_indent="      ")

@@ -8,11 +8,13 @@ import signal
 from collections.abc import Iterable, Sequence
 
 from squids.exit_codes import ExitCode
+from squids.hints import count
 from squids.pool.actions import Action, Notice, Report
 from squids.pool.figures import task_of
 from squids.pool.inflight import InFlight, JobEnd, JobResult, Limits, Phase
 from squids.pool.message import HeldMessage
 from squids.pool.worker_handle import WorkerHandle
+from squids.process.signals import signal_name
 from squids.queues import QueueRef
 
 log = logging.getLogger("squids")
@@ -42,9 +44,9 @@ def ready(queue: QueueRef, workers: int) -> None:
 def stopping(reason: str, inflight: InFlight, wait_seconds: int) -> None:
     waits = []
     if inflight.running:
-        waits.append(f"{_count(inflight.running, 'running task')}")
+        waits.append(count(inflight.running, "running task"))
     if inflight.ready:
-        waits.append(f"{_count(inflight.ready, 'unstarted message')} to be given back")
+        waits.append(f"{count(inflight.ready, 'unstarted message')} to be given back")
     if len(inflight.polls):
         waits.append(f"the receive under way (up to {wait_seconds} s)")
     text = f"{reason}: draining; waits for {', '.join(waits)}" if waits else f"{reason}: draining"
@@ -56,7 +58,7 @@ def forcing(reason: str) -> None:
 
 
 def stopped(inflight: InFlight, code: ExitCode) -> None:
-    left = f"; {_count(inflight.held, 'message')} left to the visibility timeout" if inflight.held else ""
+    left = f"; {count(inflight.held, 'message')} left to the visibility timeout" if inflight.held else ""
     _say(
         logging.INFO, "stopped", f"stopped{left}", done=inflight.done, failed=inflight.failed, exit=int(code)
     )
@@ -108,7 +110,7 @@ def paused(on: bool) -> None:
 
 
 def scaled(workers: int) -> None:
-    _say(logging.INFO, "scaled", f"{_count(workers, 'worker')} from now on")
+    _say(logging.INFO, "scaled", f"{count(workers, 'worker')} from now on")
 
 
 def replacing(slot: int, seconds: float) -> None:
@@ -226,11 +228,4 @@ def _words(report: Report, start_trouble: bool) -> tuple[int, str]:
 def _signal_name(status: int | None) -> str | None:
     if status is None or status >= 0:
         return None
-    try:
-        return signal.Signals(-status).name
-    except ValueError:
-        return f"signal {-status}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    return signal_name(-status)

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from squids.pool.worker_handle import WorkerHandle
 from squids.process.patience import after
-from squids.process.zygote_handle import ANSWER_SECONDS, REPORT_SECONDS
+from squids.process.zygote_handle import FORK_SECONDS, REPORT_SECONDS
 
 
 class Pool(Protocol):
@@ -38,7 +38,7 @@ class ServerWatch:
 
     def asked(self, handle: WorkerHandle) -> None:
         """The fork server was asked for this worker."""
-        after(self._loop, ANSWER_SECONDS, self._look_for_answer, handle)
+        after(self._loop, FORK_SECONDS, self._look_for_answer, handle)
 
     def came(self, handle: WorkerHandle) -> None:
         """It reported the worker: from now on the end of the process itself is seen."""

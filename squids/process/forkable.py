@@ -6,6 +6,7 @@ import os
 import threading
 from dataclasses import dataclass
 
+from squids.hints import count
 from squids.process.native_threads import libraries_loaded, native_threads
 
 
@@ -30,12 +31,11 @@ class Unforkable:
         if self.native:
             parts.append(self._natively())
         if self.sockets:
-            parts.append(f"{self.sockets} open socket{'s' if self.sockets > 1 else ''}")
+            parts.append(count(self.sockets, "open socket"))
         return " and ".join(parts)
 
     def _natively(self) -> str:
-        count = len(self.native)
-        text = f"{count} thread{'s' if count > 1 else ''} of compiled code ({', '.join(self.native)}"
+        text = f"{count(len(self.native), 'thread')} of compiled code ({', '.join(self.native)}"
         if self.libraries:
             text += f"; compiled code is loaded from: {', '.join(self.libraries)}"
         return text + ")"

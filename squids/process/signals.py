@@ -68,3 +68,11 @@ def restore(*numbers: int) -> None:
             signal.signal(number, signal.SIG_IGN)  # As Python does at start: an error, not a death.
         else:
             signal.signal(number, signal.SIG_DFL)
+
+
+def signal_name(number: int) -> str:
+    """ "SIGKILL"; "signal 35" for one of the real-time signals, which have no names."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -22,7 +22,7 @@ from squids.process.outlet import Outlet
 from squids.process.protocol import PROTOCOL, FromZygote, Kill, Output, Spawn
 from squids.process.zygote_main import Zygote
 
-ANSWER_SECONDS = 15.0
+FORK_SECONDS = 15.0
 """How long a fork server may take to fork."""
 
 REPORT_SECONDS = 5.0

@@ -9,6 +9,7 @@ from squids.process.figures import ConsumerFigures, ImportFacts
 from squids.process.held import Held
 from squids.process.loop_channel import LoopChannel
 from squids.process.protocol import Booted, Degraded, Drain, Figures, Follow, Frame, Pause, Scale
+from squids.process.zygote_handle import ZygoteHandle
 from squids.supervisor.generation import Generation
 from squids.supervisor.history import LastLines
 from squids.supervisor.settings import ProgramSettings
@@ -79,6 +80,11 @@ class ConsumerHandle:
             self.channel.close()
         if self.process is not None:
             self.process.close()
+
+    @property
+    def fork_server(self) -> ZygoteHandle | None:
+        """The one that forked it, as long as that is its parent."""
+        return self.generation.handle if not self.orphan else None
 
     @property
     def pid(self) -> int | None:

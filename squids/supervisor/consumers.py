@@ -18,10 +18,11 @@ from typing import Any
 
 from squids.process import protocol
 from squids.process.cpus import usable_cpus
+from squids.process.exit_status import exit_text
 from squids.process.held import Untrue, hold, is_child, kill_group, look, since_boot
 from squids.process.loop_channel import LoopChannel
 from squids.process.patience import after
-from squids.process.zygote_handle import ANSWER_SECONDS, REPORT_SECONDS, ZygoteHandle
+from squids.process.zygote_handle import FORK_SECONDS, REPORT_SECONDS, ZygoteHandle
 from squids.supervisor import events
 from squids.supervisor.boot_queue import BootQueue
 from squids.supervisor.consumer_handle import ConsumerHandle
@@ -30,6 +31,7 @@ from squids.supervisor.fork_servers import ForkServers
 from squids.supervisor.generation import Failure, Generation
 from squids.supervisor.procfs import out_of_memory_kills
 from squids.supervisor.program import events as ev
+from squids.supervisor.program.process import Process
 from squids.supervisor.settings import ProgramSettings
 
 CONSUMER_ENTRY = "squids.pool.consumer_child:run"
@@ -75,6 +77,10 @@ class ConsumerProcesses:
         self._loop = asyncio.get_running_loop()
         self._loop.add_signal_handler(signal.SIGCHLD, self.reap)
         self.reap()
+
+    def of(self, process: Process | None) -> ConsumerHandle | None:
+        """The consumer that a program knows as this process."""
+        return self.all.get(process.child) if process is not None else None
 
     def want(self, child: int, generation: Generation, settings: ProgramSettings) -> None:
         """A process was asked for: it starts once there is code, and its turn has come."""
@@ -145,7 +151,7 @@ class ConsumerProcesses:
             nice=settings.nice,
             limits={**limits, **dict(settings.limits)},
         )
-        after(self._loop, ANSWER_SECONDS, self._look_for_answer, consumer, handle)
+        after(self._loop, FORK_SECONDS, self._look_for_answer, consumer, handle)
         theirs.close()
         consumer.channel.watch(self._loop, self._hear, consumer)
 
@@ -238,8 +244,8 @@ class ConsumerProcesses:
             self._heard(consumer, frame)
         if consumer.channel.closed:
             consumer.channel.unwatch()  # Whether it is dead, its zygote knows.
-            handle = consumer.generation.handle
-            if handle is not None and not consumer.orphan:
+            handle = consumer.fork_server
+            if handle is not None:
                 after(self._loop, REPORT_SECONDS, self._look_for_end, consumer, handle)
 
     def _heard(self, consumer: ConsumerHandle, frame: protocol.Frame) -> None:
@@ -256,8 +262,8 @@ class ConsumerProcesses:
             case protocol.Stopping(reason):
                 self._tell(consumer, ev.Draining(child, reason))
             case protocol.ForkServerHangs(reason):
-                if consumer.generation.handle is not None and not consumer.orphan:
-                    self._give_up(consumer.generation, consumer.generation.handle, reason)
+                if consumer.fork_server is not None:
+                    self._give_up(consumer.generation, consumer.fork_server, reason)
             case protocol.Degraded(reason):
                 self._note(events.degraded(consumer.program, reason))
                 self._tell(consumer, ev.Beat(child))
@@ -267,41 +273,40 @@ class ConsumerProcesses:
     def signal(self, child: int, number: int) -> None:
         """Send a signal to a consumer's main process."""
         consumer = self.all.get(child)
-        if consumer is None or consumer.process is None:
-            return
-        handle = consumer.generation.handle
-        if consumer.process.descriptor is None and handle is not None and not consumer.orphan:
-            handle.kill(child, number, group=False)
-        else:
-            consumer.process.signal(number)
+        if consumer is not None:
+            self._signal(consumer, number)
 
     def ask_for_stacks(self, name: str) -> bool:
         """Have a program's processes write what each of their threads does. False: there are none."""
-        found = False
-        for consumer in self.all.values():
-            handle = consumer.generation.handle
-            if consumer.program == name and consumer.process is not None:
-                found = True
-                if handle is not None and not consumer.orphan:
-                    handle.kill(consumer.child, signal.SIGUSR2, group=False, tree=True)
-                else:
-                    consumer.process.signal(signal.SIGUSR2)
-        return found
+        mine = [one for one in self.all.values() if one.program == name and one.process is not None]
+        for consumer in mine:
+            self._signal(consumer, signal.SIGUSR2, workers=True)
+        return bool(mine)
+
+    def _signal(self, consumer: ConsumerHandle, number: int, *, workers: bool = False) -> None:
+        """To its main process, and if asked and its fork server lives, to its workers."""
+        server, process = consumer.fork_server, consumer.process
+        if process is None:
+            return
+        if server is not None and (workers or process.descriptor is None):
+            server.kill(consumer.child, number, group=False, tree=workers)
+        else:
+            process.signal(number)
 
     def kill(self, child: int) -> None:
         """SIGKILL to a consumer and all that belongs to it."""
         consumer = self.all.get(child)
         if consumer is None or consumer.process is None:
             return
-        handle = consumer.generation.handle
-        if handle is not None and not consumer.orphan:
-            handle.kill(child, signal.SIGKILL, tree=True)
-            consumer.kills += 1
-            if consumer.kills > 1:  # Nothing came of the first: who was told to kill it hangs, too.
-                self._give_up(consumer.generation, handle, "did not kill")
+        server = consumer.fork_server
+        if server is None:
+            self._kill_workers(consumer)
+            consumer.process.signal_group(signal.SIGKILL)
             return
-        self._kill_workers(consumer)
-        consumer.process.signal_group(signal.SIGKILL)
+        server.kill(child, signal.SIGKILL, tree=True)
+        consumer.kills += 1
+        if consumer.kills > 1:  # The first did nothing: the fork server hangs, too.
+            self._give_up(consumer.generation, server, "did not kill")
 
     def _kill_workers(self, consumer: ConsumerHandle) -> None:
         """Those of a consumer whose fork server is dead: they are children of this process now."""
@@ -388,7 +393,7 @@ class ConsumerProcesses:
 
     def on_fork_server_lost(self, generation: Generation, status: int | None) -> None:
         """A fork server died: its children are this process's from now on."""
-        how = "ended" if status is None else f"signal {-status}" if status < 0 else f"exit {status}"
+        how = "ended" if status is None else exit_text(status)
         self._say(events.fork_server_died(generation.app_spec.app, how))
         for consumer in list(self.all.values()):
             if consumer.generation is not generation:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from squids.hints import count
 from squids.supervisor.program.events import State
 from squids.tracebacks import error_line, traceback_of
 
@@ -91,11 +92,11 @@ class Event:
 
 
 def started(title: str, programs: int, **details: Any) -> Event:
-    return Event(EventKind.STARTED, "INFO", f"{title}: {_count(programs)}", details=details)
+    return Event(EventKind.STARTED, "INFO", f"{title}: {count(programs, 'program')}", details=details)
 
 
 def stopping(reason: str, up: int) -> Event:
-    return Event(EventKind.STOPPING, "INFO", f"{reason}: draining {_count(up)}")
+    return Event(EventKind.STOPPING, "INFO", f"{reason}: draining {count(up, 'program')}")
 
 
 def forcing(reason: str) -> Event:
@@ -249,7 +250,3 @@ def local_sqs(url: str) -> Event:
 
 def local_sqs_died(text: str) -> Event:
     return Event(EventKind.LOCAL_SQS_DIED, "ERROR", text)
-
-
-def _count(programs: int) -> str:
-    return f"{programs} program" if programs == 1 else f"{programs} programs"

@@ -18,6 +18,7 @@ from typing import Any
 
 from squids.bounds import NAME, cut
 from squids.process.channel import close_all
+from squids.process.exit_status import exit_text
 from squids.process.frames import FrameError
 from squids.process.log_lines import Origin, Source
 from squids.process.outlet import Outlet
@@ -44,8 +45,8 @@ EMFILE = os.strerror(errno.EMFILE)
 REFUSALS = frozenset((errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE))
 """What the system says when it has no more of something."""
 
-LEAVE_SECONDS = 3.0
-"""How long one that failed may write its stacks and leave."""
+FAILED_EXIT_SECONDS = 3.0
+"""How long one that failed may write its stacks and exit."""
 
 HEALTHY_AFTER = 60.0
 """Seconds after which the death of a fork server is nothing that happens again and again."""
@@ -329,12 +330,8 @@ class ForkServers:
         status = handle.reap()
         self._drop(generation)
         if was is GenerationState.IMPORTING:
-            how = f"signal {-status}" if status is not None and status < 0 else f"exit {status}"
-            self._fail(
-                generation,
-                f"the import of {generation.app_spec.app} ended its process: {how}",
-                hopeless=False,
-            )
+            text = f"the import of {generation.app_spec.app} ended its process: {exit_text(status)}"
+            self._fail(generation, text, hopeless=False)
             return
         generation.state = GenerationState.LOST
         healthy = time.monotonic() - generation.ready_since >= HEALTHY_AFTER
@@ -353,7 +350,7 @@ class ForkServers:
         handle.close()
         if handle.reap() is None:
             self._dying.append(handle)
-            asyncio.get_running_loop().call_later(LEAVE_SECONDS, self._kill_if_dying, handle)
+            asyncio.get_running_loop().call_later(FAILED_EXIT_SECONDS, self._kill_if_dying, handle)
 
     def kill_dying(self) -> None:
         """Wait no longer for those that are to leave."""

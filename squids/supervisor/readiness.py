@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from squids.hints import count
 from squids.supervisor.program.events import State, Wanted
 
-LATE = 5.0
+OVERDUE_SECONDS = 5.0
 """Seconds by which something may be overdue before the state machines count as standing still."""
 
 
@@ -43,15 +44,14 @@ def is_up(programs: Iterable[Seen]) -> bool:
 
 def advances(programs: Iterable[Seen], now: float) -> bool:
     """Whether what was due was done."""
-    return all(program.due is None or now < program.due + LATE for program in programs)
+    return all(program.due is None or now < program.due + OVERDUE_SECONDS for program in programs)
 
 
 def summary(programs: Sequence[Seen], trouble: str | None = None) -> str:
     """`7/8 queues running; reports: backoff, exit 1, retry in 12 s`. `trouble`: of the last reload."""
     wanted = [program for program in programs if program.wanted is not Wanted.DOWN]
     running = [program for program in wanted if program.state is State.RUNNING and program.degraded is None]
-    noun = "queue" if len(wanted) == 1 else "queues"
-    parts = [f"{len(running)}/{len(wanted)} {noun} running"]
+    parts = [f"{len(running)}/{count(len(wanted), 'queue')} running"]
     parts += [f"{program.name}: {_what(program)}" for program in wanted if program not in running]
     paused = [program.name for program in running if program.wanted is Wanted.PAUSED]
     if paused:
@@ -67,8 +67,7 @@ def summary(programs: Sequence[Seen], trouble: str | None = None) -> str:
 def draining(programs: Sequence[Seen]) -> str:
     """While it stops."""
     left = [program.name for program in programs if program.state is not State.STOPPED]
-    noun = "queue" if len(left) == 1 else "queues"
-    return f"draining {len(left)} {noun}: {', '.join(left)}" if left else "stopped"
+    return f"draining {count(len(left), 'queue')}: {', '.join(left)}" if left else "stopped"
 
 
 def _what(program: Seen) -> str:

@@ -269,8 +269,7 @@ class Rollout:
                 yield outcome
 
     def _outcome(self, program: Program, generation: int) -> Reloaded | None:
-        process = program.current
-        consumer = self._supervisor.consumers.all.get(process.child) if process is not None else None
+        consumer = self._supervisor.consumers.of(program.current)
         decided = of_generation(program, generation, consumer.degraded if consumer is not None else None)
         return None if decided is None else Reloaded(program.settings.name, decided.ok, decided.text)
 

@@ -37,11 +37,11 @@ from squids.supervisor.program.rules import handle
 from squids.supervisor.settings import AppSpec, ProgramSettings, Settings
 from squids.supervisor.waiters import Waiters
 
-LATE = 2.0
+STALLED_SECONDS = 2.0
 """Seconds by which a timer may be late before this process counts as having been stalled."""
 
-LEAVE_SECONDS = 5.0
-"""How long fork servers may take to leave at the end."""
+FORK_SERVERS_EXIT_SECONDS = 5.0
+"""How long fork servers may take to exit at the end."""
 
 STARTING = (ev.Start, ev.Restart, ev.Reset, ev.Resume)
 """Commands after which something may run."""
@@ -115,7 +115,7 @@ class Supervisor:
         await close()
         self.fork_servers.release(set())
         # They leave, and with them ends what they and their children print.
-        await self.until(lambda: not self._relay.reading, LEAVE_SECONDS)
+        await self.until(lambda: not self._relay.reading, FORK_SERVERS_EXIT_SECONDS)
         self.fork_servers.kill_dying()
         self.output.close()
         return ExitCode.UNAVAILABLE if self.exit_reason is not None else ExitCode.OK
@@ -224,7 +224,7 @@ class Supervisor:
     def _tick(self, planned: float) -> None:
         self._timer = None
         now = time.monotonic()
-        if now - planned > LATE:
+        if now - planned > STALLED_SECONDS:
             for program in self.programs.values():
                 program.stalled(now - planned)
         for program in list(self.programs.values()):
@@ -328,7 +328,7 @@ class Supervisor:
         """One line for each program, of what it does."""
         for name, program in self.programs.items():
             process = program.current
-            consumer = self.consumers.all.get(process.child) if process is not None else None
+            consumer = self.consumers.of(process)
             figures = (consumer.figures if consumer is not None else None) or ConsumerFigures()
             details = {
                 "pid": process.pid if process is not None else None,

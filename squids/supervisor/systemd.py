@@ -109,8 +109,7 @@ class Unit:
     def _seen_of(self, program: Program) -> Seen:
         now = time.monotonic()
         name = program.settings.name
-        process = program.current
-        consumer = self._supervisor.consumers.all.get(process.child) if process is not None else None
+        consumer = self._supervisor.consumers.of(program.current)
         return Seen(
             name=name,
             state=program.state,

@@ -9,9 +9,9 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 
-from squids.cli.systemd.units import CONFIG_DIRECTORY
 from squids.process.cpus import usable_cpus
 from squids.supervisor.capacity import Limit, shortages
+from squids.supervisor.control.protocol import SYSTEM_CONFIG, without_suffix
 from squids.supervisor.settings import ProgramSettings
 
 UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1, "min": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -82,9 +82,9 @@ def _number_in(path: str) -> int | None:
 def units_of(config: str) -> Iterator[tuple[str, str, dict[str, str]]]:
     """Each unit that runs this file: its name, the installer's flag for it, and its properties."""
     directory, name = os.path.split(os.path.abspath(config))
-    if directory != CONFIG_DIRECTORY or shutil.which("systemctl") is None:
+    if directory != SYSTEM_CONFIG or shutil.which("systemctl") is None:
         return
-    stem = name.removesuffix(".yaml").removesuffix(".yml")
+    stem = without_suffix(name)
     units = {"squids-supervisor.service": "", f"squids-supervisor@{stem}.service": f" --instance {stem}"}
     for unit, flag in units.items():
         known = _show(unit)

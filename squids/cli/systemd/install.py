@@ -16,7 +16,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from squids.cli.systemd.units import (
-    CONFIG_DIRECTORY,
     SUPERVISOR,
     SYSTEM,
     Installation,
@@ -28,7 +27,9 @@ from squids.cli.systemd.units import (
 )
 from squids.cli.systemd.variables import parse
 from squids.exit_codes import ExitCode
+from squids.hints import count
 from squids.supervisor.config.build import read
+from squids.supervisor.control.protocol import SYSTEM_CONFIG
 from squids.supervisor.plain_files import read_plain
 
 INSTANCE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]*")
@@ -89,7 +90,7 @@ def _installation(arguments: argparse.Namespace) -> Installation:
     before = None
     if arguments.action == "install" and not arguments.user_mode:
         before = installed_as(_read(SUPERVISOR) or "")
-    plain = before.config if before is not None else f"{CONFIG_DIRECTORY}/squids.yaml"
+    plain = before.config if before is not None else f"{SYSTEM_CONFIG}/squids.yaml"
     if arguments.user_mode:
         if arguments.user:
             raise Refused("--user: units of --user-mode run as their owner")
@@ -98,7 +99,7 @@ def _installation(arguments: argparse.Namespace) -> Installation:
         name = arguments.instance or "squids"
         config = config or f"{base}/squids/{name}.yaml"
     else:
-        config = config or (f"{CONFIG_DIRECTORY}/{arguments.instance}.yaml" if arguments.instance else plain)
+        config = config or (f"{SYSTEM_CONFIG}/{arguments.instance}.yaml" if arguments.instance else plain)
         _refuse_other_places(config, arguments.instance)
     user = arguments.user or (before.user if before is not None else "squids")
     installation = Installation(
@@ -122,15 +123,13 @@ def _installation(arguments: argparse.Namespace) -> Installation:
 def _refuse_other_places(config: str, instance: str | None) -> None:
     """The socket's place follows from the file's, and /run/squids is for files in /etc/squids."""
     directory, name = os.path.split(config)
-    if directory != CONFIG_DIRECTORY:
+    if directory != SYSTEM_CONFIG:
         raise Refused(
-            f"a service's file lies in {CONFIG_DIRECTORY}, so that its socket is found in /run/squids: "
-            f"move it, or link it (ln -s {config} {CONFIG_DIRECTORY}/)"
+            f"a service's file lies in {SYSTEM_CONFIG}, so that its socket is found in /run/squids: "
+            f"move it, or link it (ln -s {config} {SYSTEM_CONFIG}/)"
         )
     if instance is not None and name != f"{instance}.yaml":
-        raise Refused(
-            f"the file of the instance {instance} is {CONFIG_DIRECTORY}/{instance}.yaml, not {config}"
-        )
+        raise Refused(f"the file of the instance {instance} is {SYSTEM_CONFIG}/{instance}.yaml, not {config}")
 
 
 def _commands() -> str:
@@ -190,7 +189,7 @@ def _install(of: Installation, *, dry_run: bool) -> int:
     if not changed:
         print("all units are as they are to be")
     elif dry_run:
-        print(f"would write {len(changed)} {'file' if len(changed) == 1 else 'files'}")
+        print(f"would write {count(len(changed), 'file')}")
         return ExitCode.OK
     else:
         print(f"written: {', '.join(changed)}")

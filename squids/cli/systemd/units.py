@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from squids.supervisor.control.protocol import SYSTEM_CONFIG, without_suffix
+
 PLACEHOLDER = re.compile("@([A-Z]+)@")
 
 SPECIAL = frozenset(" %\"'\\$*?[]")
@@ -25,9 +27,7 @@ MARK = "Written by `squids-supervisor systemd`. Changes belong into drop-ins: sy
 SYSTEM = "/etc/systemd/system"
 SUPERVISOR = f"{SYSTEM}/squids-supervisor.service"
 
-CONFIG_DIRECTORY = "/etc/squids"
-
-STOP_MARGIN = 30.0
+UNIT_STOP_MARGIN = 30.0
 """Seconds beyond the longest drain, for processes to be killed, give back and leave."""
 
 LEAST_STOP = 90
@@ -51,12 +51,12 @@ class Installation:
     """
 
     bin: str
-    config: str = f"{CONFIG_DIRECTORY}/squids.yaml"
+    config: str = f"{SYSTEM_CONFIG}/squids.yaml"
     user: str = "squids"
     group: str = "squids"
     instance: str | None = None
     longest_drain: float | None = None
-    plain_config: str = f"{CONFIG_DIRECTORY}/squids.yaml"
+    plain_config: str = f"{SYSTEM_CONFIG}/squids.yaml"
     plain_drain: float | None = None
     home: str | None = None
 
@@ -64,7 +64,7 @@ class Installation:
     def stop_seconds(self) -> int:
         """TimeoutStopSec."""
         drain = self.longest_drain if self.longest_drain is not None else 0.0
-        return max(LEAST_STOP, math.ceil((drain + STOP_MARGIN) / 10) * 10)
+        return max(LEAST_STOP, math.ceil((drain + UNIT_STOP_MARGIN) / 10) * 10)
 
     @property
     def start_seconds(self) -> int:
@@ -120,7 +120,7 @@ def _supervisor(of: Installation) -> str:
 
 
 def _supervisor_template(of: Installation) -> str:
-    return _filled("supervisor.service", of, **_of_file(f"{CONFIG_DIRECTORY}/%i.yaml", "%i"), **LEAST)
+    return _filled("supervisor.service", of, **_of_file(f"{SYSTEM_CONFIG}/%i.yaml", "%i"), **LEAST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +153,11 @@ def _instance(of: Installation) -> dict[str, str]:
 
 def variables_file(config: str) -> str:
     """The file of variables beside a configuration file."""
-    return f"{config.removesuffix('.yaml').removesuffix('.yml')}.env"
+    return f"{without_suffix(config)}.env"
 
 
 def _name(config: str) -> str:
-    return Path(config).name.removesuffix(".yaml").removesuffix(".yml")
+    return without_suffix(Path(config).name)
 
 
 def _filled(template: str, of: Installation, **values: str) -> str:

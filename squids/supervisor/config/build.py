@@ -7,7 +7,6 @@ and against the system, and every mistake gets its place.
 from __future__ import annotations
 
 import copy
-import difflib
 import os
 import re
 import shutil
@@ -18,6 +17,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from squids.hints import did_you_mean
 from squids.queues import QueueRef
 from squids.supervisor.config.permissions import (
     code_warnings,
@@ -175,9 +175,9 @@ def _plain(value: object) -> str:
 
 
 def _unknown(path: Path, known: list[str]) -> str:
-    near = difflib.get_close_matches(str(path[-1]), known, 1)
-    if near:
-        return f'unknown key, did you mean "{near[0]}"?'
+    hint = did_you_mean(str(path[-1]), known, quoted=True)
+    if hint:
+        return f"unknown key, {hint}"
     moved = _home_of(str(path[-1]), path)
     return f"unknown key; {moved}" if moved else f"unknown key; known keys: {', '.join(sorted(known))}"
 
@@ -201,8 +201,8 @@ def _known_keys(path: Path) -> list[str]:
 
 
 def _near(value: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(value, known, 1)
-    return f"; did you mean {near[0]}?" if near else ""
+    hint = did_you_mean(value, known)
+    return f"; {hint}" if hint else ""
 
 
 @dataclass(slots=True)

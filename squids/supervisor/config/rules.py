@@ -6,7 +6,6 @@ the JSON Schema; its words for what is wrong are put into ours in `config`.
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import MISSING, fields
 from enum import Enum
@@ -23,6 +22,7 @@ from pydantic import (
     create_model,
 )
 
+from squids.hints import did_you_mean
 from squids.options import OPTIONS, Option
 from squids.process.child import LIMITS
 from squids.supervisor.settings import (
@@ -100,8 +100,7 @@ def limit_names(limits: dict[str, Any]) -> dict[str, Any]:
     """Only limits that there are."""
     for name in limits:
         if name not in LIMITS:
-            near = difflib.get_close_matches(name, LIMITS, 1)
-            hint = f'did you mean "{near[0]}"?' if near else f"known limits: {', '.join(LIMITS)}"
+            hint = did_you_mean(name, LIMITS, f"known limits: {', '.join(LIMITS)}", quoted=True)
             raise ValueError(f'unknown limit "{name}", {hint}')
     return limits
 

@@ -7,11 +7,12 @@ import os
 import signal as signals
 
 from squids.exit_codes import FAILED, OK, TIMED_OUT, USAGE
+from squids.process.signals import signal_name
 from squids.supervisor import outcome
 from squids.supervisor.control import answers
 from squids.supervisor.control.answers import Answers
 from squids.supervisor.control.context import Context
-from squids.supervisor.control.selection import Refused, Request, selected, signal_name
+from squids.supervisor.control.selection import Refused, Request, selected
 from squids.supervisor.outcome import Outcome
 from squids.supervisor.program import events as ev
 from squids.supervisor.program.events import State
@@ -107,8 +108,7 @@ async def _set_paused(context: Context, request: Request, on: bool) -> Answers:
         supervisor.feed(supervisor.programs[name], ev.Pause() if on else ev.Resume())
 
     def decide(program: Program) -> Outcome | None:
-        process = program.current
-        consumer = supervisor.consumers.all.get(process.child) if process is not None else None
+        consumer = supervisor.consumers.of(program.current)
         figures = consumer.figures if consumer is not None else None
         paused = (figures is not None and figures.paused) if consumer is not None else None
         return outcome.of_pause(program, on, paused)
@@ -134,8 +134,7 @@ async def scale(context: Context, request: Request) -> Answers:
 
     def decide(program: Program) -> Outcome | None:
         workers = wanted[program.settings.name]
-        process = program.current
-        consumer = supervisor.consumers.all.get(process.child) if process is not None else None
+        consumer = supervisor.consumers.of(program.current)
         if consumer is None:
             return Outcome(True, f"will start with {workers} workers")
         figures = consumer.figures

@@ -84,6 +84,5 @@ class Context:
 
     def degraded(self, program: Program) -> str | None:
         """Why its consumer cannot work, if it cannot."""
-        process = program.current
-        consumer = self.supervisor.consumers.all.get(process.child) if process is not None else None
+        consumer = self.supervisor.consumers.of(program.current)
         return consumer.degraded if consumer is not None else None

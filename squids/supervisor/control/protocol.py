@@ -21,6 +21,12 @@ MAX_PATH = 107
 """Bytes of a unix socket's path: unix(7)."""
 
 SYSTEM_CONFIG = "/etc/squids"
+"""The folder of configuration files of services."""
+
+
+def without_suffix(config: str) -> str:
+    """A configuration file's path or name, without its `.yaml` or `.yml`."""
+    return config.removesuffix(".yaml").removesuffix(".yml")
 
 
 def run_directory(config: str) -> str:
@@ -30,7 +36,7 @@ def run_directory(config: str) -> str:
     """
     path = os.path.abspath(config)
     directory, name = os.path.split(path)
-    stem = name.removesuffix(".yaml").removesuffix(".yml")
+    stem = without_suffix(name)
     if directory == SYSTEM_CONFIG:
         return f"{SYSTEM_RUN}/{stem}"
     digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:10]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 import re
 import signal
@@ -11,6 +10,7 @@ from typing import Any, NamedTuple
 
 from squids.bounds import NAME, cut
 from squids.exit_codes import NO_SUCH_NAME, USAGE
+from squids.hints import did_you_mean
 from squids.supervisor.program.machine import Program
 
 GLOB = re.compile(r"[*?[]")
@@ -106,13 +106,5 @@ def selected(programs: Mapping[str, Program], patterns: Iterable[str]) -> list[s
 
 def _near(pattern: str, names: Iterable[str]) -> str:
     known = list(names)
-    near = difflib.get_close_matches(pattern[:LONGEST_GLOB], known[:MOST_COMPARED], 1)
-    return f"; did you mean {near[0]}?" if near else f"; known queues: {', '.join(known[:MOST_NAMED])}"
-
-
-def signal_name(number: int) -> str:
-    """For people."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:  # One of the real-time signals.
-        return f"signal {number}"
+    otherwise = f"known queues: {', '.join(known[:MOST_NAMED])}"
+    return f"; {did_you_mean(pattern[:LONGEST_GLOB], known[:MOST_COMPARED], otherwise)}"

@@ -34,8 +34,14 @@ KEPT_FOR_OWNER = 8
 """Places that only root and this user get."""
 
 REQUEST_SECONDS = 10.0
+"""How long a client may take to send its request."""
+
 REFUSED_SECONDS = 1.0
-ANSWER_SECONDS = 10.0
+"""How long one that is turned away may take to do so."""
+
+TAKE_SECONDS = 10.0
+"""How long a client may take to read an answer."""
+
 MOST_WAITING = 1024 * 1024
 """Bytes that wait for one client, before it has to take them."""
 
@@ -228,7 +234,7 @@ class ControlServer:
                     answer = coming.result()
                 except StopAsyncIteration:
                     writer.transport.set_write_buffer_limits(high=0)  # All of it, before it is closed.
-                    await asyncio.wait_for(writer.drain(), ANSWER_SECONDS)
+                    await asyncio.wait_for(writer.drain(), TAKE_SECONDS)
                     return
                 await self._send(writer, answer)
         finally:
@@ -238,7 +244,7 @@ class ControlServer:
 
     async def _send(self, writer: asyncio.StreamWriter, answer: Answer) -> None:
         writer.write(encode(answer))
-        await asyncio.wait_for(writer.drain(), ANSWER_SECONDS)
+        await asyncio.wait_for(writer.drain(), TAKE_SECONDS)
 
     async def _turn_away(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, refusal: str

@@ -53,7 +53,7 @@ def _status(
 ) -> dict[str, Any]:
     now = time.monotonic()
     process = program.current
-    consumer = supervisor.consumers.all.get(process.child) if process is not None else None
+    consumer = supervisor.consumers.of(process)
     generation = supervisor.fork_servers.generations.get(
         process.generation if process is not None else program.generation
     )

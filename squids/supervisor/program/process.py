@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from squids.process.exit_status import exit_text
 from squids.supervisor.program.events import Abort, Action, Cancel, Exited, Kill, TellDrain, Terminate
 from squids.supervisor.settings import ProgramSettings
 
@@ -167,11 +168,9 @@ class Process:
 
 
 def how_it_ended(event: Exited) -> str:
-    """ "exit 3", "signal 9", "out of memory"."""
-    if event.status is None:
-        return "exit status unknown"
-    if event.status >= 0:
-        return f"exit {event.status}" if event.status else "exit 0, unasked"
-    if event.out_of_memory:
+    """ "exit 3", "signal 9", "killed: out of memory"."""
+    if event.status == 0:
+        return "exit 0, unasked"
+    if event.out_of_memory and event.status is not None and event.status < 0:
         return "killed: out of memory"
-    return f"signal {-event.status}"
+    return exit_text(event.status)

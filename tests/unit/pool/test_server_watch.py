@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from squids.pool.server_watch import ServerWatch
-from squids.process.zygote_handle import ANSWER_SECONDS, REPORT_SECONDS
+from squids.process.zygote_handle import FORK_SECONDS, REPORT_SECONDS
 
 
 class Loop:
@@ -94,7 +94,7 @@ def worker(pool):
 def test_a_worker_that_does_not_come_says_that_the_fork_server_hangs(watch, loop, pool, worker):
     """One that was asked for is there, or refused, in time."""
     watch.asked(worker)
-    loop.later(ANSWER_SECONDS - 0.1)
+    loop.later(FORK_SECONDS - 0.1)
     assert not pool.reasons
     loop.later(0.2)
     assert pool.reasons == ["did not start worker 1"]
@@ -106,7 +106,7 @@ def test_a_worker_that_came_or_was_refused_says_nothing(watch, loop, pool, worke
     refused = Worker()
     watch.asked(refused)
     worker.process = Process()
-    loop.later(ANSWER_SECONDS + 1)
+    loop.later(FORK_SECONDS + 1)
     assert not pool.reasons
 
 
@@ -145,7 +145,7 @@ def test_nobody_is_blamed_for_what_this_process_slept_through(watch, loop, pool,
     """A container that was frozen, fork server and all: each has its whole time anew."""
     watch.asked(worker)
     loop.stopped(3600)
-    loop.later(ANSWER_SECONDS - 0.1)
+    loop.later(FORK_SECONDS - 0.1)
     assert not pool.reasons
     loop.later(0.2)
     assert pool.reasons

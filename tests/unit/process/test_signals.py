@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 
+from squids.process.signals import signal_name
+
 PROGRAM = """
 import json, os, signal, sys
 sys.path.insert(0, os.getcwd())
@@ -42,3 +44,8 @@ def test_all_are_pythons_own_whatever_was_inherited():
     assert dispositions.pop(signal.SIGPIPE) == "ignored"
     dispositions.pop(signal.SIGXFSZ)
     assert set(dispositions.values()) == {"default"}
+
+
+def test_a_signal_has_a_name_or_a_number():
+    assert signal_name(9) == "SIGKILL"
+    assert signal_name(63) == "signal 63"

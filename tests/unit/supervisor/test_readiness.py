@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from squids.supervisor.program.events import State, Wanted
-from squids.supervisor.readiness import LATE, Seen, advances, draining, is_up, summary
+from squids.supervisor.readiness import OVERDUE_SECONDS, Seen, advances, draining, is_up, summary
 
 
 def seen(state: State, name: str = "q", wanted: Wanted = Wanted.UP, **more) -> Seen:
@@ -28,8 +28,8 @@ def test_it_is_up_when_each_start_has_shown_how_it_goes():
 def test_what_is_long_overdue_says_that_the_machines_stand_still():
     assert advances([], 100.0)
     assert advances([seen(State.RUNNING), seen(State.BACKOFF, due=100.0)], 99.0)
-    assert advances([seen(State.BACKOFF, due=100.0)], 100.0 + LATE - 0.1)
-    assert not advances([seen(State.RUNNING), seen(State.BACKOFF, due=100.0)], 100.0 + LATE)
+    assert advances([seen(State.BACKOFF, due=100.0)], 100.0 + OVERDUE_SECONDS - 0.1)
+    assert not advances([seen(State.RUNNING), seen(State.BACKOFF, due=100.0)], 100.0 + OVERDUE_SECONDS)
 
 
 def test_the_line_says_how_many_run_and_why_others_do_not():
