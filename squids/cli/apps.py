@@ -19,6 +19,7 @@ from squids.printable import printable
 from squids.process.interpreter import interpreter_of
 from squids.supervisor.app_spec import environment_of, group_of, groups_of, user_of
 from squids.supervisor.config.build import read
+from squids.supervisor.control.place import Untrusted
 from squids.supervisor.settings import AppSpec, Settings
 
 MOST_OUTPUT = 4 * 1024 * 1024
@@ -39,14 +40,12 @@ def read_or_tell(config: str, *, trusting: bool = False) -> Settings | None:
 def local_environment(config: str) -> dict[str, str] | None:
     """What leads to the embedded SQS of this file's supervisor, if one runs and has one.
 
-    Its address alone is taken from the supervisor, and only one on this machine. Unreachable, as Untrusted,
-    if somebody else is in the supervisor's place: then nothing is known about where to send.
+    Its address alone is taken from the supervisor, and only one on this machine. Untrusted if another user
+    could be in the supervisor's place: then nothing is known about where to send.
     """
     try:
         with closing(client.ask(config, "local", [])) as answers:
             first = next(answers, {})
-    except client.NotTrusted:
-        raise
     except client.Unreachable:
         return None
     endpoint = first.get("endpoint") if first.get("type") == "local" else None
@@ -56,7 +55,7 @@ def local_environment(config: str) -> dict[str, str] | None:
 
     port = port_of(str(endpoint))
     if port is None:
-        raise client.NotTrusted(f"the supervisor of {config} names a local SQS that is not on this machine")
+        raise Untrusted(f"the supervisor of {config} names a local SQS that is not on this machine")
     return exports_of(port)
 
 

@@ -10,9 +10,10 @@ from collections.abc import Generator, Iterator
 from typing import Any
 
 from squids.supervisor.control.peer import peer_of
-from squids.supervisor.control.place import Untrusted, check_file, check_socket, owner_of_place, user_name
+from squids.supervisor.control.place import Untrusted, check_file, check_socket, owner_of_place
 from squids.supervisor.control.protocol import default_socket, holder_path, request, socket_of
 from squids.supervisor.control.verbs import REMOTE
+from squids.supervisor.plain_files import user_name
 
 MOST_BYTES = 16 * 1024 * 1024
 """Of one answer: ten times the status of 2,000 queues."""
@@ -25,17 +26,13 @@ TIMEOUT_MARGIN = 10.0
 
 
 class Unreachable(Exception):
-    """There is no supervisor of this file, or it may not be spoken to."""
-
-
-class NotTrusted(Unreachable):
-    """Somebody else could be in its place."""
+    """There is no supervisor of this file, or it does not answer."""
 
 
 def ask(config: str, verb: str, queues: list[str], **options: Any) -> Generator[dict[str, Any], None, None]:
     """The answers; the last is the end, but where one follows: that ends with the supervisor.
 
-    Unreachable if no one answers, or stops in the middle.
+    Unreachable if no one answers, or stops in the middle. Untrusted if another user could be in its place.
     """
     seconds = _patience(verb, options)
     path = default_socket(config)
@@ -47,8 +44,6 @@ def ask(config: str, verb: str, queues: list[str], **options: Any) -> Generator[
             connection.connect(path)
             _check_peer(connection, path, trusted)
             connection.sendall(request(verb, queues, **options))
-        except Untrusted as error:
-            raise NotTrusted(str(error)) from None
         except OSError as error:
             reason = error.strerror or str(error)
             raise Unreachable(f"no supervisor of {config} answers at {path}: {reason}") from None

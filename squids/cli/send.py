@@ -19,6 +19,7 @@ from squids.cli.apps import ask_app, local_environment, read_or_tell, told_error
 from squids.exit_codes import FAILED, OK, TIMED_OUT, UNREACHABLE, USAGE, ExitCode
 from squids.hints import did_you_mean
 from squids.printable import printable
+from squids.supervisor.control.place import Untrusted
 from squids.supervisor.settings import AppSpec, Settings
 
 MOST_WAITING = 1000
@@ -171,7 +172,7 @@ class _Answers:
         try:
             for answer in answers:
                 self._queue.put(answer)
-        except client.Unreachable as error:
+        except (client.Unreachable, Untrusted) as error:
             self._queue.put({"type": "end", "error": str(error)})
 
     def next(self, seconds: float | None) -> dict[str, Any] | None:

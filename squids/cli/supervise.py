@@ -156,10 +156,11 @@ def _ask(config: str, arguments: argparse.Namespace) -> int:
 
 def _unless_unreachable(verb: Callable[[], int]) -> int:
     from squids.cli import client
+    from squids.supervisor.control.place import Untrusted
 
     try:
         return verb()
-    except client.Unreachable as error:
+    except (client.Unreachable, Untrusted) as error:
         print(f"squids-supervisor: {printable(str(error))}", file=sys.stderr)
         return 4
 

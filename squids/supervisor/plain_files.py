@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import pwd
 import stat
 
 from squids.supervisor.trust import Step
@@ -94,3 +95,11 @@ def _parts(path: str) -> list[str]:
 def _step(path: str) -> Step:
     status = os.lstat(path)
     return Step(path, status.st_mode, status.st_uid, status.st_gid)
+
+
+def user_name(uid: int) -> str:
+    """A user's name, or its number where it has none."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"

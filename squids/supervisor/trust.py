@@ -1,15 +1,22 @@
 """Who else could change what a path leads to, and whether a reader may trust it all the same. Pure.
 
-A reader that runs what it reads must trust each folder and each link on the way, and the file itself, as sshd
-(StrictModes) and sudo do. There are two rules.
+Three kinds of paths are judged here, each by its own rule:
 
-- **root** trusts what root alone can change: owned by root, and not writable by group or others. A folder
+- **The configuration, and code** (`distrusted`). A reader that runs what it reads must trust each folder and
+  each link on the way, and the file itself, as sshd (StrictModes) and sudo do.
+  **root** trusts what root alone can change: owned by root, and not writable by group or others. A folder
   that others may write to and that has the sticky bit, as /tmp, is no danger to an entry of root's.
-- **Any other user** trusts files that not all can write to. Whose they are does not matter: that `deploy`
-  owns what `www-data` runs is common. In a sticky folder that all may write to, an entry must be the
-  reader's own, root's or that of the folder's owner.
+  **Any other user** trusts files that not all can write to. Whose they are does not matter: that `deploy`
+  owns what `www-data` runs is common. In a sticky folder that all may write to, an entry must be the reader's
+  own, root's or that of the folder's owner.
+- **A supervisor's lock and socket** (`distrusted_place`). Each folder on the way belongs to root or to the
+  reader, and nobody else can write to it. In a folder with the sticky bit, an entry must be root's or the
+  reader's own. The last folder may belong to another user where only root could have given it to them:
+  `/run/squids/NAME` belongs to the service's user.
+- **A log file that root writes** (`leads_root`). A link on the way counts only if root made it and only root
+  can replace it.
 
-`plain_files` looks at the steps, `config_files` says it to people.
+`plain_files` looks at the steps. Each room says the result to people in its own words.
 """
 
 from __future__ import annotations
@@ -59,6 +66,28 @@ def distrusted(steps: Iterable[Step], reader: int) -> Distrust | None:
         if stat.S_ISDIR(step.mode):
             folder = step
     return None
+
+
+def distrusted_place(steps: Iterable[Step], reader: int) -> Distrust | None:
+    """The first step on the way to a supervisor's place that others could change; None: all is well."""
+    steps = list(steps)
+    folder: Step | None = None
+    for step in steps:
+        last = step is steps[-1]
+        given = last and folder is not None and folder.uid == ROOT and not folder.mode & OTHERS
+        if step.uid not in (ROOT, reader) and not given:
+            return Distrust(step, Reason.OWNER)
+        if stat.S_ISDIR(step.mode):
+            reason = _writers(step, OTHERS)
+            if reason is not None and (last or not _sticky(step)):
+                return Distrust(step, reason)
+            folder = step
+    return None
+
+
+def leads_root(link: Step, folder: Step) -> bool:
+    """Whether root may follow this link, which is in this folder."""
+    return link.uid == folder.uid == ROOT and (_sticky(folder) or _writers(folder, OTHERS) is None)
 
 
 def open_folders(steps: Iterable[Step]) -> list[Step]:

@@ -19,7 +19,7 @@ NOBODY = 65534
 
 HANGS = """
 import sys, threading
-from squids.supervisor import generation
+from squids.process import imported_files
 from squids.supervisor.config import text as config_text
 
 def hangs(at):
@@ -32,7 +32,7 @@ def hangs(at):
     setattr(*at, call)
 
 hangs((config_text, "read_plain"))
-hangs((generation.os, "stat"))
+hangs((imported_files.os, "stat"))
 from squids.cli.supervise import main
 sys.exit(main())
 """

@@ -16,13 +16,12 @@ from collections import deque
 from dataclasses import dataclass
 
 from squids.supervisor.app_spec import group_of, user_of
+from squids.supervisor.plain_files import MOST_LINKS, user_name
 from squids.supervisor.settings import AppSpec, LogFile
+from squids.supervisor.trust import Step, leads_root
 
 NEW_MODE = 0o640
 """Of a new file. It belongs to the program's group, whose members may read it."""
-
-MOST_LINKS = 40
-"""On one way: as many as Linux follows."""
 
 _FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
 _FILE = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
@@ -49,8 +48,8 @@ class Trusted:
     def check(self, status: os.stat_result) -> None:
         """PermissionError, with whose it is and what to do, if it is somebody else's."""
         if self.users is not None and status.st_uid not in self.users:
-            owners = " or ".join(map(_name, sorted(self.users)))
-            raise _refusal(f"it belongs to {_name(status.st_uid)}, not to {owners}: change its owner")
+            owners = " or ".join(map(user_name, sorted(self.users)))
+            raise _refusal(f"it belongs to {user_name(status.st_uid)}, not to {owners}: change its owner")
 
 
 class LogWriter:
@@ -183,22 +182,16 @@ def _check_link(name: str, folder: int, links: int) -> None:
     """PermissionError if it is not root's, or if others may replace it."""
     if links > MOST_LINKS:
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
-    owner = os.stat(name, dir_fd=folder, follow_symlinks=False).st_uid
-    place = os.fstat(folder)
-    open_to_others = place.st_mode & 0o022 and not place.st_mode & stat.S_ISVTX
-    if owner != 0 or place.st_uid != 0 or open_to_others:
-        text = (
-            f"{name}, on the way to it, is a link of {_name(owner)} that others can change: name its target"
-        )
+    link, place = _step(name, os.stat(name, dir_fd=folder, follow_symlinks=False)), os.fstat(folder)
+    if not leads_root(link, _step("", place)):
+        owner = user_name(link.uid)
+        text = f"{name}, on the way to it, is a link of {owner} that others can change: name its target"
         raise _refusal(text)
+
+
+def _step(path: str, status: os.stat_result) -> Step:
+    return Step(path, status.st_mode, status.st_uid, status.st_gid)
 
 
 def _refusal(text: str) -> PermissionError:
     return PermissionError(errno.EPERM, text)
-
-
-def _name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"user {uid}"

@@ -8,7 +8,7 @@ import stat
 import pytest
 
 from squids.supervisor.plain_files import NotPlain, read_plain, steps_to
-from squids.supervisor.trust import Reason, Step, distrusted, open_folders
+from squids.supervisor.trust import Reason, Step, distrusted, distrusted_place, leads_root, open_folders
 
 ANN, BOB, GROUP = 1000, 1001, 50
 
@@ -61,6 +61,52 @@ ROOT, TMP = folder("/"), folder("/tmp", 0o1777)
 def test_each_step_is_judged(reader, way, reason):
     found = distrusted(way, reader)
     assert (found and found.reason) is reason
+
+
+RUN = folder("/run")
+
+
+@pytest.mark.parametrize(
+    ("way", "step", "reason"),
+    [
+        ([ROOT, RUN, folder("/run/a", 0o700, ANN)], None, None),
+        ([ROOT, RUN, folder("/run/a", 0o700)], None, None),
+        # In a sticky folder, each entry is root's or the reader's own.
+        ([ROOT, TMP, folder("/tmp/a", 0o700, ANN)], None, None),
+        ([ROOT, TMP, folder("/tmp/a", 0o700, BOB)], "/tmp/a", Reason.OWNER),
+        ([ROOT, TMP, link("/tmp/l", BOB), ROOT, RUN], "/tmp/l", Reason.OWNER),
+        ([ROOT, TMP, link("/tmp/l", ANN), ROOT, RUN], None, None),
+        # Only the last folder may be another's, and only where root alone could have given it to them.
+        ([ROOT, RUN, folder("/run/squids"), folder("/run/squids/s", uid=BOB)], None, None),
+        ([ROOT, RUN, folder("/run/b", uid=BOB), folder("/run/b/s", uid=BOB)], "/run/b", Reason.OWNER),
+        ([ROOT, folder("/g", 0o1775), folder("/g/s", uid=BOB)], "/g/s", Reason.OWNER),
+        ([ROOT, folder("/a", uid=ANN), folder("/a/s", uid=BOB)], "/a/s", Reason.OWNER),
+        # Nobody else can write to a folder, and the last one may not even be sticky.
+        ([ROOT, folder("/w", 0o777), folder("/w/a", 0o700, ANN)], "/w", Reason.ALL_WRITE),
+        ([ROOT, folder("/w", 0o775), folder("/w/a", 0o700, ANN)], "/w", Reason.GROUP_WRITES),
+        ([ROOT, TMP], "/tmp", Reason.ALL_WRITE),
+        ([ROOT, RUN, folder("/run/a", 0o770, ANN)], "/run/a", Reason.GROUP_WRITES),
+    ],
+)
+def test_a_place_of_a_supervisor_is_judged(way, step, reason):
+    found = distrusted_place(way, ANN)
+    assert (found and (found.step.path, found.reason)) == (step and (step, reason))
+
+
+@pytest.mark.parametrize(
+    ("way", "followed"),
+    [
+        ((link("l"), ROOT), True),
+        ((link("l"), TMP), True),
+        ((link("l", ANN), ROOT), False),
+        ((link("l", ANN), TMP), False),
+        ((link("l"), folder("/srv", uid=ANN)), False),
+        ((link("l"), folder("/srv", 0o775)), False),
+        ((link("l"), folder("/srv", 0o757)), False),
+    ],
+)
+def test_root_follows_its_own_links_to_a_log_file(way, followed):
+    assert leads_root(*way) is followed
 
 
 def test_folders_in_which_all_may_replace_a_file_are_known():

@@ -130,8 +130,8 @@ def test_a_file_of_somebody_else_is_refused_with_whose_it_is(folder):
     path = folder / "a.log"
     path.write_text("")
     os.chown(path, 12345, 12345)
-    assert refused(path, user="nobody") == "it belongs to user 12345, not to root or nobody: change its owner"
-    assert refused(path) == "it belongs to user 12345, not to root: change its owner"
+    assert refused(path, user="nobody") == "it belongs to uid 12345, not to root or nobody: change its owner"
+    assert refused(path) == "it belongs to uid 12345, not to root: change its owner"
     os.chown(path, NOBODY, NOBODY)
     write(path, "one", user="nobody")
     assert path.read_text() == "one\n"
