@@ -15,7 +15,6 @@ from squids.process.checks import (
     check_list,
     check_numbers,
     check_pid,
-    check_seconds,
     check_text,
 )
 from squids.process.figures import ConsumerFigures, ImportFacts
@@ -85,19 +84,16 @@ class Kill:
 
 @dataclass(frozen=True, slots=True)
 class Exited:
-    """The child is dead. `status`: its exit code, or minus the signal. CPU in seconds, memory in KiB."""
+    """The child is dead. `status`: its exit code, or minus the signal."""
 
     tag: ClassVar[str] = "exited"
     child: int
     pid: int
     status: int
-    cpu: float = 0.0
-    max_rss: int = 0
 
     def __post_init__(self) -> None:
-        check_numbers(self.child, self.status, self.max_rss)
+        check_numbers(self.child, self.status)
         check_pid(self.pid)
-        check_seconds(self.cpu)
 
 
 @dataclass(frozen=True, slots=True)

@@ -325,7 +325,7 @@ class Zygote:
             if pid in self._children:
                 _kill_group(pid)  # Before it is reaped: its pid is still its own.
             try:
-                pid, status, usage = os.wait4(pid or -1, os.WNOHANG)
+                pid, status = os.waitpid(pid or -1, os.WNOHANG)
             except ChildProcessError:
                 return
             if pid == 0:
@@ -341,8 +341,7 @@ class Zygote:
             code = os.waitstatus_to_exitcode(status)
             if child.process is not None:
                 child.process.returncode = code
-            cpu = usage.ru_utime + usage.ru_stime
-            self._tell(child.owner, Exited(child.number, child.pid, code, cpu, usage.ru_maxrss))
+            self._tell(child.owner, Exited(child.number, child.pid, code))
 
     def _close_output(self, descriptor: int) -> None:
         self._outputs = {pid: other for pid, other in self._outputs.items() if other != descriptor}

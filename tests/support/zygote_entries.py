@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -153,13 +152,6 @@ def count_programs_descriptors(
 def write_place(preloaded: Any, channel: socket.socket, descriptors: list[int], args: dict[str, Any]) -> int:
     """Which copy of squids this process runs."""
     Path(args["path"]).write_text(str(sys.modules["squids.process.child_main"].__file__))
-    return 0
-
-
-def burn(preloaded: Any, channel: socket.socket, descriptors: list[int], args: dict[str, Any]) -> int:
-    """Use CPU time."""
-    while time.process_time() < args["seconds"]:
-        pass
     return 0
 
 

@@ -70,7 +70,7 @@ frames = st.one_of(
     st.builds(Spawned, numbers, pids),
     st.builds(SpawnFailed, numbers, numbers, st.text()),
     st.builds(Kill, numbers, numbers, st.booleans()),
-    st.builds(Exited, numbers, pids, st.integers(-64, 255), st.floats(0, 1e6), numbers),
+    st.builds(Exited, numbers, pids, st.integers(-64, 255)),
     st.just(WorkerReady()),
     st.builds(Assign, payloads),
     st.builds(Results, payloads),
@@ -130,7 +130,7 @@ def test_what_is_no_frame_is_refused(payload):
     "frame",
     [
         lambda pid: ["spawned", 1, pid],
-        lambda pid: ["exited", 1, pid, 0, 0.0, 0],
+        lambda pid: ["exited", 1, pid, 0],
         lambda pid: ["figures", {"pids": [pid]}],
     ],
 )
@@ -159,7 +159,7 @@ def test_the_frame_encoded_in_advance_is_the_frame():
         ["figures", {"p50": 10**400}],
         ["figures", {"p50": -1}],
         ["preloaded", "", {"imported_at": 1e300, "files": []}],
-        ["exited", 1, 4242, 0, "x", 0],
+        ["exited", 1, 4242, "x"],
         ["figures", {"pids": [1]}],
         ["figures", {"pids": {"1": 4242}}],
         ["figures", {"paused": 1}],
