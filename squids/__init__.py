@@ -5,9 +5,10 @@ Names are resolved when they are used, so that `import squids` costs a web proce
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # As type checkers take it; `typing` itself would be the most expensive import here.
 if TYPE_CHECKING:
+    from typing import Any
+
     from squids.app import App
     from squids.consumer import Consumer, ConsumeResult
     from squids.errors import (

@@ -2,8 +2,8 @@
 
 import sys
 
-from squids.cli.consume import main
+from squids.cli.start import squids
 
 # A guard, because the exec start method and multiprocessing import the main module again.
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(squids())

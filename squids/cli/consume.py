@@ -107,8 +107,6 @@ def _main(argv: Sequence[str] | None) -> int:
         return _fail(f"importing the app failed:\n{error}", ExitCode.FAILURE)
     except ConfigurationError as error:
         return _fail(str(error), ExitCode.CONFIG)
-    except KeyboardInterrupt:
-        return 130
     finally:
         if server is not None:
             server.stop()

@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable
 
+from squids.cli.start import INTERRUPTED
 from squids.exit_codes import ExitCode
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -28,6 +29,8 @@ def run_command(name: str, command: Callable[[], int]) -> int:
             if sys.stdout is not None:
                 sys.stdout.flush()
             _flush_errors()
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except BrokenPipeError:  # `| head` has seen enough.
         _write_no_more(1)
         return ExitCode.OK

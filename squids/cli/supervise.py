@@ -13,6 +13,7 @@ from typing import Any
 
 from squids.cli.entry import run_command
 from squids.cli.parser import build_parser
+from squids.cli.start import interruptible
 from squids.printable import printable
 from squids.supervisor.control.protocol import SYSTEM_CONFIG
 from squids.supervisor.control.verbs import COMMANDS, REMOTE, TRUST
@@ -49,10 +50,10 @@ def _main(argv: Sequence[str] | None) -> int:
         named = "-c FILE, $SQUIDS_CONFIG, " + " or ".join(CONFIG_PATHS)
         print(f"squids-supervisor: no configuration file; looked for {named}", file=sys.stderr)
         return 78
-    try:
-        return _do(config or "", arguments)
-    except KeyboardInterrupt:
-        return 130
+    command = _command(config or "", arguments)
+    if arguments.verb not in (None, "run"):  # The supervisor says itself when it is ready.
+        interruptible()
+    return command()
 
 
 def _refuse_modes(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
@@ -70,36 +71,39 @@ def _refuse_modes(parser: argparse.ArgumentParser, arguments: argparse.Namespace
         parser.error(f"{', '.join(given)}: for running the supervisor, not for {arguments.verb}")
 
 
-def _do(config: str, arguments: argparse.Namespace) -> int:
+def _command(config: str, arguments: argparse.Namespace) -> Callable[[], int]:
+    """What the arguments ask for. Each imports here what it needs: nothing imports well while it may be
+    interrupted."""
     match arguments.verb:
         case None | "run":
             return _run(config, arguments)
         case "init":
             from squids.cli.init.project import write_project
 
-            return write_project(arguments.directory)
+            return lambda: write_project(arguments.directory)
         case "local":
             from squids.cli.embedded import run_alone
 
-            return run_alone(config or None, arguments.local_port or 0, trusting=arguments.trust_files)
+            port, trusting = arguments.local_port or 0, arguments.trust_files
+            return lambda: run_alone(config or None, port, trusting=trusting)
         case "systemd":
             from squids.cli.systemd.install import run as run_systemd
 
-            return run_systemd(arguments)
+            return lambda: run_systemd(arguments)
         case "completion":
             from squids.cli.completion import print_completion
 
-            return print_completion(arguments.shell)
+            return lambda: print_completion(arguments.shell)
         case "check":
             from squids.cli.check import check
 
-            return check(config, aws=arguments.aws, as_json=arguments.json, trusting=arguments.trust_files)
+            aws, as_json, trusting = arguments.aws, arguments.json, arguments.trust_files
+            return lambda: check(config, aws=aws, as_json=as_json, trusting=trusting)
         case "tasks":
             from squids.cli.tasks import show_tasks
 
-            return _unless_unreachable(
-                lambda: show_tasks(config, as_json=arguments.json, trusting=arguments.trust_files)
-            )
+            as_json, trusting = arguments.json, arguments.trust_files
+            return _unless_unreachable(lambda: show_tasks(config, as_json=as_json, trusting=trusting))
         case "send":
             from squids.cli.send import send
 
@@ -108,7 +112,7 @@ def _do(config: str, arguments: argparse.Namespace) -> int:
             return _ask(config, arguments)
 
 
-def _run(config: str, arguments: argparse.Namespace) -> int:
+def _run(config: str, arguments: argparse.Namespace) -> Callable[[], int]:
     from squids.process.signals import ignore_requests
 
     hangup = ignore_requests()  # What it is about to do takes longer than a signal.
@@ -120,7 +124,7 @@ def _run(config: str, arguments: argparse.Namespace) -> int:
         local=(arguments.local_port or 0) if local else None,
         dev=arguments.dev,
     )
-    return run(from_file(config, trusting=arguments.trust_files), mode, hangup)
+    return lambda: run(from_file(config, trusting=arguments.trust_files), mode, hangup)
 
 
 def find_config(given: str | None) -> str | None:
@@ -131,7 +135,7 @@ def find_config(given: str | None) -> str | None:
     return next((os.path.abspath(path) for path in CONFIG_PATHS if os.path.exists(path)), None)
 
 
-def _ask(config: str, arguments: argparse.Namespace) -> int:
+def _ask(config: str, arguments: argparse.Namespace) -> Callable[[], int]:
     from squids.cli import client, render
 
     verb = REMOTE[arguments.verb]
@@ -154,15 +158,18 @@ def _ask(config: str, arguments: argparse.Namespace) -> int:
     return _unless_unreachable(show)
 
 
-def _unless_unreachable(verb: Callable[[], int]) -> int:
+def _unless_unreachable(verb: Callable[[], int]) -> Callable[[], int]:
     from squids.cli import client
     from squids.supervisor.control.place import Untrusted
 
-    try:
-        return verb()
-    except (client.Unreachable, Untrusted) as error:
-        print(f"squids-supervisor: {printable(str(error))}", file=sys.stderr)
-        return 4
+    def code() -> int:
+        try:
+            return verb()
+        except (client.Unreachable, Untrusted) as error:
+            print(f"squids-supervisor: {printable(str(error))}", file=sys.stderr)
+            return 4
+
+    return code
 
 
 def _schema() -> int:

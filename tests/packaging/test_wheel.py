@@ -53,8 +53,8 @@ def test_a_wheel_has_the_units(wheel: zipfile.ZipFile) -> None:
 
 def test_a_wheel_installs_the_commands_and_the_pytest_plugin(wheel: zipfile.ZipFile) -> None:
     entries = _metadata(wheel, "entry_points.txt")
-    assert "squids = squids.cli.consume:main" in entries
-    assert "squids-supervisor = squids.cli.supervise:main" in entries
+    assert "squids = squids.cli.start:squids" in entries
+    assert "squids-supervisor = squids.cli.start:supervisor" in entries
     assert "[pytest11]\nsquids = squids.testing.plugin" in entries
 
 

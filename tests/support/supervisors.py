@@ -21,7 +21,7 @@ COMMAND = [
     sys.executable,
     "-P",
     "-c",
-    "import sys; from squids.cli.supervise import main; sys.exit(main())",
+    "import sys; from squids.cli.start import supervisor; sys.exit(supervisor())",
 ]
 
 SILENT = (
