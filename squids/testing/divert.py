@@ -16,8 +16,9 @@ from squids.queues import QueueRef
 from squids.sqs import SQS
 from squids.testing.aws_rules import check_send
 
-Take = Callable[[App, QueueRef, str, str, Mapping[str, Any]], None]
-"""The app, the queue, the message's id, its body, the options."""
+Take = Callable[[App, QueueRef, str, str, Mapping[str, Any]], str]
+"""Takes the app, the queue, a new message id, the body and the options. Returns the id that the send answers:
+that of an earlier message where a FIFO queue takes this one for a repetition of it."""
 
 _numbers = itertools.count(18_849_496_460_467_696_128)
 
@@ -26,17 +27,18 @@ _numbers = itertools.count(18_849_496_460_467_696_128)
 def diverted(apps: tuple[App, ...], take: Take) -> Iterator[None]:
     """Give what these apps send (none named: all apps) to `take`. What SQS would refuse is refused."""
 
+    sequence: dict[str, str] = {}
+
     def send(sqs: SQS, ref: QueueRef, body: str, options: Mapping[str, Any]) -> dict[str, Any]:
         check_send(ref, body, options)
-        message_id = str(uuid.uuid4())
         app = next(app for app in living if app.sqs is sqs)
-        take(app, ref, message_id, body, options)
+        message_id = take(app, ref, str(uuid.uuid4()), body, options)
         response: dict[str, Any] = {
             "MessageId": message_id,
             "MD5OfMessageBody": hashlib.md5(body.encode(), usedforsecurity=False).hexdigest(),
         }
         if ref.is_fifo:
-            response["SequenceNumber"] = str(next(_numbers))
+            response["SequenceNumber"] = sequence.setdefault(message_id, str(next(_numbers)))
         return response
 
     for app in apps:

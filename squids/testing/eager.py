@@ -27,9 +27,10 @@ def eager(*apps: App) -> Iterator[None]:
     """
     pending = _Pending()
 
-    def take(app: App, ref: QueueRef, message_id: str, body: str, options: Mapping[str, Any]) -> None:
+    def take(app: App, ref: QueueRef, message_id: str, body: str, options: Mapping[str, Any]) -> str:
         group = options.get("MessageGroupId")
         pending.taken.append((app, Delivery(message_id, ref.name, body, 1, time.time(), group)))
+        return message_id
 
     with ExitStack() as stack:
         stack.enter_context(diverted(apps, take))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +17,10 @@ from squids.queues import QueueRef
 from squids.retry import RetryPolicy
 from squids.testing.divert import diverted
 from squids.wire import Call, decode
+
+DEDUPLICATION_SECONDS = 300
+"""How long a FIFO queue remembers a deduplication id.
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html"""
 
 
 class Clock:
@@ -35,6 +41,9 @@ class Sent:
     """A message that was sent. `args` and `kwargs` are as JSON gives them; `sent_at` is the outbox's time.
 
     `arguments`: all of them by the names of the task's parameters, as far as they were given.
+    `deduplication_id`: in a FIFO queue the one that was given, or else the SHA-256 of the body, as in a queue
+    with content-based deduplication; None in other queues. `duplicate`: whether that id was sent to the queue
+    less than five minutes before, so that this message is never delivered. Its `id` is the earlier one's.
     """
 
     id: str
@@ -46,6 +55,8 @@ class Sent:
     options: dict[str, Any]
     body: str
     sent_at: float
+    deduplication_id: str | None = None
+    duplicate: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +91,8 @@ class Outbox:
     sent: list[Sent] = field(default_factory=list)
     dead: list[Sent] = field(default_factory=list)
     _pending: list[_Pending] = field(default_factory=list, repr=False)
+    _first: dict[tuple[str, str], Sent] = field(default_factory=dict, repr=False)
+    """By queue and deduplication id, the last message that was no duplicate."""
 
     def __getitem__(self, queue: str) -> list[Sent]:
         """What was sent to a queue: its name, URL or ARN. Nothing is an empty list."""
@@ -98,37 +111,47 @@ class Outbox:
         return bool(self.sent)
 
     def clear(self) -> None:
-        """Forget all."""
+        """Forget all, deduplication ids included."""
         self.sent.clear()
+        self._first.clear()
         self.dead.clear()
         self._pending.clear()
 
-    def run_due(self) -> list[Run]:
-        """Run once each what is due by the clock, and what of that is sent meanwhile. It does not raise."""
+    def run_due(self, *, limit: int = 1000) -> list[Run]:
+        """Run once each what is due by the clock, and what of that is sent meanwhile.
+
+        It does not raise what tasks raise. RuntimeError if they send more than `limit` messages meanwhile.
+        """
+        return self._run_due(_Bound(self.sent, limit))
+
+    def run_all(self, *, check: bool = True, limit: int = 1000) -> list[Run]:
+        """Run everything, what is sent meanwhile too; turn the clock on to what is not due yet.
+
+        What fails is run again after its retry delay, up to `max_receives` times. `check`: raise at the end
+        what the first message that failed to the last raised. RuntimeError if tasks send more than `limit`
+        messages meanwhile, as one that sends itself does.
+        """
+        runs: list[Run] = []
+        before = len(self.dead)
+        bound = _Bound(self.sent, limit)
+        while self._pending:
+            if self._next(self.clock.now, set()) is None:
+                self.clock.now = max(self.clock.now, min(pending.due for pending in self._heads()))
+            runs.extend(self._run_due(bound))
+        if check and len(self.dead) > before:
+            last = [run for run in runs if run.sent is self.dead[before]][-1]
+            assert last.error is not None
+            raise last.error
+        return runs
+
+    def _run_due(self, bound: _Bound) -> list[Run]:
         runs = []
         last = self.clock.now
         tried: set[_Pending] = set()
         while (pending := self._next(last, tried)) is not None:
             tried.add(pending)
             runs.append(self._run(pending))
-        return runs
-
-    def run_all(self, *, check: bool = True) -> list[Run]:
-        """Run everything, what is sent meanwhile too; turn the clock on to what is not due yet.
-
-        What fails is run again after its retry delay, up to `max_receives` times. `check`: raise at the end
-        what the first message that failed to the last raised.
-        """
-        runs: list[Run] = []
-        before = len(self.dead)
-        while self._pending:
-            if self._next(self.clock.now, set()) is None:
-                self.clock.now = max(self.clock.now, min(pending.due for pending in self._heads()))
-            runs.extend(self.run_due())
-        if check and len(self.dead) > before:
-            last = [run for run in runs if run.sent is self.dead[before]][-1]
-            assert last.error is not None
-            raise last.error
+            bound.check()
         return runs
 
     def _heads(self) -> list[_Pending]:
@@ -165,16 +188,14 @@ class Outbox:
                 pending.due = self.clock.now + (0 if delay is None else delay)
         return Run(sent, pending.receives, self.clock.now, error)
 
-    def _take(self, app: App, ref: QueueRef, message_id: str, body: str, options: Mapping[str, Any]) -> None:
-        """A message comes in."""
-        try:
-            call = decode(body)
-            bound = find(call, app.tasks).signature.bind(*call.args, **call.kwargs)
-            arguments = dict(bound.arguments)
-        except (BadMessage, TypeError):  # A pre_send hook's work: SQS takes it all the same.
-            call, arguments = Call(""), {}
+    def _take(self, app: App, ref: QueueRef, message_id: str, body: str, options: Mapping[str, Any]) -> str:
+        """A message comes in. The id that SQS would answer."""
+        key = _deduplication_of(body, options) if ref.is_fifo else None
+        first = self._first.get((ref.name, key)) if key is not None else None
+        duplicate = first is not None and self.clock.now - first.sent_at < DEDUPLICATION_SECONDS
+        call, arguments = _read(body, app)
         sent = Sent(
-            id=message_id,
+            id=first.id if first is not None and duplicate else message_id,
             queue=ref.name,
             task=call.task,
             args=tuple(call.args),
@@ -183,11 +204,51 @@ class Outbox:
             options=dict(options),
             body=body,
             sent_at=self.clock.now,
+            deduplication_id=key,
+            duplicate=duplicate,
         )
-        group = (ref.name, str(options.get("MessageGroupId"))) if ref.is_fifo else None
-        due = self.clock.now + float(options.get("DelaySeconds", 0))
         self.sent.append(sent)
-        self._pending.append(_Pending(sent, app, due, group))
+        if not duplicate:
+            if key is not None:
+                self._first[ref.name, key] = sent
+            group = (ref.name, str(options.get("MessageGroupId"))) if ref.is_fifo else None
+            due = self.clock.now + float(options.get("DelaySeconds", 0))
+            self._pending.append(_Pending(sent, app, due, group))
+        return sent.id
+
+
+class _Bound:
+    """How many messages may be sent while the box runs others."""
+
+    def __init__(self, sent: list[Sent], limit: int) -> None:
+        self._sent = sent
+        self._before = len(sent)
+        self._limit = limit
+
+    def check(self) -> None:
+        """RuntimeError, with the task that was sent most often, once there are more."""
+        if len(self._sent) - self._before <= self._limit:
+            return
+        task, times = Counter(sent.task for sent in self._sent[self._before :]).most_common(1)[0]
+        raise RuntimeError(
+            f"tasks sent more than {self._limit} messages while the outbox ran them, {times} of them to "
+            f"{task or 'no task'}: does it send itself? If this is meant to end, pass a higher limit="
+        )
+
+
+def _deduplication_of(body: str, options: Mapping[str, Any]) -> str:
+    given = options.get("MessageDeduplicationId")
+    return hashlib.sha256(body.encode()).hexdigest() if given is None else str(given)
+
+
+def _read(body: str, app: App) -> tuple[Call, dict[str, Any]]:
+    """The call in a body, and its arguments by the names of the task's parameters."""
+    try:
+        call = decode(body)
+        bound = find(call, app.tasks).signature.bind(*call.args, **call.kwargs)
+        return call, dict(bound.arguments)
+    except (BadMessage, TypeError):  # A pre_send hook's work: SQS takes it all the same.
+        return Call(""), {}
 
 
 @contextmanager

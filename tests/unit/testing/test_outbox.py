@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
 import squids
@@ -115,6 +117,102 @@ def test_a_fifo_group_waits_behind_what_failed(app, box):
         step.send_job(args=[name], options={"MessageGroupId": name[0], "MessageDeduplicationId": name})
     box.run_all()
     assert seen == ["a1", "b1", "a1", "a2"]
+
+
+def test_a_fifo_queue_delivers_a_repeated_message_once(app, box):
+    seen = []
+    step = app.task("orders.fifo")(lambda name: seen.append(name))
+    options = {"MessageGroupId": "g", "MessageDeduplicationId": "paid"}
+
+    first, second = (step.send_job(args=[name], options=options) for name in ("a", "b"))
+    other = step.send_job(args=["other"], options=options, queue="returns.fifo")
+    assert first["MessageId"] == second["MessageId"] != other["MessageId"]
+    assert first["SequenceNumber"] == second["SequenceNumber"] != other["SequenceNumber"]
+    assert [(sent.deduplication_id, sent.duplicate) for sent in box["orders.fifo"]] == [
+        ("paid", False),
+        ("paid", True),
+    ]
+    assert box["orders.fifo"][1].id == first["MessageId"]
+    box.run_all()
+    assert seen == ["a", "other"]
+    step.send_job(args=["late"], options=options)  # It was run, and is remembered.
+    assert box.run_all() == []
+
+
+def test_a_deduplication_id_is_forgotten_after_five_minutes(app, box):
+    seen = []
+    step = app.task("orders.fifo")(lambda name: seen.append(name))
+    options = {"MessageGroupId": "g", "MessageDeduplicationId": "paid"}
+
+    step.send_job(args=[1], options=options)
+    box.clock.advance(299)
+    step.send_job(args=[2], options=options)
+    box.clock.advance(1)
+    step.send_job(args=[3], options=options)
+    box.run_all()
+    assert seen == [1, 3]
+    box.clear()
+    step.send_job(args=[4], options=options)
+    box.run_all()
+    assert seen == [1, 3, 4]
+
+
+def test_without_a_deduplication_id_the_body_counts(app, box):
+    seen = []
+    step = app.task("orders.fifo")(lambda name: seen.append(name))
+
+    @app.task("emails")
+    def mail(name):
+        seen.append(name)
+
+    for name, group in (("a", "g"), ("a", "h"), ("b", "g")):
+        step.send_job(args=[name], options={"MessageGroupId": group})
+    first = box["orders.fifo"][0]
+    assert first.deduplication_id == hashlib.sha256(first.body.encode()).hexdigest()
+    for _ in range(2):
+        mail.send("c")
+    assert [sent.deduplication_id for sent in box["emails"]] == [None, None]
+    box.run_all()
+    assert sorted(seen) == ["a", "b", "c", "c"]
+
+
+@pytest.mark.parametrize("delay", [0, 60])
+def test_a_task_that_sends_itself_ends_and_is_named(app, box, delay):
+    @app.task("emails")
+    def tick():
+        tick.send_job(options={"DelaySeconds": delay})
+
+    tick.send()
+    with pytest.raises(RuntimeError, match=r"more than 1000 messages .* 1001 of them to .*tick: "):
+        box.run_all()
+    with pytest.raises(RuntimeError, match="more than 5 messages"):
+        box.run_all(limit=5)
+
+
+def test_what_is_due_has_the_same_limit(app, box):
+    @app.task("emails")
+    def tick():
+        tick.send()
+
+    tick.send()
+    with pytest.raises(RuntimeError, match="more than 20 messages"):
+        box.run_due(limit=20)
+
+
+def test_what_was_sent_before_does_not_count_against_the_limit(app, box):
+    @app.task("emails")
+    def inner():
+        pass
+
+    @app.task("orders")
+    def outer():
+        for _ in range(3):
+            inner.send()
+
+    for _ in range(10):
+        inner.send()
+    outer.send()
+    assert len(box.run_all(limit=3)) == 14
 
 
 def test_a_message_that_nobody_can_run_fails_like_any_other(app, box):
