@@ -32,6 +32,9 @@ QUIET_SECONDS = 0.2
 ENDS = {"job_done": OK, "task_failed": FAILED, "bad_message": FAILED, "worker_died": FAILED}
 """The log's actions with which a run of a message ends."""
 
+HALTED = {"paused": "resumed", "stopped": "started", "exited": "started", "fatal": "reset"}
+"""States in which a queue receives nothing until an operator acts, and what must be done to it."""
+
 ASK_SECONDS = 60.0
 
 
@@ -141,6 +144,8 @@ def _send_and_wait(
         raise Refused(f"nothing was sent, since {_why_not(first)}", UNREACHABLE)
     sent = _sent(ask_app(app_spec, what, ASK_SECONDS, environment))
     print(_told(sent), flush=True)
+    if (text := halted(first.get("states"), timeout)) is not None:
+        print(f"squids-supervisor: {printable(text)}", file=sys.stderr)
     while True:
         left = None if deadline is None else deadline - time.monotonic()
         answer = answers.next(left) if left is None or left > 0 else None
@@ -155,6 +160,18 @@ def _send_and_wait(
         if is_its_own and action in ENDS:
             answers.drain()
             return ENDS[action]
+
+
+def halted(states: Any, timeout: float | None) -> str | None:
+    """Why the message may wait long, from the states of the queues that could run it. None if one of them
+    receives, or will without help."""
+    found = {name: str(state) for name, state in states.items()} if isinstance(states, dict) else {}
+    if not found or not all(state in HALTED for state in found.values()):
+        return None
+    queues = ", ".join(f"queue {name} is {state}" for name, state in sorted(found.items()))
+    acts = " or ".join(dict.fromkeys(HALTED[state] for _, state in sorted(found.items())))
+    bound = "" if timeout is None else f", for at most {timeout:g} s"
+    return f"{queues}: waiting until {'it is' if len(found) == 1 else 'one is'} {acts}{bound}"
 
 
 def _why_not(answer: dict[str, Any] | None) -> str:

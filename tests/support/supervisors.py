@@ -119,6 +119,18 @@ class SupervisorProcess(SquidsProcess):
             check=False,
         )
 
+    def open_verb(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start a verb, and talk to its pipes."""
+        return subprocess.Popen(
+            [*COMMAND, "-c", str(self.file), *arguments],
+            cwd=self.directory,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
     def document(self, *arguments: str) -> dict[str, Any]:
         """What a verb says to programs: one JSON document."""
         done = self.verb(*arguments, "--json")

@@ -295,12 +295,29 @@ def test_wait_shows_it_being_run_and_how_it_ended(file):
     late = file.verb("send", "email_customer", '{"to": "bob"}', "--wait", "--timeout", "1")
     assert late.returncode == 124
     assert "was not run within 1 s; the message stays in its queue" in late.stderr
+    waits = "queue again is paused, queue tests is paused: waiting until one is resumed, for at most 1 s"
+    assert waits in late.stderr
     assert file.verb("resume").returncode == 0
     wait_until(lambda: "mailing bob 1" in file.text, what=file.text)
     before = len(file.output)
     assert file.verb("send", "email_customer", '{"to": "eve"}').returncode == 0
     wait_until(lambda: "mailing eve 1" in file.text)
     assert not any("job_" in line for line in file.output[before:]), "nobody follows any more"
+
+
+def test_wait_says_at_once_that_the_queue_is_stopped_and_runs_it_once_it_starts(file):
+    file.write({"tests": {}}).up()
+    assert file.verb("stop", "tests").returncode == 0
+    sending = file.open_verb("send", "email_customer", '{"to": "ada"}', "--wait")
+    assert (
+        sending.stderr.readline()
+        == "squids-supervisor: queue tests is stopped: waiting until it is started\n"
+    )
+    assert file.verb("start", "tests").returncode == 0
+    output, errors = sending.communicate(timeout=60)
+    assert sending.returncode == 0, output + errors
+    assert "mailing ada 1" in output
+    assert errors == ""
 
 
 def test_wait_ends_with_its_own_task_though_another_prints_on(file, tmp_path):

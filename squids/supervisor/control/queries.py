@@ -17,7 +17,7 @@ from squids.supervisor.control import answers
 from squids.supervisor.control.answers import Answers
 from squids.supervisor.control.context import Context
 from squids.supervisor.control.selection import Refused, Request
-from squids.supervisor.control.status import pids_of, status_of, zygotes_of
+from squids.supervisor.control.status import pids_of, state_of, status_of, zygotes_of
 from squids.supervisor.history import NotedEvent
 from squids.supervisor.outcome import Outcome
 from squids.supervisor.threads import NoThread, in_thread
@@ -148,7 +148,7 @@ async def events(context: Context, request: Request) -> Answers:
 
 async def follow(context: Context, request: Request) -> Answers:
     """The lines of the programs of an SQS queue, with the start and the end of each job among them. The first
-    answer says that they come, and whether those programs receive."""
+    answer says that they come, and the state of each program."""
     supervisor = context.supervisor
     programs = {
         name: program
@@ -157,11 +157,12 @@ async def follow(context: Context, request: Request) -> Answers:
     }
     if not programs:
         raise Refused(f"its file has no queue {', '.join(request.queues)}", NO_SUCH_NAME)
+    states = {name: state_of(supervisor, program) for name, program in programs.items()}
     for name in programs:
         supervisor.consumers.follow(name, True)
     lines = _coming(supervisor.output.followers, lambda line: line.program in programs)
     try:
-        yield answers.text("", queues=sorted(programs))
+        yield answers.text("", queues=sorted(programs), states=states)
         async for line in lines:
             yield answers.line(line)
     finally:

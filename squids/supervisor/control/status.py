@@ -44,6 +44,13 @@ def status_of(
     ]
 
 
+def state_of(supervisor: Supervisor, program: Program) -> str:
+    """The word that `status` shows."""
+    process = program.current
+    consumer = supervisor.consumers.all.get(process.child) if process is not None else None
+    return _state(program, consumer, consumer.figures if consumer is not None else {})
+
+
 def _status(
     supervisor: Supervisor,
     program: Program,
