@@ -36,6 +36,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory, wheels: Path) -> Iterator[
     place = tmp_path_factory.mktemp("machine")
     copy = place / "tree"
     subprocess.run(["cp", "-a", str(tree.server()), str(copy)], check=True)
+    tree.prune()
     tree.install_squids(copy, wheels, "v1")
     (copy / "opt/squids/current").symlink_to("v1")
     made = Machine(copy, f"squids-{os.getpid()}", place / "console.log")

@@ -2,7 +2,7 @@
 
 What takes minutes, Debian's packages and those from PyPI, is kept outside the checkout, in
 `$XDG_CACHE_HOME/squids/systemd` (`~/.cache/...`), by what it is made of; a test run takes a copy, and installs the
-wheel of this checkout in that.
+wheel of this checkout in that. Trees that were not used for a while are removed.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ import platform
 import shutil
 import subprocess
 import sys
+import time
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -47,6 +49,9 @@ WHEELS = "/var/cache/wheels"
 
 INSIDE = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8"}
 """The environment of commands in a tree: nothing of this machine's."""
+
+KEPT_DAYS = 14
+"""How long a tree is kept that is not used: longer than it takes to come back to a branch."""
 
 BUILD = "import sys, hatchling.build as b; print(b.build_wheel(sys.argv[1]))"
 
@@ -150,19 +155,69 @@ def built(wheels: Path) -> Path:
 
 @contextmanager
 def _made_once(path: Path) -> Iterator[Path | None]:
-    """A folder to fill, which becomes `path` when that is done; None if it is there. Others wait meanwhile."""
+    """A folder to fill, which becomes `path` when that is done; None if it is there. Others wait meanwhile.
+
+    The tree counts as in use until this process ends: `prune` of another run keeps it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(f"{path}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    lock = open(f"{path}.lock", "a")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        if not path.exists():
+            fcntl.flock(lock, fcntl.LOCK_EX)
         if path.exists():
             yield None
-            return
-        new = Path(f"{path}.new")
-        unmount_below(new)  # A debootstrap that was killed has its /proc and /sys there still.
-        shutil.rmtree(new, ignore_errors=True)
-        new.mkdir(mode=0o755)
-        yield new
-        new.rename(path)
+        else:
+            new = _unfinished(path)
+            _remove(new)
+            new.mkdir(mode=0o755)
+            yield new
+            new.rename(path)
+        os.utime(
+            lock.fileno()
+        )  # Before the lock is shared: in between, `prune` may take it, and looks at this.
+        fcntl.flock(lock, fcntl.LOCK_SH)
+    except BaseException:
+        lock.close()
+        raise
+    _in_use.append(lock)
+
+
+_in_use: list[IO[str]] = []
+"""The locks of this process's trees."""
+
+
+def prune() -> list[Path]:
+    """Remove trees that no run has used for KEPT_DAYS days, and that none uses now. Which they were."""
+    removed = []
+    for lock_path in sorted(cache().glob("*.lock")):
+        path = lock_path.with_suffix("")
+        if not path.exists() and not _unfinished(path).exists():
+            continue
+        with open(lock_path, "a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            if time.time() - os.fstat(lock.fileno()).st_mtime < KEPT_DAYS * 86400:
+                continue
+            _remove(_unfinished(path))
+            if path.exists():
+                path.rename(
+                    _unfinished(path)
+                )  # Killed from here on, no run takes half a tree for a whole one.
+                _remove(_unfinished(path))
+            removed.append(path)
+    return removed
+
+
+def _unfinished(path: Path) -> Path:
+    return Path(f"{path}.new")
+
+
+def _remove(path: Path) -> None:
+    unmount_below(path)  # A debootstrap that was killed has its /proc and /sys there still.
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def unmount_below(path: Path) -> None:
