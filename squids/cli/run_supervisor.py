@@ -124,6 +124,14 @@ def run(source: Source, mode: Mode, hangup: Hangup) -> int:
         except OSError as error:
             tell(f"{source.program}: cannot make {error.filename}: {error.strerror}")
             return code_of(error)
+    try:
+        return _run_locked(source, mode, settings, lock, hangup)
+    finally:
+        if lock is not None:
+            lock.release()
+
+
+def _run_locked(source: Source, mode: Mode, settings: Settings, lock: Lock | None, hangup: Hangup) -> int:
     restore_defaults(but=REQUESTS)
     set_title(f"squids: {source.title}")
     server = None

@@ -123,10 +123,14 @@ def test_who_listens_in_the_supervisors_place_is_not_believed(sqs, supervisor, l
     """The folder is root's, but was open to all for a moment: SO_PEERCRED tells who listens."""
     process = supervisor(sqs.endpoint_url).write({"tests": {}}).up()
     path = process.socket
-    assert process.stop() == 0
     folder = os.path.dirname(path)
+    holder = Path(folder, "supervisor.json")
+    told = holder.read_text()
+    assert process.stop() == 0
     for above in (process.environment["XDG_RUNTIME_DIR"], os.path.dirname(folder)):
         os.chmod(above, 0o755)
+    os.mkdir(folder)
+    holder.write_text(told)  # As one that was killed leaves it.
     os.chmod(folder, 0o777)
     listen_as_nobody(path, {"type": "text", "text": "\x1b]0;evil\x07 4711"})
     os.chmod(folder, 0o700)
@@ -143,6 +147,8 @@ def test_only_its_owner_can_open_the_lock(sqs, supervisor):
     process = supervisor(sqs.endpoint_url).write({"tests": {}}).up()
     place = Path(process.socket).parent
     assert process.stop() == 0
+    place.mkdir(mode=0o700)
+    (place / "lock").touch()
     (place / "lock").chmod(0o644)
     process.up()
     for folder in (place.parent.parent, place.parent, place):

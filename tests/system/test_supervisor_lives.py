@@ -48,8 +48,11 @@ def test_all_queues_are_drained_by_children_of_one_fork_server(sqs, five):
     assert len(five.zygotes()) == 1
     assert {entry["state"] for entry in five.status().values()} == {"running"}
     assert five.verb("status").returncode == 0
+    place = Path(five.socket).parent
+    assert (place / "lock").exists()
     assert five.stop() == 0
     five.nothing_left()
+    assert list(place.parent.iterdir()) == []  # Neither the folder of its lock nor its claims.
 
 
 def test_a_killed_consumer_comes_back_and_its_message_too(sqs, five, tmp_path):

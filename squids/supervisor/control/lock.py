@@ -23,10 +23,14 @@ from squids.supervisor.control.place import Untrusted, owner_of_place
 from squids.supervisor.control.protocol import (
     SYSTEM_RUN,
     holder_path,
+    is_service,
     lock_path,
     private_directory,
     read_holder,
 )
+
+TRIES = 100
+"""How often a file is opened that others remove meanwhile, one supervisor after the other at their ends."""
 
 
 class Locked(Exception):
@@ -49,20 +53,17 @@ class _Claim:
 
     def keep(self) -> None:
         """Take it, or again if it was taken away. Locked."""
-        digest = hashlib.sha256(self.key).hexdigest()[:32]
-        path = os.path.join(private_directory(), "claims", f"{self.what}-{digest}")
+        path = self._path()
         if self._descriptor is not None and _is_there(path, self._descriptor):
             return
         try:
-            descriptor = _open(path)
+            descriptor, is_mine = _take(path)
         except (OSError, Untrusted):
             return
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not is_mine:
             told = os.pread(descriptor, 20, 0)
             os.close(descriptor)
-            raise Locked(self.what, {"pid": int(told)} if told.isdigit() else {}) from None
+            raise Locked(self.what, {"pid": int(told)} if told.isdigit() else {})
         with contextlib.suppress(OSError):  # The disk may be full: then it is locked all the same.
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, str(os.getpid()).encode(), 0)
@@ -70,15 +71,27 @@ class _Claim:
             os.close(self._descriptor)
         self._descriptor = descriptor
 
+    def release(self) -> None:
+        """Give it up, and remove its file."""
+        if self._descriptor is not None:
+            _remove(self._path(), self._descriptor)
+            self._descriptor = None
+
+    def _path(self) -> str:
+        digest = hashlib.sha256(self.key).hexdigest()[:32]
+        return os.path.join(_claims_directory(), f"{self.what}-{digest}")
+
 
 @dataclass(slots=True)
 class Lock:
-    """Held until the process ends. No child inherits it."""
+    """Held until it is released, or the process ends. No child inherits it."""
 
     path: str
     descriptor: int
     _told: str
     """The path of the file that says who holds it."""
+    _is_service: bool
+    """Whether its folder is that of a service."""
     _claims: list[_Claim] = field(default_factory=list)
     _config: int | None = None
     """The configuration, open: so long nobody else's file has its inode."""
@@ -89,16 +102,19 @@ class Lock:
         """Locked if another supervisor holds it; Untrusted if its place is not safe; OSError if the system
         refuses it."""
         path = lock_path(config)
-        lock = cls(path, _open(path), holder_path(config))
+        descriptor, is_mine = _take(path)
+        if not is_mine:
+            os.close(descriptor)
+            raise Locked("file", read_holder(config))
+        lock = cls(path, descriptor, holder_path(config), is_service(config))
         try:
-            fcntl.flock(lock.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(lock.descriptor)
-            raise Locked("file", read_holder(config)) from None
-        for what, key in lock._keys(config, socket_path):
-            claim = _Claim(what, key)
-            lock._claims.append(claim)
-            claim.keep()
+            for what, key in lock._keys(config, socket_path):
+                claim = _Claim(what, key)
+                lock._claims.append(claim)
+                claim.keep()
+        except BaseException:
+            lock.release()
+            raise
         with contextlib.suppress(FileNotFoundError):
             os.unlink(lock._told)  # It speaks of one that is gone.
         return lock
@@ -139,15 +155,65 @@ class Lock:
             if not os.path.lexists(self._told):
                 self.tell(**self._holder)
             return
-        descriptor = _open(self.path)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        descriptor, is_mine = _take(self.path)
+        if not is_mine:
             os.close(descriptor)
-            raise Locked("file", {}) from None
+            raise Locked("file", {})
         os.close(self.descriptor)
         self.descriptor = descriptor
         self.tell(**self._holder)
+
+    def release(self) -> None:
+        """Give it up, and remove the files and empty folders that it made. Not to be used after this.
+
+        The lock goes last: until then no other supervisor of this file writes here. What is of one that took
+        over after a sweep stays. So do `/run/squids/NAME`, which systemd or root made for a service's
+        user, and this user's own folder: in /tmp its name would be free for others to take.
+        """
+        with contextlib.suppress(OSError):
+            if _is_there(self.path, self.descriptor):
+                os.unlink(self._told)
+        for claim in self._claims:
+            claim.release()
+        _remove(self.path, self.descriptor)
+        if self._config is not None:
+            os.close(self._config)
+            self._config = None
+        with contextlib.suppress(OSError):
+            os.rmdir(_claims_directory())
+        if not self._is_service:
+            with contextlib.suppress(OSError):
+                os.rmdir(os.path.dirname(self.path))
+
+
+def _claims_directory() -> str:
+    return os.path.join(private_directory(), "claims")
+
+
+def _take(path: str) -> tuple[int, bool]:
+    """Open a file and lock it: its descriptor, and whether it was free. Untrusted, OSError.
+
+    Only its holder removes it. So whoever has locked the file that is at this path has it alone; whoever has
+    locked one that was removed meanwhile takes the next one.
+    """
+    for _ in range(TRIES):
+        descriptor = _open(path)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return descriptor, False
+        if _is_there(path, descriptor):
+            return descriptor, True
+        os.close(descriptor)
+    raise OSError(errno.EAGAIN, "it is removed again and again", path)
+
+
+def _remove(path: str, descriptor: int) -> None:
+    """Remove a file that is locked, and give up the lock."""
+    with contextlib.suppress(OSError):
+        if _is_there(path, descriptor):
+            os.unlink(path)
+    os.close(descriptor)
 
 
 def _is_there(path: str, descriptor: int) -> bool:
@@ -161,9 +227,15 @@ def _is_there(path: str, descriptor: int) -> bool:
 
 
 def _open(path: str) -> int:
-    _make_private(os.path.dirname(path))
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-    descriptor = os.open(path, flags, 0o600)
+    for left in reversed(range(TRIES)):
+        try:
+            _make_private(os.path.dirname(path))
+            descriptor = os.open(path, flags, 0o600)
+            break
+        except FileNotFoundError:  # Another supervisor ended just now, and removed the folder.
+            if not left:
+                raise
     os.fchmod(descriptor, 0o600)  # An earlier version let others read it.
     return descriptor
 

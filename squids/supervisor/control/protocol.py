@@ -35,12 +35,16 @@ def run_directory(config: str) -> str:
     `config` is made absolute; symbolic links in it are not followed.
     """
     path = os.path.abspath(config)
-    directory, name = os.path.split(path)
-    stem = without_suffix(name)
-    if directory == SYSTEM_CONFIG:
+    stem = without_suffix(os.path.basename(path))
+    if is_service(path):
         return f"{SYSTEM_RUN}/{stem}"
     digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:10]
     return os.path.join(private_directory(), f"{stem[:20]}-{digest}")
+
+
+def is_service(config: str) -> bool:
+    """Whether it is the file of a service, whose runtime folder the system makes and removes."""
+    return os.path.dirname(os.path.abspath(config)) == SYSTEM_CONFIG
 
 
 SYSTEM_RUN = "/run/squids" if os.path.isdir("/run") else "/var/run/squids"
