@@ -46,9 +46,8 @@ def status_of(
 
 def state_of(supervisor: Supervisor, program: Program) -> str:
     """The word that `status` shows."""
-    process = program.current
-    consumer = supervisor.consumers.all.get(process.child) if process is not None else None
-    return _state(program, consumer, consumer.figures if consumer is not None else {})
+    consumer = supervisor.consumers.of(program.current)
+    return _state(program, consumer, consumer.figures if consumer is not None else None)
 
 
 def _status(
