@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from squids.exit_codes import USAGE
+from squids.exit_codes import FAILED, USAGE
 from squids.supervisor import events
 from squids.supervisor.control import answers, commands, queries
 from squids.supervisor.control.answers import Answers
@@ -36,7 +36,7 @@ class Dispatch:
         self._context = context
 
     async def run(self, verb: str, queues: list[str], options: dict[str, Any], uid: int | None) -> Answers:
-        """Carry out one request. Never raises for what was asked."""
+        """Carry out one request. A bug of ours fails it, and is logged with its traceback."""
         if verb not in FUNCTIONS:
             yield answers.end(USAGE, f"unknown verb {verb}")
             return
@@ -47,5 +47,7 @@ class Dispatch:
                 yield answer
         except Refused as error:
             yield answers.end(error.code, str(error))
-        except (TypeError, ValueError) as error:
-            yield answers.end(USAGE, str(error))
+        except Exception as error:
+            bug = events.internal_error(verb, error)
+            self._context.supervisor.say(bug)
+            yield answers.end(FAILED, bug.text)

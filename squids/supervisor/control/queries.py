@@ -190,7 +190,7 @@ WAITS_FOR = {"running": outcome.of_wait_for_running, "stopped": outcome.of_wait_
 
 
 async def wait(context: Context, request: Request) -> Answers:
-    decide = WAITS_FOR.get(request.options.get("for", "running"))
+    decide = WAITS_FOR.get(str(request.options.get("for", "running")))
     if decide is None:
         raise Refused("wait --for takes running or stopped", USAGE)
     async for answer in context.each(context.selected(request), decide, request):

@@ -68,7 +68,7 @@ class Request(NamedTuple):
     def signal(self) -> int:
         """The signal that is named. Refused."""
         text = str(self.options.get("signal")).upper()
-        if text.isdigit() and int(text) in {*signal.valid_signals()}:
+        if text in {str(int(number)) for number in signal.valid_signals()}:
             return int(text)
         try:
             return int(signal.Signals[text if text.startswith("SIG") else f"SIG{text}"])
