@@ -96,7 +96,7 @@ class ForkServers:
         return generation
 
     def newest(self, app_spec: AppSpec) -> Generation | None:
-        """The newest of this app spec that did not fail."""
+        """The newest generation of this app spec, even if its import failed; None if there is none."""
         found = [generation for generation in self.generations.values() if generation.app_spec == app_spec]
         return found[-1] if found else None
 

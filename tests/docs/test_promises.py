@@ -52,6 +52,11 @@ def test_every_exit_code_of_the_command_is_explained() -> None:
     assert rows == {str(int(code)) for code in ExitCode if code not in supervisors_own}
 
 
+def test_the_page_names_all_that_shows_the_jobs() -> None:
+    (row,) = [line for line in COMMAND_PAGE.read_text().splitlines() if line.startswith("| `job_started`")]
+    assert [words for words in ("log_jobs: true", "--dev", "send --wait") if f"{words}`" not in row] == []
+
+
 def _actions_in_code() -> set[str]:
     found = set()
     for path in [*(ROOT / "squids" / "pool").glob("*.py"), *(ROOT / "squids" / "cli").glob("*.py")]:
