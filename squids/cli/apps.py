@@ -31,10 +31,15 @@ def read_or_tell(config: str, *, trusting: bool = False) -> Settings | None:
     settings = read(config, os.environ, trusting=trusting)
     if not isinstance(settings, list):
         return settings
-    for problem in settings:
-        print(printable(str(problem), keep="\n\t"), file=sys.stderr)
-    print(f"{config}: {count(len(settings), 'mistake')}", file=sys.stderr)
+    tell_mistakes(config, [str(problem) for problem in settings])
     return None
+
+
+def tell_mistakes(config: str, mistakes: list[str]) -> None:
+    """Print all that is wrong with a file."""
+    for mistake in mistakes:
+        print(printable(mistake, keep="\n\t"), file=sys.stderr)
+    print(f"{config}: {count(len(mistakes), 'mistake')}", file=sys.stderr)
 
 
 def local_environment(config: str) -> dict[str, str] | None:

@@ -7,7 +7,7 @@ import os
 import sys
 from dataclasses import dataclass
 
-from squids.cli.apps import ask_app, read_or_tell
+from squids.cli.apps import ask_app, tell_mistakes
 from squids.cli.systemd.effective import room_warnings, stop_warning
 from squids.exit_codes import ExitCode
 from squids.hints import count
@@ -28,30 +28,38 @@ class Row:
 
 def check(config: str, *, aws: bool, as_json: bool, trusting: bool = False) -> int:
     """Print the table; the exit code."""
-    if as_json:
-        found = read(config, os.environ, trusting=trusting)
-        if isinstance(found, list):
-            print(json.dumps({"file": config, "ok": False, "mistakes": [str(p) for p in found]}))
-            return ExitCode.CONFIG
-    settings = read_or_tell(config, trusting=trusting)
-    if settings is None:
+    settings = read(config, os.environ, trusting=trusting)
+    if isinstance(settings, list):
+        mistakes = [str(problem) for problem in settings]
+        if as_json:
+            return _print_document(
+                config, ExitCode.CONFIG, count(len(mistakes), "mistake"), mistakes=mistakes
+            )
+        tell_mistakes(config, mistakes)
         return ExitCode.CONFIG
     rows = [row for app_spec in settings.app_specs for row in check_app_spec(settings, app_spec, aws=aws)]
-    ok = all(row.ok for row in rows)
+    failed = sum(not row.ok for row in rows)
+    error = f"{failed} of {len(rows)} checks failed" if failed else None
+    code = ExitCode.CONFIG if failed else ExitCode.OK
     warnings = list(settings.warnings)
     if (warning := stop_warning(config, settings.longest_drain)) is not None:
         warnings.append(warning)
     warnings += room_warnings(config, settings.programs)
     if as_json:
         checks = [{"name": row.name, "ok": row.ok, "text": row.text} for row in rows]
-        print(json.dumps({"file": config, "ok": ok, "warnings": warnings, "checks": checks}))
-        return ExitCode.OK if ok else ExitCode.CONFIG
+        return _print_document(config, code, error, warnings=warnings, checks=checks)
     for warning in warnings:
         print(f"warning: {printable(warning)}", file=sys.stderr)
     print(printable(_table(rows), keep="\n\t"))
-    failed = sum(not row.ok for row in rows)
-    print(f"{config}: {'all checks passed' if ok else f'{failed} of {len(rows)} checks failed'}")
-    return ExitCode.OK if ok else ExitCode.CONFIG
+    print(f"{config}: {error or 'all checks passed'}")
+    return code
+
+
+def _print_document(config: str, code: ExitCode, error: str | None, **found: object) -> int:
+    """The one answer to a program; the exit code."""
+    ok = code is ExitCode.OK
+    print(json.dumps({"type": "check", "file": config, "ok": ok, **found, "code": int(code), "error": error}))
+    return code
 
 
 def check_app_spec(settings: Settings, app_spec: AppSpec, *, aws: bool) -> list[Row]:

@@ -41,6 +41,12 @@ def show_all(answers: Iterable[Answer], verb: Verb, *, as_json: bool) -> int:
     return UNREACHABLE
 
 
+def print_failure(verb: Verb, code: int, error: str) -> None:
+    """For programs: what ends a verb, or a stream, of which no supervisor says the end."""
+    end = {"type": "end", "code": int(code), "error": error}
+    print(json_line(end if verb.stream else document(verb.name, [], end)), flush=True)
+
+
 def document(verb: str, answers: list[Answer], end: Answer) -> Answer:
     """The one answer of a verb to a program: the status itself, or what became of each queue."""
     outcome = {"code": end["code"], "error": end["error"]}

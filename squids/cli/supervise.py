@@ -14,6 +14,7 @@ from typing import Any
 from squids.cli.entry import run_command
 from squids.cli.parser import build_parser
 from squids.cli.start import interruptible
+from squids.exit_codes import UNREACHABLE, ExitCode
 from squids.printable import printable
 from squids.supervisor.control.protocol import SYSTEM_CONFIG
 from squids.supervisor.control.verbs import COMMANDS, REMOTE, TRUST
@@ -48,8 +49,7 @@ def _main(argv: Sequence[str] | None) -> int:
     config = find_config(arguments.config)
     if config is None and arguments.verb not in ("init", "local", "systemd", "completion"):
         named = "-c FILE, $SQUIDS_CONFIG, " + " or ".join(CONFIG_PATHS)
-        print(f"squids-supervisor: no configuration file; looked for {named}", file=sys.stderr)
-        return 78
+        return _failed(arguments, ExitCode.CONFIG, f"no configuration file; looked for {named}")
     command = _command(config or "", arguments)
     if arguments.verb not in (None, "run"):  # The supervisor says itself when it is ready.
         interruptible()
@@ -103,11 +103,13 @@ def _command(config: str, arguments: argparse.Namespace) -> Callable[[], int]:
             from squids.cli.tasks import show_tasks
 
             as_json, trusting = arguments.json, arguments.trust_files
-            return _unless_unreachable(lambda: show_tasks(config, as_json=as_json, trusting=trusting))
+            return _unless_unreachable(
+                arguments, lambda: show_tasks(config, as_json=as_json, trusting=trusting)
+            )
         case "send":
             from squids.cli.send import send
 
-            return _unless_unreachable(lambda: send(config, arguments))
+            return _unless_unreachable(arguments, lambda: send(config, arguments))
         case _:
             return _ask(config, arguments)
 
@@ -155,10 +157,10 @@ def _ask(config: str, arguments: argparse.Namespace) -> Callable[[], int]:
         except render.MADE_UP:
             raise client.Unreachable(f"the answer to {verb.name} cannot be understood") from None
 
-    return _unless_unreachable(show)
+    return _unless_unreachable(arguments, show)
 
 
-def _unless_unreachable(verb: Callable[[], int]) -> Callable[[], int]:
+def _unless_unreachable(arguments: argparse.Namespace, verb: Callable[[], int]) -> Callable[[], int]:
     from squids.cli import client
     from squids.supervisor.control.place import Untrusted
 
@@ -166,9 +168,18 @@ def _unless_unreachable(verb: Callable[[], int]) -> Callable[[], int]:
         try:
             return verb()
         except (client.Unreachable, Untrusted) as error:
-            print(f"squids-supervisor: {printable(str(error))}", file=sys.stderr)
-            return 4
+            return _failed(arguments, UNREACHABLE, str(error))
 
+    return code
+
+
+def _failed(arguments: argparse.Namespace, code: int, error: str) -> int:
+    """Say why a verb cannot be carried out: a line for people, and with --json a document, too."""
+    print(f"squids-supervisor: {printable(error)}", file=sys.stderr)
+    if getattr(arguments, "json", False):
+        from squids.cli import render
+
+        render.print_failure(COMMANDS[arguments.verb], code, error)
     return code
 
 

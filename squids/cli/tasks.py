@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import textwrap
 from typing import Any
 
-from squids.cli.apps import ask_app, local_environment, read_or_tell, told_error
-from squids.cli.render import width
+from squids.cli.apps import ask_app, local_environment, tell_mistakes, told_error
+from squids.cli.render import document, width
 from squids.exit_codes import ExitCode
 from squids.hints import count
 from squids.printable import printable
+from squids.supervisor.config.build import read
 
 
 def show_tasks(config: str, *, as_json: bool, trusting: bool = False) -> int:
     """Print every app's tasks; the exit code."""
-    settings = read_or_tell(config, trusting=trusting)
-    if settings is None:
+    settings = read(config, os.environ, trusting=trusting)
+    if isinstance(settings, list):
+        mistakes = [str(problem) for problem in settings]
+        tell_mistakes(config, mistakes)
+        if as_json:
+            _print_document([], mistakes)
         return ExitCode.CONFIG
-    code = ExitCode.OK
     environment = local_environment(config)
     told: set[tuple[str, str]] = set()
     rows: list[dict[str, Any]] = []
+    errors: list[str] = []
     for app_spec in settings.app_specs:
         if (app_spec.app, app_spec.directory) in told:
             continue  # The same app in another environment.
@@ -30,15 +36,21 @@ def show_tasks(config: str, *, as_json: bool, trusting: bool = False) -> int:
         timeout = max(program.start_timeout for program in settings.programs if program.app_spec == app_spec)
         answer = ask_app(app_spec, {"do": "tasks"}, timeout, environment)
         if "error" in answer:
-            print(printable(told_error(app_spec, answer["error"]), keep="\n\t"), file=sys.stderr)
-            code = ExitCode.CONFIG
+            errors.append(told_error(app_spec, answer["error"]))
+            print(printable(errors[-1], keep="\n\t"), file=sys.stderr)
         elif as_json:
-            rows += [{"app": app_spec.app, **task} for task in answer["tasks"]]
+            rows += [{**task, "type": "task", "app": app_spec.app} for task in answer["tasks"]]
         else:
             print(printable(_text(app_spec.app, answer["tasks"]), keep="\n"))
     if as_json:
-        print(json.dumps(rows))
-    return code
+        _print_document(rows, errors)
+    return ExitCode.CONFIG if errors else ExitCode.OK
+
+
+def _print_document(rows: list[dict[str, Any]], errors: list[str]) -> None:
+    """The one answer to a program."""
+    end = {"code": int(ExitCode.CONFIG if errors else ExitCode.OK), "error": "\n".join(errors) or None}
+    print(json.dumps(document("tasks", rows, end)))
 
 
 def _text(app: str, tasks: list[dict[str, Any]]) -> str:

@@ -177,7 +177,7 @@ def test_tasks_are_listed_with_all_that_there_is_to_know(file):
     assert "shop.Report(month: int) queue tests, shop.py:" in text
     assert "other:app: 1 task other.report() queue two, other.py:3: Doc." in text
     assert max(len(line) for line in done.stdout.splitlines()) <= 80
-    rows = json.loads(file.verb("tasks", "--json").stdout)
+    rows = file.document("tasks")["answers"]
     assert {row["name"]: row["queue"] for row in rows}["other.report"] == "two"
 
 
@@ -188,6 +188,9 @@ def test_an_app_that_does_not_import_is_told_and_the_others_are_listed(file):
     assert done.returncode == 78
     assert "nowhere_to_be_found" in done.stderr
     assert "shop:app: 3 tasks" in done.stdout
+    told = file.document("tasks")
+    assert (told["code"], len(told["answers"])) == (78, 3)
+    assert "nowhere_to_be_found" in told["error"]
 
 
 @pytest.mark.parametrize(

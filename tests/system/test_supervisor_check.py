@@ -50,8 +50,9 @@ def test_what_is_wrong_with_apps_is_78_each_with_its_reason(checked):
     assert "ValueError: not today" in done.stdout
     assert "4 of 5 checks failed" in done.stdout
     assert "Traceback" not in done.stderr
-    (line,) = checked.verb("check", "--json").stdout.splitlines()
-    assert [row["ok"] for row in json.loads(line)["checks"]].count(False) == 4
+    told = checked.document("check")
+    assert [row["ok"] for row in told["checks"]].count(False) == 4
+    assert (told["code"], told["ok"], told["error"]) == (78, False, "4 of 5 checks failed")
 
 
 def test_a_wrong_file_is_78_with_all_mistakes(checked):

@@ -1,13 +1,16 @@
-"""What the command line comes to: no flag is taken and then ignored."""
+"""What the command line comes to: no flag is taken and then ignored, and --json is JSON whatever happens."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 
+from squids.cli import supervise
 from squids.cli.run_supervisor import Mode
 from squids.cli.supervise import main
+from squids.supervisor.control.verbs import COMMANDS, JSON, JSON_LINES
 from squids.supervisor.settings import AppSpec, ProgramSettings, Settings, SupervisorSettings
 
 
@@ -36,3 +39,54 @@ def test_dev_changes_only_what_the_file_leaves_open():
     made = Mode(dev=True).of(replace(settings, supervisor=own))
     assert (made.supervisor.log_format, made.supervisor.log_jobs) == ("json", False)
     assert Mode().of(settings) == settings
+
+
+WITH_JSON = {name: verb for name, verb in COMMANDS.items() if {JSON, JSON_LINES} & {*verb.arguments}}
+WITHOUT_SUPERVISOR = {name: verb for name, verb in WITH_JSON.items() if not verb.local}
+POSITIONAL = {"scale": ["emails=2"], "signal": ["TERM", "emails"]}
+
+
+def json_of(capsys, *arguments):
+    """What a verb prints for programs, which is one document or one line, and its exit code."""
+    code = main([*arguments, "--json"])
+    printed = capsys.readouterr()
+    found = json.loads(printed.out)
+    assert printed.out.count("\n") == 1
+    assert "Traceback" not in printed.err
+    assert found["code"] == code
+    return found
+
+
+@pytest.fixture
+def empty(tmp_path, monkeypatch):
+    """A folder without a configuration file, and no supervisor."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.delenv("SQUIDS_CONFIG", raising=False)
+    monkeypatch.setattr(supervise, "CONFIG_PATHS", ("./squids.yaml",))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("verb", WITHOUT_SUPERVISOR.values(), ids=WITHOUT_SUPERVISOR)
+def test_no_supervisor_is_json_too(verb, empty, capsys):
+    """A script that reads the answer with json.load learns why there is none."""
+    config = str(empty / "squids.yaml")
+    found = json_of(capsys, "-c", config, verb.name, *POSITIONAL.get(verb.name, []))
+    assert found["type"] == ("end" if verb.stream else verb.name)
+    assert found["code"] == 4
+    assert found["error"].startswith(f"no supervisor of {config} answers")
+
+
+@pytest.mark.parametrize("verb", WITH_JSON.values(), ids=WITH_JSON)
+def test_no_configuration_file_is_json_too(verb, empty, capsys):
+    found = json_of(capsys, verb.name, *POSITIONAL.get(verb.name, []))
+    assert found["code"] == 78
+    assert found["error"].startswith("there is no configuration file: ")
+
+
+@pytest.mark.parametrize("verb", ["check", "tasks"])
+def test_a_wrong_file_is_json_too(verb, empty, capsys):
+    (empty / "squids.yaml").write_text("queues: 3\n")
+    found = json_of(capsys, verb)
+    assert (found["type"], found["code"]) == (verb, 78)
+    assert "queues" in str(found.get("mistakes")) + found["error"]
