@@ -1,7 +1,7 @@
-"""Write the tables of configuration.md and steering.md from the code that they describe.
+"""Write the tables of configuration.md, steering.md and program-states.md from the code that they describe.
 
-Run it after a change of keys or of a program's states: `.venv/bin/python docs/supervisor_tables.py`. Tests
-compare the two.
+Run it after a change of keys, verbs or a program's states: `.venv/bin/python docs/supervisor_tables.py`.
+Tests compare the two.
 """
 
 import re
@@ -127,7 +127,8 @@ TABLES = {
         "top": top_table, "keys": keys_table, "parts": parts_table, "supervisor": supervisor_table,
         "reload": reload_table,
     },
-    "steering.md": {"verbs": verbs_table, "states": states_table},
+    "steering.md": {"verbs": verbs_table},
+    "program-states.md": {"states": states_table},
 }  # fmt: skip
 
 

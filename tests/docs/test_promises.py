@@ -11,6 +11,7 @@ from squids.cli.consume import build_parser
 from squids.cli.supervise import build_parser as supervisor_parser
 from squids.exit_codes import ExitCode
 from squids.options import OPTIONS
+from squids.supervisor.events import EventKind
 from tests.docs.pages import PAGES, ROOT
 
 COMMAND_PAGE = ROOT / "docs" / "command.md"
@@ -25,7 +26,7 @@ def test_the_table_of_options_is_made_from_the_options() -> None:
     assert make(text) == text
 
 
-@pytest.mark.parametrize("page", ["configuration.md", "steering.md"])
+@pytest.mark.parametrize("page", ["configuration.md", "steering.md", "program-states.md"])
 def test_the_tables_of_the_supervisor_are_made_from_its_code(page: str) -> None:
     """Mend it with: .venv/bin/python docs/supervisor_tables.py"""
     make = runpy.run_path(str(ROOT / "docs" / "supervisor_tables.py"))["page_with_tables"]
@@ -75,6 +76,21 @@ def test_every_log_action_of_the_command_is_in_the_table_and_no_other() -> None:
         for name in re.findall(r"`(\w+)`", row.split("|")[1])
     }
     assert documented == _actions_in_code()
+
+
+def test_every_event_of_the_supervisor_is_in_the_table_and_no_other() -> None:
+    section = (ROOT / "docs" / "steering.md").read_text().partition("| event |")[2]
+    rows = [row.split("|")[1] for row in section.splitlines() if row.startswith("| `")]
+    documented = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    assert sorted(documented) == sorted(kind.value for kind in EventKind)
+
+
+def test_every_file_that_the_page_on_architecture_names_exists() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    named = set(re.findall(r"`(?:\S*python )?([\w/]+\.py)`", text))
+    assert len(named) > 40
+    missing = {name for name in named if not (ROOT / name).exists() and not (ROOT / "squids" / name).exists()}
+    assert missing == set()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
