@@ -20,7 +20,7 @@ from squids.supervisor.config.rules import (
     SupervisorRules,
 )
 from squids.supervisor.control.verbs import COMMANDS, JSON, JSON_LINES, Argument
-from squids.supervisor.program.events import State
+from squids.supervisor.program.events import ProgramState
 from squids.supervisor.program.rules import RULES
 
 HERE = Path(__file__).parent
@@ -109,7 +109,7 @@ def states_table() -> str:
     rows = [
         (
             f"`{rule.event.__name__}`",
-            "any" if len(rule.states) == len(State) else ", ".join(f"`{s.name}`" for s in rule.states),
+            "any" if len(rule.states) == len(ProgramState) else ", ".join(f"`{s.name}`" for s in rule.states),
             rule.text,
         )
         for rule in RULES

@@ -117,7 +117,7 @@ def _reload(given: dict[str, Any], level: str, style: str, port: int | None) -> 
     from squids.process.signals import ignore_requests
 
     hangup = ignore_requests()  # What it is about to do takes longer than a signal.
-    from squids.cli.run_supervisor import Mode, Source, run
+    from squids.cli.run_supervisor import ConfigSource, Mode, run
     from squids.supervisor.settings import AppSpec, ProgramSettings, Settings, SupervisorSettings
 
     preload = given.pop("preload", True)
@@ -125,7 +125,7 @@ def _reload(given: dict[str, Any], level: str, style: str, port: int | None) -> 
     name = QueueRef.parse(given["queue"]).name
     program = ProgramSettings(name, name, app_spec, tuple(sorted(given.items())), log_level=level)
     settings = Settings(SupervisorSettings(log_format=style, log_level=level), (program,))
-    source = Source(lambda: settings, f"{name} --reload", program="squids")
+    source = ConfigSource(lambda: settings, f"{name} --reload", program="squids")
     return run(source, Mode(reload=True, local=port), hangup)
 
 

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ConfigSource:
     """Where the settings come from. `config` None: from no file, so there is no lock and no control socket.
 
     `read` gives them, or all that is wrong with them. `title`: how the process is called.
@@ -89,17 +89,17 @@ def _for_development(settings: Settings) -> Settings:
     return replace(settings, programs=tuple(programs), supervisor=own)
 
 
-def from_file(config: str, *, trusting: bool = False) -> Source:
+def from_file(config: str, *, trusting: bool = False) -> ConfigSource:
     """The settings of a file. `trusting`: whoever else can write to it."""
 
     def read_file() -> Settings | list[str]:
         found = read(config, os.environ, trusting=trusting)
         return [str(problem) for problem in found] if isinstance(found, list) else found
 
-    return Source(read_file, f"supervisor {os.path.basename(config)}", config)
+    return ConfigSource(read_file, f"supervisor {os.path.basename(config)}", config)
 
 
-def run(source: Source, mode: Mode, hangup: Hangup) -> int:
+def run(source: ConfigSource, mode: Mode, hangup: Hangup) -> int:
     """Run the supervisor of these settings; the exit code. `hangup`: what SIGHUP means; requests are ignored
     until it can obey them."""
     open_standard_streams()
@@ -131,7 +131,9 @@ def run(source: Source, mode: Mode, hangup: Hangup) -> int:
             lock.release()
 
 
-def _run_locked(source: Source, mode: Mode, settings: Settings, lock: Lock | None, hangup: Hangup) -> int:
+def _run_locked(
+    source: ConfigSource, mode: Mode, settings: Settings, lock: Lock | None, hangup: Hangup
+) -> int:
     restore_defaults(but=REQUESTS)
     set_title(f"squids: {source.title}")
     server = None
@@ -153,7 +155,7 @@ def _in_mode(read: Callable[[], Settings | list[str]], mode: Mode) -> Callable[[
 
 
 async def _run(
-    source: Source, settings: Settings, lock: Lock | None, local: LocalSQS | None, hangup: Hangup
+    source: ConfigSource, settings: Settings, lock: Lock | None, local: LocalSQS | None, hangup: Hangup
 ) -> int:
     supervisor = Supervisor(settings, soft_nofile=_raise_descriptor_limit())
     supervisor.local_endpoint = local.url if local is not None else None
@@ -200,7 +202,7 @@ async def _run(
 
 
 async def _listen(
-    source: Source, supervisor: Supervisor, rollout: Rollout, lock: Lock
+    source: ConfigSource, supervisor: Supervisor, rollout: Rollout, lock: Lock
 ) -> ControlServer | ExitCode:
     """The control socket; or an exit code, and why there is none was printed."""
     assert source.config is not None

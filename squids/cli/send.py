@@ -38,7 +38,7 @@ HALTED = {"paused": "resumed", "stopped": "started", "exited": "started", "fatal
 ASK_SECONDS = 60.0
 
 
-class Refused(Exception):
+class CannotSend(Exception):
     """It cannot be sent, for this reason."""
 
     def __init__(self, text: str, code: int = FAILED) -> None:
@@ -73,7 +73,7 @@ def send(config: str, arguments: argparse.Namespace) -> int:
             text = f"the file has no queue {sent['queue']}: nothing here will run it"
             print(printable(text), file=sys.stderr)
         return OK
-    except Refused as error:
+    except CannotSend as error:
         text = printable(str(error), keep="\n\t")
         print(f"squids-supervisor: {text}", file=sys.stderr)
         return error.code
@@ -85,10 +85,10 @@ def _json(text: str | None, kind: type, what: str, example: str) -> Any:
     try:
         value = json.loads(text)
     except ValueError as error:
-        raise Refused(f"{what}: no JSON: {error}; write it like '{example}'", USAGE) from None
+        raise CannotSend(f"{what}: no JSON: {error}; write it like '{example}'", USAGE) from None
     if not isinstance(value, kind):
         noun = "an object" if kind is dict else "an array"
-        raise Refused(f"{what}: expected {noun} of JSON, like '{example}', not {text}", USAGE)
+        raise CannotSend(f"{what}: expected {noun} of JSON, like '{example}', not {text}", USAGE)
     return value
 
 
@@ -107,16 +107,16 @@ def _find(settings: Settings, name: str, environment: dict[str, str] | None) -> 
         app_spec, its_queue = known[found[0]]
         return app_spec, found[0], its_queue
     if found:
-        raise Refused(f"several tasks end in {name}: {', '.join(found)}")
+        raise CannotSend(f"several tasks end in {name}: {', '.join(found)}")
     if errors:
-        raise Refused("\n".join(errors), ExitCode.CONFIG)
+        raise CannotSend("\n".join(errors), ExitCode.CONFIG)
     hint = did_you_mean(name, known, f"known tasks: {', '.join(known) or 'none'}", cutoff=0.5)
-    raise Refused(f"unknown task {name}; {hint}")
+    raise CannotSend(f"unknown task {name}; {hint}")
 
 
 def _sent(answer: dict[str, Any]) -> dict[str, Any]:
     if "error" in answer or "refused" in answer:
-        raise Refused(answer.get("refused") or answer["error"])
+        raise CannotSend(answer.get("refused") or answer["error"])
     return answer
 
 
@@ -141,7 +141,7 @@ def _send_and_wait(
     answers = _Answers(client.ask(config, "follow", [_name_of(its_queue)]))
     first = answers.next(ASK_SECONDS)
     if first is None or first["type"] != "text":
-        raise Refused(f"nothing was sent, since {_why_not(first)}", UNREACHABLE)
+        raise CannotSend(f"nothing was sent, since {_why_not(first)}", UNREACHABLE)
     sent = _sent(ask_app(app_spec, what, ASK_SECONDS, environment))
     print(_told(sent), flush=True)
     if (text := halted(first.get("states"), timeout)) is not None:
@@ -150,9 +150,9 @@ def _send_and_wait(
         left = None if deadline is None else deadline - time.monotonic()
         answer = answers.next(left) if left is None or left > 0 else None
         if answer is None:
-            raise Refused(f"was not run within {timeout:g} s; the message stays in its queue", TIMED_OUT)
+            raise CannotSend(f"was not run within {timeout:g} s; the message stays in its queue", TIMED_OUT)
         if answer["type"] != "line":
-            raise Refused(_why_not(answer), UNREACHABLE)
+            raise CannotSend(_why_not(answer), UNREACHABLE)
         details = answer["details"]
         action, is_its_own = str(details.get("action")), details.get("message_id") == sent["message_id"]
         if is_its_own or action not in ("job_started", "job_done"):

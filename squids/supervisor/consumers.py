@@ -99,7 +99,7 @@ class ConsumerProcesses:
             return
         if failure is not None:
             self._forget(child)
-            event = ev.Unavailable(child, failure.text, failure.retry_at, failure.refused)
+            event = ev.CodeUnavailable(child, failure.text, failure.retry_at, failure.refused)
             self._tell(consumer, event)
             return
         self._boot_queue.want(child, consumer.settings.priority)
@@ -119,14 +119,14 @@ class ConsumerProcesses:
         handle = consumer.generation.handle
         if handle is None:  # It died while this one waited for its turn.
             self._forget(child)
-            self._tell(consumer, ev.Cancelled(child))
+            self._tell(consumer, ev.ProcessCancelled(child))
             return
         try:
             check_room(settings.option("workers") or usable_cpus())
             ours, theirs = socket.socketpair()
         except OSError as error:
             self._forget(child)
-            self._tell(consumer, ev.Refused(child, os.strerror(error.errno or 0)))
+            self._tell(consumer, ev.ProcessRefused(child, os.strerror(error.errno or 0)))
             return
         consumer.channel = LoopChannel(ours)
         consumer.asked = True
@@ -188,7 +188,7 @@ class ConsumerProcesses:
         if consumer is not None and not consumer.asked:
             self._forget(child)
             # Later: whoever cancels is in the midst of deciding.
-            self._loop.call_soon(self._tell, consumer, ev.Cancelled(child))
+            self._loop.call_soon(self._tell, consumer, ev.ProcessCancelled(child))
 
     def _forget(self, child: int) -> None:
         consumer = self.all.pop(child, None)
@@ -254,21 +254,21 @@ class ConsumerProcesses:
             case protocol.Booted():
                 self._boot_queue.over(child)
                 self._begin_boots()
-                self._tell(consumer, ev.Booted(child))
+                self._tell(consumer, ev.ProcessBooted(child))
             case protocol.Ready():
                 if self._shows_jobs(consumer):
                     self._tell_follow([child])
-                self._tell(consumer, ev.Ready(child))
+                self._tell(consumer, ev.ProcessReady(child))
             case protocol.Stopping(reason):
-                self._tell(consumer, ev.Draining(child, reason))
+                self._tell(consumer, ev.ProcessDraining(child, reason))
             case protocol.ForkServerHangs(reason):
                 if consumer.fork_server is not None:
                     self._give_up(consumer.generation, consumer.fork_server, reason)
             case protocol.Degraded(reason):
                 self._note(events.degraded(consumer.program, reason))
-                self._tell(consumer, ev.Beat(child))
+                self._tell(consumer, ev.ProcessBeat(child))
             case _:
-                self._tell(consumer, ev.Beat(child))
+                self._tell(consumer, ev.ProcessBeat(child))
 
     def signal(self, child: int, number: int) -> None:
         """Send a signal to a consumer's main process."""
@@ -334,7 +334,7 @@ class ConsumerProcesses:
                 consumer = self._named_by(generation, child)
                 if consumer is not None:
                     self._forget(child)
-                    self._tell(consumer, ev.Refused(child, reason))
+                    self._tell(consumer, ev.ProcessRefused(child, reason))
             case protocol.Exited(child, pid, status):
                 consumer = self._named_by(generation, child)
                 if consumer is not None and consumer.pid == pid:
@@ -362,7 +362,7 @@ class ConsumerProcesses:
             self._loop.add_reader(consumer.process.descriptor, self._ended, consumer)
         elif consumer.process.ended:
             self._loop.call_soon(self._ended, consumer)
-        self._tell(consumer, ev.Spawned(child, pid))
+        self._tell(consumer, ev.ProcessSpawned(child, pid))
 
     def _ended(self, consumer: ConsumerHandle) -> None:
         """Its pidfd says that it is dead. Its fork server or this process may know how it ended."""
@@ -382,7 +382,7 @@ class ConsumerProcesses:
         if consumer.channel is not None and not consumer.channel.closed:
             self._hear(consumer)
         killed = status == -signal.SIGKILL and self._memory_ran_out()
-        event = ev.Exited(consumer.child, status, random.random(), out_of_memory=killed)
+        event = ev.ProcessExited(consumer.child, status, random.random(), out_of_memory=killed)
         self._tell(consumer, event)
         self._forget(consumer.child)
 
@@ -400,10 +400,10 @@ class ConsumerProcesses:
                 continue
             if consumer.pid is None and consumer.asked:
                 self._forget(consumer.child)
-                self._tell(consumer, ev.Cancelled(consumer.child))
+                self._tell(consumer, ev.ProcessCancelled(consumer.child))
             elif consumer.pid is not None:
                 consumer.orphan = True
-                self._tell(consumer, ev.ZygoteLost(consumer.child))
+                self._tell(consumer, ev.ForkServerLost(consumer.child))
         self.reap()
         for consumer in list(self.all.values()):
             if consumer.generation is generation and consumer.orphan:

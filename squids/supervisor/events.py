@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Any
 
 from squids.hints import count
-from squids.supervisor.program.events import State
+from squids.supervisor.program.events import ProgramState
 from squids.tracebacks import error_line, traceback_of
 
 
@@ -69,7 +69,7 @@ class EventKind(Enum):
     LOCAL_SQS_DIED = "local_sqs_died"
 
 
-KIND_OF_STATE = {state: EventKind(state.value) for state in State}
+KIND_OF_STATE = {state: EventKind(state.value) for state in ProgramState}
 """Each change of a program's state is an event of that name."""
 
 PLAIN_REASONS = ("", "started", "stopped", "restarted", "receiving")
@@ -138,13 +138,13 @@ def output_trouble(text: str) -> Event:
 # A program.
 
 
-def state_changed(program: str, new: State, reason: str, retry_in: float | None) -> Event:
+def state_changed(program: str, new: ProgramState, reason: str, retry_in: float | None) -> Event:
     """`retry_in`: seconds until the next start; None: none is planned."""
-    level = {State.BACKOFF: "WARNING", State.FATAL: "ERROR"}.get(new, "INFO")
+    level = {ProgramState.BACKOFF: "WARNING", ProgramState.FATAL: "ERROR"}.get(new, "INFO")
     text = new.value
     if reason not in PLAIN_REASONS:
         text += f": {reason.splitlines()[-1]}"
-    if new is State.BACKOFF and retry_in is not None:
+    if new is ProgramState.BACKOFF and retry_in is not None:
         text += f"; again in {retry_in:.1f} s"
     return Event(KIND_OF_STATE[new], level, text, program)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from squids.queues import QueueRef
-from squids.supervisor.program.events import State
+from squids.supervisor.program.events import ProgramState
 from squids.supervisor.settings import ExitOn, ProgramSettings
 
 
@@ -34,13 +34,13 @@ def kinds_of_consumers(programs: Iterable[ProgramSettings]) -> list[dict[str, An
     return list(found.values())
 
 
-def gives_up(exit_on: ExitOn, programs: Iterable[tuple[ProgramSettings, State]]) -> str | None:
+def gives_up(exit_on: ExitOn, programs: Iterable[tuple[ProgramSettings, ProgramState]]) -> str | None:
     """Why the supervisor is to leave, if it is."""
     listed = list(programs)
     if exit_on is ExitOn.ESSENTIAL:
         for settings, state in listed:
-            if settings.essential and state is State.FATAL:
+            if settings.essential and state is ProgramState.FATAL:
                 return f"{settings.name} is essential, and FATAL"
-    if exit_on is ExitOn.ALL and listed and all(state is State.FATAL for _, state in listed):
+    if exit_on is ExitOn.ALL and listed and all(state is ProgramState.FATAL for _, state in listed):
         return "all programs are FATAL"
     return None

@@ -8,18 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from squids.supervisor.program.events import State, Wanted
+from squids.supervisor.program.events import ProgramState, Wanted
 from squids.supervisor.program.machine import Program
 
 
-class Outcome(NamedTuple):
+class ProgramOutcome(NamedTuple):
     """Whether a program came to be what was asked for, and what it is, for people."""
 
     ok: bool
     text: str
 
 
-Decide = Callable[[Program], Outcome | None]
+Decide = Callable[[Program], ProgramOutcome | None]
 
 
 def is_as_wanted(program: Program, degraded: str | None) -> bool:
@@ -28,73 +28,79 @@ def is_as_wanted(program: Program, degraded: str | None) -> bool:
     `degraded`: why its consumer cannot work, if it cannot.
     """
     if program.wanted is Wanted.DOWN:
-        return program.state in (State.STOPPED, State.EXITED)
-    if program.state is State.EXITED:
+        return program.state in (ProgramState.STOPPED, ProgramState.EXITED)
+    if program.state is ProgramState.EXITED:
         return True
-    return program.state is State.RUNNING and not degraded
+    return program.state is ProgramState.RUNNING and not degraded
 
 
-def of_start(program: Program, degraded: str | None) -> Outcome | None:
+def of_start(program: Program, degraded: str | None) -> ProgramOutcome | None:
     """Of a program that was told to start: it runs once its consumer receives."""
     process = program.current
     pid = f", pid {process.pid}" if process is not None and process.pid else ""
     match program.state:
-        case State.RUNNING:
-            return Outcome(True, f"running{pid}")
-        case State.STARTING if degraded:
-            return Outcome(False, f"started{pid}, but degraded: {degraded}")
-        case State.STARTING:
+        case ProgramState.RUNNING:
+            return ProgramOutcome(True, f"running{pid}")
+        case ProgramState.STARTING if degraded:
+            return ProgramOutcome(False, f"started{pid}, but degraded: {degraded}")
+        case ProgramState.STARTING:
             return None
-        case State.STOPPING if program.wanted is not Wanted.DOWN:
+        case ProgramState.STOPPING if program.wanted is not Wanted.DOWN:
             return None
         case _:
-            return Outcome(False, f"{program.state.value}: {program.reason}")
+            return ProgramOutcome(False, f"{program.state.value}: {program.reason}")
 
 
-def of_generation(program: Program, generation: int, degraded: str | None) -> Outcome | None:
+def of_generation(program: Program, generation: int, degraded: str | None) -> ProgramOutcome | None:
     """Of a program that was told to run this generation of its code, or a newer one that overtook it."""
     generation = max(generation, program.generation)
     if program.replacement is not None and program.replacement.generation >= generation:
         return None
     if program.generation != generation:
         why = program.hand_over_failure or "another request overtook it"
-        return Outcome(False, f"{why}; the old process keeps running")
-    if program.hand_over_failure is not None and program.state is State.RUNNING:
-        return Outcome(False, f"{program.hand_over_failure}; the old process keeps running")
-    if program.wanted is Wanted.DOWN and program.state in (State.STOPPED, State.STOPPING, State.EXITED):
-        return Outcome(True, f"is {program.state.value}; it will start so")
+        return ProgramOutcome(False, f"{why}; the old process keeps running")
+    if program.hand_over_failure is not None and program.state is ProgramState.RUNNING:
+        return ProgramOutcome(False, f"{program.hand_over_failure}; the old process keeps running")
+    if program.wanted is Wanted.DOWN and program.state in (
+        ProgramState.STOPPED,
+        ProgramState.STOPPING,
+        ProgramState.EXITED,
+    ):
+        return ProgramOutcome(True, f"is {program.state.value}; it will start so")
     process = program.current
-    if program.state is State.RUNNING and (process is None or process.generation != generation):
+    if program.state is ProgramState.RUNNING and (process is None or process.generation != generation):
         return None
     return of_start(program, degraded)
 
 
-def of_stop(program: Program) -> Outcome | None:
+def of_stop(program: Program) -> ProgramOutcome | None:
     """Of a program that was told to stop."""
     if program.wanted is not Wanted.DOWN:
-        return Outcome(False, "another request wants it up again")
-    return Outcome(True, "stopped") if program.gone else None
+        return ProgramOutcome(False, "another request wants it up again")
+    return ProgramOutcome(True, "stopped") if program.gone else None
 
 
-def of_wait_for_running(program: Program) -> Outcome | None:
+def of_wait_for_running(program: Program) -> ProgramOutcome | None:
     """FATAL decides: only a person can help."""
-    if program.state is State.FATAL:
-        return Outcome(False, f"fatal: {program.reason}")
-    return Outcome(True, "running") if program.state is State.RUNNING else None
+    if program.state is ProgramState.FATAL:
+        return ProgramOutcome(False, f"fatal: {program.reason}")
+    return ProgramOutcome(True, "running") if program.state is ProgramState.RUNNING else None
 
 
-def of_wait_for_stopped(program: Program) -> Outcome | None:
+def of_wait_for_stopped(program: Program) -> ProgramOutcome | None:
     """Whatever stopped it."""
-    down = program.gone and program.state in (State.STOPPED, State.EXITED, State.FATAL)
-    return Outcome(True, program.state.value) if down else None
+    down = program.gone and program.state in (ProgramState.STOPPED, ProgramState.EXITED, ProgramState.FATAL)
+    return ProgramOutcome(True, program.state.value) if down else None
 
 
-def of_pause(program: Program, on: bool, paused: bool | None) -> Outcome | None:
+def of_pause(program: Program, on: bool, paused: bool | None) -> ProgramOutcome | None:
     """Of a program that was told to pause, or to resume. `paused`: its consumer's word; None: it has none."""
-    if program.wanted is Wanted.DOWN or program.state in (State.EXITED, State.FATAL):
-        return Outcome(False, f"is {program.state.value}")
+    if program.wanted is Wanted.DOWN or program.state in (ProgramState.EXITED, ProgramState.FATAL):
+        return ProgramOutcome(False, f"is {program.state.value}")
     if program.wanted is not (Wanted.PAUSED if on else Wanted.UP):
-        return Outcome(False, "another request wants something else")
-    if program.state is not State.RUNNING or paused is None:
-        return Outcome(True, f"is {program.state.value}, and will be {'paused' if on else 'receiving'}")
-    return Outcome(True, "paused" if on else "receiving") if paused is on else None
+        return ProgramOutcome(False, "another request wants something else")
+    if program.state is not ProgramState.RUNNING or paused is None:
+        return ProgramOutcome(
+            True, f"is {program.state.value}, and will be {'paused' if on else 'receiving'}"
+        )
+    return ProgramOutcome(True, "paused" if on else "receiving") if paused is on else None

@@ -11,7 +11,7 @@ import os
 import pwd
 import stat
 
-from squids.supervisor.trust import Step
+from squids.supervisor.trust import PathStep
 
 MOST_LINKS = 40
 """More than the system itself follows: path_resolution(7)."""
@@ -31,7 +31,7 @@ class NotPlain(OSError):
     """Not a regular file, or larger than allowed; `strerror` says which."""
 
 
-def read_plain(path: str, most: int) -> tuple[bytes, Step]:
+def read_plain(path: str, most: int) -> tuple[bytes, PathStep]:
     """All bytes of a regular file, links followed, and whose it is. Raises OSError, also as NotPlain."""
     _refuse_others(path, os.stat(path).st_mode)
     # It may be another by now: a FIFO does not hold up who does not wait for its writer.
@@ -48,7 +48,7 @@ def read_plain(path: str, most: int) -> tuple[bytes, Step]:
         os.close(descriptor)
     if not left:
         raise NotPlain(errno.EFBIG, f"over {most} bytes", path)
-    return b"".join(chunks), Step(path, status.st_mode, status.st_uid, status.st_gid)
+    return b"".join(chunks), PathStep(path, status.st_mode, status.st_uid, status.st_gid)
 
 
 def _refuse_others(path: str, mode: int) -> None:
@@ -57,7 +57,7 @@ def _refuse_others(path: str, mode: int) -> None:
         raise NotPlain(errno.EINVAL, f"not a regular file ({kind})", path)
 
 
-def steps_to(path: str) -> list[Step]:
+def steps_to(path: str) -> list[PathStep]:
     """Each folder and link on the way to an absolute path, from the root folder on, then what is there.
 
     A step that is no folder comes after the folder that it is in. Raises OSError.
@@ -92,9 +92,9 @@ def _parts(path: str) -> list[str]:
     return [part for part in path.split(os.sep) if part not in ("", os.curdir)]
 
 
-def _step(path: str) -> Step:
+def _step(path: str) -> PathStep:
     status = os.lstat(path)
-    return Step(path, status.st_mode, status.st_uid, status.st_gid)
+    return PathStep(path, status.st_mode, status.st_uid, status.st_gid)
 
 
 def user_name(uid: int) -> str:

@@ -10,18 +10,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from squids.hints import count
-from squids.supervisor.program.events import State, Wanted
+from squids.supervisor.program.events import ProgramState, Wanted
 
 OVERDUE_SECONDS = 5.0
 """Seconds by which something may be overdue before the state machines count as standing still."""
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ProgramView:
     """One program. `degraded`: why it cannot work, though it lives. `tried`: it has failed before."""
 
     name: str
-    state: State
+    state: ProgramState
     wanted: Wanted
     reason: str = ""
     degraded: str | None = None
@@ -33,24 +33,26 @@ class Seen:
     @property
     def settled(self) -> bool:
         """Whether it is known how its start went."""
-        on_its_way = self.state is State.STARTING and self.degraded is None and not self.tried
-        return not on_its_way and not (self.state is State.STOPPING and self.wanted is Wanted.UP)
+        on_its_way = self.state is ProgramState.STARTING and self.degraded is None and not self.tried
+        return not on_its_way and not (self.state is ProgramState.STOPPING and self.wanted is Wanted.UP)
 
 
-def is_up(programs: Iterable[Seen]) -> bool:
+def is_up(programs: Iterable[ProgramView]) -> bool:
     """Whether the service has started."""
     return all(program.settled for program in programs)
 
 
-def advances(programs: Iterable[Seen], now: float) -> bool:
+def advances(programs: Iterable[ProgramView], now: float) -> bool:
     """Whether what was due was done."""
     return all(program.due is None or now < program.due + OVERDUE_SECONDS for program in programs)
 
 
-def summary(programs: Sequence[Seen], trouble: str | None = None) -> str:
+def summary(programs: Sequence[ProgramView], trouble: str | None = None) -> str:
     """`7/8 queues running; reports: backoff, exit 1, retry in 12 s`. `trouble`: of the last reload."""
     wanted = [program for program in programs if program.wanted is not Wanted.DOWN]
-    running = [program for program in wanted if program.state is State.RUNNING and program.degraded is None]
+    running = [
+        program for program in wanted if program.state is ProgramState.RUNNING and program.degraded is None
+    ]
     parts = [f"{len(running)}/{count(len(wanted), 'queue')} running"]
     parts += [f"{program.name}: {_what(program)}" for program in wanted if program not in running]
     paused = [program.name for program in running if program.wanted is Wanted.PAUSED]
@@ -64,18 +66,18 @@ def summary(programs: Sequence[Seen], trouble: str | None = None) -> str:
     return "; ".join(parts)
 
 
-def draining(programs: Sequence[Seen]) -> str:
+def draining(programs: Sequence[ProgramView]) -> str:
     """While it stops."""
-    left = [program.name for program in programs if program.state is not State.STOPPED]
+    left = [program.name for program in programs if program.state is not ProgramState.STOPPED]
     return f"draining {count(len(left), 'queue')}: {', '.join(left)}" if left else "stopped"
 
 
-def _what(program: Seen) -> str:
+def _what(program: ProgramView) -> str:
     if program.degraded is not None:
         return f"degraded, {program.degraded}"
     reason = program.reason.splitlines()[-1] if program.reason else ""
     parts = [program.state.value]
-    if reason and program.state is not State.STARTING:
+    if reason and program.state is not ProgramState.STARTING:
         parts.append(reason)
     if program.retry_in is not None:
         parts.append(f"retry in {program.retry_in:.0f} s")

@@ -110,7 +110,7 @@ class Rollout:
             supervisor.stale.pop(app_spec, None)
             for program, settings in self._of_app_spec(app_spec):  # The file may have been read meanwhile.
                 seconds = settings.shutdown_timeout if kill_after is None else kill_after
-                supervisor.feed(program, ev.Replace(generation.number, settings, seconds))
+                supervisor.feed(program, ev.ReplaceProgram(generation.number, settings, seconds))
         finally:
             supervisor.held_generations -= {generation.number}
             supervisor.release_generations()
@@ -178,7 +178,9 @@ class Rollout:
                 generation = self._newest_of(program, generation)
                 if now is not None:
                     stopped = program.wanted is Wanted.DOWN and program not in down  # While it was imported.
-                    event = ev.Replace if rolling or stopped or supervisor.stopping else ev.Restart
+                    event = (
+                        ev.ReplaceProgram if rolling or stopped or supervisor.stopping else ev.RestartProgram
+                    )
                     supervisor.feed(program, event(generation.number, now))
                     supervisor.stale.pop(generation.app_spec, None)
                 going.append((program, generation.number))
@@ -352,7 +354,7 @@ class Rollout:
         removed = [supervisor.programs[settings.name] for settings in changes.removed]
         for program in removed:
             self.removing.add(program.settings.name)
-            supervisor.feed(program, ev.Stop())
+            supervisor.feed(program, ev.StopProgram())
         changed = []
         for change in changes.changed:
             changed.append((supervisor.programs[change.new.name], change.new))

@@ -30,7 +30,7 @@ from squids.supervisor.fork_servers import ForkServers
 from squids.supervisor.generation import Generation
 from squids.supervisor.history import Death, History, NotedEvent
 from squids.supervisor.output.relay import Relay
-from squids.supervisor.output.sinks import Output
+from squids.supervisor.output.sinks import LogOutput
 from squids.supervisor.program import events as ev
 from squids.supervisor.program.machine import Program
 from squids.supervisor.program.rules import handle
@@ -43,7 +43,7 @@ STALLED_SECONDS = 2.0
 FORK_SERVERS_EXIT_SECONDS = 5.0
 """How long fork servers may take to exit at the end."""
 
-STARTING = (ev.Start, ev.Restart, ev.Reset, ev.Resume)
+STARTING = (ev.StartProgram, ev.RestartProgram, ev.ResetProgram, ev.ResumeProgram)
 """Commands after which something may run."""
 
 SPARE_OUTPUTS = 64
@@ -59,7 +59,7 @@ class Supervisor:
         self.settings = settings
         self.programs: dict[str, Program] = {}
         self.history = History()
-        self.output = Output(settings.supervisor.log_format, self._output_trouble)
+        self.output = LogOutput(settings.supervisor.log_format, self._output_trouble)
         self.started_at = time.time()
         self.stopping = False
         self.exit_reason: str | None = None
@@ -126,7 +126,7 @@ class Supervisor:
         program = Program(settings, generation.number, self._numbers)
         self.programs[settings.name] = program
         if settings.autostart:
-            self.feed(program, ev.Start())
+            self.feed(program, ev.StartProgram())
         return program
 
     def remove(self, name: str) -> None:
@@ -149,7 +149,7 @@ class Supervisor:
         up = [program for program in self.programs.values() if not program.gone]
         self.say(events.stopping(reason, len(up)))
         for settings in stop_order(program.settings for program in self.programs.values()):
-            self.feed(self.programs[settings.name], ev.Stop())
+            self.feed(self.programs[settings.name], ev.StopProgram())
         self._end_if_done()
 
     def _end_if_done(self) -> None:
@@ -169,7 +169,7 @@ class Supervisor:
         for action in actions:
             self._carry_out(program, action)
         self._wake_by(program.wakes_at())
-        if any(isinstance(action, ev.Changed | ev.Died | ev.HandOver) for action in actions):
+        if any(isinstance(action, ev.StateChanged | ev.ProcessDied | ev.HandOver) for action in actions):
             self.release_generations()
             self.changed()
             self._check_exit_on()
@@ -177,26 +177,26 @@ class Supervisor:
     def _carry_out(self, program: Program, action: ev.Action) -> None:
         name = program.settings.name
         match action:
-            case ev.Spawn(child, generation, settings):
+            case ev.SpawnProcess(child, generation, settings):
                 self.consumers.want(child, self.fork_servers.generations[generation], settings)
-            case ev.Cancel(child):
+            case ev.CancelProcess(child):
                 self.consumers.cancel(child)
             case ev.TellDrain(child, within):
                 self.consumers.told(child, lambda consumer: consumer.tell_drain(within))
             case ev.TellPause(child, on):
                 self.consumers.told(child, lambda consumer: consumer.tell_pause(on))
-            case ev.Terminate(child):
+            case ev.TerminateProcess(child):
                 self.consumers.signal(child, signal.SIGTERM)
-            case ev.Abort(child):
+            case ev.AbortProcess(child):
                 self.consumers.signal(child, signal.SIGCONT)
                 self.consumers.signal(child, signal.SIGABRT)
-            case ev.Kill(child):
+            case ev.KillProcess(child):
                 self.consumers.kill(child)
-            case ev.Changed(_, new, reason):
+            case ev.StateChanged(_, new, reason):
                 at = program.retry_at
                 retry_in = max(0.0, at - time.monotonic()) if at is not None else None
                 self.say(events.state_changed(name, new, reason, retry_in))
-            case ev.Died():
+            case ev.ProcessDied():
                 self._record_death(name, action)
             case ev.HandOver(failure):
                 self.say(events.handed_over(name, failure))
@@ -250,7 +250,7 @@ class Supervisor:
         program = self.programs.get(consumer.program)
         if program is not None:
             self.feed(program, event)
-        if self._waiters and isinstance(event, ev.Beat):
+        if self._waiters and isinstance(event, ev.ProcessBeat):
             self.changed()  # Figures may have come.
 
     # Fork servers.
@@ -367,7 +367,7 @@ class Supervisor:
         except (RuntimeError, AttributeError):
             pass  # No loop yet, or none any more.
 
-    def _record_death(self, name: str, died: ev.Died) -> None:
+    def _record_death(self, name: str, died: ev.ProcessDied) -> None:
         consumer = self.consumers.all.get(died.child)
         if consumer is None:
             return

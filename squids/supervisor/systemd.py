@@ -8,9 +8,9 @@ import time
 from squids.process.sd_notify import Notifier
 from squids.supervisor.events import EventKind
 from squids.supervisor.history import NotedEvent
-from squids.supervisor.program.events import State
+from squids.supervisor.program.events import ProgramState
 from squids.supervisor.program.machine import Program
-from squids.supervisor.readiness import Seen, advances, draining, is_up, summary
+from squids.supervisor.readiness import ProgramView, advances, draining, is_up, summary
 from squids.supervisor.rollout import Rollout
 from squids.supervisor.supervisor import Supervisor
 
@@ -100,24 +100,24 @@ class Unit:
             self._notifier.status(text)
         self._said = text
 
-    def _summary(self, seen: list[Seen]) -> str:
+    def _summary(self, seen: list[ProgramView]) -> str:
         return summary(seen, self._rollout.last_error)
 
-    def _seen(self) -> list[Seen]:
+    def _seen(self) -> list[ProgramView]:
         return [self._seen_of(program) for program in self._supervisor.programs.values()]
 
-    def _seen_of(self, program: Program) -> Seen:
+    def _seen_of(self, program: Program) -> ProgramView:
         now = time.monotonic()
         name = program.settings.name
         consumer = self._supervisor.consumers.of(program.current)
-        return Seen(
+        return ProgramView(
             name=name,
             state=program.state,
             wanted=program.wanted,
             reason=program.reason,
             degraded=consumer.degraded if consumer is not None else None,
             retry_in=max(0.0, program.retry_at - now)
-            if program.state is State.BACKOFF and program.retry_at is not None
+            if program.state is ProgramState.BACKOFF and program.retry_at is not None
             else None,
             tried=name in self._tried,
             due=program.wakes_at(),

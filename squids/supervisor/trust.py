@@ -29,7 +29,7 @@ from typing import NamedTuple
 ROOT = 0
 
 
-class Step(NamedTuple):
+class PathStep(NamedTuple):
     """One folder or link on the way, or the file itself: its path, its `st_mode`, its owner and its group."""
 
     path: str
@@ -49,16 +49,16 @@ class Reason(Enum):
 class Distrust(NamedTuple):
     """The first step that others could change, and how."""
 
-    step: Step
+    step: PathStep
     reason: Reason
 
 
-def distrusted(steps: Iterable[Step], reader: int) -> Distrust | None:
+def distrusted(steps: Iterable[PathStep], reader: int) -> Distrust | None:
     """The first of these steps that this user must not trust; None: all checks passed.
 
     Each step comes after the folder that it is in.
     """
-    folder: Step | None = None
+    folder: PathStep | None = None
     for step in steps:
         reason = _reason(step, folder, reader)
         if reason is not None:
@@ -68,10 +68,10 @@ def distrusted(steps: Iterable[Step], reader: int) -> Distrust | None:
     return None
 
 
-def distrusted_place(steps: Iterable[Step], reader: int) -> Distrust | None:
+def distrusted_place(steps: Iterable[PathStep], reader: int) -> Distrust | None:
     """The first step on the way to a supervisor's place that others could change; None: all is well."""
     steps = list(steps)
-    folder: Step | None = None
+    folder: PathStep | None = None
     for step in steps:
         last = step is steps[-1]
         given = last and folder is not None and folder.uid == ROOT and not folder.mode & OTHERS
@@ -85,12 +85,12 @@ def distrusted_place(steps: Iterable[Step], reader: int) -> Distrust | None:
     return None
 
 
-def leads_root(link: Step, folder: Step) -> bool:
+def leads_root(link: PathStep, folder: PathStep) -> bool:
     """Whether root may follow this link, which is in this folder."""
     return link.uid == folder.uid == ROOT and (_sticky(folder) or _writers(folder, OTHERS) is None)
 
 
-def open_folders(steps: Iterable[Step]) -> list[Step]:
+def open_folders(steps: Iterable[PathStep]) -> list[PathStep]:
     """The folders in which all may replace what is there. Only root refuses these: volumes of containers have
     such modes."""
     return [step for step in steps if stat.S_ISDIR(step.mode) and step.mode & ALL and not _sticky(step)]
@@ -100,7 +100,7 @@ ALL = stat.S_IWOTH
 OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
-def _reason(step: Step, folder: Step | None, reader: int) -> Reason | None:
+def _reason(step: PathStep, folder: PathStep | None, reader: int) -> Reason | None:
     others = OTHERS if reader == ROOT else ALL
     if folder is not None and _sticky(folder) and folder.mode & others:
         if step.uid not in _trusted_in(folder, reader):
@@ -114,15 +114,15 @@ def _reason(step: Step, folder: Step | None, reader: int) -> Reason | None:
     return None if stat.S_ISDIR(step.mode) else _writers(step, others)
 
 
-def _trusted_in(folder: Step, reader: int) -> set[int]:
+def _trusted_in(folder: PathStep, reader: int) -> set[int]:
     return {ROOT} if reader == ROOT else {ROOT, reader, folder.uid}
 
 
-def _writers(step: Step, others: int) -> Reason | None:
+def _writers(step: PathStep, others: int) -> Reason | None:
     if step.mode & others & ALL:
         return Reason.ALL_WRITE
     return Reason.GROUP_WRITES if step.mode & others else None
 
 
-def _sticky(step: Step) -> bool:
+def _sticky(step: PathStep) -> bool:
     return stat.S_ISDIR(step.mode) and bool(step.mode & stat.S_ISVTX)

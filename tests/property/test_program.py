@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from squids.supervisor.program import events as ev
-from squids.supervisor.program.events import State, Wanted
+from squids.supervisor.program.events import ProgramState, Wanted
 from squids.supervisor.program.machine import Program
 from squids.supervisor.program.rules import handle
 from squids.supervisor.settings import AppSpec, ProgramSettings
@@ -45,32 +45,46 @@ class ProgramLives(RuleBasedStateMachine):
         actions = handle(self.program, event, self.now)
         for action in actions:
             match action:
-                case ev.Spawn(child):
-                    if before is State.BACKOFF and isinstance(event, ev.Tick) and self.last_fault is not None:
+                case ev.SpawnProcess(child):
+                    if (
+                        before is ProgramState.BACKOFF
+                        and isinstance(event, ev.Tick)
+                        and self.last_fault is not None
+                    ):
                         assert self.now - self.last_fault >= 0.49, "never faster than the backoff"
                     self.world.asked.add(child)
-                case ev.TellDrain(child) | ev.Terminate(child):
+                case ev.TellDrain(child) | ev.TerminateProcess(child):
                     self.world.told.add(child)
                     self.world.receiving.discard(child)
-                case ev.Abort(child) | ev.Kill(child):
+                case ev.AbortProcess(child) | ev.KillProcess(child):
                     self.world.killed.add(child)
                     self.world.receiving.discard(child)
-                case ev.Cancel(child):
+                case ev.CancelProcess(child):
                     self.cancel = child
                     if child in self.world.asked:
                         self.world.asked.discard(child)
-                        self.feed_later = ev.Cancelled(child)
+                        self.feed_later = ev.ProcessCancelled(child)
         later, self.feed_later = getattr(self, "feed_later", None), None
         if later is not None:
             self.feed(later)
 
-    @rule(event=st.sampled_from([*[ev.Start()] * 6, ev.Stop(), ev.Reset(), ev.Pause(), ev.Resume()]))
+    @rule(
+        event=st.sampled_from(
+            [
+                *[ev.StartProgram()] * 6,
+                ev.StopProgram(),
+                ev.ResetProgram(),
+                ev.PauseProgram(),
+                ev.ResumeProgram(),
+            ]
+        )
+    )
     def command(self, event):
         self.feed(event)
 
     @rule(rolling=st.booleans())
     def other_code(self, rolling):
-        self.feed((ev.Replace if rolling else ev.Restart)(next(self.generations), SETTINGS))
+        self.feed((ev.ReplaceProgram if rolling else ev.RestartProgram)(next(self.generations), SETTINGS))
 
     @rule(seconds=st.sampled_from([0.1, 0.1, 0.1, 1.0, 3.0, 20.0, 70.0]))
     def time_passes(self, seconds):
@@ -91,13 +105,13 @@ class ProgramLives(RuleBasedStateMachine):
         match how:
             case "there":
                 self.world.alive[child] = 10_000 + child
-                self.feed(ev.Spawned(child, 10_000 + child))
+                self.feed(ev.ProcessSpawned(child, 10_000 + child))
             case "refused":
-                self.feed(ev.Refused(child, "EAGAIN"))
+                self.feed(ev.ProcessRefused(child, "EAGAIN"))
             case "unavailable":
-                self.feed(ev.Unavailable(child, "it raises", self.now + 5))
+                self.feed(ev.CodeUnavailable(child, "it raises", self.now + 5))
             case "hopeless":
-                self.feed(ev.Unavailable(child, "no such module", None))
+                self.feed(ev.CodeUnavailable(child, "no such module", None))
 
     @precondition(lambda self: self.world.asked)
     @rule(data=st.data())
@@ -106,16 +120,16 @@ class ProgramLives(RuleBasedStateMachine):
         child = data.draw(st.sampled_from(sorted(self.world.asked)))
         self.world.asked.discard(child)
         self.world.alive[child] = 10_000 + child
-        self.feed(ev.Spawned(child, 10_000 + child))
+        self.feed(ev.ProcessSpawned(child, 10_000 + child))
         if child not in self.world.told:
-            self.feed(ev.Booted(child))
+            self.feed(ev.ProcessBooted(child))
             self.world.receiving.add(child)
-            self.feed(ev.Ready(child))
+            self.feed(ev.ProcessReady(child))
 
-    @precondition(lambda self: self.program.state is State.RUNNING)
+    @precondition(lambda self: self.program.state is ProgramState.RUNNING)
     @rule()
     def a_rolling_restart(self):
-        self.feed(ev.Replace(next(self.generations), SETTINGS))
+        self.feed(ev.ReplaceProgram(next(self.generations), SETTINGS))
 
     @precondition(lambda self: self.world.alive)
     @rule(data=st.data(), how=st.sampled_from(["booted", *["ready"] * 5, "beat", "draining", "lost"]))
@@ -125,20 +139,20 @@ class ProgramLives(RuleBasedStateMachine):
             return
         match how:
             case "booted":
-                self.feed(ev.Booted(child))
+                self.feed(ev.ProcessBooted(child))
             case "ready":
                 self.world.receiving.add(child)
-                self.feed(ev.Ready(child))
+                self.feed(ev.ProcessReady(child))
             case "beat":
-                self.feed(ev.Beat(child))
+                self.feed(ev.ProcessBeat(child))
             case "draining":
                 self.world.receiving.discard(child)
                 self.world.told.add(child)
-                self.feed(ev.Draining(child, "it was told"))
+                self.feed(ev.ProcessDraining(child, "it was told"))
             case "lost":
                 self.world.receiving.discard(child)
                 self.world.told.add(child)
-                self.feed(ev.ZygoteLost(child))
+                self.feed(ev.ForkServerLost(child))
 
     @precondition(lambda self: self.world.alive)
     @rule(data=st.data(), status=st.sampled_from([0, 1, 78, -9, -6, None]), jitter=st.floats(0, 1))
@@ -147,8 +161,8 @@ class ProgramLives(RuleBasedStateMachine):
         del self.world.alive[child]
         self.world.receiving.discard(child)
         before = self.program.state
-        self.feed(ev.Exited(child, status, jitter))
-        if self.program.state is State.BACKOFF and before is not State.BACKOFF:
+        self.feed(ev.ProcessExited(child, status, jitter))
+        if self.program.state is ProgramState.BACKOFF and before is not ProgramState.BACKOFF:
             self.last_fault = self.now
 
     @invariant()
@@ -163,7 +177,12 @@ class ProgramLives(RuleBasedStateMachine):
 
     @invariant()
     def down_means_that_nothing_receives(self):
-        if self.program.state in (State.STOPPED, State.EXITED, State.FATAL, State.BACKOFF):
+        if self.program.state in (
+            ProgramState.STOPPED,
+            ProgramState.EXITED,
+            ProgramState.FATAL,
+            ProgramState.BACKOFF,
+        ):
             assert self.program.current is None
             assert not self.world.receiving
 
@@ -171,9 +190,9 @@ class ProgramLives(RuleBasedStateMachine):
     def there_is_always_something_to_wait_for(self):
         """A program that is on its way has a process that was asked for, or a time."""
         program = self.program
-        if program.state is State.BACKOFF:
+        if program.state is ProgramState.BACKOFF:
             assert program.retry_at is not None
-        if program.state in (State.STARTING, State.RUNNING, State.STOPPING):
+        if program.state in (ProgramState.STARTING, ProgramState.RUNNING, ProgramState.STOPPING):
             assert program.current is not None
             child = program.current.child
             assert child in self.world.alive or child in self.world.asked
@@ -184,21 +203,21 @@ class ProgramLives(RuleBasedStateMachine):
         """A stop has an end, whatever went before: by the machine's own kills, if nothing else helps."""
         if not hasattr(self, "program"):
             return
-        self.feed(ev.Stop())
+        self.feed(ev.StopProgram())
         for child in list(self.world.asked):
             self.world.asked.discard(child)
             self.world.alive[child] = 10_000 + child
-            self.feed(ev.Spawned(child, 10_000 + child))
+            self.feed(ev.ProcessSpawned(child, 10_000 + child))
         for _ in range(300):  # Each that leaves has a few times of its own.
             self.now = max(self.now, self.program.wakes_at() or self.now)
             self.feed(ev.Tick())
             for child in list(self.world.alive):
                 if child in self.world.killed:
                     del self.world.alive[child]
-                    self.feed(ev.Exited(child, -9))
+                    self.feed(ev.ProcessExited(child, -9))
         assert self.program.gone
         assert self.program.wanted is Wanted.DOWN
-        assert self.program.state is State.STOPPED
+        assert self.program.state is ProgramState.STOPPED
 
 
 TestProgramLives = ProgramLives.TestCase

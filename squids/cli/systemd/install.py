@@ -50,7 +50,7 @@ OURS = (
 """What `install` writes, in whichever directory."""
 
 
-class Refused(Exception):
+class CannotInstall(Exception):
     """It cannot be done, for this reason."""
 
 
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
                 print(f"# {path}\n{text}")
             return ExitCode.OK
         return _install(installation, dry_run=arguments.dry_run)
-    except Refused as error:
+    except CannotInstall as error:
         print(f"squids-supervisor: {error}", file=sys.stderr)
         return ExitCode.FAILURE
     except PermissionError as error:
@@ -84,7 +84,7 @@ def _installation(arguments: argparse.Namespace) -> Installation:
     given = arguments.unit_config or arguments.config
     config = os.path.abspath(given) if given else None
     if arguments.instance is not None and not INSTANCE.fullmatch(arguments.instance):
-        raise Refused(
+        raise CannotInstall(
             f"{arguments.instance!r} is not a valid instance name: use letters, digits and, within, _.:-"
         )
     before = None
@@ -93,7 +93,7 @@ def _installation(arguments: argparse.Namespace) -> Installation:
     plain = before.config if before is not None else f"{SYSTEM_CONFIG}/squids.yaml"
     if arguments.user_mode:
         if arguments.user:
-            raise Refused("--user: units of --user-mode run as their owner")
+            raise CannotInstall("--user: units of --user-mode run as their owner")
         base = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
         home = f"{base}/systemd/user"
         name = arguments.instance or "squids"
@@ -112,7 +112,7 @@ def _installation(arguments: argparse.Namespace) -> Installation:
         home=home,
     )
     if (words := misread(installation)) is not None:
-        raise Refused(words)
+        raise CannotInstall(words)
     return replace(
         installation,
         longest_drain=_longest_drain(config),
@@ -124,12 +124,14 @@ def _refuse_other_places(config: str, instance: str | None) -> None:
     """The socket's place follows from the file's, and /run/squids is for files in /etc/squids."""
     directory, name = os.path.split(config)
     if directory != SYSTEM_CONFIG:
-        raise Refused(
+        raise CannotInstall(
             f"a service's file lies in {SYSTEM_CONFIG}, so that its socket is found in /run/squids: "
             f"move it, or link it (ln -s {config} {SYSTEM_CONFIG}/)"
         )
     if instance is not None and name != f"{instance}.yaml":
-        raise Refused(f"the file of the instance {instance} is {SYSTEM_CONFIG}/{instance}.yaml, not {config}")
+        raise CannotInstall(
+            f"the file of the instance {instance} is {SYSTEM_CONFIG}/{instance}.yaml, not {config}"
+        )
 
 
 def _commands() -> str:
@@ -172,12 +174,12 @@ def _variables_of(config: str) -> dict[str, str]:
 
 def _install(of: Installation, *, dry_run: bool) -> int:
     if of.home is None and of.user != "squids" and not _exists(of.user):
-        raise Refused(f"user {of.user} does not exist")
+        raise CannotInstall(f"user {of.user} does not exist")
     changed = []
     for path, text in files(of).items():
         old = _read(path)
         if old is not None and not is_ours(old):
-            raise Refused(f"{path} exists and was not written by this command; move it away first")
+            raise CannotInstall(f"{path} exists and was not written by this command; move it away first")
         if old == text:
             continue
         changed.append(path)

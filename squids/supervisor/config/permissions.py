@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from squids.supervisor.config.text import Document, Location, Path, Problem, shown_path
 from squids.supervisor.plain_files import steps_to
 from squids.supervisor.settings import AppSpec
-from squids.supervisor.trust import ROOT, Distrust, Reason, Step, distrusted, open_folders
+from squids.supervisor.trust import ROOT, Distrust, PathStep, Reason, distrusted, open_folders
 
 SECRET = re.compile(r"SECRET|PASSWORD|PASSWD|TOKEN|API_?KEY|ACCESS_KEY|PRIVATE_KEY", re.IGNORECASE)
 """Names of variables whose values are nobody else's."""
@@ -24,7 +24,7 @@ SECRET = re.compile(r"SECRET|PASSWORD|PASSWD|TOKEN|API_?KEY|ACCESS_KEY|PRIVATE_K
 OR_TRUST = "or, if no other user can reach these files, as in a container, pass --trust-files"
 
 
-def distrusted_file(steps: Sequence[Step]) -> str | None:
+def distrusted_file(steps: Sequence[PathStep]) -> str | None:
     """Why this process must not read a file at the end of this way, with the command that mends it."""
     found = distrusted(steps, os.geteuid())
     if found is None:

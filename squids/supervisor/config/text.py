@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 from squids.supervisor.plain_files import NotPlain, read_plain, steps_to
-from squids.supervisor.trust import Step
+from squids.supervisor.trust import PathStep
 
 Path = tuple[str | int, ...]
 
@@ -35,7 +35,7 @@ MOST_BYTES = 4 * 1024 * 1024
 IN_INCLUDES = ("queues", "include")
 """What an included file may hold."""
 
-Distrusted = Callable[[Sequence[Step]], "str | None"]
+Distrusted = Callable[[Sequence[PathStep]], "str | None"]
 """Why a file with these folders and links on the way is not to be read, in words; None: it may be."""
 
 
@@ -81,7 +81,7 @@ class Document:
     problems: list[Problem] = field(default_factory=list)
     sources: dict[str, str] = field(default_factory=dict)
     """Each file's text, as it was read."""
-    steps: dict[str, list[Step]] = field(default_factory=dict)
+    steps: dict[str, list[PathStep]] = field(default_factory=dict)
     """Each file's way: its folders and links, and the file as it was opened."""
     refused: set[str] = field(default_factory=set)
     """Why files were not read: said once, however many there are in one folder."""

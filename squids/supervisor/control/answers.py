@@ -8,7 +8,7 @@ from typing import Any
 from squids.process.log_lines import Line, as_text, iso
 from squids.process.log_values import shown
 from squids.supervisor.history import NotedEvent
-from squids.supervisor.outcome import Outcome
+from squids.supervisor.outcome import ProgramOutcome
 
 Answer = dict[str, Any]
 Answers = AsyncIterator[Answer]
@@ -19,7 +19,7 @@ def end(code: int, error: str | None = None) -> Answer:
     return {"type": "end", "code": code, "error": error}
 
 
-def result(queue: str, outcome: Outcome) -> Answer:
+def result(queue: str, outcome: ProgramOutcome) -> Answer:
     """What became of one queue."""
     return {"type": "result", "queue": queue, "ok": outcome.ok, "text": outcome.text}
 

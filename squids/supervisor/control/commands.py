@@ -12,10 +12,10 @@ from squids.supervisor import outcome
 from squids.supervisor.control import answers
 from squids.supervisor.control.answers import Answers
 from squids.supervisor.control.context import Context
-from squids.supervisor.control.selection import Refused, Request, selected
-from squids.supervisor.outcome import Outcome
+from squids.supervisor.control.selection import Request, RequestRefused, selected
+from squids.supervisor.outcome import ProgramOutcome
 from squids.supervisor.program import events as ev
-from squids.supervisor.program.events import State
+from squids.supervisor.program.events import ProgramState
 from squids.supervisor.program.machine import Program
 from squids.supervisor.rollout import Reloaded
 from squids.supervisor.threads import NoThread, in_thread
@@ -35,10 +35,10 @@ async def start(context: Context, request: Request) -> Answers:
         program = supervisor.programs.get(name)
         if program is None:
             continue  # Meanwhile the file was read again.
-        if program.state in (State.STOPPED, State.EXITED, State.FATAL):
+        if program.state in (ProgramState.STOPPED, ProgramState.EXITED, ProgramState.FATAL):
             await _take_newest_generation(context, program)
         if supervisor.programs.get(name) is program and name not in context.rollout.removing:
-            supervisor.feed(program, ev.Start())
+            supervisor.feed(program, ev.StartProgram())
     async for answer in context.effect(names, _came_up(context), request):
         yield answer
 
@@ -50,7 +50,7 @@ async def reset(context: Context, request: Request) -> Answers:
     for name in names:
         program = supervisor.programs[name]
         supervisor.fork_servers.forget_failure(supervisor.fork_servers.generations[program.generation])
-        supervisor.feed(program, ev.Reset())
+        supervisor.feed(program, ev.ResetProgram())
     async for answer in context.effect(names, _came_up(context), request):
         yield answer
 
@@ -66,7 +66,7 @@ async def _take_newest_generation(context: Context, program: Program) -> None:
     try:
         stale = await in_thread(generation.stale_files)
     except NoThread as error:
-        raise Refused(str(error), FAILED) from error
+        raise RequestRefused(str(error), FAILED) from error
     if generation.failure is not None or stale:
         generation = supervisor.fork_servers.new(program.settings.app_spec)
     program.generation = generation.number
@@ -75,7 +75,7 @@ async def _take_newest_generation(context: Context, program: Program) -> None:
 async def stop(context: Context, request: Request) -> Answers:
     names = context.selected(request)
     for name in names:
-        context.supervisor.feed(context.supervisor.programs[name], ev.Stop())
+        context.supervisor.feed(context.supervisor.programs[name], ev.StopProgram())
     async for answer in context.effect(names, outcome.of_stop, request):
         yield answer
 
@@ -105,9 +105,9 @@ async def _set_paused(context: Context, request: Request, on: bool) -> Answers:
     names = context.selected(request)
     supervisor = context.supervisor
     for name in names:
-        supervisor.feed(supervisor.programs[name], ev.Pause() if on else ev.Resume())
+        supervisor.feed(supervisor.programs[name], ev.PauseProgram() if on else ev.ResumeProgram())
 
-    def decide(program: Program) -> Outcome | None:
+    def decide(program: Program) -> ProgramOutcome | None:
         consumer = supervisor.consumers.of(program.current)
         figures = consumer.figures if consumer is not None else None
         paused = (figures is not None and figures.paused) if consumer is not None else None
@@ -125,21 +125,21 @@ async def scale(context: Context, request: Request) -> Answers:
         pattern, _, number = item.rpartition("=")
         is_number = number.isascii() and number.isdigit() and len(number) < 9
         if not (pattern and is_number and 1 <= int(number) <= most):
-            raise Refused(f"expected QUEUE=N with N from 1 to {most} (max_workers), not {item}", USAGE)
+            raise RequestRefused(f"expected QUEUE=N with N from 1 to {most} (max_workers), not {item}", USAGE)
         wanted |= dict.fromkeys(selected(supervisor.programs, [pattern]), int(number))
     if not wanted:
-        raise Refused("expected QUEUE=N", USAGE)
+        raise RequestRefused("expected QUEUE=N", USAGE)
     for name, workers in wanted.items():
         supervisor.scale(supervisor.programs[name], workers)
 
-    def decide(program: Program) -> Outcome | None:
+    def decide(program: Program) -> ProgramOutcome | None:
         workers = wanted[program.settings.name]
         consumer = supervisor.consumers.of(program.current)
         if consumer is None:
-            return Outcome(True, f"will start with {workers} workers")
+            return ProgramOutcome(True, f"will start with {workers} workers")
         figures = consumer.figures
         if figures is not None and figures.workers == figures.ready == workers:
-            return Outcome(True, f"{workers} workers")
+            return ProgramOutcome(True, f"{workers} workers")
         return None
 
     async for answer in context.effect(list(wanted), decide, request):
@@ -175,7 +175,7 @@ async def _reported(outcomes: asyncio.Queue[Reloaded | None], request: Request) 
             code = TIMED_OUT
         elif not reloaded.ok and code == OK:
             code = FAILED
-        yield answers.result(reloaded.name, Outcome(reloaded.ok, reloaded.text))
+        yield answers.result(reloaded.name, ProgramOutcome(reloaded.ok, reloaded.text))
     yield answers.end(code)
 
 
@@ -183,22 +183,22 @@ async def signal(context: Context, request: Request) -> Answers:
     number = request.signal()
     if request.uid not in (None, 0, os.geteuid()) and number not in FOR_MEMBERS:
         names = ", ".join(sorted(signals.Signals(allowed).name for allowed in FOR_MEMBERS))
-        raise Refused(f"members of socket_group may send {names}", FAILED)
+        raise RequestRefused(f"members of socket_group may send {names}", FAILED)
     code = OK
     for name in context.selected(request):
         process = context.supervisor.programs[name].current
         if process is None or process.pid is None:
             code = FAILED
-            yield answers.result(name, Outcome(False, "no process"))
+            yield answers.result(name, ProgramOutcome(False, "no process"))
             continue
         context.supervisor.consumers.signal(process.child, number)
-        yield answers.result(name, Outcome(True, f"{signal_name(number)} sent to {process.pid}"))
+        yield answers.result(name, ProgramOutcome(True, f"{signal_name(number)} sent to {process.pid}"))
     yield answers.end(code)
 
 
 async def shutdown(context: Context, request: Request) -> Answers:
     if request.queues:
-        raise Refused("shutdown stops the supervisor; to stop queues, use stop", USAGE)
+        raise RequestRefused("shutdown stops the supervisor; to stop queues, use stop", USAGE)
     supervisor = context.supervisor
     now = bool(request.options.get("now"))
     if now and not supervisor.stopping:

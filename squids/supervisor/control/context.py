@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from squids.exit_codes import FAILED, NO_SUCH_NAME, OK, TIMED_OUT
 from squids.supervisor.control import answers
 from squids.supervisor.control.answers import Answers
-from squids.supervisor.control.selection import Refused, Request, selected
-from squids.supervisor.outcome import Decide, Outcome
+from squids.supervisor.control.selection import Request, RequestRefused, selected
+from squids.supervisor.outcome import Decide, ProgramOutcome
 from squids.supervisor.procfs import Meter
 from squids.supervisor.program.machine import Program
 from squids.supervisor.rollout import Rollout
@@ -33,13 +33,13 @@ class Context:
         names = self.selected(request)
         kept = [name for name in names if name not in self.rollout.removing]
         if names and not kept:
-            raise Refused(f"no longer in the file: {', '.join(names)}", NO_SUCH_NAME)
+            raise RequestRefused(f"no longer in the file: {', '.join(names)}", NO_SUCH_NAME)
         return kept
 
     def refuse_if_stopping(self) -> None:
         """Refused, once the supervisor stops."""
         if self.supervisor.stopping:
-            raise Refused("the supervisor is shutting down", FAILED)
+            raise RequestRefused("the supervisor is shutting down", FAILED)
 
     async def each(self, names: list[str], decide: Decide, request: Request) -> Answers:
         """Wait for each program's outcome, and report it."""
@@ -49,11 +49,11 @@ class Context:
         left, code = list(names), OK
         while left:
 
-            def decided() -> list[tuple[str, Outcome]]:
+            def decided() -> list[tuple[str, ProgramOutcome]]:
                 found = []
                 for name in left:
                     program = supervisor.programs.get(name)
-                    outcome = Outcome(True, "removed") if program is None else decide(program)
+                    outcome = ProgramOutcome(True, "removed") if program is None else decide(program)
                     if outcome is not None:
                         found.append((name, outcome))
                 return found
@@ -63,7 +63,7 @@ class Context:
                 for name in left:
                     program = supervisor.programs[name]
                     text = f"timed out; {program.state.value}: {program.reason}"
-                    yield answers.result(name, Outcome(False, text))
+                    yield answers.result(name, ProgramOutcome(False, text))
                 yield answers.end(TIMED_OUT, f"not within {seconds:g} s")
                 return
             for name, outcome in decided():
@@ -79,7 +79,7 @@ class Context:
                 yield answer
             return
         for name in names:
-            yield answers.result(name, Outcome(True, "requested"))
+            yield answers.result(name, ProgramOutcome(True, "requested"))
         yield answers.end(OK)
 
     def degraded(self, program: Program) -> str | None:

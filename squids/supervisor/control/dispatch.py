@@ -14,7 +14,7 @@ from squids.supervisor import events
 from squids.supervisor.control import answers, commands, queries
 from squids.supervisor.control.answers import Answers
 from squids.supervisor.control.context import Context
-from squids.supervisor.control.selection import Refused, Request
+from squids.supervisor.control.selection import Request, RequestRefused
 from squids.supervisor.control.verbs import REMOTE
 
 Carry = Callable[[Context, Request], Answers]
@@ -45,7 +45,7 @@ class Dispatch:
         try:
             async for answer in FUNCTIONS[verb](self._context, Request(verb, queues, options, uid)):
                 yield answer
-        except Refused as error:
+        except RequestRefused as error:
             yield answers.end(error.code, str(error))
         except Exception as error:
             bug = events.internal_error(verb, error)

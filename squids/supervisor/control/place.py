@@ -11,7 +11,7 @@ import os
 import stat
 
 from squids.supervisor.plain_files import steps_to, user_name
-from squids.supervisor.trust import Reason, Step, distrusted_place
+from squids.supervisor.trust import PathStep, Reason, distrusted_place
 
 
 class Untrusted(Exception):
@@ -46,10 +46,10 @@ def _check(status: os.stat_result, path: str, kind: str, wanted: int, trusted: s
     if stat.S_IFMT(status.st_mode) != wanted:
         raise Untrusted(f"{path} is not {kind}")
     if status.st_uid not in trusted:
-        raise Untrusted(_whose(Step(path, status.st_mode, status.st_uid, status.st_gid)))
+        raise Untrusted(_whose(PathStep(path, status.st_mode, status.st_uid, status.st_gid)))
 
 
-def _whose(step: Step) -> str:
+def _whose(step: PathStep) -> str:
     wanted = " or ".join(dict.fromkeys((user_name(os.geteuid()), user_name(0))))
     return (
         f"{step.path} belongs to {user_name(step.uid)}, not to {wanted}, so it is not trusted: "

@@ -16,10 +16,10 @@ from squids.supervisor import outcome
 from squids.supervisor.control import answers
 from squids.supervisor.control.answers import Answers
 from squids.supervisor.control.context import Context
-from squids.supervisor.control.selection import Refused, Request
+from squids.supervisor.control.selection import Request, RequestRefused
 from squids.supervisor.control.status import pids_of, state_of, status_of, zygotes_of
 from squids.supervisor.history import NotedEvent
-from squids.supervisor.outcome import Outcome
+from squids.supervisor.outcome import ProgramOutcome
 from squids.supervisor.threads import NoThread, in_thread
 
 QUIET_SECONDS = 0.5
@@ -93,7 +93,7 @@ async def pid(context: Context, request: Request) -> Answers:
         process = context.supervisor.programs[name].current
         if process is None or process.pid is None:
             code = FAILED
-            yield answers.result(name, Outcome(False, "no process"))
+            yield answers.result(name, ProgramOutcome(False, "no process"))
         else:
             yield answers.text(str(process.pid), queue=name, pid=process.pid)
     yield answers.end(code)
@@ -156,7 +156,7 @@ async def follow(context: Context, request: Request) -> Answers:
         if QueueRef.parse(program.settings.queue).name in request.queues
     }
     if not programs:
-        raise Refused(f"its file has no queue {', '.join(request.queues)}", NO_SUCH_NAME)
+        raise RequestRefused(f"its file has no queue {', '.join(request.queues)}", NO_SUCH_NAME)
     states = {name: state_of(supervisor, program) for name, program in programs.items()}
     for name in programs:
         supervisor.consumers.follow(name, True)
@@ -192,7 +192,7 @@ WAITS_FOR = {"running": outcome.of_wait_for_running, "stopped": outcome.of_wait_
 async def wait(context: Context, request: Request) -> Answers:
     decide = WAITS_FOR.get(str(request.options.get("for", "running")))
     if decide is None:
-        raise Refused("wait --for takes running or stopped", USAGE)
+        raise RequestRefused("wait --for takes running or stopped", USAGE)
     async for answer in context.each(context.selected(request), decide, request):
         yield answer
 
@@ -212,7 +212,7 @@ async def dump(context: Context, request: Request) -> Answers:
         for name in names:
             if not supervisor.consumers.ask_for_stacks(name):
                 code = FAILED
-                yield answers.result(name, Outcome(False, "no process"))
+                yield answers.result(name, ProgramOutcome(False, "no process"))
         shown, quiet_since, deadline = 0, time.monotonic(), time.monotonic() + DUMP_SECONDS
         while time.monotonic() < min(deadline, quiet_since + QUIET_SECONDS) or not (lines or code):
             if time.monotonic() > deadline:

@@ -26,7 +26,7 @@ MOST_NAMED = 20
 """Known names that the error about an unknown one lists."""
 
 
-class Refused(Exception):
+class RequestRefused(Exception):
     """The request cannot be carried out as it stands. `code`: the exit code."""
 
     def __init__(self, text: str, code: int) -> None:
@@ -53,7 +53,7 @@ class Request(NamedTuple):
         if value is None:
             return default
         if not isinstance(value, int) or value < 1:
-            raise Refused(f"{name}: expected a number from 1", USAGE)
+            raise RequestRefused(f"{name}: expected a number from 1", USAGE)
         return value
 
     def timeout(self) -> float | None:
@@ -62,7 +62,7 @@ class Request(NamedTuple):
         if value is None:
             return None
         if not isinstance(value, int | float) or not 0 <= value < LONGEST_TIMEOUT:
-            raise Refused("timeout: expected a number of seconds", USAGE)
+            raise RequestRefused("timeout: expected a number of seconds", USAGE)
         return float(value)
 
     def signal(self) -> int:
@@ -73,7 +73,7 @@ class Request(NamedTuple):
         try:
             return int(signal.Signals[text if text.startswith("SIG") else f"SIG{text}"])
         except KeyError:
-            raise Refused(f"unknown signal {self.options.get('signal')}", USAGE) from None
+            raise RequestRefused(f"unknown signal {self.options.get('signal')}", USAGE) from None
 
 
 LONGEST_TIMEOUT = 1e9
@@ -91,7 +91,7 @@ def selected(programs: Mapping[str, Program], patterns: Iterable[str]) -> list[s
             names_of.setdefault(key, []).append(name)
     globs = [pattern for pattern in patterns if pattern not in names_of and GLOB.search(pattern)]
     if len(globs) > MOST_GLOBS or any(len(glob) > LONGEST_GLOB for glob in globs):
-        raise Refused(
+        raise RequestRefused(
             f"a request may have up to {MOST_GLOBS} globs, each of up to {LONGEST_GLOB} characters", USAGE
         )
     found: dict[str, None] = {}
@@ -99,7 +99,9 @@ def selected(programs: Mapping[str, Program], patterns: Iterable[str]) -> list[s
         keys = fnmatch.filter(names_of, pattern) if pattern in globs else [pattern]
         names = [name for key in keys for name in names_of.get(key, [])]
         if not names and not (pattern == "*" and not programs):
-            raise Refused(f"unknown queue {cut(pattern, NAME)}{_near(pattern, programs)}", NO_SUCH_NAME)
+            raise RequestRefused(
+                f"unknown queue {cut(pattern, NAME)}{_near(pattern, programs)}", NO_SUCH_NAME
+            )
         found |= dict.fromkeys(names)
     return list(found)
 

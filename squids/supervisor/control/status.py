@@ -13,7 +13,7 @@ from squids.supervisor.generation import Generation
 from squids.supervisor.history import Death
 from squids.supervisor.outcome import is_as_wanted
 from squids.supervisor.procfs import Usage
-from squids.supervisor.program.events import State, Wanted
+from squids.supervisor.program.events import ProgramState, Wanted
 from squids.supervisor.program.machine import Program
 from squids.supervisor.program.process import Step
 from squids.supervisor.supervisor import Supervisor
@@ -104,17 +104,17 @@ def _status(
 
 
 def _state(program: Program, consumer: ConsumerHandle | None, figures: ConsumerFigures | None) -> str:
-    if program.state is State.RUNNING and (
+    if program.state is ProgramState.RUNNING and (
         program.wanted is Wanted.PAUSED or (figures is not None and figures.paused)
     ):
         return "paused"
-    if consumer is not None and consumer.degraded and program.state is State.RUNNING:
+    if consumer is not None and consumer.degraded and program.state is ProgramState.RUNNING:
         return "degraded"
     return program.state.value
 
 
 def _retry_in(program: Program, now: float) -> float | None:
-    if program.state is not State.BACKOFF or program.retry_at is None:
+    if program.state is not ProgramState.BACKOFF or program.retry_at is None:
         return None
     return round(max(0.0, program.retry_at - now), 1)
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from squids.supervisor.app_spec import group_of, user_of
 from squids.supervisor.plain_files import MOST_LINKS, user_name
 from squids.supervisor.settings import AppSpec, LogFile
-from squids.supervisor.trust import Step, leads_root
+from squids.supervisor.trust import PathStep, leads_root
 
 NEW_MODE = 0o640
 """Of a new file. It belongs to the program's group, whose members may read it."""
@@ -189,8 +189,8 @@ def _check_link(name: str, folder: int, links: int) -> None:
         raise _refusal(text)
 
 
-def _step(path: str, status: os.stat_result) -> Step:
-    return Step(path, status.st_mode, status.st_uid, status.st_gid)
+def _step(path: str, status: os.stat_result) -> PathStep:
+    return PathStep(path, status.st_mode, status.st_uid, status.st_gid)
 
 
 def _refusal(text: str) -> PermissionError:

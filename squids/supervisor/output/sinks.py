@@ -101,7 +101,7 @@ class Sink:
             self._complain(text)
 
 
-class Output:
+class LogOutput:
     """All lines, to all destinations. `trouble` is told, in the loop or not, what could not be written."""
 
     def __init__(self, style: str | None, trouble: Callable[[str], None]) -> None:

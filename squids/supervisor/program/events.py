@@ -11,7 +11,7 @@ from enum import Enum
 from squids.supervisor.settings import ProgramSettings
 
 
-class State(Enum):
+class ProgramState(Enum):
     """What a program is doing."""
 
     STOPPED = "stopped"
@@ -42,17 +42,17 @@ class Wanted(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class StartProgram:
     """It shall run."""
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
+class StopProgram:
     """It shall not run."""
 
 
 @dataclass(frozen=True, slots=True)
-class Restart:
+class RestartProgram:
     """It shall run this code, with these settings; the old process leaves before the new one starts."""
 
     generation: int
@@ -60,7 +60,7 @@ class Restart:
 
 
 @dataclass(frozen=True, slots=True)
-class Replace:
+class ReplaceProgram:
     """It shall run this code, with these settings; the old process leaves once the new one receives.
 
     `kill_after`: seconds that the old process may drain then, and those before it no longer. None: each as
@@ -73,22 +73,22 @@ class Replace:
 
 
 @dataclass(frozen=True, slots=True)
-class Reset:
+class ResetProgram:
     """Its failures are forgotten; it shall run, now."""
 
 
 @dataclass(frozen=True, slots=True)
-class Pause:
+class PauseProgram:
     """It shall receive nothing."""
 
 
 @dataclass(frozen=True, slots=True)
-class Resume:
+class ResumeProgram:
     """It shall receive again."""
 
 
 @dataclass(frozen=True, slots=True)
-class Spawned:
+class ProcessSpawned:
     """The process is there."""
 
     child: int
@@ -96,7 +96,7 @@ class Spawned:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class ProcessRefused:
     """The system gave no process, which is not the program's fault."""
 
     child: int
@@ -104,7 +104,7 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Unavailable:
+class CodeUnavailable:
     """There is no code to run: the app's import failed. It is tried again at `retry_at`; None: never.
 
     `refused`: by the system, which is nobody's fault.
@@ -117,35 +117,35 @@ class Unavailable:
 
 
 @dataclass(frozen=True, slots=True)
-class Cancelled:
+class ProcessCancelled:
     """The process that was asked for will not come."""
 
     child: int
 
 
 @dataclass(frozen=True, slots=True)
-class Booted:
+class ProcessBooted:
     """The consumer's loop runs."""
 
     child: int
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class ProcessReady:
     """The consumer receives."""
 
     child: int
 
 
 @dataclass(frozen=True, slots=True)
-class Beat:
+class ProcessBeat:
     """The consumer lives: any word of it."""
 
     child: int
 
 
 @dataclass(frozen=True, slots=True)
-class Draining:
+class ProcessDraining:
     """The consumer says that it leaves."""
 
     child: int
@@ -153,14 +153,14 @@ class Draining:
 
 
 @dataclass(frozen=True, slots=True)
-class ZygoteLost:
+class ForkServerLost:
     """The fork server of this process died: it drains, and can replace no worker."""
 
     child: int
 
 
 @dataclass(frozen=True, slots=True)
-class Exited:
+class ProcessExited:
     """The process is dead. `status`: exit code, or minus the signal; None: unknown. `jitter`: from 0 to 1."""
 
     child: int
@@ -174,8 +174,21 @@ class Tick:
     """Time has passed."""
 
 
-Command = Start | Stop | Restart | Replace | Reset | Pause | Resume
-Report = Spawned | Refused | Unavailable | Cancelled | Booted | Ready | Beat | Draining | ZygoteLost | Exited
+Command = (
+    StartProgram | StopProgram | RestartProgram | ReplaceProgram | ResetProgram | PauseProgram | ResumeProgram
+)
+Report = (
+    ProcessSpawned
+    | ProcessRefused
+    | CodeUnavailable
+    | ProcessCancelled
+    | ProcessBooted
+    | ProcessReady
+    | ProcessBeat
+    | ProcessDraining
+    | ForkServerLost
+    | ProcessExited
+)
 Event = Command | Report | Tick
 
 
@@ -183,7 +196,7 @@ Event = Command | Report | Tick
 
 
 @dataclass(frozen=True, slots=True)
-class Spawn:
+class SpawnProcess:
     """Start a process from this code. The answer is Spawned, Refused, Unavailable or Cancelled."""
 
     child: int
@@ -192,7 +205,7 @@ class Spawn:
 
 
 @dataclass(frozen=True, slots=True)
-class Cancel:
+class CancelProcess:
     """Do not start it, if it has not been."""
 
     child: int
@@ -215,37 +228,37 @@ class TellPause:
 
 
 @dataclass(frozen=True, slots=True)
-class Terminate:
+class TerminateProcess:
     """SIGTERM to the process: it did not answer on its socket."""
 
     child: int
 
 
 @dataclass(frozen=True, slots=True)
-class Abort:
+class AbortProcess:
     """SIGCONT and SIGABRT to the process: it hangs, and is to write its stacks."""
 
     child: int
 
 
 @dataclass(frozen=True, slots=True)
-class Kill:
+class KillProcess:
     """SIGKILL to the process and all that belongs to it."""
 
     child: int
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
+class StateChanged:
     """The state changed, for this reason."""
 
-    old: State
-    new: State
+    old: ProgramState
+    new: ProgramState
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Died:
+class ProcessDied:
     """A process is gone. `asked`: it was told to leave. `uptime`: seconds since it was there."""
 
     child: int
@@ -263,4 +276,15 @@ class HandOver:
     failure: str | None
 
 
-Action = Spawn | Cancel | TellDrain | TellPause | Terminate | Abort | Kill | Changed | Died | HandOver
+Action = (
+    SpawnProcess
+    | CancelProcess
+    | TellDrain
+    | TellPause
+    | TerminateProcess
+    | AbortProcess
+    | KillProcess
+    | StateChanged
+    | ProcessDied
+    | HandOver
+)

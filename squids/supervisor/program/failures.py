@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from squids.exit_codes import ExitCode
 from squids.process.restarts import GiveUp, RestartPolicy, Restarts
-from squids.supervisor.program.events import Exited, State, Unavailable
+from squids.supervisor.program.events import CodeUnavailable, ProcessExited, ProgramState
 from squids.supervisor.program.process import Process
 from squids.supervisor.settings import ProgramSettings, RestartWhen
 
@@ -18,7 +18,7 @@ REFUSED = RestartPolicy(immediate=0, first=0.5, maximum=10.0, spread=0.0)
 class Verdict(NamedTuple):
     """The state that the program is in then, why, and when it is started again, if it is."""
 
-    state: State
+    state: ProgramState
     reason: str
     retry_at: float | None = None
 
@@ -50,35 +50,35 @@ class Failures:
         """The system refused a process. It is no failure of the program's."""
         answer = self._refusals.died(now, jitter=1.0, healthy=False)
         at = None if isinstance(answer, GiveUp) else answer.at
-        return Verdict(State.BACKOFF, f"the system refused a process: {reason}", at)
+        return Verdict(ProgramState.BACKOFF, f"the system refused a process: {reason}", at)
 
-    def unavailable(self, event: Unavailable, settings: ProgramSettings, now: float) -> Verdict:
+    def unavailable(self, event: CodeUnavailable, settings: ProgramSettings, now: float) -> Verdict:
         """There is no code to run: the fork server says when it tries again, `max_restarts` how often."""
         if event.retry_at is None:
-            return Verdict(State.FATAL, event.reason)
+            return Verdict(ProgramState.FATAL, event.reason)
         self._restarts.policy = _policy(settings)
         too_many = None if event.refused else self._restarts.starts_again(now)
         if too_many is not None:
             return self._give_up(event.reason, too_many)
-        return Verdict(State.BACKOFF, event.reason, event.retry_at)
+        return Verdict(ProgramState.BACKOFF, event.reason, event.retry_at)
 
     def died(
-        self, process: Process, event: Exited, cause: str, settings: ProgramSettings, now: float
+        self, process: Process, event: ProcessExited, cause: str, settings: ProgramSettings, now: float
     ) -> Verdict:
         """Its process exited unasked."""
         if event.status == ExitCode.CONFIG:
-            return Verdict(State.FATAL, f"{cause}: a restart cannot fix it")
+            return Verdict(ProgramState.FATAL, f"{cause}: a restart cannot fix it")
         if _may_stay_down(event, settings):
-            return Verdict(State.EXITED, cause)
+            return Verdict(ProgramState.EXITED, cause)
         self._restarts.policy = _policy(settings)
         answer = self._restarts.died(now, event.jitter, healthy=process.was_healthy(now))
         if isinstance(answer, GiveUp):
             return self._give_up(cause, answer)
-        return Verdict(State.BACKOFF, cause, answer.at)
+        return Verdict(ProgramState.BACKOFF, cause, answer.at)
 
     def _give_up(self, cause: str, answer: GiveUp) -> Verdict:
         text = f"{cause}; restarted {answer.deaths} times within {self._restarts.policy.window:g} s"
-        return Verdict(State.FATAL, text)
+        return Verdict(ProgramState.FATAL, text)
 
 
 def _policy(settings: ProgramSettings) -> RestartPolicy:
@@ -94,7 +94,7 @@ def _policy(settings: ProgramSettings) -> RestartPolicy:
     )
 
 
-def _may_stay_down(event: Exited, settings: ProgramSettings) -> bool:
+def _may_stay_down(event: ProcessExited, settings: ProgramSettings) -> bool:
     """Whether the file says that this exit is fine."""
     if settings.restart is RestartWhen.NEVER:
         return True

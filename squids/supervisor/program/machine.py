@@ -23,32 +23,32 @@ from collections.abc import Iterator
 
 from squids.supervisor.program.events import (
     Action,
-    Beat,
-    Booted,
-    Cancelled,
-    Changed,
-    Died,
-    Draining,
+    CodeUnavailable,
     Event,
-    Exited,
+    ForkServerLost,
     HandOver,
-    Ready,
-    Refused,
-    Replace,
-    Spawn,
-    Spawned,
-    State,
+    ProcessBeat,
+    ProcessBooted,
+    ProcessCancelled,
+    ProcessDied,
+    ProcessDraining,
+    ProcessExited,
+    ProcessReady,
+    ProcessRefused,
+    ProcessSpawned,
+    ProgramState,
+    ReplaceProgram,
+    SpawnProcess,
+    StateChanged,
     TellPause,
     Tick,
-    Unavailable,
     Wanted,
-    ZygoteLost,
 )
 from squids.supervisor.program.failures import Failures, Verdict
 from squids.supervisor.program.process import ALIVE, RECEIVE_PATIENCE, Process, Step, how_it_ended
 from squids.supervisor.settings import ProgramSettings
 
-FOR_GOOD = (State.STOPPED, State.EXITED, State.FATAL)
+FOR_GOOD = (ProgramState.STOPPED, ProgramState.EXITED, ProgramState.FATAL)
 """States that only a command ends."""
 
 
@@ -59,7 +59,7 @@ class Program:
         self.settings = settings
         self.generation = generation
         self._children = children
-        self.state = State.STOPPED
+        self.state = ProgramState.STOPPED
         self.reason = ""
         self.wanted = Wanted.DOWN
         self.current: Process | None = None
@@ -99,7 +99,7 @@ class Program:
     def wakes_at(self) -> float | None:
         """When it wants a Tick, if nothing happens before."""
         times = [process.deadline for process in self.processes() if process.deadline is not None]
-        if self.state is State.BACKOFF and self.retry_at is not None:
+        if self.state is ProgramState.BACKOFF and self.retry_at is not None:
             times.append(self.retry_at)
         return min(times, default=None)
 
@@ -133,10 +133,10 @@ class Program:
         self._drop_replacement(now, "it was stopped")
         if self.current is not None:
             self._actions += self.current.tell_to_leave(now)
-            self._become(State.STOPPING, "stopped")
+            self._become(ProgramState.STOPPING, "stopped")
         else:
             self.retry_at = None
-            self._become(State.STOPPED, "stopped")
+            self._become(ProgramState.STOPPED, "stopped")
 
     def restart(self, generation: int, settings: ProgramSettings, now: float) -> None:
         self.generation, self.settings = generation, settings
@@ -148,22 +148,22 @@ class Program:
             self._ask(now, "restarted")
         else:
             self._actions += self.current.tell_to_leave(now)
-            self._become(State.STOPPING, "restarted")
+            self._become(ProgramState.STOPPING, "restarted")
 
-    def replace(self, event: Replace, now: float) -> None:
+    def replace(self, event: ReplaceProgram, now: float) -> None:
         self._drop_replacement(now, "another one was requested")
         self.hand_over_failure = None
         child, limit = next(self._children), event.kill_after
         self.replacement = Process(child, event.settings, event.generation, drain_limit_of_old=limit)
-        self._actions.append(Spawn(child, event.generation, event.settings))
+        self._actions.append(SpawnProcess(child, event.generation, event.settings))
 
-    def replace_what_leaves(self, event: Replace, now: float) -> None:
+    def replace_what_leaves(self, event: ReplaceProgram, now: float) -> None:
         if self.wanted is Wanted.DOWN:
             self.adopt(event)
         else:
             self.restart(event.generation, event.settings, now)
 
-    def adopt(self, event: Replace) -> None:
+    def adopt(self, event: ReplaceProgram) -> None:
         self.generation, self.settings = event.generation, event.settings
         self.hand_over_failure = None
 
@@ -186,7 +186,7 @@ class Program:
     def receives(self, process: Process, now: float) -> None:
         process.ready(now)
         self.failures.process_came()
-        self._become(State.RUNNING, "receiving")
+        self._become(ProgramState.RUNNING, "receiving")
         if self.wanted is Wanted.PAUSED:
             self._tell_pause(on=True)
 
@@ -196,7 +196,7 @@ class Program:
     def drains_by_itself(self, process: Process, reason: str, now: float) -> None:
         process.drains(now)
         process.fault = None if self.wanted is Wanted.DOWN else ""  # "": its exit says why.
-        self._become(State.STOPPING, reason)
+        self._become(ProgramState.STOPPING, reason)
 
     def rest(self, verdict: Verdict) -> None:
         """It has no process now, until the time that is set for the next."""
@@ -209,7 +209,7 @@ class Program:
         self._after_stop(now)
 
     def fork_server_lost(self, process: Process, now: float) -> None:
-        if self.state is State.STOPPING and (self.wanted is Wanted.DOWN or process.fault is None):
+        if self.state is ProgramState.STOPPING and (self.wanted is Wanted.DOWN or process.fault is None):
             return  # It leaves as it was told.
         if process.pid is None:
             self.never_came(now)
@@ -220,7 +220,7 @@ class Program:
         self._drop_replacement(now, "the fork server died")
         self._ask(now, "the fork server died")
 
-    def exited_while_stopping(self, process: Process, event: Exited, now: float) -> None:
+    def exited_while_stopping(self, process: Process, event: ProcessExited, now: float) -> None:
         if process.fault is not None:
             self.exited(process, event, now)
             return
@@ -230,20 +230,20 @@ class Program:
 
     def _after_stop(self, now: float) -> None:
         if self.wanted is Wanted.DOWN:
-            self._become(State.STOPPED, "stopped")
+            self._become(ProgramState.STOPPED, "stopped")
         else:
             self._ask(now, self.reason)
 
-    def exited(self, process: Process, event: Exited, now: float) -> None:
+    def exited(self, process: Process, event: ProcessExited, now: float) -> None:
         self.current = None
         cause = process.fault or how_it_ended(event)
         self._died(process, event, cause, now, asked=False)
         if self.wanted is Wanted.DOWN:
-            self._become(State.STOPPED, cause)
+            self._become(ProgramState.STOPPED, cause)
         elif self.replacement is not None:
             self.current, self.replacement = self.replacement, None
             self.settings, self.generation = self.current.settings, self.current.generation
-            self._become(State.STARTING, f"{cause}; its replacement is starting")
+            self._become(ProgramState.STARTING, f"{cause}; its replacement is starting")
         else:
             self.rest(self.failures.died(process, event, cause, self.settings, now))
 
@@ -251,25 +251,25 @@ class Program:
 
     def _on_replacement(self, process: Process, event: Event, now: float) -> None:
         match event:
-            case Spawned(pid=pid):
+            case ProcessSpawned(pid=pid):
                 process.spawned(pid, now)
-            case Booted() if process.drain_limit_of_old is not None:
+            case ProcessBooted() if process.drain_limit_of_old is not None:
                 process.booted(now)
-            case Booted():  # It has the rest of `start_timeout` to receive, whatever it says meanwhile.
+            case ProcessBooted():  # It has the rest of `start_timeout` to receive, whatever it says.
                 process.step = Step.STARTING
-            case Beat() if process.drain_limit_of_old is not None and process.step is Step.STARTING:
+            case ProcessBeat() if process.drain_limit_of_old is not None and process.step is Step.STARTING:
                 # Where SQS does not answer, the old one receives nothing either: it takes over when both can.
                 process.beat(now)
-            case Ready():
+            case ProcessReady():
                 self._take_over(process, now)
-            case Refused() | Unavailable():
+            case ProcessRefused() | CodeUnavailable():
                 self.replacement = None
                 self._handed_over(HandOver(event.reason))
-            case Cancelled():
+            case ProcessCancelled():
                 self.replacement = None
-            case ZygoteLost():
+            case ForkServerLost():
                 self._drop_replacement(now, "its fork server died")
-            case Exited():
+            case ProcessExited():
                 self.replacement = None
                 cause = process.fault or how_it_ended(event)
                 self._died(process, event, cause, now, asked=False)
@@ -307,14 +307,14 @@ class Program:
 
     def _on_leaving(self, process: Process, event: Event, now: float) -> None:
         match event:
-            case Spawned(pid=pid):
+            case ProcessSpawned(pid=pid):
                 self._actions += process.came_too_late(pid, now)
-            case Draining():
+            case ProcessDraining():
                 process.answered_drain(now)
-            case Exited():
+            case ProcessExited():
                 del self.leaving[process.child]
                 self._died(process, event, process.fault or "replaced", now, asked=True)
-            case Cancelled() | Refused() | Unavailable():
+            case ProcessCancelled() | ProcessRefused() | CodeUnavailable():
                 del self.leaving[process.child]
             case _:
                 pass  # It leaves already.
@@ -325,7 +325,7 @@ class Program:
         for process in self.processes():
             if process.is_overdue(now):
                 self._overdue(process, now)
-        if self.state is State.BACKOFF and self.retry_at is not None and now >= self.retry_at:
+        if self.state is ProgramState.BACKOFF and self.retry_at is not None and now >= self.retry_at:
             self.restarts += 1
             self._ask(now, self.reason)
 
@@ -338,19 +338,19 @@ class Program:
         hangs = process.step in ALIVE
         self._actions += process.overdue(now)
         if hangs and process is self.current:
-            self._become(State.STOPPING, process.fault or "")
+            self._become(ProgramState.STOPPING, process.fault or "")
 
     def _ask(self, now: float, reason: str) -> None:
         self.retry_at = None
         self.current = Process(next(self._children), self.settings, self.generation)
-        self._actions.append(Spawn(self.current.child, self.generation, self.settings))
-        self._become(State.STARTING, reason)
+        self._actions.append(SpawnProcess(self.current.child, self.generation, self.settings))
+        self._become(ProgramState.STARTING, reason)
 
-    def _died(self, process: Process, event: Exited, cause: str, now: float, *, asked: bool) -> None:
+    def _died(self, process: Process, event: ProcessExited, cause: str, now: float, *, asked: bool) -> None:
         uptime = now - process.there_since if process.pid is not None else 0.0
-        self._actions.append(Died(process.child, process.pid, event.status, cause, asked, uptime))
+        self._actions.append(ProcessDied(process.child, process.pid, event.status, cause, asked, uptime))
 
-    def _become(self, state: State, reason: str) -> None:
+    def _become(self, state: ProgramState, reason: str) -> None:
         old, self.state, self.reason = self.state, state, reason
         if old is not state:
-            self._actions.append(Changed(old, state, reason))
+            self._actions.append(StateChanged(old, state, reason))

@@ -12,7 +12,15 @@ from dataclasses import dataclass
 from enum import Enum
 
 from squids.process.exit_status import exit_text
-from squids.supervisor.program.events import Abort, Action, Cancel, Exited, Kill, TellDrain, Terminate
+from squids.supervisor.program.events import (
+    AbortProcess,
+    Action,
+    CancelProcess,
+    KillProcess,
+    ProcessExited,
+    TellDrain,
+    TerminateProcess,
+)
 from squids.supervisor.settings import ProgramSettings
 
 DRAIN_ANSWER_SECONDS = 2.0
@@ -109,7 +117,7 @@ class Process:
         if self.step in (Step.STOPPING, Step.KILLED):
             return []
         self.step = Step.STOPPING
-        return [Cancel(self.child)] if self.pid is None else self._tell_drain(now)
+        return [CancelProcess(self.child)] if self.pid is None else self._tell_drain(now)
 
     def came_too_late(self, pid: int, now: float) -> list[Action]:
         """It was spawned when it was no longer wanted."""
@@ -154,20 +162,20 @@ class Process:
                 return self._hangs(f"no sign of life for {self.settings.heartbeat_timeout:g} s", now)
             case Step.STOPPING if not self.answered and self.pid is not None:
                 self.drains(now)
-                return [Terminate(self.child)]
+                return [TerminateProcess(self.child)]
             case _:
                 self.step = Step.KILLED
                 self.deadline = now + KILL_AGAIN
-                return [Kill(self.child)]
+                return [KillProcess(self.child)]
 
     def _hangs(self, fault: str, now: float) -> list[Action]:
         self.fault = fault
         self.step = Step.KILLED
         self.deadline = now + STACK_SECONDS
-        return [Abort(self.child)]
+        return [AbortProcess(self.child)]
 
 
-def how_it_ended(event: Exited) -> str:
+def how_it_ended(event: ProcessExited) -> str:
     """ "exit 3", "signal 9", "killed: out of memory"."""
     if event.status == 0:
         return "exit 0, unasked"

@@ -12,36 +12,36 @@ from typing import Any, Generic, TypeVar
 
 from squids.supervisor.program.events import (
     Action,
-    Beat,
-    Booted,
-    Cancelled,
+    CodeUnavailable,
     Command,
-    Draining,
     Event,
-    Exited,
-    Pause,
-    Ready,
-    Refused,
-    Replace,
-    Reset,
-    Restart,
-    Resume,
-    Spawned,
-    Start,
-    State,
-    Stop,
-    Unavailable,
-    ZygoteLost,
+    ForkServerLost,
+    PauseProgram,
+    ProcessBeat,
+    ProcessBooted,
+    ProcessCancelled,
+    ProcessDraining,
+    ProcessExited,
+    ProcessReady,
+    ProcessRefused,
+    ProcessSpawned,
+    ProgramState,
+    ReplaceProgram,
+    ResetProgram,
+    RestartProgram,
+    ResumeProgram,
+    StartProgram,
+    StopProgram,
 )
 from squids.supervisor.program.machine import Program
 from squids.supervisor.program.process import Process
 
 E = TypeVar("E")
 
-ALL = tuple(State)
-UP = (State.STARTING, State.RUNNING)
-HAS_PROCESS = (*UP, State.STOPPING)
-MAY_PAUSE = (*HAS_PROCESS, State.BACKOFF)
+ALL = tuple(ProgramState)
+UP = (ProgramState.STARTING, ProgramState.RUNNING)
+HAS_PROCESS = (*UP, ProgramState.STOPPING)
+MAY_PAUSE = (*HAS_PROCESS, ProgramState.BACKOFF)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class OnCommand(Generic[E]):
     """What a command does in these states. `text`: for the documentation."""
 
     event: type[E]
-    states: tuple[State, ...]
+    states: tuple[ProgramState, ...]
     text: str
     act: Callable[[Program, E, float], None]
 
@@ -59,7 +59,7 @@ class OnReport(Generic[E]):
     """What a report about the current process does in these states."""
 
     event: type[E]
-    states: tuple[State, ...]
+    states: tuple[ProgramState, ...]
     text: str
     act: Callable[[Program, Process, E, float], None]
 
@@ -69,188 +69,204 @@ class Ignored:
     """An event that does nothing in these states, and why."""
 
     event: type[Event]
-    states: tuple[State, ...]
+    states: tuple[ProgramState, ...]
     why: str
 
 
 RULES: tuple[OnCommand[Any] | OnReport[Any], ...] = (
     OnCommand(
-        Start,
+        StartProgram,
         ALL,
         "It is wanted up. A process is requested unless there is one; after STOPPED, EXITED or FATAL the "
         "failures are forgotten.",
         lambda program, _, now: program.start(now),
     ),
     OnCommand(
-        Stop,
+        StopProgram,
         ALL,
         "It is wanted down. Its process is told to drain, and killed when its time is up; one that is not "
         "there yet is cancelled.",
         lambda program, _, now: program.stop(now),
     ),
     OnCommand(
-        Restart,
+        RestartProgram,
         ALL,
         "Its process is told to drain; then one of the new code is started.",
         lambda program, event, now: program.restart(event.generation, event.settings, now),
     ),
     OnCommand(
-        Reset,
+        ResetProgram,
         ALL,
         "Its failures are forgotten, and it is started now.",
         lambda program, _, now: program.reset(now),
     ),
     OnCommand(
-        Replace,
-        (State.RUNNING,),
+        ReplaceProgram,
+        (ProgramState.RUNNING,),
         "A process of the new code is requested. The old one drains once that receives, and stays if it "
         "fails.",
         lambda program, event, now: program.replace(event, now),
     ),
     OnCommand(
-        Replace,
-        (State.STOPPED, State.EXITED),
+        ReplaceProgram,
+        (ProgramState.STOPPED, ProgramState.EXITED),
         "The next start takes the new code and settings.",
         lambda program, event, _: program.adopt(event),
     ),
     OnCommand(
-        Replace,
-        (State.STARTING, State.BACKOFF, State.FATAL),
+        ReplaceProgram,
+        (ProgramState.STARTING, ProgramState.BACKOFF, ProgramState.FATAL),
         "As a restart: there is nothing that receives.",
         lambda program, event, now: program.restart(event.generation, event.settings, now),
     ),
     OnCommand(
-        Replace,
-        (State.STOPPING,),
+        ReplaceProgram,
+        (ProgramState.STOPPING,),
         "If it is wanted down, the next start takes the new code and settings; else a process with them "
         "follows.",
         lambda program, event, now: program.replace_what_leaves(event, now),
     ),
     OnCommand(
-        Pause,
+        PauseProgram,
         MAY_PAUSE,
         "Its consumer is told to receive nothing, now or once it receives.",
         lambda program, *_: program.set_paused(True),
     ),
     OnCommand(
-        Resume,
+        ResumeProgram,
         MAY_PAUSE,
         "Its consumer is told to receive again.",
         lambda program, *_: program.set_paused(False),
     ),
     OnReport(
-        Spawned,
-        (State.STARTING,),
+        ProcessSpawned,
+        (ProgramState.STARTING,),
         "It has `start_timeout` to boot.",
         lambda _, process, event, now: process.spawned(event.pid, now),
     ),
     OnReport(
-        Spawned,
-        (State.STOPPING,),
+        ProcessSpawned,
+        (ProgramState.STOPPING,),
         "It is no longer wanted: it is told to drain.",
         lambda program, process, event, now: program.came_too_late(process, event.pid, now),
     ),
     OnReport(
-        Refused,
-        (State.STARTING,),
+        ProcessRefused,
+        (ProgramState.STARTING,),
         "BACKOFF; it does not count as a failure.",
         lambda program, _, event, now: program.rest(program.failures.refused(event.reason, now)),
     ),
     OnReport(
-        Unavailable,
-        (State.STARTING,),
+        CodeUnavailable,
+        (ProgramState.STARTING,),
         "BACKOFF until the import is tried again; FATAL if that cannot help, or as `max_restarts` says.",
         lambda program, _, event, now: program.rest(
             program.failures.unavailable(event, program.settings, now)
         ),
     ),
     OnReport(
-        Refused,
-        (State.STOPPING,),
+        ProcessRefused,
+        (ProgramState.STOPPING,),
         "STOPPED, or requested again, as it is wanted.",
         lambda program, _, __, now: program.never_came(now),
     ),
     OnReport(
-        Unavailable,
-        (State.STOPPING,),
+        CodeUnavailable,
+        (ProgramState.STOPPING,),
         "STOPPED, or requested again, as it is wanted.",
         lambda program, _, __, now: program.never_came(now),
     ),
     OnReport(
-        Cancelled,
-        (State.STARTING, State.STOPPING),
+        ProcessCancelled,
+        (ProgramState.STARTING, ProgramState.STOPPING),
         "STOPPED, or requested again, as it is wanted.",
         lambda program, _, __, now: program.never_came(now),
     ),
     OnReport(
-        Booted,
-        (State.STARTING,),
+        ProcessBooted,
+        (ProgramState.STARTING,),
         "From now on it must give a sign of life each `heartbeat_timeout`.",
         lambda _, process, __, now: process.booted(now),
     ),
     OnReport(
-        Ready,
-        (State.STARTING,),
+        ProcessReady,
+        (ProgramState.STARTING,),
         "RUNNING. If the program is paused, it is told so.",
         lambda program, process, _, now: program.receives(process, now),
     ),
     OnReport(
-        Beat,
+        ProcessBeat,
         UP,
         "The next sign of life is due in `heartbeat_timeout`.",
         lambda _, process, __, now: process.beat(now),
     ),
     OnReport(
-        Draining,
+        ProcessDraining,
         UP,
         "It exits by itself (a signal, workers that keep dying): STOPPING, then as after a death.",
         lambda program, process, event, now: program.drains_by_itself(process, event.reason, now),
     ),
     OnReport(
-        Draining,
-        (State.STOPPING,),
+        ProcessDraining,
+        (ProgramState.STOPPING,),
         "It has its drain limit to exit.",
         lambda _, process, __, now: process.answered_drain(now),
     ),
     OnReport(
-        ZygoteLost,
+        ForkServerLost,
         HAS_PROCESS,
         "It drains by itself. Another is requested at once, from a new fork server, unless it was leaving "
         "anyway.",
         lambda program, process, _, now: program.fork_server_lost(process, now),
     ),
     OnReport(
-        Exited,
+        ProcessExited,
         UP,
         "BACKOFF; or FATAL (exit 78, `max_restarts`); or EXITED, as `restart` says.",
         lambda program, process, event, now: program.exited(process, event, now),
     ),
     OnReport(
-        Exited,
-        (State.STOPPING,),
+        ProcessExited,
+        (ProgramState.STOPPING,),
         "STOPPED, or started again, as it is wanted; BACKOFF if it was killed for a fault.",
         lambda program, process, event, now: program.exited_while_stopping(process, event, now),
     ),
 )
 
 
-def _but(*states: State) -> tuple[State, ...]:
-    return tuple(state for state in State if state not in states)
+def _but(*states: ProgramState) -> tuple[ProgramState, ...]:
+    return tuple(state for state in ProgramState if state not in states)
 
 
 IGNORED: tuple[Ignored, ...] = (
-    Ignored(Pause, _but(*MAY_PAUSE), "no process receives, and none will by itself"),
-    Ignored(Resume, _but(*MAY_PAUSE), "no process receives, and none will by itself"),
-    Ignored(Spawned, _but(State.STARTING, State.STOPPING), "it was spawned before, or is gone"),
-    Ignored(Refused, _but(State.STARTING, State.STOPPING), "it was spawned before, or is gone"),
-    Ignored(Unavailable, _but(State.STARTING, State.STOPPING), "it was spawned before, or is gone"),
-    Ignored(Cancelled, _but(State.STARTING, State.STOPPING), "it was spawned before, or is gone"),
-    Ignored(Booted, _but(State.STARTING), "it has booted before, or is leaving or gone"),
-    Ignored(Ready, _but(State.STARTING), "it receives already, or is leaving or gone"),
-    Ignored(Beat, _but(*UP), "it is leaving or gone"),
-    Ignored(Draining, _but(*HAS_PROCESS), "it is gone"),
-    Ignored(ZygoteLost, _but(*HAS_PROCESS), "it is gone"),
-    Ignored(Exited, _but(*HAS_PROCESS), "it is gone"),
+    Ignored(PauseProgram, _but(*MAY_PAUSE), "no process receives, and none will by itself"),
+    Ignored(ResumeProgram, _but(*MAY_PAUSE), "no process receives, and none will by itself"),
+    Ignored(
+        ProcessSpawned,
+        _but(ProgramState.STARTING, ProgramState.STOPPING),
+        "it was spawned before, or is gone",
+    ),
+    Ignored(
+        ProcessRefused,
+        _but(ProgramState.STARTING, ProgramState.STOPPING),
+        "it was spawned before, or is gone",
+    ),
+    Ignored(
+        CodeUnavailable,
+        _but(ProgramState.STARTING, ProgramState.STOPPING),
+        "it was spawned before, or is gone",
+    ),
+    Ignored(
+        ProcessCancelled,
+        _but(ProgramState.STARTING, ProgramState.STOPPING),
+        "it was spawned before, or is gone",
+    ),
+    Ignored(ProcessBooted, _but(ProgramState.STARTING), "it has booted before, or is leaving or gone"),
+    Ignored(ProcessReady, _but(ProgramState.STARTING), "it receives already, or is leaving or gone"),
+    Ignored(ProcessBeat, _but(*UP), "it is leaving or gone"),
+    Ignored(ProcessDraining, _but(*HAS_PROCESS), "it is gone"),
+    Ignored(ForkServerLost, _but(*HAS_PROCESS), "it is gone"),
+    Ignored(ProcessExited, _but(*HAS_PROCESS), "it is gone"),
 )
 """With `RULES` a total table: each event has a rule, or a reason, in each state."""
 

@@ -81,7 +81,7 @@ def test_no_supervisor_is_json_too(verb, empty, capsys):
 def test_no_configuration_file_is_json_too(verb, empty, capsys):
     found = json_of(capsys, verb.name, *POSITIONAL.get(verb.name, []))
     assert found["code"] == 78
-    assert found["error"].startswith("there is no configuration file: ")
+    assert found["error"].startswith("no configuration file; looked for ")
 
 
 @pytest.mark.parametrize("verb", ["check", "tasks"])

@@ -8,7 +8,7 @@ import pytest
 
 from squids.supervisor import events
 from squids.supervisor.events import Event, EventKind
-from squids.supervisor.program.events import State
+from squids.supervisor.program.events import ProgramState
 
 MAKERS = {
     "started": events.started("squids.yaml", 2),
@@ -64,13 +64,13 @@ def test_an_event_is_one_line(event: Event):
     assert "\n" not in event.text
 
 
-@pytest.mark.parametrize("state", State)
-def test_a_change_of_state_says_the_last_line_of_its_reason(state: State):
+@pytest.mark.parametrize("state", ProgramState)
+def test_a_change_of_state_says_the_last_line_of_its_reason(state: ProgramState):
     """An exception's last line is its message. A retry is announced where there is one."""
     event = events.state_changed("emails", state, "Traceback\nValueError: no", 2.0)
     assert event.kind.value == state.value
     assert event.text.startswith(f"{state.value}: ValueError: no")
-    assert ("again in 2.0 s" in event.text) == (state is State.BACKOFF)
+    assert ("again in 2.0 s" in event.text) == (state is ProgramState.BACKOFF)
     assert events.state_changed("emails", state, "started", None).text == state.value
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from squids.supervisor.fleet import gives_up, start_order, stop_order
-from squids.supervisor.program.events import State
+from squids.supervisor.program.events import ProgramState
 from squids.supervisor.settings import (
     AppSpec,
     ExitOn,
@@ -29,11 +29,11 @@ def test_stops_are_told_in_the_reverse_of_the_order_of_starts():
 @pytest.mark.parametrize(
     ("exit_on", "states", "gives"),
     [
-        (ExitOn.NEVER, [State.FATAL, State.FATAL], False),
-        (ExitOn.ESSENTIAL, [State.FATAL, State.RUNNING], True),
-        (ExitOn.ESSENTIAL, [State.BACKOFF, State.FATAL], False),
-        (ExitOn.ALL, [State.FATAL, State.RUNNING], False),
-        (ExitOn.ALL, [State.FATAL, State.FATAL], True),
+        (ExitOn.NEVER, [ProgramState.FATAL, ProgramState.FATAL], False),
+        (ExitOn.ESSENTIAL, [ProgramState.FATAL, ProgramState.RUNNING], True),
+        (ExitOn.ESSENTIAL, [ProgramState.BACKOFF, ProgramState.FATAL], False),
+        (ExitOn.ALL, [ProgramState.FATAL, ProgramState.RUNNING], False),
+        (ExitOn.ALL, [ProgramState.FATAL, ProgramState.FATAL], True),
     ],
 )
 def test_when_the_supervisor_gives_up(exit_on, states, gives):

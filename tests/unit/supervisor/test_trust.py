@@ -8,21 +8,21 @@ import stat
 import pytest
 
 from squids.supervisor.plain_files import NotPlain, read_plain, steps_to
-from squids.supervisor.trust import Reason, Step, distrusted, distrusted_place, leads_root, open_folders
+from squids.supervisor.trust import PathStep, Reason, distrusted, distrusted_place, leads_root, open_folders
 
 ANN, BOB, GROUP = 1000, 1001, 50
 
 
 def folder(path, mode=0o755, uid=0, gid=0):
-    return Step(path, stat.S_IFDIR | mode, uid, gid)
+    return PathStep(path, stat.S_IFDIR | mode, uid, gid)
 
 
 def file(path, mode=0o644, uid=0, gid=0):
-    return Step(path, stat.S_IFREG | mode, uid, gid)
+    return PathStep(path, stat.S_IFREG | mode, uid, gid)
 
 
 def link(path, uid=0):
-    return Step(path, stat.S_IFLNK | 0o777, uid, 0)
+    return PathStep(path, stat.S_IFLNK | 0o777, uid, 0)
 
 
 ROOT, TMP = folder("/"), folder("/tmp", 0o1777)

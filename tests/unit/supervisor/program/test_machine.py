@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 from squids.supervisor.program import events as ev
-from squids.supervisor.program.events import State, Wanted
+from squids.supervisor.program.events import ProgramState, Wanted
 from squids.supervisor.program.machine import Program
 from squids.supervisor.program.rules import IGNORED, RULES, handle
 from squids.supervisor.settings import (
@@ -58,30 +58,32 @@ class Life:
         return action
 
     def running(self):
-        self.feed(ev.Start())
+        self.feed(ev.StartProgram())
         child = self.child
-        return self.feed(ev.Spawned(child, 1000 + child), ev.Booted(child), ev.Ready(child))
+        return self.feed(
+            ev.ProcessSpawned(child, 1000 + child), ev.ProcessBooted(child), ev.ProcessReady(child)
+        )
 
 
 def in_state(state):
     """A life that has come to this state."""
-    life = Life(restart=RestartWhen.NEVER if state is State.EXITED else RestartWhen.ALWAYS)
+    life = Life(restart=RestartWhen.NEVER if state is ProgramState.EXITED else RestartWhen.ALWAYS)
     match state:
-        case State.STOPPED:
+        case ProgramState.STOPPED:
             return life
-        case State.STARTING:
-            return life.feed(ev.Start())
-        case State.RUNNING:
+        case ProgramState.STARTING:
+            return life.feed(ev.StartProgram())
+        case ProgramState.RUNNING:
             return life.running()
-        case State.BACKOFF | State.EXITED:
+        case ProgramState.BACKOFF | ProgramState.EXITED:
             life.running()
-            return life.feed(ev.Exited(life.child, 1))
-        case State.FATAL:
+            return life.feed(ev.ProcessExited(life.child, 1))
+        case ProgramState.FATAL:
             life.running()
-            return life.feed(ev.Exited(life.child, 78))
-        case State.STOPPING:
+            return life.feed(ev.ProcessExited(life.child, 78))
+        case ProgramState.STOPPING:
             life.running()
-            return life.feed(ev.Stop())
+            return life.feed(ev.StopProgram())
 
 
 EVENTS = get_args(ev.Command) + get_args(ev.Report)
@@ -96,7 +98,7 @@ def event_of(kind, child):
     return kind(**{name: values[name] for name in names})
 
 
-@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("state", ProgramState)
 @pytest.mark.parametrize("kind", EVENTS)
 def test_every_event_in_every_state_has_an_answer(state, kind):
     """Nothing raises; what is ignored changes nothing, and asks for nothing."""
@@ -113,20 +115,24 @@ def test_the_table_is_total_and_no_pair_is_in_it_twice():
     """Each event has one rule, or one reason to be ignored, in each state."""
     pairs = [(state, row.event) for row in (*RULES, *IGNORED) for state in row.states]
     assert len(pairs) == len(set(pairs))
-    assert set(pairs) == {(state, kind) for state in State for kind in EVENTS}
+    assert set(pairs) == {(state, kind) for state in ProgramState for kind in EVENTS}
 
 
-@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("state", ProgramState)
 def test_no_state_is_left_without_a_way_out_or_a_timer(state):
     """What waits for time says for which; what waits for nobody can be started."""
     life = in_state(state)
-    if state in (State.BACKOFF, State.STOPPING, State.RUNNING):
+    if state in (ProgramState.BACKOFF, ProgramState.STOPPING, ProgramState.RUNNING):
         assert life.program.wakes_at() is not None
-    life.feed(ev.Stop())
+    life.feed(ev.StopProgram())
     for _ in range(10):
         for process in life.program.processes():
-            life.feed(ev.Cancelled(process.child) if process.pid is None else ev.Exited(process.child, 0))
-    assert life.program.state is State.STOPPED
+            life.feed(
+                ev.ProcessCancelled(process.child)
+                if process.pid is None
+                else ev.ProcessExited(process.child, 0)
+            )
+    assert life.program.state is ProgramState.STOPPED
     assert life.program.gone
 
 
@@ -134,58 +140,58 @@ def test_no_state_is_left_without_a_way_out_or_a_timer(state):
 def test_an_end_whose_status_nobody_knows_is_a_failure(restart):
     """Nobody can say that it was meant: it is started again after its backoff."""
     life = Life(restart=restart).running()
-    life.feed(ev.Exited(life.child, None))
-    assert life.program.state is State.BACKOFF
+    life.feed(ev.ProcessExited(life.child, None))
+    assert life.program.state is ProgramState.BACKOFF
     assert life.program.reason == "exit status unknown"
-    assert life.one(ev.Died).status is None
+    assert life.one(ev.ProcessDied).status is None
 
 
 def test_an_end_whose_status_nobody_knows_is_an_end_for_all_that_leave():
     """Told to leave, killed, or left by its fork server: nothing waits for it any more."""
     life = Life().running()
     old = life.child
-    life.feed(ev.ZygoteLost(old))
+    life.feed(ev.ForkServerLost(old))
     assert old in life.program.leaving
-    life.feed(ev.Exited(old, None))
+    life.feed(ev.ProcessExited(old, None))
     assert not life.program.leaving
-    life.feed(ev.Stop(), ev.Spawned(life.child, 8), ev.Exited(life.child, None))
-    assert life.program.state is State.STOPPED
+    life.feed(ev.StopProgram(), ev.ProcessSpawned(life.child, 8), ev.ProcessExited(life.child, None))
+    assert life.program.state is ProgramState.STOPPED
     assert life.program.gone
 
 
 def test_a_replacement_whose_status_nobody_knows_is_no_replacement():
     """The old process goes on."""
     life = Life().running()
-    life.feed(ev.Replace(2, settings()))
+    life.feed(ev.ReplaceProgram(2, settings()))
     new = life.program.replacement.child
-    life.feed(ev.Spawned(new, 8), ev.Exited(new, None))
-    assert life.program.state is State.RUNNING
+    life.feed(ev.ProcessSpawned(new, 8), ev.ProcessExited(new, None))
+    assert life.program.state is ProgramState.RUNNING
     assert life.program.replacement is None
     assert "exit status unknown" in life.program.hand_over_failure
 
 
 def test_running_means_that_it_receives():
     """Not that a pid exists, nor that it is old."""
-    life = Life().feed(ev.Start())
+    life = Life().feed(ev.StartProgram())
     child = life.child
-    life.feed(ev.Spawned(child, 7), ev.Booted(child))
+    life.feed(ev.ProcessSpawned(child, 7), ev.ProcessBooted(child))
     for _ in range(100):
-        life.later(10).feed(ev.Beat(child))
-    assert life.program.state is State.STARTING
-    life.feed(ev.Ready(child))
-    assert life.program.state is State.RUNNING
+        life.later(10).feed(ev.ProcessBeat(child))
+    assert life.program.state is ProgramState.STARTING
+    life.feed(ev.ProcessReady(child))
+    assert life.program.state is ProgramState.RUNNING
 
 
 def test_what_does_not_boot_in_time_writes_its_stacks_and_is_killed():
     """SIGABRT first, SIGKILL after, then the backoff."""
-    life = Life(start_timeout=10).feed(ev.Start())
+    life = Life(start_timeout=10).feed(ev.StartProgram())
     child = life.child
-    life.feed(ev.Spawned(child, 7))
+    life.feed(ev.ProcessSpawned(child, 7))
     assert not life.later(9.9).asked
-    assert life.later(0.2).one(ev.Abort).child == child
-    assert life.later(3.1).one(ev.Kill).child == child
-    life.feed(ev.Exited(child, -9))
-    assert life.program.state is State.BACKOFF
+    assert life.later(0.2).one(ev.AbortProcess).child == child
+    assert life.later(3.1).one(ev.KillProcess).child == child
+    life.feed(ev.ProcessExited(child, -9))
+    assert life.program.state is ProgramState.BACKOFF
     assert life.program.reason == "did not start within 10 s"
 
 
@@ -193,10 +199,10 @@ def test_a_missing_heartbeat_kills_and_an_answering_one_does_not():
     """Any word of it counts."""
     life = Life().running()
     for _ in range(20):
-        life.later(25).feed(ev.Beat(life.child))
-        assert not life.all(ev.Abort)
-    assert life.later(31).one(ev.Abort)
-    assert life.program.state is State.STOPPING
+        life.later(25).feed(ev.ProcessBeat(life.child))
+        assert not life.all(ev.AbortProcess)
+    assert life.later(31).one(ev.AbortProcess)
+    assert life.program.state is ProgramState.STOPPING
 
 
 def test_a_stalled_supervisor_judges_nobody():
@@ -204,7 +210,7 @@ def test_a_stalled_supervisor_judges_nobody():
     life = Life().running()
     life.now += 3600
     life.program.stalled(3600)
-    assert not life.feed(ev.Tick()).all(ev.Abort)
+    assert not life.feed(ev.Tick()).all(ev.AbortProcess)
 
 
 def test_backoff_grows_and_is_forgotten_after_a_healthy_time():
@@ -212,34 +218,34 @@ def test_backoff_grows_and_is_forgotten_after_a_healthy_time():
     life = Life(backoff=BackoffSettings(1, 60, 0))
     waits = []
     for _ in range(9):
-        life.running() if life.program.state is State.STOPPED else None
+        life.running() if life.program.state is ProgramState.STOPPED else None
         child = life.child
-        life.feed(ev.Spawned(child, 7), ev.Booted(child), ev.Ready(child))
+        life.feed(ev.ProcessSpawned(child, 7), ev.ProcessBooted(child), ev.ProcessReady(child))
         life.now += 5
-        life.feed(ev.Exited(child, 1))
+        life.feed(ev.ProcessExited(child, 1))
         waits.append(life.program.retry_at - life.now)
-        assert not life.later(waits[-1] - 0.01).all(ev.Spawn)
-        assert life.later(0.02).one(ev.Spawn)
+        assert not life.later(waits[-1] - 0.01).all(ev.SpawnProcess)
+        assert life.later(0.02).one(ev.SpawnProcess)
     assert waits == pytest.approx([1, 2, 4, 8, 16, 32, 60, 60, 60])
     child = life.child
-    life.feed(ev.Spawned(child, 7), ev.Booted(child), ev.Ready(child))
+    life.feed(ev.ProcessSpawned(child, 7), ev.ProcessBooted(child), ev.ProcessReady(child))
     life.now += 60
-    life.feed(ev.Exited(child, 1))
+    life.feed(ev.ProcessExited(child, 1))
     assert life.program.retry_at - life.now == pytest.approx(1)
 
 
 def test_max_restarts_counts_imports_that_fail_but_nothing_that_the_system_refuses():
     """What cannot be imported is no better than what crashes."""
     life = Life(max_restarts=MaxRestarts(2, 100))
-    life.feed(ev.Start())
+    life.feed(ev.StartProgram())
     for _ in range(5):
-        life.feed(ev.Unavailable(life.child, "no memory", life.now + 1, refused=True)).later(1.1)
-        assert life.program.state is State.STARTING
+        life.feed(ev.CodeUnavailable(life.child, "no memory", life.now + 1, refused=True)).later(1.1)
+        assert life.program.state is ProgramState.STARTING
     for _ in range(2):
-        life.feed(ev.Unavailable(life.child, "no database", life.now + 1)).later(1.1)
-        assert life.program.state is State.STARTING
-    life.feed(ev.Unavailable(life.child, "no database", life.now + 1))
-    assert life.program.state is State.FATAL
+        life.feed(ev.CodeUnavailable(life.child, "no database", life.now + 1)).later(1.1)
+        assert life.program.state is ProgramState.STARTING
+    life.feed(ev.CodeUnavailable(life.child, "no database", life.now + 1))
+    assert life.program.state is ProgramState.FATAL
     assert life.program.wakes_at() is None
     assert life.program.restarts == 7, "each is counted once"
 
@@ -249,44 +255,44 @@ def test_max_restarts_counts_within_its_window():
     life = Life(max_restarts=MaxRestarts(2, 100), backoff=BackoffSettings(1, 1, 0))
     life.running()
     for _ in range(2):
-        life.feed(ev.Exited(life.child, 1)).later(1.1)
-        assert life.program.state is State.STARTING
-    life.feed(ev.Exited(life.child, 1))
-    assert life.program.state is State.FATAL
-    life.feed(ev.Start())
-    assert life.program.state is State.STARTING
+        life.feed(ev.ProcessExited(life.child, 1)).later(1.1)
+        assert life.program.state is ProgramState.STARTING
+    life.feed(ev.ProcessExited(life.child, 1))
+    assert life.program.state is ProgramState.FATAL
+    life.feed(ev.StartProgram())
+    assert life.program.state is ProgramState.STARTING
 
 
 @pytest.mark.parametrize(
     ("restart", "status", "state"),
     [
-        (RestartWhen.ALWAYS, 0, State.BACKOFF),
-        (RestartWhen.ALWAYS, 1, State.BACKOFF),
-        (RestartWhen.ON_FAILURE, 0, State.EXITED),
-        (RestartWhen.ON_FAILURE, -9, State.BACKOFF),
-        (RestartWhen.NEVER, 0, State.EXITED),
-        (RestartWhen.NEVER, 1, State.EXITED),
-        (RestartWhen.ALWAYS, 78, State.FATAL),
-        (RestartWhen.NEVER, 78, State.FATAL),
-        (RestartWhen.ALWAYS, None, State.BACKOFF),
+        (RestartWhen.ALWAYS, 0, ProgramState.BACKOFF),
+        (RestartWhen.ALWAYS, 1, ProgramState.BACKOFF),
+        (RestartWhen.ON_FAILURE, 0, ProgramState.EXITED),
+        (RestartWhen.ON_FAILURE, -9, ProgramState.BACKOFF),
+        (RestartWhen.NEVER, 0, ProgramState.EXITED),
+        (RestartWhen.NEVER, 1, ProgramState.EXITED),
+        (RestartWhen.ALWAYS, 78, ProgramState.FATAL),
+        (RestartWhen.NEVER, 78, ProgramState.FATAL),
+        (RestartWhen.ALWAYS, None, ProgramState.BACKOFF),
     ],
 )
 def test_what_follows_a_death(restart, status, state):
     """By the policy, and by the exit status."""
     life = Life(restart=restart).running()
-    life.feed(ev.Exited(life.child, status))
+    life.feed(ev.ProcessExited(life.child, status))
     assert life.program.state is state
-    assert not life.one(ev.Died).asked
+    assert not life.one(ev.ProcessDied).asked
 
 
 def test_a_refused_fork_is_nobodys_fault():
     """It is tried again, and counts as no failure."""
-    life = Life().feed(ev.Start())
+    life = Life().feed(ev.StartProgram())
     for _ in range(5):
-        life.feed(ev.Refused(life.child, "Resource temporarily unavailable"))
-        assert life.program.state is State.BACKOFF
+        life.feed(ev.ProcessRefused(life.child, "Resource temporarily unavailable"))
+        assert life.program.state is ProgramState.BACKOFF
         life.later(11)
-        assert life.program.state is State.STARTING
+        assert life.program.state is ProgramState.STARTING
     assert life.program.failures.in_a_row == 0
 
 
@@ -294,70 +300,70 @@ def test_a_stop_is_told_then_signalled_then_killed():
     """Over the socket; SIGTERM if it does not answer; SIGKILL after its shutdown timeout, again and again."""
     life = Life().running()
     child = life.child
-    assert life.feed(ev.Stop()).one(ev.TellDrain).child == child
+    assert life.feed(ev.StopProgram()).one(ev.TellDrain).child == child
     assert not life.later(1.9).asked
-    assert life.later(0.2).one(ev.Terminate)
+    assert life.later(0.2).one(ev.TerminateProcess)
     assert not life.later(16.9).asked
-    assert life.later(0.2).one(ev.Kill)
-    assert life.later(10.1).one(ev.Kill)
-    assert life.program.state is State.STOPPING
-    life.feed(ev.Exited(child, -9))
-    assert life.program.state is State.STOPPED
-    assert life.one(ev.Died).asked
+    assert life.later(0.2).one(ev.KillProcess)
+    assert life.later(10.1).one(ev.KillProcess)
+    assert life.program.state is ProgramState.STOPPING
+    life.feed(ev.ProcessExited(child, -9))
+    assert life.program.state is ProgramState.STOPPED
+    assert life.one(ev.ProcessDied).asked
 
 
 def test_who_says_that_it_drains_gets_no_sigterm():
     """The answer on the socket is enough."""
-    life = Life().running().feed(ev.Stop())
-    life.feed(ev.Draining(life.child, "the supervisor"))
+    life = Life().running().feed(ev.StopProgram())
+    life.feed(ev.ProcessDraining(life.child, "the supervisor"))
     assert not life.later(10).asked
 
 
 def test_a_stop_before_the_process_is_there_cancels_it():
     """And if it comes all the same, it is told to leave."""
-    life = Life().feed(ev.Start())
+    life = Life().feed(ev.StartProgram())
     child = life.child
-    assert life.feed(ev.Stop()).one(ev.Cancel).child == child
-    assert life.feed(ev.Spawned(child, 7)).one(ev.TellDrain)
-    life.feed(ev.Exited(child, 0))
-    assert life.program.state is State.STOPPED
+    assert life.feed(ev.StopProgram()).one(ev.CancelProcess).child == child
+    assert life.feed(ev.ProcessSpawned(child, 7)).one(ev.TellDrain)
+    life.feed(ev.ProcessExited(child, 0))
+    assert life.program.state is ProgramState.STOPPED
 
 
 def test_start_while_stopping_starts_once_it_has_stopped():
     """Never two at a time."""
-    life = Life().running().feed(ev.Stop())
-    assert not life.feed(ev.Start()).all(ev.Spawn)
-    assert life.feed(ev.Exited(life.child, 0)).one(ev.Spawn)
-    assert life.program.state is State.STARTING
+    life = Life().running().feed(ev.StopProgram())
+    assert not life.feed(ev.StartProgram()).all(ev.SpawnProcess)
+    assert life.feed(ev.ProcessExited(life.child, 0)).one(ev.SpawnProcess)
+    assert life.program.state is ProgramState.STARTING
 
 
 def test_a_rolling_replacement_takes_over_when_it_receives():
     """Until then the old one is left alone."""
     life = Life().running()
     old = life.child
-    life.feed(ev.Replace(2, settings(priority=9)))
+    life.feed(ev.ReplaceProgram(2, settings(priority=9)))
     new = life.program.replacement.child
-    assert life.one(ev.Spawn).generation == 2
-    life.feed(ev.Spawned(new, 8), ev.Booted(new))
+    assert life.one(ev.SpawnProcess).generation == 2
+    life.feed(ev.ProcessSpawned(new, 8), ev.ProcessBooted(new))
     assert life.child == old
     assert not life.all(ev.TellDrain)
-    life.feed(ev.Ready(new))
+    life.feed(ev.ProcessReady(new))
     assert life.child == new
     assert life.one(ev.TellDrain).child == old
     assert life.one(ev.HandOver).failure is None
     assert life.program.settings.priority == 9
     assert not life.program.gone
-    life.feed(ev.Exited(old, 0))
-    assert life.program.state is State.RUNNING
+    life.feed(ev.ProcessExited(old, 0))
+    assert life.program.state is ProgramState.RUNNING
     assert [process.child for process in life.program.processes()] == [new]
 
 
 def test_new_code_for_one_that_is_stopped_hands_nothing_over():
     """It is for the next start, and the log says nothing of a process that is not there."""
     life = Life().running()
-    life.feed(ev.Stop(), ev.Exited(life.child, 0))
-    assert life.program.state is State.STOPPED
-    life.feed(ev.Replace(2, settings(priority=9)))
+    life.feed(ev.StopProgram(), ev.ProcessExited(life.child, 0))
+    assert life.program.state is ProgramState.STOPPED
+    life.feed(ev.ReplaceProgram(2, settings(priority=9)))
     assert not life.all(ev.HandOver)
     assert (life.program.generation, life.program.settings.priority) == (2, 9)
 
@@ -365,32 +371,32 @@ def test_new_code_for_one_that_is_stopped_hands_nothing_over():
 @pytest.mark.parametrize(
     "trouble",
     [
-        lambda new: ev.Exited(new, 1),
-        lambda new: ev.Refused(new, "no"),
-        lambda new: ev.Unavailable(new, "no", None),
+        lambda new: ev.ProcessExited(new, 1),
+        lambda new: ev.ProcessRefused(new, "no"),
+        lambda new: ev.CodeUnavailable(new, "no", None),
     ],
 )
 def test_a_replacement_that_fails_changes_nothing(trouble):
     """The old process, its code and its settings go on."""
     life = Life().running()
     old = life.child
-    life.feed(ev.Replace(2, settings(priority=9)))
+    life.feed(ev.ReplaceProgram(2, settings(priority=9)))
     life.feed(trouble(life.program.replacement.child))
     assert life.one(ev.HandOver).failure
     assert (life.child, life.program.generation, life.program.settings.priority) == (old, 1, 0)
-    assert life.program.state is State.RUNNING
+    assert life.program.state is ProgramState.RUNNING
 
 
 def test_what_was_stopped_stays_stopped_whatever_comes_while_it_drains():
     """New code or settings are for its next start."""
     life = Life().running()
     old = life.child
-    life.feed(ev.Stop(), ev.Replace(2, settings(priority=3)))
+    life.feed(ev.StopProgram(), ev.ReplaceProgram(2, settings(priority=3)))
     assert life.program.wanted is Wanted.DOWN
-    life.feed(ev.Exited(old, 0))
-    assert life.program.state is State.STOPPED
-    assert not life.all(ev.Spawn)
-    spawn = life.feed(ev.Start()).one(ev.Spawn)
+    life.feed(ev.ProcessExited(old, 0))
+    assert life.program.state is ProgramState.STOPPED
+    assert not life.all(ev.SpawnProcess)
+    spawn = life.feed(ev.StartProgram()).one(ev.SpawnProcess)
     assert (spawn.generation, spawn.settings.priority) == (2, 3)
 
 
@@ -398,21 +404,21 @@ def test_what_is_restarted_takes_the_newest_settings_that_came_while_it_drained(
     """It is wanted up, so it comes back, with what came last."""
     life = Life().running()
     old = life.child
-    life.feed(ev.Restart(2, settings()), ev.Replace(3, settings(priority=3)))
-    spawn = life.feed(ev.Exited(old, 0)).one(ev.Spawn)
+    life.feed(ev.RestartProgram(2, settings()), ev.ReplaceProgram(3, settings(priority=3)))
+    spawn = life.feed(ev.ProcessExited(old, 0)).one(ev.SpawnProcess)
     assert (spawn.generation, spawn.settings.priority) == (3, 3)
 
 
 def test_a_replacement_that_does_not_receive_in_time_is_told_to_leave():
     """It is no hang: SQS may be down. The old one goes on."""
     life = Life(start_timeout=10).running()
-    life.feed(ev.Replace(2, settings(start_timeout=10.0)))
+    life.feed(ev.ReplaceProgram(2, settings(start_timeout=10.0)))
     new = life.program.replacement.child
-    life.feed(ev.Spawned(new, 8), ev.Booted(new))
+    life.feed(ev.ProcessSpawned(new, 8), ev.ProcessBooted(new))
     for _ in range(11):
         life.later(1)
         asked = life.all(ev.TellDrain)
-        life.feed(ev.Beat(life.child))
+        life.feed(ev.ProcessBeat(life.child))
     assert asked or life.program.replacement is None
     assert new in life.program.leaving
 
@@ -421,51 +427,51 @@ def test_new_code_starts_nothing_that_was_told_to_stop():
     """It was saved just before: its import succeeds while the old process drains."""
     life = Life().running()
     child = life.child
-    life.feed(ev.Stop(), ev.Replace(2, settings(priority=9), 5.0))
-    assert life.program.state is State.STOPPING
-    life.feed(ev.Exited(child, 0, 0.0))
-    assert life.program.state is State.STOPPED
-    assert not life.all(ev.Spawn)
+    life.feed(ev.StopProgram(), ev.ReplaceProgram(2, settings(priority=9), 5.0))
+    assert life.program.state is ProgramState.STOPPING
+    life.feed(ev.ProcessExited(child, 0, 0.0))
+    assert life.program.state is ProgramState.STOPPED
+    assert not life.all(ev.SpawnProcess)
     assert life.program.gone
-    life.feed(ev.Start())
-    assert life.one(ev.Spawn).generation == 2
+    life.feed(ev.StartProgram())
+    assert life.one(ev.SpawnProcess).generation == 2
 
 
 def test_when_the_current_one_dies_its_replacement_is_promoted():
     """There is one on the way already."""
     life = Life().running()
-    life.feed(ev.Replace(2, settings()))
+    life.feed(ev.ReplaceProgram(2, settings()))
     new = life.program.replacement.child
-    life.feed(ev.Exited(life.child, -9))
+    life.feed(ev.ProcessExited(life.child, -9))
     assert life.child == new
-    assert life.program.state is State.STARTING
+    assert life.program.state is ProgramState.STARTING
 
 
 def test_a_lost_fork_server_is_replaced_at_once_and_costs_no_failure():
     """The old process drains by itself; the new one is asked for."""
     life = Life().running()
     old = life.child
-    life.feed(ev.ZygoteLost(old))
-    assert life.one(ev.Spawn)
+    life.feed(ev.ForkServerLost(old))
+    assert life.one(ev.SpawnProcess)
     assert old in life.program.leaving
     assert life.program.failures.in_a_row == 0
-    life.feed(ev.Exited(old, 1))
-    assert life.program.state is State.STARTING
+    life.feed(ev.ProcessExited(old, 1))
+    assert life.program.state is ProgramState.STARTING
 
 
 def test_paused_is_told_once_it_receives():
     """After a crash, too."""
     life = Life().running()
-    assert life.feed(ev.Pause()).one(ev.TellPause).on
-    life.feed(ev.Exited(life.child, 1)).later(2)
+    assert life.feed(ev.PauseProgram()).one(ev.TellPause).on
+    life.feed(ev.ProcessExited(life.child, 1)).later(2)
     child = life.child
-    life.feed(ev.Spawned(child, 7), ev.Booted(child), ev.Ready(child))
+    life.feed(ev.ProcessSpawned(child, 7), ev.ProcessBooted(child), ev.ProcessReady(child))
     assert life.one(ev.TellPause).on
     assert life.program.wanted is Wanted.PAUSED
-    assert not life.feed(ev.Resume()).one(ev.TellPause).on
+    assert not life.feed(ev.ResumeProgram()).one(ev.TellPause).on
 
 
 def test_hurry_tells_those_that_leave_once_more():
     """Their tasks are not waited for."""
-    life = Life().running().feed(ev.Stop())
+    life = Life().running().feed(ev.StopProgram())
     assert [type(action) for action in life.program.force(life.now)] == [ev.TellDrain]
