@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
+import socket
+import threading
 import time
 
 import pytest
 
-from tests.support.processes import APP, call, cpu_seconds
-from tests.support.strict_sqs import StrictSQS
+from tests.support.processes import APP, call
 from tests.support.waiting import wait_until
 
 
@@ -49,22 +51,35 @@ def test_trouble_is_said_once_when_it_starts_and_once_when_it_ends(strict_sqs, q
     assert process.stop() == 0
 
 
-def test_a_server_that_is_not_there_costs_no_cpu(squids_process):
-    """With SQS unreachable the consumer says so once, as an ERROR, stays, and uses under 1 % of a core."""
-    gone = StrictSQS().start()
-    url = gone.endpoint_url
-    gone.close()
-    process = squids_process(url).start("--workers", "2")
-    (line,) = process.wait_for("degraded")
-    assert "ERROR" in line
-    pids = list(process.processes())
-    before, started = cpu_seconds(pids), time.monotonic()
-    tries = 4
-    wait_until(lambda: time.monotonic() - started > tries, what="a few seconds of trouble")
-    used = (cpu_seconds(pids) - before) / (time.monotonic() - started)
-    assert len(process.actions("degraded")) == 1
-    assert used < 0.02, f"{used:.1%} of a core while SQS is down"
-    assert process.stop() == 0
+def test_a_server_that_is_not_there_is_tried_less_and_less_often(squids_process):
+    """With SQS unreachable the consumer says so once, as an ERROR, and stays. Each try is one connection, and
+    waits longer than the one before: at least half of 0.5, 1, 2 and 4 seconds."""
+    with refuses_all() as (url, tries):
+        process = squids_process(url).start("--workers", "2")
+        (line,) = process.wait_for("degraded")
+        assert "ERROR" in line
+        wait_until(lambda: len(tries) >= 5, what=lambda: f"{len(tries)} tries")
+        assert tries[4] - tries[0] > 3.7, "no more than five, however long it takes"
+        assert len(process.actions("degraded")) == 1
+        assert process.stop() == 0
+
+
+@contextlib.contextmanager
+def refuses_all():
+    """A server that closes each connection at once; its URL, and when it was tried."""
+    tries: list[float] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def refuse():
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    tries.append(time.monotonic())
+                    connection.close()
+
+        threading.Thread(target=refuse, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", tries
+        listener.shutdown(socket.SHUT_RDWR)
 
 
 def test_it_heals_when_the_queue_comes_to_be(strict_sqs, squids_process):
