@@ -27,10 +27,6 @@ class Groups:
         members.append(message_id)
         return len(members) == 1
 
-    def is_head(self, group: str, message_id: str) -> bool:
-        members = self._members.get(group)
-        return bool(members) and members is not None and members[0] == message_id
-
     def followers(self, group: str) -> list[str]:
         """The messages behind the head, in order."""
         return self._members.get(group, [])[1:]
@@ -46,6 +42,3 @@ class Groups:
             del self._members[group]
             return None
         return members[0] if was_head else None
-
-    def __len__(self) -> int:
-        return len(self._members)

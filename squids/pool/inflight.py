@@ -203,10 +203,6 @@ class InFlight:
                 else:
                     self._fail(message, Notice.WORKER_LOST, now, jitter, how=how)
 
-    def job(self, worker: int, number: int) -> HeldMessage | None:
-        """The message of a job that a worker has."""
-        return self._workers.get(worker, {}).get(number)
-
     def results(self, worker: int, results: Iterable[JobResult], now: float, jitter: float) -> None:
         """A worker reports jobs that ended."""
         jobs = self._workers.get(worker)
@@ -273,7 +269,7 @@ class InFlight:
         seconds: float,
         sent_at: float,
         now: float,
-        jitter: float = 0.5,
+        jitter: float,
     ) -> None:
         """A batch was answered, entry by entry. `failed` has (message id, reason, stale).
 
@@ -326,7 +322,6 @@ class InFlight:
                 message.extending = False
                 self._after_beat(message, now)
             else:
-                message.settling = False
                 self._waiting(batch.operation).add(message.message_id, now, urgent=True)
 
     # Events: the end.
@@ -436,7 +431,6 @@ class InFlight:
 
     def _adopt(self, message: HeldMessage, received: Received, now: float) -> None:
         """SQS gave it again while it is held: the newest receipt counts, and it is not run twice."""
-        message.happens(Event.REDELIVERED)
         message.receipt = received.receipt
         message.receive_count = received.receive_count
         message.received_at = now
@@ -516,7 +510,6 @@ class InFlight:
                 message.visible_at = max(message.visible_at, sent_at + entry.seconds)
             self._after_beat(message, now)
             return
-        message.settling = False
         if message.receipt != entry.receipt:
             # An old receipt's delete "succeeds" without deleting: again, with the newest.
             self._waiting(operation).add(message.message_id, now, urgent=True)
@@ -536,7 +529,6 @@ class InFlight:
                 self._heartbeat.entry_failed(now)
             self._after_beat(message, now)
             return
-        message.settling = False
         message.attempts += 1
         lost = stale and not superseded
         if lost or message.attempts >= MOST_ENTRY_ATTEMPTS:
@@ -614,7 +606,6 @@ class InFlight:
             entries = []
             for message_id in waiting.take(now, company_expected=company):
                 message = self._held[message_id]
-                message.settling = True
                 entries.append(Entry(message_id, message.receipt, message.return_seconds))
             if entries:
                 return Batch(operation, tuple(entries))

@@ -4,8 +4,7 @@
                    |           +-----> RETURNING -> gone (SQS has it)
                    +-----------------> RETURNING
 
-The table is total: each event has an answer in each state, and `IGNORED` is an answer. An
-event ends in the same state where only the record changes.
+The table lists the moves. Every pair that it does not list is ignored, for the reason that `IGNORED` gives.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from enum import Enum
 
 
 class State(Enum):
-    """Where a held message is. `GONE` is the end: it is held no more."""
+    """Where a held message is. `GONE` is the end: it is no longer held."""
 
     BUFFERED = "buffered"
     RUNNING = "running"
@@ -32,76 +31,39 @@ class Event(Enum):
 
     HANDED = "handed to a worker"
     SUCCEEDED = "its task returned"
-    FAILED = "its task raised, or nobody can run it"
+    FAILED = "its task raised, or the message cannot be run"
     UNSTARTED = "its worker gives it back unrun"
     WORKER_LOST = "its worker died or was killed while it ran"
-    RELEASED = "it shall go back unrun"
-    REDELIVERED = "SQS gave it again"
+    RELEASED = "it is to go back unrun"
     SETTLED = "SQS confirmed its delete or its return"
-    LAPSED = "its visibility ran out, or SQS knows its receipt no more"
+    LAPSED = "its visibility ran out, or SQS no longer knows its receipt"
 
     __hash__ = object.__hash__
 
 
-@dataclass(frozen=True, slots=True)
-class Ignored:
-    """The event changes nothing in this state."""
-
-
-IGNORED = Ignored()
-
-S, E = State, Event
-TRANSITIONS: dict[tuple[State, Event], State | Ignored] = {
-    (S.BUFFERED, E.HANDED): S.RUNNING,
-    (S.BUFFERED, E.SUCCEEDED): IGNORED,
-    (S.BUFFERED, E.FAILED): IGNORED,
-    (S.BUFFERED, E.UNSTARTED): IGNORED,
-    (S.BUFFERED, E.WORKER_LOST): IGNORED,
-    (S.BUFFERED, E.RELEASED): S.RETURNING,
-    (S.BUFFERED, E.REDELIVERED): S.BUFFERED,
-    (S.BUFFERED, E.SETTLED): IGNORED,
+TRANSITIONS: dict[tuple[State, Event], State] = {
+    (State.BUFFERED, Event.HANDED): State.RUNNING,
+    (State.BUFFERED, Event.RELEASED): State.RETURNING,
     # Another consumer may run it by now: it must not start here.
-    (S.BUFFERED, E.LAPSED): S.GONE,
-    (S.RUNNING, E.HANDED): IGNORED,
-    (S.RUNNING, E.SUCCEEDED): S.DELETING,
-    (S.RUNNING, E.FAILED): S.RETURNING,
-    (S.RUNNING, E.UNSTARTED): S.BUFFERED,
-    (S.RUNNING, E.WORKER_LOST): S.RETURNING,
-    (S.RUNNING, E.RELEASED): IGNORED,
-    (S.RUNNING, E.REDELIVERED): S.RUNNING,
-    (S.RUNNING, E.SETTLED): IGNORED,
-    # It cannot be unrun; its delete is still tried at the end.
-    (S.RUNNING, E.LAPSED): S.RUNNING,
-    (S.DELETING, E.HANDED): IGNORED,
-    (S.DELETING, E.SUCCEEDED): IGNORED,
-    (S.DELETING, E.FAILED): IGNORED,
-    (S.DELETING, E.UNSTARTED): IGNORED,
-    (S.DELETING, E.WORKER_LOST): IGNORED,
-    (S.DELETING, E.RELEASED): IGNORED,
-    (S.DELETING, E.REDELIVERED): S.DELETING,
-    (S.DELETING, E.SETTLED): S.GONE,
-    (S.DELETING, E.LAPSED): S.GONE,
-    (S.RETURNING, E.HANDED): IGNORED,
-    (S.RETURNING, E.SUCCEEDED): IGNORED,
-    (S.RETURNING, E.FAILED): IGNORED,
-    (S.RETURNING, E.UNSTARTED): IGNORED,
-    (S.RETURNING, E.WORKER_LOST): IGNORED,
-    (S.RETURNING, E.RELEASED): IGNORED,
-    (S.RETURNING, E.REDELIVERED): S.RETURNING,
-    (S.RETURNING, E.SETTLED): S.GONE,
+    (State.BUFFERED, Event.LAPSED): State.GONE,
+    # RUNNING has no row for LAPSED: it cannot be unrun, and its delete is still tried at the end.
+    (State.RUNNING, Event.SUCCEEDED): State.DELETING,
+    (State.RUNNING, Event.FAILED): State.RETURNING,
+    (State.RUNNING, Event.UNSTARTED): State.BUFFERED,
+    (State.RUNNING, Event.WORKER_LOST): State.RETURNING,
+    (State.DELETING, Event.SETTLED): State.GONE,
+    (State.DELETING, Event.LAPSED): State.GONE,
+    (State.RETURNING, Event.SETTLED): State.GONE,
     # SQS has it already, which is what was asked for.
-    (S.RETURNING, E.LAPSED): S.GONE,
-    (S.GONE, E.HANDED): IGNORED,
-    (S.GONE, E.SUCCEEDED): IGNORED,
-    (S.GONE, E.FAILED): IGNORED,
-    (S.GONE, E.UNSTARTED): IGNORED,
-    (S.GONE, E.WORKER_LOST): IGNORED,
-    (S.GONE, E.RELEASED): IGNORED,
-    (S.GONE, E.REDELIVERED): IGNORED,
-    (S.GONE, E.SETTLED): IGNORED,
-    (S.GONE, E.LAPSED): IGNORED,
+    (State.RETURNING, Event.LAPSED): State.GONE,
 }
-del S, E
+
+IGNORED = None
+"""The answer to every other pair: nothing changes.
+
+Workers and SQS report on their own time, so a report can come late, twice, or cross with another: a worker's
+result for a message that was given back, SQS's answer for one that is gone. What was decided first stands.
+"""
 
 
 @dataclass(slots=True)
@@ -126,15 +88,13 @@ class HeldMessage:
     """Settle calls that failed for it."""
     extending: bool = False
     """A heartbeat for it is under way."""
-    settling: bool = False
-    """A delete or return for it is under way."""
     beats: bool = True
     """False when its receipt is stale, or its total visibility is used up."""
 
     def happens(self, event: Event) -> bool:
-        """Move by the table. False if the event changes nothing here."""
-        answer = TRANSITIONS[self.state, event]
-        if isinstance(answer, Ignored):
+        """Move by the table. False if the event is ignored in this state."""
+        state = TRANSITIONS.get((self.state, event), IGNORED)
+        if state is IGNORED:
             return False
-        self.state = answer
+        self.state = state
         return True

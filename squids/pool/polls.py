@@ -16,7 +16,6 @@ Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/AP
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
@@ -77,9 +76,6 @@ class Polls:
 
     def __len__(self) -> int:
         return len(self.under_way)
-
-    def __iter__(self) -> Iterator[Poll]:
-        return iter(self.under_way.values())
 
     @property
     def expected(self) -> int:

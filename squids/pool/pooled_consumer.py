@@ -381,7 +381,7 @@ class PooledConsumer:
             self._restarts.progress()
             if self.following:
                 for result in results:
-                    narrator.ended(result, self.inflight.job(handle.child, result.number))
+                    narrator.ended(result, self.inflight.message_of_job(handle.child, result.number))
             self._reporter.times.extend(result.seconds for result in results if result.seconds)
             self.inflight.results(handle.child, results, time.monotonic(), random.random())
 

@@ -192,7 +192,7 @@ class Consumer(RuleBasedStateMachine):
                 failed.append((entry.message_id, fate, fate == "stale"))
                 if fate == "stale" and entry.receipt == self.received[entry.message_id]:
                     self.gave_up.add(entry.message_id)
-        self.core.answered(batch, done, failed, 0.01, sent_at, self.now)
+        self.core.answered(batch, done, failed, 0.01, sent_at, self.now, 0.5)
         self.decide()
 
     @precondition(lambda self: self.calls)
@@ -300,7 +300,8 @@ class Consumer(RuleBasedStateMachine):
             self.decide()
             while self.calls:
                 batch, sent_at = self.calls.pop()
-                self.core.answered(batch, [e.message_id for e in batch.entries], [], 0.01, sent_at, self.now)
+                done = [entry.message_id for entry in batch.entries]
+                self.core.answered(batch, done, [], 0.01, sent_at, self.now, 0.5)
                 for entry in batch.entries:
                     if batch.operation is not Operation.EXTEND:
                         self.settled[entry.message_id] = batch.operation.value
@@ -340,7 +341,7 @@ def test_an_old_receipt_never_counts_as_a_delete():
     call = next(a for a in actions if isinstance(a, Call))
     poll = next(a.poll for a in actions if isinstance(a, Receive))
     core.received(poll.number, [Received("m", "new", "{}", 2)], 0.01, 1.0)
-    core.answered(call.batch, ["m"], [], 0.01, 1.0, 1.1)
+    core.answered(call.batch, ["m"], [], 0.01, 1.0, 1.1, 0.5)
     again = next(a for a in core.decide(1.1) if isinstance(a, Call))
     assert [entry.receipt for entry in again.batch.entries] == ["new"]
     assert core.held == 1
@@ -355,9 +356,9 @@ def test_what_a_receive_brings_after_the_stop_goes_back(phase):
     core.stop(1.0)
     core.decide(1.0)
     if phase == "force":
-        core.force(1.0)
+        core.force(1.0, patience=5.0)
         core.decide(1.0)
-        return
+        assert core.phase is Phase.FORCED
     core.received(poll.number, [Received(f"m{n}", "r", "{}", 1) for n in range(10)], 0.01, 1.1)
     call = next(a for a in core.decide(1.1) if isinstance(a, Call))
     assert call.batch.operation is Operation.RETURN

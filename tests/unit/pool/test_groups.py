@@ -10,8 +10,7 @@ def test_the_first_of_a_group_is_its_head():
     groups = Groups()
     assert groups.add("g", "1") is True
     assert groups.add("g", "2") is False
-    assert groups.is_head("g", "1")
-    assert not groups.is_head("g", "2")
+    assert groups.followers("g") == ["2"]
 
 
 def test_groups_do_not_wait_for_each_other():
@@ -40,12 +39,12 @@ def test_removing_a_follower_makes_no_head():
 
 
 def test_an_empty_group_is_forgotten():
-    """Groups come and go without end: none is remembered for nothing."""
+    """Groups come and go without end: an empty one takes no memory."""
     groups = Groups()
     groups.add("g", "1")
     assert groups.remove("g", "1") is None
-    assert len(groups) == 0
     assert groups.remove("g", "1") is None
+    assert groups._members == {}
 
 
 def test_a_message_is_held_once():

@@ -36,7 +36,7 @@ def test_what_a_receive_brings_after_a_pause_goes_back(fifo):
     (call,) = [action for action in actions if isinstance(action, Call)]
     assert call.batch.operation is Operation.RETURN
     assert [(entry.message_id, entry.seconds) for entry in call.batch.entries] == [("after", 0)]
-    core.answered(call.batch, ["after"], [], 0.1, 2.0, 2.1)
+    core.answered(call.batch, ["after"], [], 0.1, 2.0, 2.1, 0.5)
 
     core.paused = False
     assert [action for action in core.decide(3.0) if isinstance(action, Receive)]
