@@ -36,7 +36,7 @@ def figures(
         if started is None:
             continue
         busy += 1
-        message = inflight.message_of_job(handle.child, started[0])
+        message = inflight.roster.message_of_job(handle.child, started[0])
         if message is not None and len(running) < MOST_RUNNING:
             job = RunningJob(handle.slot, handle.pid, task_of(message), message.message_id, started[1])
             running.append(job)

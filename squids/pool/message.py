@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from squids.received import Received
+
 
 class State(Enum):
     """Where a held message is. `GONE` is the end: it is no longer held."""
@@ -90,6 +92,28 @@ class HeldMessage:
     """A heartbeat for it is under way."""
     beats: bool = True
     """False when its receipt is stale, or its total visibility is used up."""
+
+    @classmethod
+    def of(cls, received: Received, group: str | None, now: float, visibility: int) -> HeldMessage:
+        """A message that was just received, and is to be run in the order of this group, if any."""
+        return cls(
+            received.message_id,
+            received.receipt,
+            received.body,
+            received.receive_count,
+            received.sent_at,
+            group,
+            received_at=now,
+            visible_at=now + visibility,
+        )
+
+    def received_again(self, received: Received, now: float, visibility: int) -> None:
+        """SQS gave it a second time while it is held: only its newest receipt is good."""
+        self.receipt = received.receipt
+        self.receive_count = received.receive_count
+        self.received_at = now
+        self.visible_at = now + visibility
+        self.beats = True
 
     def happens(self, event: Event) -> bool:
         """Move by the table. False if the event is ignored in this state."""

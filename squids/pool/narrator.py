@@ -11,8 +11,9 @@ from squids.exit_codes import ExitCode
 from squids.hints import count
 from squids.pool.actions import Action, Notice, Report
 from squids.pool.figures import task_of
-from squids.pool.inflight import InFlight, JobEnd, JobResult, Limits, Phase
+from squids.pool.inflight import InFlight, Limits, Phase
 from squids.pool.message import HeldMessage
+from squids.pool.roster import JobEnd, JobResult
 from squids.pool.worker_handle import WorkerHandle
 from squids.process.signals import signal_name
 from squids.queues import QueueRef

@@ -67,6 +67,7 @@ class Polls:
         self._next_number = 1
         self._repeat: str | None = None
         self._backoff = Backoff(first=BACKOFF_FIRST, maximum=BACKOFF_MAX)
+        self._recovering: set[int] = set()
         self.under_way: dict[int, Poll] = {}
         self.not_before = 0.0
         self.trouble: str | None = None
@@ -76,6 +77,11 @@ class Polls:
 
     def __len__(self) -> int:
         return len(self.under_way)
+
+    @property
+    def quiet(self) -> bool:
+        """Whether no answer is waited for."""
+        return not self.under_way and not self._recovering
 
     @property
     def expected(self) -> int:
@@ -99,6 +105,7 @@ class Polls:
     def answer(self, number: int, got: int, seconds: float, now: float) -> News | None:
         """SQS answered, after so many seconds. `got`: messages that are not held already."""
         poll = self.under_way.pop(number, None)
+        self._recovering.discard(number)
         self.answered = True
         if got:
             self.empty_in_a_row = 0
@@ -129,6 +136,7 @@ class Polls:
     def fail(self, number: int, trouble: str, now: float, jitter: float) -> News | None:
         """SQS did not answer. News: the first failure, or one of another kind."""
         poll = self.under_way.pop(number, None)
+        self._recovering.discard(number)
         if poll is not None and poll.attempt_id is not None:
             self._repeat = poll.attempt_id
         self.empty_in_a_row = 0
@@ -139,7 +147,13 @@ class Polls:
         return News.TROUBLE if before != trouble else None
 
     def abandon(self) -> list[Poll]:
-        """Wait for them no longer."""
-        polls = list(self.under_way.values())
+        """Wait for them no longer. Those returned are to be repeated: on FIFO queues, where what they brought
+        would block its groups. Elsewhere the visibility timeout is enough."""
+        polls = list(self.under_way.values()) if self._attempt_prefix is not None else []
+        self._recovering.update(poll.number for poll in polls)
         self.under_way.clear()
         return polls
+
+    def wakes_at(self) -> float | None:
+        """When the next receive may start, if only a pause or a backoff holds it back."""
+        return self.not_before if self.not_before and not self.under_way else None

@@ -21,10 +21,11 @@ from squids.pool.actions import Action, Call, Dismiss, Hand, Kill, Recall, Recei
 from squids.pool.batches import Batch
 from squids.pool.call_threads import Answer
 from squids.pool.figures import figures
-from squids.pool.inflight import InFlight, JobResult, Limits, Phase
+from squids.pool.inflight import InFlight, Limits, Phase
 from squids.pool.polls import Poll
 from squids.pool.receiver import Receiver
 from squids.pool.reporter import Reporter
+from squids.pool.roster import JobResult
 from squids.pool.server_watch import ServerWatch
 from squids.pool.settler import Settler
 from squids.pool.worker_handle import WorkerHandle
@@ -300,7 +301,7 @@ class PooledConsumer:
         """Whether receives are answered, or fail, in time; and what is to be settled is sent in time."""
         longest = self._settings.limits.wait + ADVANCE_MARGIN
         receives = all(now - started <= longest for started in self._poll_started.values())
-        due = self.inflight.settles_by()
+        due = self.inflight.settling.due_at()
         return receives and (due is None or now - due <= ADVANCE_MARGIN)
 
     def _figures(self) -> ConsumerFigures:
@@ -381,7 +382,7 @@ class PooledConsumer:
             self._restarts.progress()
             if self.following:
                 for result in results:
-                    narrator.ended(result, self.inflight.message_of_job(handle.child, result.number))
+                    narrator.ended(result, self.inflight.roster.message_of_job(handle.child, result.number))
             self._reporter.times.extend(result.seconds for result in results if result.seconds)
             self.inflight.results(handle.child, results, time.monotonic(), random.random())
 
@@ -415,7 +416,7 @@ class PooledConsumer:
         started = handle.started_job()
         handle.close()
         now = time.monotonic()
-        jobs = self.inflight.running_on(handle.child)
+        jobs = self.inflight.roster.jobs_of(handle.child)
         number = started[0] if started else None
         dismissed = handle.child in self._retired
         self._retired.discard(handle.child)

@@ -12,8 +12,8 @@ import socket
 import tempfile
 from collections.abc import Sequence
 
-from squids.pool.inflight import JobEnd, JobResult
 from squids.pool.message import HeldMessage
+from squids.pool.roster import JobEnd, JobResult
 from squids.pool.worker_main import MARK
 from squids.process.channel import Channel
 from squids.process.held import Held, Untrue, hold, since_boot

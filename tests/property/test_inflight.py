@@ -13,8 +13,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from squids.pool.actions import Call, Hand, Kill, Notice, Recall, Receive, Recover, Report
 from squids.pool.batches import Operation
-from squids.pool.inflight import InFlight, JobEnd, JobResult, Limits, Phase
+from squids.pool.inflight import InFlight, Limits, Phase
 from squids.pool.message import State
+from squids.pool.roster import JobEnd, JobResult
 from squids.received import Received
 from squids.retry import RetryPolicy
 
@@ -107,7 +108,7 @@ class Consumer(RuleBasedStateMachine):
             return []
         order = self.order[message.group]
         later = order[order.index(message.message_id) + 1 :]
-        return [message_id for message_id in later if message_id in self.core._held]
+        return [message_id for message_id in later if message_id in self.core.view()]
 
     def check_start(self, message):
         assert message.message_id not in self.must_go_back, "run past one of its group that failed"
@@ -119,7 +120,7 @@ class Consumer(RuleBasedStateMachine):
                 assert message.group not in [m.group for m in jobs], "two of a group at once"
             held = [
                 m.message_id
-                for m in self.core._held.values()
+                for m in self.core.view().values()
                 if m.group == message.group and m.state is not State.GONE
             ]
             earlier = self.order[message.group]
@@ -158,7 +159,7 @@ class Consumer(RuleBasedStateMachine):
     def a_held_message_comes_again(self, data):
         number = data.draw(st.sampled_from(sorted(self.polls)))
         self.polls.pop(number)
-        message_id = data.draw(st.sampled_from(sorted(self.core._held)))
+        message_id = data.draw(st.sampled_from(sorted(self.core.view())))
         receipt = self.received[message_id] + "+"
         self.received[message_id] = receipt
         before = self.core.held
@@ -268,7 +269,7 @@ class Consumer(RuleBasedStateMachine):
             return
         running = [m.message_id for jobs in self.jobs.values() for m in jobs]
         assert len(running) == len(set(running)) == self.core.running
-        for message in self.core._held.values():
+        for message in self.core.view().values():
             assert (message.state is State.RUNNING) == (message.message_id in running)
             assert message.state is not State.GONE
 
@@ -313,7 +314,7 @@ class Consumer(RuleBasedStateMachine):
         if not forced:
             assert not self.core.held
         for message_id in self.succeeded:
-            left = forced and message_id in self.core._held
+            left = forced and message_id in self.core.view()
             assert self.settled.get(message_id) == "delete" or message_id in self.gave_up or left
 
 

@@ -1,0 +1,125 @@
+"""Decides which worker is handed work, and knows what each of them was handed.
+
+A worker is on the roster from its first word to its end. It is idle, or it has jobs: the messages
+that it was handed, each under a number of its own. A retired worker is handed nothing more, and is
+dismissed as soon as it is idle. The worker that became idle last is handed work first: its caches
+are warm.
+
+`inflight` decides which messages are handed out, and what becomes of those that a worker no longer has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import NamedTuple
+
+from squids.pool.actions import Action, Dismiss, Hand, Kill, Recall
+from squids.pool.message import HeldMessage
+
+
+class JobEnd(Enum):
+    """How a worker says that a job ended. The values travel in frames."""
+
+    DONE = "done"
+    FAILED = "failed"
+    BAD_MESSAGE = "bad"
+    UNSTARTED = "unstarted"
+
+
+class JobResult(NamedTuple):
+    """What a worker reports of one job: its number, end, seconds taken, and for a failure why."""
+
+    number: int
+    end: JobEnd
+    seconds: float = 0.0
+    task: str | None = None
+    error: str = ""
+    traceback: str = ""
+
+
+class Roster:
+    """The workers of one queue. What is to be done with them is added to `actions`."""
+
+    def __init__(self, actions: list[Action]) -> None:
+        self._actions = actions
+        self._jobs: dict[int, dict[int, HeldMessage]] = {}
+        self._idle: list[int] = []
+        self._retired: set[int] = set()
+        self._next_job = 1
+        self.running = 0
+        """Messages that workers have."""
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+    @property
+    def idle(self) -> int:
+        return len(self._idle)
+
+    def jobs_of(self, worker: int) -> Sequence[HeldMessage]:
+        """What a worker was handed and has not reported."""
+        return list(self._jobs.get(worker, {}).values())
+
+    def message_of_job(self, worker: int, number: int) -> HeldMessage | None:
+        return self._jobs.get(worker, {}).get(number)
+
+    def ready(self, worker: int) -> None:
+        """A worker waits for its first job. Said again, it changes nothing."""
+        if worker not in self._jobs:
+            self._jobs[worker] = {}
+            self._rest(worker)
+
+    def retire(self, worker: int) -> None:
+        """Hand a worker nothing more, and dismiss it when it is idle. It need not be ready yet."""
+        self._retired.add(worker)
+        if worker in self._idle:
+            self._idle.remove(worker)
+            self._actions.append(Dismiss(worker))
+
+    def hand(self, messages: Sequence[HeldMessage]) -> None:
+        """Hand messages to an idle worker; there must be one."""
+        worker = self._idle.pop()
+        for message in messages:
+            message.number = self._next_job
+            self._next_job += 1
+        self._jobs[worker] = {message.number: message for message in messages}
+        self.running += len(messages)
+        self._actions.append(Hand(worker, tuple(messages)))
+
+    def ended(self, worker: int, number: int) -> HeldMessage | None:
+        """A worker reports a job: its message, or None if the worker does not have that job."""
+        jobs = self._jobs.get(worker, {})
+        message = jobs.pop(number, None)
+        if message is not None:
+            self.running -= 1
+            if not jobs:
+                self._rest(worker)
+        return message
+
+    def gone(self, worker: int) -> Mapping[int, HeldMessage]:
+        """A worker is dead: the jobs that it had, by number."""
+        jobs = self._jobs.pop(worker, {})
+        self._retired.discard(worker)
+        if worker in self._idle:
+            self._idle.remove(worker)
+        self.running -= len(jobs)
+        return jobs
+
+    def recall_unstarted(self) -> None:
+        """Ask for the jobs that wait behind a running one."""
+        for worker, jobs in self._jobs.items():
+            if len(jobs) > 1:
+                self._actions.append(Recall(worker))
+
+    def kill_busy(self) -> None:
+        """Kill each worker that has jobs."""
+        for worker, jobs in self._jobs.items():
+            if jobs:
+                self._actions.append(Kill(worker))
+
+    def _rest(self, worker: int) -> None:
+        if worker in self._retired:
+            self._actions.append(Dismiss(worker))
+        else:
+            self._idle.append(worker)
