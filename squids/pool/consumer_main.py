@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 from squids.exit_codes import ExitCode
 from squids.options import ConsumerOptions
 from squids.pool.inflight import Phase
-from squids.pool.pooled_consumer import PooledConsumer, PoolSettings
+from squids.pool.pooled_consumer import PooledConsumer
+from squids.pool.settings import PoolSettings
 from squids.pool.supervised import obey
 from squids.process.channel import Channel
 from squids.process.figures import ImportFacts
@@ -97,7 +98,7 @@ async def _run(
     if owner is not None:
         obey(consumer, owner, loop, facts)
     elif notifier is not None:
-        consumer.hear_of_life(ToSystemd(notifier))
+        consumer.report_to(ToSystemd(notifier))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, consumer.stop, signal.Signals(number).name)
     if owner is None and meaning_of_hangup() is Hangup.STOP:

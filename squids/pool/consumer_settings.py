@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from squids.options import ConsumerOptions
-from squids.pool.inflight import Limits
-from squids.pool.pooled_consumer import PoolSettings
+from squids.pool.settings import Limits, PoolSettings
 from squids.process.cpus import usable_cpus
 from squids.queues import QueueRef
 from squids.retry import RetryPolicy

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
 
@@ -28,6 +27,7 @@ from squids.pool.message import Event, HeldMessage, State
 from squids.pool.polls import News, Polls
 from squids.pool.prefetch import Ask, AskLater, Prefetch, View
 from squids.pool.roster import JobEnd, JobResult, Roster
+from squids.pool.settings import Limits
 from squids.pool.settling import Settling
 from squids.received import Received
 from squids.retry import RetryPolicy
@@ -44,19 +44,6 @@ class Phase(Enum):
     DRAINING = "draining"
     FORCED = "forced"
     DONE = "done"
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What the user set, in numbers: counts and seconds."""
-
-    workers: int
-    budget: int
-    visibility: int
-    shutdown_timeout: float
-    exit_when_empty: bool = False
-    wait: int = 5
-    """What a long poll asks for."""
 
 
 class InFlight:

@@ -12,7 +12,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from squids.bounds import NAME, cut
+from squids.errors import BadMessage
 from squids.received import Received
+from squids.wire import decode
+
+LARGE = 16 * 1024
+"""Characters of a body above which the task's name is not worth the parsing."""
 
 
 class State(Enum):
@@ -92,6 +98,16 @@ class HeldMessage:
     """A heartbeat for it is under way."""
     beats: bool = True
     """False when its receipt is stale, or its total visibility is used up."""
+
+    @property
+    def task(self) -> str | None:
+        """The task that it calls, if it says so and is short enough to look."""
+        if len(self.body) > LARGE:
+            return None
+        try:
+            return cut(decode(self.body).task, NAME)
+        except BadMessage:
+            return None
 
     @classmethod
     def of(cls, received: Received, group: str | None, now: float, visibility: int) -> HeldMessage:

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Sequence
 from squids.exit_codes import ExitCode
 from squids.hints import count
 from squids.pool.actions import Action, Notice, Report
-from squids.pool.figures import task_of
-from squids.pool.inflight import InFlight, Limits, Phase
+from squids.pool.inflight import InFlight, Phase
 from squids.pool.message import HeldMessage
 from squids.pool.roster import JobEnd, JobResult
+from squids.pool.settings import Limits
 from squids.pool.worker_handle import WorkerHandle
 from squids.process.signals import signal_name
 from squids.queues import QueueRef
@@ -26,14 +26,14 @@ def _say(level: int, action: str, text: str, **details: object) -> None:
     log.log(level, text, extra=extra)
 
 
-def started(queue: QueueRef, limits: Limits, budget: int) -> None:
+def started(queue: QueueRef, limits: Limits) -> None:
     _say(
         logging.INFO,
         "started",
         "starting",
         queue=queue.name,
         workers=limits.workers,
-        prefetch=budget,
+        prefetch=limits.budget,
         visibility_timeout=limits.visibility,
     )
 
@@ -154,15 +154,15 @@ def pid_refused(handle: WorkerHandle, why: str) -> None:
 def handed(messages: Iterable[HeldMessage], slot: int) -> None:
     """For who follows jobs."""
     for message in messages:
-        task, ident = task_of(message), message.message_id
+        task, ident = message.task, message.message_id
         _say(logging.INFO, "job_started", f"{task} starts in worker {slot}", task=task, message_id=ident)
 
 
 def ended(result: JobResult, message: HeldMessage | None) -> None:
     """For who follows jobs. Failures have lines of their own."""
     if message is not None and result.end is JobEnd.DONE:
-        text = f"{task_of(message)} is done after {result.seconds:.2f} s"
-        _say(logging.INFO, "job_done", text, task=task_of(message), message_id=message.message_id)
+        text = f"{message.task} is done after {result.seconds:.2f} s"
+        _say(logging.INFO, "job_done", text, task=message.task, message_id=message.message_id)
 
 
 def how_it_ended(status: int) -> str:
@@ -180,7 +180,7 @@ def report(report: Report, queue: QueueRef, start_trouble: bool) -> None:
         details["receive_count"] = message.receive_count
     level, text = _words(report, start_trouble)
     if report.notice is Notice.WORKER_LOST and message is not None:
-        details["task"] = task_of(message)
+        details["task"] = message.task
     traceback = details.pop("traceback", None)
     details.pop("error", None)
     details.pop("how", None)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from squids.options import ConsumerOptions
 from squids.pool.actions import Receive
 from squids.pool.consumer_settings import client_of, settings_of
-from squids.pool.pooled_consumer import PooledConsumer, PoolSettings
+from squids.pool.pooled_consumer import PooledConsumer
+from squids.pool.settings import PoolSettings
 from squids.process.zygote_handle import ZygoteHandle
 from squids.queues import QueueRef
 
@@ -39,7 +40,7 @@ def rehearse(app: App, consumers: list[dict[str, Any]]) -> None:
             settings = settings_of(ConsumerOptions(**options), QueueRef.parse(options["queue"]))
             client = client_of(app, settings)
             if options is consumers[0]:
-                _rehearse_decisions(settings, client)
+                asyncio.run(_rehearse_decisions(settings, client))
             if clients and client.prepare() not in made:
                 client.rehearse(TIMES)
                 made.append(client.prepare())
@@ -47,7 +48,7 @@ def rehearse(app: App, consumers: list[dict[str, Any]]) -> None:
             return  # No region, say. The consumer will meet it too, and tell of it.
 
 
-def _rehearse_decisions(settings: PoolSettings, client: QueueClient) -> None:
+async def _rehearse_decisions(settings: PoolSettings, client: QueueClient) -> None:
     """Those of a consumer whose queue is empty."""
     ours, theirs = socket.socketpair()
     for _ in range(TIMES):

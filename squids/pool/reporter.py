@@ -23,11 +23,16 @@ class Reporter:
     """`figures` makes the values to be told; `advances` says whether the receive loop does."""
 
     def __init__(
-        self, liveness: Liveness, figures: Callable[[], ConsumerFigures], advances: Callable[[float], bool]
+        self,
+        liveness: Liveness,
+        figures: Callable[[], ConsumerFigures],
+        advances: Callable[[float], bool],
+        loop: asyncio.AbstractEventLoop,
     ) -> None:
         self._liveness = liveness
         self._figures = figures
         self._advances = advances
+        self._loop = loop
         self._told: ConsumerFigures | None = None
         self._told_at = 0.0
         self._alive_every = liveness.alive_every
@@ -36,8 +41,7 @@ class Reporter:
         self.times: deque[float] = deque(maxlen=TIMES_KEPT)
         """Seconds that the last tasks took."""
 
-    def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+    def start(self) -> None:
         if self._liveness.listens:
             self._tick()
 

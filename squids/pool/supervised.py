@@ -50,7 +50,7 @@ def obey(
             if consumer.inflight.phase is Phase.RUNNING:
                 consumer.stop("the supervisor is gone")
 
-    consumer.hear_of_life(ToOwner(owner, flush_later, facts))
+    consumer.report_to(ToOwner(owner, flush_later, facts))
     loop.add_reader(owner.fileno(), hear)
 
 

@@ -62,8 +62,8 @@ class Liveness(Protocol):
         """The fork server that somebody else answers for does not do its work."""
 
 
-class Unheard:
-    """Nobody asked."""
+class NoListener:
+    """Nothing is reported: a consumer that was started by hand."""
 
     listens = False
     alive_every = ALIVE_EVERY

@@ -13,9 +13,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from squids.pool.actions import Call, Hand, Kill, Notice, Recall, Receive, Recover, Report
 from squids.pool.batches import Operation
-from squids.pool.inflight import InFlight, Limits, Phase
+from squids.pool.inflight import InFlight, Phase
 from squids.pool.message import State
 from squids.pool.roster import JobEnd, JobResult
+from squids.pool.settings import Limits
 from squids.received import Received
 from squids.retry import RetryPolicy
 

@@ -1,0 +1,362 @@
+"""The worker processes of a consumer: started, heard, killed and replaced.
+
+They are forked by the fork server at the other end of a socket, which also reports how they end. This
+knows how many workers there are to be, and keeps to it: `process.restarts` decides when one that died is
+replaced, and `server_watch` finds out that the fork server hangs. What a worker's results mean, and what
+becomes of its messages, is its owner's to decide.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+import time
+from collections.abc import Collection, Sequence
+from typing import NamedTuple, Protocol
+
+from squids.pool import narrator
+from squids.pool.message import HeldMessage
+from squids.pool.roster import JobResult
+from squids.pool.server_watch import ServerWatch
+from squids.pool.settings import PoolSettings
+from squids.pool.worker_handle import WorkerHandle
+from squids.process.channel import Channel
+from squids.process.protocol import Exited, Spawned, SpawnFailed
+from squids.process.restarts import GiveUp, RestartPolicy, Restarts
+from squids.process.zygote_handle import ZygoteHandle
+
+WORKER_ENTRY = "squids.pool.worker_main:run"
+
+FORK_RETRY = 1.0
+"""Seconds before a fork that the system refused is tried again."""
+
+LEAVE_SECONDS = 2.0
+"""How long idle workers may take to exit at the end, before they are left to the zygote."""
+
+
+class WorkerEnd(NamedTuple):
+    """How a worker died. `started`: the number of the job that it ran, if any."""
+
+    handle: WorkerHandle
+    started: int | None
+    how: str
+    status: int | None
+    """None: the fork server could not say."""
+    retired: bool
+    """It was one too many."""
+
+
+class Owner(Protocol):
+    """The consumer that these workers run jobs for."""
+
+    @property
+    def hires(self) -> bool:
+        """Whether it still wants workers: those that die are replaced, and more may be started."""
+
+    @property
+    def over(self) -> bool:
+        """Whether it is done: nothing that happens to workers matters to it."""
+
+    def decide(self) -> None:
+        """Something happened: act on it."""
+
+    def worker_ready(self, handle: WorkerHandle) -> None:
+        """A worker waits for its first job."""
+
+    def jobs_ended(self, handle: WorkerHandle, results: Sequence[JobResult]) -> None:
+        """A worker reported jobs."""
+
+    def worker_gone(self, end: WorkerEnd) -> None:
+        """A worker is dead, and all that it said was heard."""
+
+    def workers_keep_dying(self) -> None:
+        """No more of them are started."""
+
+    def fork_server_died(self) -> None:
+        """No worker can be started any more."""
+
+    def blame_fork_server(self, reason: str) -> None:
+        """It hangs, and only whoever started it can kill it."""
+
+
+class Workers:
+    """The workers of one consumer, each in a slot from 1 to `wanted`."""
+
+    def __init__(
+        self, zygote: ZygoteHandle, settings: PoolSettings, owner: Owner, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self._zygote = zygote
+        self._settings = settings
+        self._owner = owner
+        self._loop = loop
+        self._watch = ServerWatch(self, loop)
+        self._restarts = Restarts(RestartPolicy(give_up_after=max(10, 5 * settings.limits.workers)))
+        self._handles: dict[int, WorkerHandle] = {}
+        self._retired: set[int] = set()
+        self._next_child = 1
+        self._zygote_gone = False
+        self._zygote_hangs = False
+        self.wanted = settings.limits.workers
+        self.ready: set[int] = set()
+        """Those that said so."""
+
+    def __getitem__(self, child: int) -> WorkerHandle:
+        return self._handles[child]
+
+    def __contains__(self, child: int) -> bool:
+        return child in self._handles
+
+    @property
+    def handles(self) -> Collection[WorkerHandle]:
+        return self._handles.values()
+
+    def start(self) -> None:
+        """Hear the fork server, and start all workers."""
+        self._loop.add_reader(self._zygote.channel.fileno(), self._hear_zygote)
+        self.fill()
+
+    def resize(self, wanted: int) -> list[int]:
+        """Have this many from now on. Those that are too many: they are to be dismissed. `fill` starts those
+        that are missing."""
+        self.wanted = wanted
+        surplus = [handle.child for handle in self._handles.values() if handle.slot > wanted]
+        self._retired.update(surplus)
+        return surplus
+
+    def fill(self) -> None:
+        """Start a worker in each empty slot."""
+        for slot in range(1, self.wanted + 1):
+            self._spawn(slot)
+
+    # Orders to one of them.
+
+    def assign(self, child: int, messages: Sequence[HeldMessage]) -> None:
+        """Hand it messages, to be run in this order."""
+        handle = self._handles[child]
+        handle.assign(messages)
+        self._flush_later(handle.channel)
+
+    def recall(self, child: int) -> None:
+        """Ask for what it has not started."""
+        handle = self._handles[child]
+        handle.recall()
+        self._flush_later(handle.channel)
+
+    def dismiss(self, child: int) -> None:
+        """Let it exit: it has nothing to do."""
+        self._handles[child].dismiss()
+
+    def kill(self, handle: WorkerHandle) -> None:
+        """SIGKILL to a worker and its group, whether or not the fork server still does what it is asked."""
+        if not self._zygote_gone:
+            self._zygote.kill(handle.child, signal.SIGKILL, group=True)
+            self._flush_later(self._zygote.channel)
+        if handle.process is not None:
+            handle.process.signal_group(signal.SIGKILL)
+
+    # A start.
+
+    def _spawn(self, slot: int) -> None:
+        if not self._can_fork or not self._owner.hires or not self._is_missing(slot):
+            return
+        try:
+            handle = WorkerHandle(self._next_child, slot)
+        except OSError as error:  # Out of descriptors: not the worker's fault.
+            self._spawn_refused(slot, str(error))
+            return
+        self._next_child += 1
+        self._handles[handle.child] = handle
+        settings = self._settings
+        self._zygote.spawn(
+            handle.child,
+            WORKER_ENTRY,
+            {"queue": settings.queue.name, "log_level": settings.log_level},
+            title=f"squids: {settings.label or settings.queue.name} worker {slot}",
+            orphan_grace=settings.limits.visibility / 2,
+            descriptors=handle.descriptors,
+            program=settings.label,
+            worker=slot,
+        )
+        self._flush_later(self._zygote.channel)
+        handle.handed_over()
+        self._loop.add_reader(handle.channel.fileno(), self._hear_worker, handle)
+        self._watch.asked(handle)
+
+    @property
+    def _can_fork(self) -> bool:
+        return not (self._zygote_gone or self._zygote_hangs)
+
+    def _is_missing(self, slot: int) -> bool:
+        """Whether there is to be a worker in this slot, and is none."""
+        taken = {handle.slot for handle in self._handles.values() if handle.child not in self._retired}
+        return slot <= self.wanted and slot not in taken
+
+    def _spawn_refused(self, slot: int, reason: str) -> None:
+        narrator.spawn_failed(slot, reason, FORK_RETRY)
+        self._loop.call_later(FORK_RETRY, self._spawn, slot)
+
+    # What a worker says.
+
+    def _hear_worker(self, handle: WorkerHandle) -> None:
+        self._heard(handle, *handle.read())
+        if handle.channel.closed:
+            self._loop.remove_reader(handle.channel.fileno())
+            self.ends(handle)
+        self._owner.decide()
+
+    def _heard(self, handle: WorkerHandle, ready: bool, results: Sequence[JobResult]) -> None:
+        if ready:
+            self.ready.add(handle.child)
+            self._owner.worker_ready(handle)
+        if results:
+            self._restarts.progress()
+            self._owner.jobs_ended(handle, results)
+
+    def _flush_later(self, channel: Channel) -> None:
+        if channel.wants_write:
+            self._loop.add_writer(channel.fileno(), self._flush, channel)
+
+    def _flush(self, channel: Channel) -> None:
+        channel.flush()
+        if not channel.wants_write or channel.closed:
+            self._loop.remove_writer(channel.fileno())
+
+    # The end of a worker.
+
+    def ends(self, handle: WorkerHandle) -> None:
+        """There is a sign that a worker is dead: the fork server is to report how it ended, if it can."""
+        if self._can_fork:
+            self._watch.ends(handle)
+        else:
+            self._bury_the_dead()
+            self._owner.decide()
+
+    def _gone(self, handle: WorkerHandle, how: str, status: int | None) -> None:
+        """The process is dead: what it still said is heard first, then its jobs are settled."""
+        if self._handles.get(handle.child) is not handle:
+            return
+        self._loop.remove_writer(handle.channel.fileno())
+        self._watch.forget(handle)
+        self._heard(handle, *handle.read_to_the_end())
+        started = handle.started_job()
+        retired = handle.child in self._retired
+        self._remove(handle)
+        self._owner.worker_gone(WorkerEnd(handle, started[0] if started else None, how, status, retired))
+        if self._owner.hires and self._can_fork and self._is_missing(handle.slot):
+            self._replace(handle.slot, time.monotonic())
+
+    def _remove(self, handle: WorkerHandle) -> None:
+        self._loop.remove_reader(handle.channel.fileno())
+        del self._handles[handle.child]
+        self.ready.discard(handle.child)
+        self._retired.discard(handle.child)
+        handle.close()
+
+    def _replace(self, slot: int, now: float) -> None:
+        answer = self._restarts.died(now, random.random())
+        if isinstance(answer, GiveUp):
+            narrator.gave_up(answer.deaths)
+            self._owner.workers_keep_dying()
+        else:
+            narrator.replacing(slot, answer.at - now)
+            self._loop.call_later(max(0.0, answer.at - now), self._spawn, slot)
+
+    def _bury_the_dead(self) -> None:
+        """Those workers whose end will not be reported."""
+        for handle in list(self._handles.values()):
+            if handle.channel.closed or handle.ended:
+                self.kill(handle)  # It may live without its socket.
+                self._gone(handle, "ended, status unknown", None)
+
+    # The fork server.
+
+    def _hear_zygote(self) -> None:
+        for event in self._zygote.receive():
+            match event:
+                case Spawned(child, pid):
+                    self._came(child, pid)
+                case SpawnFailed(child, _, reason) if child in self._handles:
+                    handle = self._handles[child]
+                    self._remove(handle)
+                    self._spawn_refused(handle.slot, reason)
+                case Exited(child=child, status=status) if child in self._handles:
+                    self._gone(self._handles[child], narrator.how_it_ended(status), status)
+        if self._zygote.gone:
+            self._on_zygote_gone()
+        self._owner.decide()
+
+    def _came(self, child: int, pid: int) -> None:
+        handle = self._handles.get(child)
+        if handle is None or handle.process is not None:
+            return
+        why = handle.came(pid, self._zygote.pid)
+        if why is not None:
+            narrator.pid_refused(handle, why)
+        self._watch.came(handle)
+
+    def has(self, handle: WorkerHandle) -> bool:
+        """Whether a living fork server still has something to say of this worker."""
+        return not self._zygote_gone and self._handles.get(handle.child) is handle
+
+    def fork_server_hangs(self, reason: str) -> None:
+        """What it does not report is no longer waited for. Its own parent kills it; the rest is as after its
+        death."""
+        if not self._zygote_hangs:
+            self._zygote_hangs = True
+            narrator.zygote_hangs(reason)
+            if not self._zygote.kill_server():
+                self._owner.blame_fork_server(reason)
+        self._bury_the_dead()
+        self._owner.decide()
+
+    def _on_zygote_gone(self) -> None:
+        self._loop.remove_reader(self._zygote.channel.fileno())
+        self._zygote_gone = True
+        if self._owner.over:
+            return
+        narrator.zygote_died(self._zygote.reap())
+        self._owner.fork_server_died()
+        self._bury_the_dead()
+
+    # The end.
+
+    async def leave(self) -> None:
+        """Have all workers exit, and then the fork server; kill what does not in time."""
+        for handle in self._handles.values():
+            self._loop.remove_reader(handle.channel.fileno())
+            self._loop.remove_writer(handle.channel.fileno())
+            self._watch.forget(handle)
+            handle.channel.close()
+        if not self._zygote_gone:
+            self._loop.remove_reader(self._zygote.channel.fileno())
+            self._loop.remove_writer(self._zygote.channel.fileno())
+            await self._wait_for_exits()
+            self._zygote.close()
+        if self._zygote.wait(LEAVE_SECONDS) is None and self._zygote.kill_server():
+            for handle in self._handles.values():
+                self.kill(handle)  # Nothing else would end them.
+        for handle in self._handles.values():
+            handle.close()
+
+    async def _wait_for_exits(self) -> None:
+        left = set(self._handles)
+        gone = asyncio.Event()
+
+        def hear() -> None:
+            for event in self._zygote.receive():
+                if isinstance(event, Exited):
+                    left.discard(event.child)
+            if not left or self._zygote.gone:
+                gone.set()
+
+        if not left:
+            return
+        self._loop.add_reader(self._zygote.channel.fileno(), hear)
+        try:
+            await asyncio.wait_for(gone.wait(), LEAVE_SECONDS)
+        except TimeoutError:
+            for child in left:
+                self._zygote.kill(child, signal.SIGKILL, group=True)
+        finally:
+            self._loop.remove_reader(self._zygote.channel.fileno())
