@@ -332,7 +332,7 @@ class Workers:
             self._loop.remove_reader(self._zygote.channel.fileno())
             self._loop.remove_writer(self._zygote.channel.fileno())
             await self._wait_for_exits()
-            self._zygote.close()
+        self._zygote.close()
         if self._zygote.wait(LEAVE_SECONDS) is None and self._zygote.kill_server():
             for handle in self._handles.values():
                 self.kill(handle)  # Nothing else would end them.
