@@ -1,4 +1,4 @@
-"""SQS over boto3: the only module that imports it (with `sqs_bounds` and `sqs_rehearsal`), and only when it
+"""SQS over boto3: the only module that imports it (with `sqs_bounds` and `sqs_warm_up`), and only when it
 is first needed.
 
 A client belongs to the process that made it: after a fork the next use makes a new one. What

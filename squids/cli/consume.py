@@ -131,7 +131,6 @@ def _reload(given: dict[str, Any], level: str, style: str, port: int | None) -> 
 
 def _consume(options: ConsumerOptions, queue: QueueRef, level: str, style: str) -> int:
     from squids.pool import consumer_main, preload
-    from squids.pool.consumer_settings import client_of, settings_of
     from squids.process import log_setup
     from squids.process.forkable import sockets_open, unforkable_since
     from squids.process.sd_notify import Notifier
@@ -141,8 +140,8 @@ def _consume(options: ConsumerOptions, queue: QueueRef, level: str, style: str) 
     sockets = sockets_open()
     app = preload.load({"app": options.app, "directory": os.getcwd()})
     unforkable = unforkable_since(sockets)
-    settings = settings_of(options, queue)
-    client = client_of(app, settings)
+    settings = consumer_main.settings_of(options, queue)
+    client = consumer_main.client_of(app, settings)
     zygote = consumer_main.start_zygote(app, options, settings, client, unforkable)
     if sys.platform == "linux":
         import setproctitle

@@ -2,7 +2,7 @@
 
 SQS takes up to ten entries in one call, and each call costs the same, so entries linger a
 moment for company. How long is decided here; who calls SQS, and what an answer means for a
-message, is not: see `settler` and `inflight`.
+message, is not: see `sqs_calls` and `settling`.
 
 The theory. An entry waits for others only while others can be expected: as long as some job
 runs. It leaves at once when ten are together, when nobody else can come, or when somebody

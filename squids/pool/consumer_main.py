@@ -1,7 +1,8 @@
-"""The entry of a consumer process: from options and an imported app to an exit code.
+"""The start of a consumer process: from options and an imported app to an exit code.
 
 The order matters: no process that has threads may fork, so the zygote is forked first, and only
-then come the loop, the client and its threads.
+then come the loop, the client and its threads. `run_supervised` is where a consumer of a
+supervisor starts, whose zygote is there already.
 """
 
 from __future__ import annotations
@@ -11,24 +12,32 @@ import gc
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
-from typing import TYPE_CHECKING
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from squids.exit_codes import ExitCode
 from squids.options import ConsumerOptions
 from squids.pool.inflight import Phase
 from squids.pool.pooled_consumer import PooledConsumer
-from squids.pool.settings import PoolSettings
-from squids.pool.supervised import obey
+from squids.pool.settings import Limits, PoolSettings
+from squids.process import log_setup
 from squids.process.channel import Channel
+from squids.process.cpus import usable_cpus
 from squids.process.figures import ImportFacts
 from squids.process.forkable import Unforkable
-from squids.process.liveness import ToSystemd
+from squids.process.imported_files import files_imported
+from squids.process.liveness import ToOwner, ToSystemd
+from squids.process.protocol import Drain, Follow, Pause, Scale
 from squids.process.sd_notify import Notifier
 from squids.process.sharing import share_what_is_alive
 from squids.process.signals import Hangup, meaning_of_hangup
 from squids.process.zygote_handle import ZygoteHandle
+from squids.queues import QueueRef
+from squids.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from squids.app import App
@@ -37,6 +46,37 @@ if TYPE_CHECKING:
 log = logging.getLogger("squids")
 
 PRELOAD_ENTRY = "squids.pool.preload:load"
+
+
+def settings_of(options: ConsumerOptions, queue: QueueRef) -> PoolSettings:
+    """The options, with what is worked out here."""
+    workers = options.workers or usable_cpus()
+    retry = RetryPolicy(
+        first=options.retry_delay, maximum=options.retry_max_delay, enabled=not options.no_retry_delay
+    )
+    # Two empty long polls tell that a queue is empty; short ones tell nothing.
+    wait = max(1, options.polling_wait_time) if options.exit_when_empty else options.polling_wait_time
+    return PoolSettings(
+        queue=queue,
+        limits=Limits(
+            workers=workers,
+            budget=options.prefetch or 2 * workers,
+            visibility=options.visibility_timeout,
+            shutdown_timeout=options.shutdown_timeout,
+            exit_when_empty=options.exit_when_empty,
+            wait=wait,
+        ),
+        retry=retry,
+    )
+
+
+def client_of(app: App, settings: PoolSettings) -> QueueClient:
+    """The consumer's client: its main process's own."""
+    return app.sqs.queue_client(
+        settings.queue,
+        wait_seconds=settings.limits.wait,
+        connections=settings.limits.budget // 10 + 5,
+    )
 
 
 def start_zygote(
@@ -96,7 +136,7 @@ async def _run(
     consumer = PooledConsumer(settings, client, zygote)
     loop = asyncio.get_running_loop()
     if owner is not None:
-        obey(consumer, owner, loop, facts)
+        serve_supervisor(consumer, owner, loop, facts)
     elif notifier is not None:
         consumer.report_to(ToSystemd(notifier))
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -110,12 +150,77 @@ async def _run(
     code = await consumer.run()
     end.set()
     if consumer.stuck_in_receive:
-        leave_at_once(code)
+        exit_at_once(code)
     return code
 
 
+def run_supervised(app: App, owner: socket.socket, descriptors: list[int], args: dict[str, Any]) -> int:
+    """The entry of a consumer that a supervisor's zygote starts. The process's exit status.
+
+    `descriptors`: the socket to the zygote, which starts the workers.
+    """
+    log_setup.configure(args["log_level"], "record")
+    options = ConsumerOptions(**args["options"])
+    settings = replace(
+        settings_of(options, QueueRef.parse(options.queue)),
+        label=args["name"],
+        log_level=args["log_level"],
+    )
+    client = client_of(app, settings)
+    zygote = ZygoteHandle.inherited(socket.socket(fileno=descriptors[0]))
+    facts = ImportFacts(time.time(), files_imported()) if args.get("fresh") else None
+    return run(app, options, settings, client, zygote, Channel(owner), facts=facts)
+
+
+def serve_supervisor(
+    consumer: PooledConsumer,
+    owner: Channel,
+    loop: asyncio.AbstractEventLoop,
+    facts: ImportFacts | None,
+) -> None:
+    """Carry out what the supervisor says, and report to it. When it is gone: drain and exit.
+
+    `facts`: of what this process imported for itself.
+    """
+
+    def flush() -> None:
+        owner.flush()
+        if not owner.wants_write:
+            loop.remove_writer(owner.fileno())
+
+    def flush_later() -> None:
+        loop.add_writer(owner.fileno(), flush)
+
+    def hear() -> None:
+        for frame in owner.receive():
+            match frame:
+                case Drain(within):
+                    consumer.stop("the supervisor", within)
+                case Pause(on):
+                    consumer.pause(on)
+                case Scale(workers):
+                    consumer.scale(workers)
+                case Follow(on):
+                    consumer.following = on
+                    _show(on)
+        if owner.closed:
+            loop.remove_reader(owner.fileno())
+            loop.remove_writer(owner.fileno())
+            if consumer.inflight.phase is Phase.RUNNING:
+                consumer.stop("the supervisor is gone")
+
+    consumer.report_to(ToOwner(owner, flush_later, facts))
+    loop.add_reader(owner.fileno(), hear)
+
+
+def _show(on: bool) -> None:
+    """Jobs that are followed are logged even where the log shows errors only."""
+    hidden = logging.getLogger().getEffectiveLevel() > logging.INFO
+    logging.getLogger("squids").setLevel(logging.INFO if on and hidden else logging.NOTSET)
+
+
 def _terminal_closed(consumer: PooledConsumer) -> None:
-    """The shell and the kernel each say so: it is no second signal."""
+    """The shell and the kernel each send one: the second is not a second request."""
     if consumer.inflight.phase is Phase.RUNNING:
         consumer.stop("SIGHUP, the terminal was closed")
 
@@ -136,7 +241,7 @@ def _start_reports(app: App, settings: PoolSettings, interval: float, end: threa
     threading.Thread(target=report, name="squids-report", daemon=True).start()
 
 
-def leave_at_once(code: int) -> None:
+def exit_at_once(code: int) -> None:
     """End without waiting for threads: one inside a receive cannot be stopped."""
     logging.shutdown()
     sys.stdout.flush()

@@ -15,19 +15,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from squids.exit_codes import ExitCode
-from squids.pool import narrator
+from squids.pool import log_events
 from squids.pool.actions import Action, Call, Dismiss, Hand, Kill, Recall, Receive, Recover, Report
 from squids.pool.batches import Batch
 from squids.pool.call_threads import Answer
-from squids.pool.figures import figures
 from squids.pool.inflight import InFlight, Phase
 from squids.pool.polls import Poll
-from squids.pool.receiver import Receiver
-from squids.pool.reporter import Reporter
+from squids.pool.reporting import Reporter, figures
 from squids.pool.roster import JobResult
 from squids.pool.settings import PoolSettings
-from squids.pool.settler import Settler
-from squids.pool.settling import MOST_CALLS
+from squids.pool.sqs_calls import SqsCalls
 from squids.pool.worker_handle import WorkerHandle
 from squids.pool.workers import WorkerEnd, Workers
 from squids.process.figures import ConsumerFigures
@@ -55,15 +52,7 @@ class PooledConsumer:
         prefix = f"squids-{os.getpid()}-{random.getrandbits(64):x}" if settings.queue.is_fifo else None
         self.inflight = InFlight(limits, settings.retry, attempt_prefix=prefix)
         self._loop = asyncio.get_running_loop()
-        self._receiver = Receiver(
-            client,
-            self._loop,
-            # One more, which repeats an abandoned receive on a FIFO queue.
-            threads=self.inflight.prefetch.most_polls + 1,
-            wait_seconds=limits.wait,
-            visibility=limits.visibility,
-        )
-        self._settler = Settler(client, self._loop, threads=MOST_CALLS, visibility=limits.visibility)
+        self._calls = SqsCalls(client, limits, self._loop, self._most_receives)
         self.workers = Workers(zygote, settings, self, self._loop)
         self._exit_code = ExitCode.OK
         self._timer: asyncio.TimerHandle | None = None
@@ -87,7 +76,7 @@ class PooledConsumer:
     async def run(self) -> ExitCode:
         """Start the workers, drain the queue, and exit when told to."""
         self.workers.start()
-        narrator.started(self._settings.queue, self._settings.limits)
+        log_events.started(self._settings.queue, self._settings.limits)
         self.liveness.booted()
         self._reporter.start()
         await self._done.wait()
@@ -95,9 +84,14 @@ class PooledConsumer:
         return self._exit_code
 
     @property
+    def _most_receives(self) -> int:
+        # One more, which repeats an abandoned receive on a FIFO queue.
+        return self.inflight.prefetch.most_polls + 1
+
+    @property
     def stuck_in_receive(self) -> bool:
         """Whether a thread still waits inside a receive: then the process can only exit by `os._exit`."""
-        return self._receiver.busy
+        return self._calls.receiving
 
     def stop(self, reason: str, within: float | None = None) -> None:
         """Drain, within the shutdown timeout or so many seconds; called again, force: then `within` is for
@@ -105,10 +99,10 @@ class PooledConsumer:
         now = time.monotonic()
         self.liveness.stopping(reason)
         if self.inflight.phase is Phase.RUNNING:
-            narrator.stopping(reason, self.inflight, self._settings.limits.wait)
+            log_events.stopping(reason, self.inflight, self._settings.limits.wait)
             self.inflight.stop(now, within)
         else:
-            narrator.forcing(reason)
+            log_events.forcing(reason)
             self.inflight.force(now, within or 0.0)
         self.decide()
 
@@ -116,7 +110,7 @@ class PooledConsumer:
         """Stop receiving, or resume. What is held stays, and what a receive under way brings goes back."""
         if self.inflight.paused != on:
             self.inflight.paused = on
-            narrator.paused(on)
+            log_events.paused(on)
             self._reporter.nudge()
             self.decide()
 
@@ -129,8 +123,8 @@ class PooledConsumer:
         limits = replace(limits, workers=workers, budget=budget)
         self._settings = replace(self._settings, limits=limits)
         self.inflight.resize(limits)
-        self._receiver.allow(self.inflight.prefetch.most_polls + 1)
-        narrator.scaled(workers)
+        self._calls.allow(self._most_receives)
+        log_events.scaled(workers)
         for child in self.workers.resize(workers):
             self.inflight.retire(child)
         self.workers.fill()
@@ -144,7 +138,7 @@ class PooledConsumer:
             started = worker.started_job()
             if started is not None:
                 running.append((worker.slot, time.monotonic() - started[1]))
-        narrator.state(self.inflight, len(self.workers.ready), self._settings.limits.workers, running)
+        log_events.state(self.inflight, len(self.workers.ready), self._settings.limits.workers, running)
 
     # Deciding and acting.
 
@@ -184,7 +178,7 @@ class PooledConsumer:
         try:
             self._act(action)
         except Exception as error:
-            narrator.action_failed(action, error)
+            log_events.action_failed(action, error)
             now, chance = time.monotonic(), random.random()
             match action:
                 case Receive() | Recover():
@@ -206,14 +200,14 @@ class PooledConsumer:
         match action:
             case Hand():
                 if self.following:
-                    narrator.handed(action.messages, self.workers[action.worker].slot)
+                    log_events.handed(action.messages, self.workers[action.worker].slot)
                 self.workers.assign(action.worker, action.messages)
                 self._reporter.nudge()
             case Receive() | Recover():
                 self._poll_started[action.poll.number] = time.monotonic()
-                self._receiver.receive(action.poll, self._on_received)
+                self._calls.receive(action.poll, self._on_received)
             case Call():
-                self._settler.call(action.batch, self._on_settled)
+                self._calls.settle(action.batch, self._on_settled)
             case Recall(worker):
                 self.workers.recall(worker)
             case Kill(worker):
@@ -221,7 +215,7 @@ class PooledConsumer:
             case Dismiss(worker):
                 self.workers.dismiss(worker)
             case Report():
-                narrator.report(action, self._settings.queue, self._start_trouble)
+                log_events.report(action, self._settings.queue, self._start_trouble)
 
     # SQS's answers.
 
@@ -234,7 +228,7 @@ class PooledConsumer:
             self.inflight.received(poll.number, messages, answer.seconds, answer.answered_at)
             if not self._announced:
                 self._announced = True
-                narrator.ready(self._settings.queue, len(self.workers.ready))
+                log_events.ready(self._settings.queue, len(self.workers.ready))
                 self.liveness.ready()
                 self.on_ready()
         self.decide()
@@ -293,7 +287,7 @@ class PooledConsumer:
         """A worker reported jobs."""
         if self.following:
             for result in results:
-                narrator.ended(result, self.inflight.roster.message_of_job(handle.child, result.number))
+                log_events.ended(result, self.inflight.roster.message_of_job(handle.child, result.number))
         self._reporter.times.extend(result.seconds for result in results if result.seconds)
         self.inflight.results(handle.child, results, time.monotonic(), random.random())
 
@@ -302,7 +296,7 @@ class PooledConsumer:
         handle = end.handle
         busy = bool(self.inflight.roster.jobs_of(handle.child))
         if busy or not end.retired:
-            narrator.worker_ended(handle, end.how, end.status, busy, self.inflight.phase)
+            log_events.worker_ended(handle, end.how, end.status, busy, self.inflight.phase)
         self.inflight.worker_gone(handle.child, end.started, end.how, time.monotonic(), random.random())
 
     def workers_keep_dying(self) -> None:
@@ -326,7 +320,6 @@ class PooledConsumer:
         if self._timer is not None:
             self._timer.cancel()
         self._reporter.stop()
-        self._receiver.close()
-        self._settler.close()
+        self._calls.close()
         await self.workers.leave()
-        narrator.stopped(self.inflight, self._exit_code)
+        log_events.stopped(self.inflight, self._exit_code)

@@ -58,11 +58,11 @@ def load_shared(args: dict[str, Any]) -> tuple[App, str, ImportFacts]:
     if not unforkable:
         for module in SHARED:
             importlib.import_module(module)
-        from squids.pool.rehearsal import rehearse  # With all that a consumer imports.
+        from squids.pool.warm_up import warm_up  # With all that a consumer imports.
 
-        rehearse(app, args["consumers"])
+        warm_up(app, args["consumers"])
     return app, str(unforkable) if unforkable else "", ImportFacts(imported_at, files_imported())
 
 
-SHARED = ("squids.pool.consumer_child", "squids.pool.worker_main", "asyncio.selector_events")
+SHARED = ("squids.pool.consumer_main", "squids.pool.worker_main", "asyncio.selector_events")
 """What all children need."""

@@ -15,7 +15,7 @@ import time
 from collections.abc import Collection, Sequence
 from typing import NamedTuple, Protocol
 
-from squids.pool import narrator
+from squids.pool import log_events
 from squids.pool.message import HeldMessage
 from squids.pool.roster import JobResult
 from squids.pool.server_watch import ServerWatch
@@ -193,7 +193,7 @@ class Workers:
         return slot <= self.wanted and slot not in taken
 
     def _spawn_refused(self, slot: int, reason: str) -> None:
-        narrator.spawn_failed(slot, reason, FORK_RETRY)
+        log_events.spawn_failed(slot, reason, FORK_RETRY)
         self._loop.call_later(FORK_RETRY, self._spawn, slot)
 
     # What a worker says.
@@ -256,10 +256,10 @@ class Workers:
     def _replace(self, slot: int, now: float) -> None:
         answer = self._restarts.died(now, random.random())
         if isinstance(answer, GiveUp):
-            narrator.gave_up(answer.deaths)
+            log_events.gave_up(answer.deaths)
             self._owner.workers_keep_dying()
         else:
-            narrator.replacing(slot, answer.at - now)
+            log_events.replacing(slot, answer.at - now)
             self._loop.call_later(max(0.0, answer.at - now), self._spawn, slot)
 
     def _bury_the_dead(self) -> None:
@@ -281,7 +281,7 @@ class Workers:
                     self._remove(handle)
                     self._spawn_refused(handle.slot, reason)
                 case Exited(child=child, status=status) if child in self._handles:
-                    self._gone(self._handles[child], narrator.how_it_ended(status), status)
+                    self._gone(self._handles[child], log_events.how_it_ended(status), status)
         if self._zygote.gone:
             self._on_zygote_gone()
         self._owner.decide()
@@ -292,7 +292,7 @@ class Workers:
             return
         why = handle.came(pid, self._zygote.pid)
         if why is not None:
-            narrator.pid_refused(handle, why)
+            log_events.pid_refused(handle, why)
         self._watch.came(handle)
 
     def has(self, handle: WorkerHandle) -> bool:
@@ -304,7 +304,7 @@ class Workers:
         death."""
         if not self._zygote_hangs:
             self._zygote_hangs = True
-            narrator.zygote_hangs(reason)
+            log_events.zygote_hangs(reason)
             if not self._zygote.kill_server():
                 self._owner.blame_fork_server(reason)
         self._bury_the_dead()
@@ -315,7 +315,7 @@ class Workers:
         self._zygote_gone = True
         if self._owner.over:
             return
-        narrator.zygote_died(self._zygote.reap())
+        log_events.zygote_died(self._zygote.reap())
         self._owner.fork_server_died()
         self._bury_the_dead()
 

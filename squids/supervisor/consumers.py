@@ -34,7 +34,7 @@ from squids.supervisor.program import events as ev
 from squids.supervisor.program.process import Process
 from squids.supervisor.settings import ProgramSettings
 
-CONSUMER_ENTRY = "squids.pool.consumer_child:run"
+CONSUMER_ENTRY = "squids.pool.consumer_main:run_supervised"
 
 SPARE_DESCRIPTORS = 8
 """Kept free for the control socket, and for workers that are replaced."""

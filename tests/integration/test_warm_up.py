@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import squids
-from squids.pool.rehearsal import rehearse
+from squids.pool.warm_up import warm_up
 from squids.process.forkable import sockets_open
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
@@ -48,9 +48,9 @@ def answers(monkeypatch):
     return read
 
 
-def test_a_rehearsal_goes_to_the_end_of_the_http_client_but_over_no_network(server_of_nobody, answers):
-    """Four calls, twice, over one connection; consumers alike are rehearsed once."""
-    rehearse(squids.App("rehearsed"), [consumer("emails"), consumer("reports")])
+def test_a_warm_up_goes_to_the_end_of_the_http_client_but_over_no_network(server_of_nobody, answers):
+    """Four calls, twice, over one connection; consumers alike are warmed up once."""
+    warm_up(squids.App("rehearsed"), [consumer("emails"), consumer("reports")])
     assert len(answers) == 8
     assert len(set(map(id, answers))) == 1
     server_of_nobody.setblocking(False)
@@ -58,11 +58,11 @@ def test_a_rehearsal_goes_to_the_end_of_the_http_client_but_over_no_network(serv
         server_of_nobody.accept()
 
 
-def test_a_rehearsal_leaves_no_socket_no_thread_and_no_loop(server_of_nobody):
+def test_a_warm_up_leaves_no_socket_no_thread_and_no_loop(server_of_nobody):
     """None of them may cross a fork."""
     app = squids.App("rehearsed")
     before = (sockets_open(), threading.enumerate())
-    rehearse(app, [consumer("emails")])
+    warm_up(app, [consumer("emails")])
     assert (sockets_open(), threading.enumerate()) == before
     with pytest.raises(RuntimeError):
         asyncio.get_running_loop()
@@ -72,17 +72,17 @@ def test_without_credentials_at_hand_no_client_is_made(server_of_nobody, answers
     """To make one could mean to ask somebody for them, and each process has to do that itself."""
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     app = squids.App("rehearsed")
-    rehearse(app, [consumer("emails")])
+    warm_up(app, [consumer("emails")])
     assert (answers, app.sqs._prepared) == ([], {})
 
 
 def test_a_call_that_cannot_be_rehearsed_to_the_end_hinders_nobody(server_of_nobody, monkeypatch):
-    """Another urllib3 may make its connections in another way: then it is a shorter rehearsal."""
+    """Another urllib3 may make its connections in another way: then it is a shorter warm-up."""
     import squids.sqs_warm_up
 
     monkeypatch.setattr(squids.sqs_warm_up._Pool, "ConnectionCls", None)
     app = squids.App("rehearsed")
-    rehearse(app, [consumer("emails")])
+    warm_up(app, [consumer("emails")])
     assert len(app.sqs._prepared) == 1
 
 
@@ -90,7 +90,7 @@ FORKED = """\
 import asyncio, json, os, sys
 sys.path.insert(0, {directory!r})
 from squids.options import ConsumerOptions
-from squids.pool.consumer_settings import client_of, settings_of
+from squids.pool.consumer_main import client_of, settings_of
 from squids.pool.preload import load_shared
 from squids.process.sharing import share_what_is_alive
 from squids.queues import QueueRef

@@ -1,6 +1,6 @@
-"""A consumer's start, rehearsed before the fork by which it is made.
+"""A consumer's start, rehearsed before the fork that makes it.
 
-What is run here for the first time is made once for all, and not in each process.
+What runs for the first time here is set up once and shared, not once in each process.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from squids.options import ConsumerOptions
 from squids.pool.actions import Receive
-from squids.pool.consumer_settings import client_of, settings_of
+from squids.pool.consumer_main import client_of, settings_of
 from squids.pool.pooled_consumer import PooledConsumer
 from squids.pool.settings import PoolSettings
 from squids.process.zygote_handle import ZygoteHandle
@@ -22,14 +22,13 @@ if TYPE_CHECKING:
     from squids.sqs import QueueClient
 
 TIMES = 2
-"""A second call goes other ways than the first: over a connection that is open already."""
+"""A second call takes other paths than the first: it has an open connection."""
 
 
-def rehearse(app: App, consumers: list[dict[str, Any]]) -> None:
-    """Go through what consumers of these options will do at first, without threads and without the network.
+def warm_up(app: App, consumers: list[dict[str, Any]]) -> None:
+    """Do what consumers with these options will do first, without threads and without the network.
 
-    No loop is left, no thread and no socket. Clients are made only where nobody has to be asked for
-    credentials.
+    Afterwards no loop, no thread and no socket remains. Clients are made only where credentials are at hand.
     """
     for _ in range(TIMES):
         asyncio.run(asyncio.sleep(0))
@@ -45,11 +44,11 @@ def rehearse(app: App, consumers: list[dict[str, Any]]) -> None:
                 client.rehearse(TIMES)
                 made.append(client.prepare())
         except Exception:
-            return  # No region, say. The consumer will meet it too, and tell of it.
+            return  # No region, say. The consumer will meet it too, and report it.
 
 
 async def _rehearse_decisions(settings: PoolSettings, client: QueueClient) -> None:
-    """Those of a consumer whose queue is empty."""
+    """What a consumer whose queue is empty decides."""
     ours, theirs = socket.socketpair()
     for _ in range(TIMES):
         consumer = PooledConsumer(settings, client, ZygoteHandle.inherited(ours))

@@ -1,5 +1,7 @@
-"""Tells the consumer's owner how it is: figures each second while something happens, a sign of life
-each five or sooner when nothing does, and neither when the receive loop stands still.
+"""Reports how a consumer is: figures each second while something happens, a sign of life every five
+seconds or sooner when nothing does, and neither when the receive loop stands still.
+
+The figures are plain values, as `status` of a supervisor shows them.
 """
 
 from __future__ import annotations
@@ -9,18 +11,23 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from squids.process.figures import ConsumerFigures
+from squids.pool.inflight import InFlight
+from squids.pool.workers import Workers
+from squids.process.figures import ConsumerFigures, RunningJob
 from squids.process.liveness import Liveness
 
 FIGURES_EVERY = 1.0
 """Seconds."""
+
+MOST_RUNNING = 20
+"""Running jobs that are listed one by one."""
 
 TIMES_KEPT = 500
 """Task times from which the quantiles are taken."""
 
 
 class Reporter:
-    """`figures` makes the values to be told; `advances` says whether the receive loop does."""
+    """`figures` makes the values to report; `advances` says whether the receive loop does."""
 
     def __init__(
         self,
@@ -46,7 +53,7 @@ class Reporter:
             self._tick()
 
     def nudge(self) -> None:
-        """Something happens: tell of it soon, at most once a second."""
+        """Something happened: report soon, at most once a second."""
         if self._timer is not None and self._timer_at > self._told_at + FIGURES_EVERY:
             self._set_timer(max(time.monotonic(), self._told_at + FIGURES_EVERY))
 
@@ -76,8 +83,37 @@ class Reporter:
 
 
 def quantiles(times: deque[float]) -> tuple[float | None, float | None]:
-    """The median and the 95th of a hundred; None of nothing."""
+    """The median and the 95th percentile; None without times."""
     if not times:
         return None, None
     ordered = sorted(times)
     return ordered[len(ordered) // 2], ordered[min(len(ordered) - 1, len(ordered) * 95 // 100)]
+
+
+def figures(inflight: InFlight, workers: Workers, times: deque[float]) -> ConsumerFigures:
+    """`times`: seconds that the last tasks took."""
+    running: list[RunningJob] = []
+    busy = 0
+    for handle in workers.handles:
+        started = handle.started_job()
+        if started is None:
+            continue
+        busy += 1
+        message = inflight.roster.message_of_job(handle.child, started[0])
+        if message is not None and len(running) < MOST_RUNNING:
+            job = RunningJob(handle.slot, handle.pid, message.task, message.message_id, started[1])
+            running.append(job)
+    median, high = quantiles(times)
+    return ConsumerFigures(
+        paused=inflight.paused,
+        workers=workers.wanted,
+        ready=len(workers.ready),
+        busy=busy,
+        held=inflight.held,
+        done=inflight.done,
+        failed=inflight.failed,
+        p50=median,
+        p95=high,
+        running=tuple(running),
+        pids=tuple(handle.pid for handle in workers.handles if handle.pid is not None),
+    )
