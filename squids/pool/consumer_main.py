@@ -25,12 +25,12 @@ from squids.pool.inflight import Phase
 from squids.pool.pooled_consumer import PooledConsumer
 from squids.pool.settings import Limits, PoolSettings
 from squids.process import log_setup
-from squids.process.channel import Channel
 from squids.process.cpus import usable_cpus
 from squids.process.figures import ImportFacts
 from squids.process.forkable import Unforkable
 from squids.process.imported_files import files_imported
 from squids.process.liveness import ToOwner, ToSystemd
+from squids.process.loop_channel import LoopChannel
 from squids.process.protocol import Drain, Follow, Pause, Scale
 from squids.process.sd_notify import Notifier
 from squids.process.sharing import share_what_is_alive
@@ -108,7 +108,7 @@ def run(
     settings: PoolSettings,
     client: QueueClient,
     zygote: ZygoteHandle,
-    owner: Channel | None = None,
+    owner: LoopChannel | None = None,
     notifier: Notifier | None = None,
     facts: ImportFacts | None = None,
 ) -> ExitCode:
@@ -129,7 +129,7 @@ async def _run(
     settings: PoolSettings,
     client: QueueClient,
     zygote: ZygoteHandle,
-    owner: Channel | None,
+    owner: LoopChannel | None,
     notifier: Notifier | None,
     facts: ImportFacts | None,
 ) -> ExitCode:
@@ -169,12 +169,12 @@ def run_supervised(app: App, owner: socket.socket, descriptors: list[int], args:
     client = client_of(app, settings)
     zygote = ZygoteHandle.inherited(socket.socket(fileno=descriptors[0]))
     facts = ImportFacts(time.time(), files_imported()) if args.get("fresh") else None
-    return run(app, options, settings, client, zygote, Channel(owner), facts=facts)
+    return run(app, options, settings, client, zygote, LoopChannel(owner), facts=facts)
 
 
 def serve_supervisor(
     consumer: PooledConsumer,
-    owner: Channel,
+    owner: LoopChannel,
     loop: asyncio.AbstractEventLoop,
     facts: ImportFacts | None,
 ) -> None:
@@ -182,14 +182,6 @@ def serve_supervisor(
 
     `facts`: of what this process imported for itself.
     """
-
-    def flush() -> None:
-        owner.flush()
-        if not owner.wants_write:
-            loop.remove_writer(owner.fileno())
-
-    def flush_later() -> None:
-        loop.add_writer(owner.fileno(), flush)
 
     def hear() -> None:
         for frame in owner.receive():
@@ -204,13 +196,12 @@ def serve_supervisor(
                     consumer.following = on
                     _show(on)
         if owner.closed:
-            loop.remove_reader(owner.fileno())
-            loop.remove_writer(owner.fileno())
+            owner.unwatch()
             if consumer.inflight.phase is Phase.RUNNING:
                 consumer.stop("the supervisor is gone")
 
-    consumer.report_to(ToOwner(owner, flush_later, facts))
-    loop.add_reader(owner.fileno(), hear)
+    consumer.report_to(ToOwner(owner, facts))
+    owner.watch(loop, hear)
 
 
 def _show(on: bool) -> None:

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from squids.pool.message import HeldMessage
 from squids.pool.roster import JobEnd, JobResult
 from squids.pool.worker_main import MARK
-from squids.process.channel import Channel
 from squids.process.held import Held, Untrue, hold, since_boot
+from squids.process.loop_channel import LoopChannel
 from squids.process.protocol import Assign, Frame, Recall, Results, WorkerReady
 
 
@@ -40,7 +40,7 @@ class WorkerHandle:
         self.asked_at = since_boot()
         self.process: Held | None = None
         ours, self._theirs = socket.socketpair()
-        self.channel = Channel(ours)
+        self.channel = LoopChannel(ours)
         self._page_descriptor = _shared_page()
         self._page = mmap.mmap(self._page_descriptor, mmap.PAGESIZE)
 

@@ -21,7 +21,6 @@ from squids.pool.roster import JobResult
 from squids.pool.server_watch import ServerWatch
 from squids.pool.settings import PoolSettings
 from squids.pool.worker_handle import WorkerHandle
-from squids.process.channel import Channel
 from squids.process.protocol import Exited, Spawned, SpawnFailed
 from squids.process.restarts import GiveUp, RestartPolicy, Restarts
 from squids.process.zygote_handle import ZygoteHandle
@@ -113,7 +112,7 @@ class Workers:
 
     def start(self) -> None:
         """Hear the fork server, and start all workers."""
-        self._loop.add_reader(self._zygote.channel.fileno(), self._hear_zygote)
+        self._zygote.channel.watch(self._loop, self._hear_zygote)
         self.fill()
 
     def resize(self, wanted: int) -> list[int]:
@@ -133,15 +132,11 @@ class Workers:
 
     def assign(self, child: int, messages: Sequence[HeldMessage]) -> None:
         """Hand it messages, to be run in this order."""
-        handle = self._handles[child]
-        handle.assign(messages)
-        self._flush_later(handle.channel)
+        self._handles[child].assign(messages)
 
     def recall(self, child: int) -> None:
         """Ask for what it has not started."""
-        handle = self._handles[child]
-        handle.recall()
-        self._flush_later(handle.channel)
+        self._handles[child].recall()
 
     def dismiss(self, child: int) -> None:
         """Let it exit: it has nothing to do."""
@@ -151,7 +146,6 @@ class Workers:
         """SIGKILL to a worker and its group, whether or not the fork server still does what it is asked."""
         if not self._zygote_gone:
             self._zygote.kill(handle.child, signal.SIGKILL, group=True)
-            self._flush_later(self._zygote.channel)
         if handle.process is not None:
             handle.process.signal_group(signal.SIGKILL)
 
@@ -178,9 +172,8 @@ class Workers:
             program=settings.label,
             worker=slot,
         )
-        self._flush_later(self._zygote.channel)
         handle.handed_over()
-        self._loop.add_reader(handle.channel.fileno(), self._hear_worker, handle)
+        handle.channel.watch(self._loop, self._hear_worker, handle)
         self._watch.asked(handle)
 
     @property
@@ -201,7 +194,7 @@ class Workers:
     def _hear_worker(self, handle: WorkerHandle) -> None:
         self._heard(handle, *handle.read())
         if handle.channel.closed:
-            self._loop.remove_reader(handle.channel.fileno())
+            handle.channel.unwatch()
             self.ends(handle)
         self._owner.decide()
 
@@ -212,15 +205,6 @@ class Workers:
         if results:
             self._restarts.progress()
             self._owner.jobs_ended(handle, results)
-
-    def _flush_later(self, channel: Channel) -> None:
-        if channel.wants_write:
-            self._loop.add_writer(channel.fileno(), self._flush, channel)
-
-    def _flush(self, channel: Channel) -> None:
-        channel.flush()
-        if not channel.wants_write or channel.closed:
-            self._loop.remove_writer(channel.fileno())
 
     # The end of a worker.
 
@@ -236,7 +220,6 @@ class Workers:
         """The process is dead: what it still said is heard first, then its jobs are settled."""
         if self._handles.get(handle.child) is not handle:
             return
-        self._loop.remove_writer(handle.channel.fileno())
         self._watch.forget(handle)
         self._heard(handle, *handle.read_to_the_end())
         started = handle.started_job()
@@ -247,7 +230,6 @@ class Workers:
             self._replace(handle.slot, time.monotonic())
 
     def _remove(self, handle: WorkerHandle) -> None:
-        self._loop.remove_reader(handle.channel.fileno())
         del self._handles[handle.child]
         self.ready.discard(handle.child)
         self._retired.discard(handle.child)
@@ -311,7 +293,7 @@ class Workers:
         self._owner.decide()
 
     def _on_zygote_gone(self) -> None:
-        self._loop.remove_reader(self._zygote.channel.fileno())
+        self._zygote.channel.unwatch()
         self._zygote_gone = True
         if self._owner.over:
             return
@@ -324,13 +306,10 @@ class Workers:
     async def leave(self) -> None:
         """Have all workers exit, and then the fork server; kill what does not in time."""
         for handle in self._handles.values():
-            self._loop.remove_reader(handle.channel.fileno())
-            self._loop.remove_writer(handle.channel.fileno())
             self._watch.forget(handle)
             handle.channel.close()
         if not self._zygote_gone:
-            self._loop.remove_reader(self._zygote.channel.fileno())
-            self._loop.remove_writer(self._zygote.channel.fileno())
+            self._zygote.channel.unwatch()
             await self._wait_for_exits()
         self._zygote.close()
         if self._zygote.wait(LEAVE_SECONDS) is None and self._zygote.kill_server():
@@ -352,11 +331,11 @@ class Workers:
 
         if not left:
             return
-        self._loop.add_reader(self._zygote.channel.fileno(), hear)
+        self._zygote.channel.watch(self._loop, hear)
         try:
             await asyncio.wait_for(gone.wait(), LEAVE_SECONDS)
         except TimeoutError:
             for child in left:
                 self._zygote.kill(child, signal.SIGKILL, group=True)
         finally:
-            self._loop.remove_reader(self._zygote.channel.fileno())
+            self._zygote.channel.unwatch()

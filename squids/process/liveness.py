@@ -9,15 +9,14 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from squids.process.channel import Channel
 from squids.process.figures import ConsumerFigures, ImportFacts
+from squids.process.loop_channel import LoopChannel
 from squids.process.protocol import (
     Alive,
     Booted,
     Degraded,
     Figures,
     ForkServerHangs,
-    Life,
     Ready,
     Stopping,
 )
@@ -141,41 +140,32 @@ class ToSystemd:
 
 
 class ToOwner:
-    """A supervisor at the other end of a socket. `flush_later` is called when the socket takes no more;
-    `facts` are those of `Booted`."""
+    """A supervisor at the other end of a socket. `facts` are those of `Booted`."""
 
     listens = True
     alive_every = ALIVE_EVERY
 
-    def __init__(
-        self, channel: Channel, flush_later: Callable[[], None], facts: ImportFacts | None = None
-    ) -> None:
+    def __init__(self, channel: LoopChannel, facts: ImportFacts | None = None) -> None:
         self._channel = channel
-        self._flush_later = flush_later
         self._facts = facts
 
     def booted(self) -> None:
-        self._send(Booted(self._facts))
+        self._channel.send(Booted(self._facts))
 
     def ready(self) -> None:
-        self._send(Ready())
+        self._channel.send(Ready())
 
     def degraded(self, reason: str | None) -> None:
-        self._send(Degraded(reason))
+        self._channel.send(Degraded(reason))
 
     def figures(self, values: ConsumerFigures) -> None:
-        self._send(Figures(values), droppable=True)
+        self._channel.send(Figures(values), droppable=True)
 
     def alive(self) -> None:
-        self._send(Alive(), droppable=True)
+        self._channel.send(Alive(), droppable=True)
 
     def stopping(self, reason: str) -> None:
-        self._send(Stopping(reason))
+        self._channel.send(Stopping(reason))
 
     def fork_server_hangs(self, reason: str) -> None:
-        self._send(ForkServerHangs(reason))
-
-    def _send(self, frame: Life, *, droppable: bool = False) -> None:
-        self._channel.send(frame, droppable=droppable)
-        if self._channel.wants_write:
-            self._flush_later()
+        self._channel.send(ForkServerHangs(reason))
