@@ -12,7 +12,7 @@ from pathlib import Path
 import squids
 from squids.pool.actions import Notice
 from squids.supervisor.events import EventKind, state_changed
-from squids.supervisor.program.events import State
+from squids.supervisor.program.events import ProgramState
 
 SOURCES = Path(squids.__file__).parent
 PARTS = {"pool": "pool", "supervisor": "supervisor", "cli": "supervisor"}
@@ -30,7 +30,7 @@ def log_actions() -> str:
     for part, enum in (("pool", Notice), ("supervisor", EventKind)):
         for member in enum:
             found[part, member.value] |= set()
-    for state in State:
+    for state in ProgramState:
         event = state_changed("program", state, "", None)
         found["supervisor", event.kind.value].add(event.level)
     for path in SOURCES.rglob("*.py"):

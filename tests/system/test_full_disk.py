@@ -57,7 +57,7 @@ def project(tmp_path):
 def test_what_cannot_be_said_is_a_line_and_an_exit_code(project, command, program):
     """A reader is told that it has not all."""
     done = run(command, project, out="/dev/full")
-    assert done.stderr == f"{program}: cannot write what it has to say: No space left on device\n"
+    assert done.stderr == f"{program}: cannot write its output: No space left on device\n"
     assert done.returncode == 1
 
 
