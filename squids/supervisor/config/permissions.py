@@ -13,7 +13,8 @@ import shlex
 import stat
 from collections.abc import Sequence
 
-from squids.supervisor.config.text import Document, Location, Path, Problem, shown_path
+from squids.supervisor.config.document import Document, Location, Path, Problem
+from squids.supervisor.config.text import shown_path
 from squids.supervisor.plain_files import steps_to
 from squids.supervisor.settings import AppSpec
 from squids.supervisor.trust import ROOT, Distrust, PathStep, Reason, distrusted, open_folders

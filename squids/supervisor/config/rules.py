@@ -6,7 +6,6 @@ the JSON Schema; its words for what is wrong are put into ours in `config`.
 
 from __future__ import annotations
 
-import re
 from dataclasses import MISSING, fields
 from enum import Enum
 from typing import Annotated, Any, Literal
@@ -17,14 +16,20 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    Strict,
-    WithJsonSchema,
     create_model,
 )
 
-from squids.hints import did_you_mean
 from squids.options import OPTIONS, Option
-from squids.process.child import LIMITS
+from squids.supervisor.config.scalars import (
+    Duration,
+    Environment,
+    Limit,
+    Octal,
+    Seconds,
+    Size,
+    Text,
+    limit_names,
+)
 from squids.supervisor.settings import (
     BackoffSettings,
     LogFile,
@@ -34,102 +39,8 @@ from squids.supervisor.settings import (
     SupervisorSettings,
 )
 
-DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|)")
-UNITS = {"": 1, "ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
-SIZE = re.compile(r"(\d+)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
-SIZES = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
-
-MOST_SECONDS = 30 * 365 * 86400
-MOST_BYTES = 2**63 - 1
-"""What setrlimit(2) takes."""
-
-OCTAL = r"0o[0-7]{1,4}|[0-7]{3,4}"
-
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
-
-def duration(value: Any) -> Any:
-    """Seconds: a number, or a number with a unit."""
-    if isinstance(value, str):
-        match = DURATION.fullmatch(value.strip())
-        if match is None:
-            raise ValueError(f"expected a time such as 30, 30s or 5m, not {shown(value)}")
-        value = float(match[1]) * UNITS[match[2]]
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"expected a time such as 30, 30s or 5m, not {shown(value)}")
-    if not abs(value) <= MOST_SECONDS:  # Neither is NaN, nor what no float holds.
-        raise ValueError("expected a time of at most 30 years")
-    return float(value)
-
-
-def whole_seconds(value: Any) -> Any:
-    """int seconds."""
-    seconds = duration(value)
-    if seconds != int(seconds):
-        raise ValueError(f"expected whole seconds, not {shown(value)}")
-    return int(seconds)
-
-
-def size(value: Any) -> Any:
-    """Bytes: a number, or a number with K, M, G or T."""
-    if isinstance(value, str):
-        match = SIZE.fullmatch(value.strip())
-        if match is None:
-            raise ValueError(f"expected a size such as 512M, not {shown(value)}")
-        value = int(match[1]) * SIZES[match[2].upper()] if len(match[1]) < 20 else MOST_BYTES + 1
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f"expected a size such as 512M, not {shown(value)}")
-    if not abs(value) <= MOST_BYTES:
-        raise ValueError(f"expected a size of at most {MOST_BYTES}")
-    return value
-
-
-def limit(value: Any) -> Any:
-    """A number, a size, or "unlimited"."""
-    return None if value == "unlimited" else size(value)
-
-
-def octal(value: Any) -> Any:
-    """Permission bits, always octal."""
-    if not isinstance(value, str) or not re.fullmatch(OCTAL, value):
-        raise ValueError(f"expected octal digits such as 0027, not {shown(value)}")
-    return int(value.replace("o", ""), 8)
-
-
-def limit_names(limits: dict[str, Any]) -> dict[str, Any]:
-    """Only limits that there are."""
-    for name in limits:
-        if name not in LIMITS:
-            hint = did_you_mean(name, LIMITS, f"known limits: {', '.join(LIMITS)}", quoted=True)
-            raise ValueError(f'unknown limit "{name}", {hint}')
-    return limits
-
-
-def shown(value: object) -> str:
-    """A value as its writer would recognize it."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, dict):
-        return "a mapping"
-    if isinstance(value, list):
-        return "a list"
-    return f'"{value}"' if isinstance(value, str) else str(value)
-
-
-_DURATION_SCHEMA = {"anyOf": [{"type": "number"}, {"type": "string", "pattern": f"^{DURATION.pattern}$"}]}
-_SIZE_SCHEMA: dict[str, Any] = {"anyOf": [{"type": "integer"}, {"type": "string"}]}
-_OCTAL_SCHEMA = {"anyOf": [{"type": "string", "pattern": f"^({OCTAL})$"}, {"type": "integer"}]}
-
-Duration = Annotated[float, BeforeValidator(duration), WithJsonSchema(_DURATION_SCHEMA)]
-Seconds = Annotated[int, BeforeValidator(whole_seconds), WithJsonSchema(_DURATION_SCHEMA)]
-Size = Annotated[int, BeforeValidator(size), WithJsonSchema(_SIZE_SCHEMA)]
-Limit = Annotated[int | None, BeforeValidator(limit), WithJsonSchema(_SIZE_SCHEMA)]
-Octal = Annotated[int, BeforeValidator(octal), WithJsonSchema(_OCTAL_SCHEMA)]
-Text = Annotated[str, Strict(False)]
-"""A word or a sentence. A plain number is one, too: a queue may be called 2025."""
-Environment = dict[str, Text | None]
 
 TIMES = ("_time", "_timeout", "_interval", "_delay")
 """Options whose names end so are times, and take units."""

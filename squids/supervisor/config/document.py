@@ -1,0 +1,67 @@
+"""What a configuration file says, as plain data with the place of each value, and what is wrong with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from squids.supervisor.trust import PathStep
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where something stands. Lines and columns count from 1."""
+
+    file: str
+    line: int = 1
+    column: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake."""
+
+    location: Location
+    path: Path
+    text: str
+
+    def __str__(self) -> str:
+        path = ".".join(str(part) for part in self.path)
+        return f"{self.location}: {path}: {self.text}" if path else f"{self.location}: {self.text}"
+
+
+@dataclass(slots=True)
+class Document:
+    """What one file, with its includes, says.
+
+    `texts` holds each scalar as it was written, with variables expanded.
+    """
+
+    data: dict[str, Any] = field(default_factory=dict)
+    locations: dict[Path, Location] = field(default_factory=dict)
+    keys: dict[Path, Location] = field(default_factory=dict)
+    texts: dict[Path, str] = field(default_factory=dict)
+    files: list[str] = field(default_factory=list)
+    directories: list[str] = field(default_factory=list)
+    """Of what is included by globs."""
+    problems: list[Problem] = field(default_factory=list)
+    sources: dict[str, str] = field(default_factory=dict)
+    """Each file's text, as it was read."""
+    steps: dict[str, list[PathStep]] = field(default_factory=dict)
+    """Each file's way: its folders and links, and the file as it was opened."""
+    refused: set[str] = field(default_factory=set)
+    """Why files were not read: said once, however many there are in one folder."""
+
+    def location(self, path: Path, *, key: bool = False) -> Location:
+        """The nearest place that is known: of the path, or of what is around it."""
+        while path:
+            found = (self.keys.get(path) if key else None) or self.locations.get(path) or self.keys.get(path)
+            if found is not None:
+                return found
+            path = path[:-1]
+        return self.locations.get((), Location(self.files[0] if self.files else "?"))

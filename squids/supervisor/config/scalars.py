@@ -1,0 +1,106 @@
+"""Scalars that YAML has no types for: times, sizes, permission bits, limits; and how a value is shown."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Strict, WithJsonSchema
+
+from squids.hints import did_you_mean
+from squids.process.child import LIMITS
+
+DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|)")
+UNITS = {"": 1, "ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+SIZE = re.compile(r"(\d+)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
+SIZES = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
+
+MOST_SECONDS = 30 * 365 * 86400
+MOST_BYTES = 2**63 - 1
+"""What setrlimit(2) takes."""
+
+OCTAL = r"0o[0-7]{1,4}|[0-7]{3,4}"
+
+
+def duration(value: Any) -> Any:
+    """Seconds: a number, or a number with a unit."""
+    if isinstance(value, str):
+        match = DURATION.fullmatch(value.strip())
+        if match is None:
+            raise ValueError(f"expected a time such as 30, 30s or 5m, not {shown(value)}")
+        value = float(match[1]) * UNITS[match[2]]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"expected a time such as 30, 30s or 5m, not {shown(value)}")
+    if not abs(value) <= MOST_SECONDS:  # Neither is NaN, nor what no float holds.
+        raise ValueError("expected a time of at most 30 years")
+    return float(value)
+
+
+def whole_seconds(value: Any) -> Any:
+    """int seconds."""
+    seconds = duration(value)
+    if seconds != int(seconds):
+        raise ValueError(f"expected whole seconds, not {shown(value)}")
+    return int(seconds)
+
+
+def size(value: Any) -> Any:
+    """Bytes: a number, or a number with K, M, G or T."""
+    if isinstance(value, str):
+        match = SIZE.fullmatch(value.strip())
+        if match is None:
+            raise ValueError(f"expected a size such as 512M, not {shown(value)}")
+        value = int(match[1]) * SIZES[match[2].upper()] if len(match[1]) < 20 else MOST_BYTES + 1
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"expected a size such as 512M, not {shown(value)}")
+    if not abs(value) <= MOST_BYTES:
+        raise ValueError(f"expected a size of at most {MOST_BYTES}")
+    return value
+
+
+def limit(value: Any) -> Any:
+    """A number, a size, or "unlimited"."""
+    return None if value == "unlimited" else size(value)
+
+
+def octal(value: Any) -> Any:
+    """Permission bits, always octal."""
+    if not isinstance(value, str) or not re.fullmatch(OCTAL, value):
+        raise ValueError(f"expected octal digits such as 0027, not {shown(value)}")
+    return int(value.replace("o", ""), 8)
+
+
+def limit_names(limits: dict[str, Any]) -> dict[str, Any]:
+    """Only limits that there are."""
+    for name in limits:
+        if name not in LIMITS:
+            hint = did_you_mean(name, LIMITS, f"known limits: {', '.join(LIMITS)}", quoted=True)
+            raise ValueError(f'unknown limit "{name}", {hint}')
+    return limits
+
+
+def shown(value: object) -> str:
+    """A value as its writer would recognize it."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+_DURATION_SCHEMA = {"anyOf": [{"type": "number"}, {"type": "string", "pattern": f"^{DURATION.pattern}$"}]}
+_SIZE_SCHEMA: dict[str, Any] = {"anyOf": [{"type": "integer"}, {"type": "string"}]}
+_OCTAL_SCHEMA = {"anyOf": [{"type": "string", "pattern": f"^({OCTAL})$"}, {"type": "integer"}]}
+
+Duration = Annotated[float, BeforeValidator(duration), WithJsonSchema(_DURATION_SCHEMA)]
+Seconds = Annotated[int, BeforeValidator(whole_seconds), WithJsonSchema(_DURATION_SCHEMA)]
+Size = Annotated[int, BeforeValidator(size), WithJsonSchema(_SIZE_SCHEMA)]
+Limit = Annotated[int | None, BeforeValidator(limit), WithJsonSchema(_SIZE_SCHEMA)]
+Octal = Annotated[int, BeforeValidator(octal), WithJsonSchema(_OCTAL_SCHEMA)]
+Text = Annotated[str, Strict(False)]
+"""A word or a sentence. A plain number is one, too: a queue may be called 2025."""
+Environment = dict[str, Text | None]
