@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from squids.execute import Delivery, OutcomeKind, execute
+from squids.execute import Delivery, execute
 from squids.hooks import Hooks
+from squids.job import JobEnd
 from squids.queues import QueueRef
 from squids.received import Received
 from squids.sqs import RECEIVE_ATTRIBUTES_FIFO, SQS, classify
@@ -85,9 +86,9 @@ class Consumer:
             message.group,
         )
         outcome = execute(delivery, self._tasks, self._hooks)
-        if outcome.kind is OutcomeKind.DONE:
+        if outcome.end is JobEnd.DONE:
             return self._delete(message)
-        bad = outcome.kind is OutcomeKind.BAD_MESSAGE
+        bad = outcome.end is JobEnd.BAD_MESSAGE
         log.error(
             "message cannot be run: %s" if bad else "task failed: %s",
             outcome.error,

@@ -10,7 +10,6 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import Enum
 from types import TracebackType
 from typing import Any
 
@@ -18,7 +17,7 @@ from squids.bounds import ERROR, NAME, cut
 from squids.errors import BadMessage, UnknownTask
 from squids.hints import did_you_mean
 from squids.hooks import Hooks
-from squids.job import CURRENT, Job
+from squids.job import CURRENT, Job, JobEnd
 from squids.task import Task
 from squids.tracebacks import error_line, traceback_of
 from squids.wire import Call, decode
@@ -36,19 +35,11 @@ class Delivery:
     group: str | None = None
 
 
-class OutcomeKind(Enum):
-    """How a message ended."""
-
-    DONE = "done"
-    FAILED = "failed"
-    BAD_MESSAGE = "bad_message"
-
-
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How a message ended; for a failure its error in a line, the task's own frames, and what was raised."""
 
-    kind: OutcomeKind
+    end: JobEnd
     task: str | None = None
     error: str | None = None
     traceback: str | None = None
@@ -61,7 +52,7 @@ def execute(delivery: Delivery, tasks: Mapping[str, Task[Any, Any]], hooks: Hook
         call = decode(delivery.body)
         task = find(call, tasks)
     except BadMessage as error:
-        return Outcome(OutcomeKind.BAD_MESSAGE, None, cut(str(error), ERROR))
+        return Outcome(JobEnd.BAD_MESSAGE, None, cut(str(error), ERROR))
     job = Job(
         delivery.message_id,
         delivery.queue,
@@ -117,7 +108,7 @@ def _run(call: Call, task: Task[Any, Any], hooks: Hooks) -> Outcome:
             return bad
         outcome = _failure(task, error)
     else:
-        outcome = Outcome(OutcomeKind.DONE, call.task)
+        outcome = Outcome(JobEnd.DONE, call.task)
     if hooks.post_task:
         hooks.run_post_task(task)
     return outcome
@@ -128,7 +119,7 @@ def _unbindable(call: Call, task: Task[Any, Any]) -> Outcome | None:
         task.signature.bind(*call.args, **call.kwargs)
     except TypeError as error:
         text = f"the arguments do not fit {call.task}{_shown(task.signature)}: {error}"
-        return Outcome(OutcomeKind.BAD_MESSAGE, call.task, cut(text, ERROR))
+        return Outcome(JobEnd.BAD_MESSAGE, call.task, cut(text, ERROR))
     return None
 
 
@@ -141,7 +132,7 @@ def _shown(signature: inspect.Signature) -> str:
 
 def _failure(task: Task[Any, Any], error: BaseException, where: str = "") -> Outcome:
     text = traceback_of(error, _users_frames(error.__traceback__))
-    return Outcome(OutcomeKind.FAILED, task.name, where + error_line(error), text, error)
+    return Outcome(JobEnd.FAILED, task.name, where + error_line(error), text, error)
 
 
 def _users_frames(frames: TracebackType | None) -> TracebackType | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 from typing import Any
 
 
@@ -23,6 +24,18 @@ class Job:
     sent_at: datetime | None
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
+
+
+class JobEnd(Enum):
+    """How a job ended. The values travel in frames between a worker and its consumer."""
+
+    DONE = "done"
+    FAILED = "failed"
+    """Its task raised, or a hook before it."""
+    BAD_MESSAGE = "bad"
+    """No task can be run for its message."""
+    UNSTARTED = "unstarted"
+    """It never ran."""
 
 
 CURRENT: ContextVar[Job | None] = ContextVar("squids_job", default=None)

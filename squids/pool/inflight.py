@@ -20,13 +20,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from types import MappingProxyType
 
+from squids.job import JobEnd
 from squids.pool.actions import Action, Notice, Receive, Recover, Report
 from squids.pool.batches import Batch
 from squids.pool.groups import Groups
 from squids.pool.message import Event, HeldMessage, State
 from squids.pool.polls import News, Polls
 from squids.pool.prefetch import Ask, AskLater, Prefetch, View
-from squids.pool.roster import JobEnd, JobResult, Roster
+from squids.pool.roster import JobResult, Roster
 from squids.pool.settings import Limits
 from squids.pool.settling import Settling
 from squids.received import Received

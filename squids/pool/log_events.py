@@ -9,10 +9,11 @@ from collections.abc import Iterable, Sequence
 
 from squids.exit_codes import ExitCode
 from squids.hints import count
+from squids.job import JobEnd
 from squids.pool.actions import Action, Notice, Report
 from squids.pool.inflight import InFlight, Phase
 from squids.pool.message import HeldMessage
-from squids.pool.roster import JobEnd, JobResult
+from squids.pool.roster import JobResult
 from squids.pool.settings import Limits
 from squids.pool.worker_handle import WorkerHandle
 from squids.process.signals import signal_name

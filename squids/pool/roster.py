@@ -11,20 +11,11 @@ are warm.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from enum import Enum
 from typing import NamedTuple
 
+from squids.job import JobEnd
 from squids.pool.actions import Action, Dismiss, Hand, Kill, Recall
 from squids.pool.message import HeldMessage
-
-
-class JobEnd(Enum):
-    """How a worker says that a job ended. The values travel in frames."""
-
-    DONE = "done"
-    FAILED = "failed"
-    BAD_MESSAGE = "bad"
-    UNSTARTED = "unstarted"
 
 
 class JobResult(NamedTuple):

@@ -12,8 +12,9 @@ import socket
 import tempfile
 from collections.abc import Sequence
 
+from squids.job import JobEnd
 from squids.pool.message import HeldMessage
-from squids.pool.roster import JobEnd, JobResult
+from squids.pool.roster import JobResult
 from squids.pool.worker_main import MARK
 from squids.process.held import Held, Untrue, hold, since_boot
 from squids.process.loop_channel import LoopChannel
@@ -104,15 +105,12 @@ class WorkerHandle:
             self.process.close()
 
 
-_ENDS = {end.value: end for end in JobEnd}
-
-
 def _said(frames: Sequence[Frame]) -> tuple[bool, list[JobResult]]:
     ready = False
     results: list[JobResult] = []
     for frame in frames:
         if isinstance(frame, Results):
-            results.extend(JobResult(number, _ENDS[end], *rest) for number, end, *rest in frame.results)
+            results.extend(JobResult(number, JobEnd(end), *rest) for number, end, *rest in frame.results)
         elif isinstance(frame, WorkerReady):
             ready = True
     return ready, results

@@ -17,7 +17,8 @@ import struct
 import time
 from typing import TYPE_CHECKING, Any
 
-from squids.execute import Delivery, OutcomeKind, execute
+from squids.execute import Delivery, execute
+from squids.job import JobEnd
 from squids.process import log_setup
 from squids.process.channel import BlockingChannel
 from squids.process.protocol import WORKER_READY, Assign, Recall, Results
@@ -30,8 +31,6 @@ MARK = struct.Struct("<qd")
 
 REPORT_AFTER = 0.001
 """Seconds that results of short jobs may wait for those behind them: one frame, one wake-up."""
-
-ENDS = {OutcomeKind.DONE: "done", OutcomeKind.FAILED: "failed", OutcomeKind.BAD_MESSAGE: "bad"}
 
 
 def run(app: App, channel_socket: socket.socket, descriptors: list[int], args: dict[str, Any]) -> int:
@@ -66,16 +65,19 @@ class _Worker:
     def _run_all(self, jobs: list[list[Any]]) -> None:
         for position, job in enumerate(jobs):
             if position and self._channel.pending() and isinstance(self._channel.receive(), Recall | None):
-                self._results.extend([number, "unstarted", 0.0] for number, *_ in jobs[position:])
+                self._give_back(jobs[position:])
                 break
             try:
                 self._run_one(job)
             except KeyboardInterrupt:
-                self._results.append([job[0], "failed", 0.0, None, "KeyboardInterrupt", ""])
-                self._results.extend([number, "unstarted", 0.0] for number, *_ in jobs[position + 1 :])
+                self._results.append([job[0], JobEnd.FAILED.value, 0.0, None, "KeyboardInterrupt", ""])
+                self._give_back(jobs[position + 1 :])
                 self._report()
                 raise
         self._report()
+
+    def _give_back(self, jobs: list[list[Any]]) -> None:
+        self._results.extend([number, JobEnd.UNSTARTED.value, 0.0] for number, *_ in jobs)
 
     def _run_one(self, job: list[Any]) -> None:
         number, message_id, body, receive_count, sent_at, group = job
@@ -90,13 +92,13 @@ class _Worker:
         )
         ended = time.monotonic()
         MARK.pack_into(self._page, 0, 0, 0.0)
-        result = [number, ENDS[outcome.kind], ended - started]
-        if outcome.kind is not OutcomeKind.DONE:
+        result = [number, outcome.end.value, ended - started]
+        if outcome.end is not JobEnd.DONE:
             result += [outcome.task, outcome.error or "", outcome.traceback or ""]
         if not self._results:
             self._oldest = ended
         self._results.append(result)
-        if outcome.kind is not OutcomeKind.DONE:
+        if outcome.end is not JobEnd.DONE:
             self._report()  # Its texts are bounded; those of many failures in one frame would not be.
 
     def _report(self) -> None:

@@ -11,8 +11,9 @@ from unittest import mock
 
 from squids.app import App
 from squids.errors import BadMessage
-from squids.execute import Delivery, Outcome, OutcomeKind, execute
+from squids.execute import Delivery, Outcome, execute
 from squids.hooks import Hooks
+from squids.job import JobEnd
 from squids.queues import QueueRef
 from squids.testing.divert import diverted
 
@@ -61,6 +62,6 @@ def run(app: App, delivery: Delivery) -> Outcome:
     outcome = execute(delivery, app.tasks, app.hooks)
     if outcome.exception is not None:
         raise outcome.exception
-    if outcome.kind is not OutcomeKind.DONE:
+    if outcome.end is not JobEnd.DONE:
         raise BadMessage(outcome.error)
     return outcome

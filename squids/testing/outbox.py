@@ -12,7 +12,8 @@ from typing import Any
 
 from squids.app import App
 from squids.errors import BadMessage
-from squids.execute import Delivery, OutcomeKind, execute, find
+from squids.execute import Delivery, execute, find
+from squids.job import JobEnd
 from squids.queues import QueueRef
 from squids.retry import RetryPolicy
 from squids.testing.divert import diverted
@@ -176,7 +177,7 @@ class Outbox:
         delivery = Delivery(sent.id, sent.queue, sent.body, pending.receives, sent.sent_at, group)
         outcome = execute(delivery, pending.app.tasks, pending.app.hooks)
         error = outcome.exception
-        if outcome.kind is OutcomeKind.DONE:
+        if outcome.end is JobEnd.DONE:
             self._pending.remove(pending)
         else:
             error = error or BadMessage(outcome.error)

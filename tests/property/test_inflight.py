@@ -11,11 +11,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from squids.job import JobEnd
 from squids.pool.actions import Call, Hand, Kill, Notice, Recall, Receive, Recover, Report
 from squids.pool.batches import Operation
 from squids.pool.inflight import InFlight, Phase
 from squids.pool.message import State
-from squids.pool.roster import JobEnd, JobResult
+from squids.pool.roster import JobResult
 from squids.pool.settings import Limits
 from squids.received import Received
 from squids.retry import RetryPolicy

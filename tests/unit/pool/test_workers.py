@@ -14,9 +14,9 @@ from contextlib import closing
 
 import pytest
 
+from squids.job import JobEnd
 from squids.pool import workers as workers_module
 from squids.pool.message import HeldMessage
-from squids.pool.roster import JobEnd
 from squids.pool.settings import Limits, PoolSettings
 from squids.pool.worker_main import MARK
 from squids.pool.workers import WorkerEnd, Workers
