@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from squids.execute import Delivery, execute
+from squids.delivery import Delivery
+from squids.execute import execute
 from squids.hooks import Hooks
 from squids.job import JobEnd
 from squids.queues import QueueRef
-from squids.received import Received
 from squids.sqs import RECEIVE_ATTRIBUTES_FIFO, SQS, classify
 from squids.sqs_answers import read_messages
 from squids.task import Task
@@ -65,7 +65,7 @@ class Consumer:
                     failed_groups.add(message.group)
         return ConsumeResult(received=len(messages), **counts)
 
-    def _receive(self, options: dict[str, Any]) -> list[Received]:
+    def _receive(self, options: dict[str, Any]) -> list[Delivery]:
         names = [*options.pop("MessageSystemAttributeNames", ()), *RECEIVE_ATTRIBUTES_FIFO]
         if "All" in names:
             names = ["All"]
@@ -76,16 +76,8 @@ class Consumer:
         )
         return read_messages(answer)
 
-    def _run(self, message: Received) -> bool:
-        delivery = Delivery(
-            message.message_id,
-            self.queue.name,
-            message.body,
-            message.receive_count,
-            message.sent_at,
-            message.group,
-        )
-        outcome = execute(delivery, self._tasks, self._hooks)
+    def _run(self, message: Delivery) -> bool:
+        outcome = execute(message, self.queue.name, self._tasks, self._hooks)
         if outcome.end is JobEnd.DONE:
             return self._delete(message)
         bad = outcome.end is JobEnd.BAD_MESSAGE
@@ -103,7 +95,7 @@ class Consumer:
         )
         return False
 
-    def _delete(self, message: Received) -> bool:
+    def _delete(self, message: Delivery) -> bool:
         try:
             self._sqs.client(self.queue).delete_message(
                 QueueUrl=self._sqs.queue_url(self.queue), ReceiptHandle=message.receipt
@@ -121,7 +113,7 @@ class Consumer:
             return False
         return True
 
-    def _give_back(self, message: Received) -> None:
+    def _give_back(self, message: Delivery) -> None:
         try:
             self._sqs.client(self.queue).change_message_visibility(
                 QueueUrl=self._sqs.queue_url(self.queue),

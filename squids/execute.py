@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from squids.bounds import ERROR, NAME, cut
+from squids.delivery import Delivery
 from squids.errors import BadMessage, UnknownTask
 from squids.hints import did_you_mean
 from squids.hooks import Hooks
@@ -21,18 +22,6 @@ from squids.job import CURRENT, Job, JobEnd
 from squids.task import Task
 from squids.tracebacks import error_line, traceback_of
 from squids.wire import Call, decode
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """A message to be run. `sent_at`: seconds since the epoch."""
-
-    message_id: str
-    queue: str
-    body: str
-    receive_count: int = 1
-    sent_at: float | None = None
-    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +35,8 @@ class Outcome:
     exception: BaseException | None = None
 
 
-def execute(delivery: Delivery, tasks: Mapping[str, Task[Any, Any]], hooks: Hooks) -> Outcome:
-    """Run a message. Raises KeyboardInterrupt and nothing else."""
+def execute(delivery: Delivery, queue: str, tasks: Mapping[str, Task[Any, Any]], hooks: Hooks) -> Outcome:
+    """Run a message of a queue. Raises KeyboardInterrupt and nothing else."""
     try:
         call = decode(delivery.body)
         task = find(call, tasks)
@@ -55,7 +44,7 @@ def execute(delivery: Delivery, tasks: Mapping[str, Task[Any, Any]], hooks: Hook
         return Outcome(JobEnd.BAD_MESSAGE, None, cut(str(error), ERROR))
     job = Job(
         delivery.message_id,
-        delivery.queue,
+        queue,
         call.task,
         delivery.receive_count,
         _time(delivery.sent_at),

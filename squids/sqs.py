@@ -14,10 +14,10 @@ import weakref
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from squids.delivery import Delivery
 from squids.errors import ConfigurationError
 from squids.hints import did_you_mean
 from squids.queues import QueueRef
-from squids.received import Received
 from squids.sqs_answers import (
     BatchAnswer,
     BatchFailure,
@@ -247,7 +247,7 @@ class QueueClient:
 
     def receive(
         self, max_messages: int, wait_seconds: int, visibility_timeout: int, attempt_id: str | None
-    ) -> list[Received]:
+    ) -> list[Delivery]:
         """Up to `max_messages` messages, waiting for the first one up to `wait_seconds`."""
         client, url = self._client()
         arguments: dict[str, Any] = {

@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from squids.delivery import Delivery
 from squids.errors import SquidsError
-from squids.received import Received
 from squids.sqs_errors import STALE_CODES
 from squids.sqs_limits import MAX_BATCH
 
@@ -51,7 +51,7 @@ class BatchAnswer:
     failed: list[BatchFailure]
 
 
-def read_messages(answer: Any) -> list[Received]:
+def read_messages(answer: Any) -> list[Delivery]:
     """The messages of a receive. BadAnswer."""
     messages = _list(answer, "Messages")
     if len(messages) > MAX_BATCH:
@@ -59,7 +59,7 @@ def read_messages(answer: Any) -> list[Received]:
     return [read_message(message) for message in messages]
 
 
-def read_message(message: Any) -> Received:
+def read_message(message: Any) -> Delivery:
     """One message of a receive. BadAnswer."""
     if not isinstance(message, Mapping):
         raise BadAnswer(f"a message is {_kind(message)}, not an object")
@@ -68,7 +68,7 @@ def read_message(message: Any) -> Received:
         attributes = {}
     body, group = message.get("Body"), attributes.get("MessageGroupId")
     sent = _number(attributes.get("SentTimestamp"), 0, LAST_MILLISECOND)
-    return Received(
+    return Delivery(
         _text(message, "MessageId"),
         _text(message, "ReceiptHandle"),
         body if isinstance(body, str) else "",

@@ -20,6 +20,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from types import MappingProxyType
 
+from squids.delivery import Delivery
 from squids.job import JobEnd
 from squids.pool.actions import Action, Notice, Receive, Recover, Report
 from squids.pool.batches import Batch
@@ -30,7 +31,6 @@ from squids.pool.prefetch import Ask, AskLater, Prefetch, View
 from squids.pool.roster import JobResult, Roster
 from squids.pool.settings import Limits
 from squids.pool.settling import Settling
-from squids.received import Received
 from squids.retry import RetryPolicy
 from squids.sqs_limits import MAX_BATCH
 
@@ -147,7 +147,7 @@ class InFlight:
 
     # Events: SQS.
 
-    def received(self, number: int, messages: Sequence[Received], seconds: float, now: float) -> None:
+    def received(self, number: int, messages: Sequence[Delivery], seconds: float, now: float) -> None:
         """A receive was answered; it took so many seconds."""
         poll = self.polls.under_way.get(number)
         new = sum(received.message_id not in self._held for received in messages)
@@ -249,7 +249,7 @@ class InFlight:
         """Whether what is received from now on is to run here. What was held before runs all the same."""
         return self.phase is Phase.RUNNING and not self.paused
 
-    def _take(self, received: Received, now: float) -> None:
+    def _take(self, received: Delivery, now: float) -> None:
         message = self._held.get(received.message_id)
         if message is not None:
             # SQS gave it again: the newest receipt counts, and it is not run twice.

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from squids.bounds import NAME, cut
+from squids.delivery import Delivery
 from squids.errors import BadMessage
-from squids.received import Received
 from squids.wire import decode
 
 LARGE = 16 * 1024
@@ -110,7 +110,7 @@ class HeldMessage:
             return None
 
     @classmethod
-    def of(cls, received: Received, group: str | None, now: float, visibility: int) -> HeldMessage:
+    def of(cls, received: Delivery, group: str | None, now: float, visibility: int) -> HeldMessage:
         """A message that was just received, and is to be run in the order of this group, if any."""
         return cls(
             received.message_id,
@@ -123,7 +123,7 @@ class HeldMessage:
             visible_at=now + visibility,
         )
 
-    def received_again(self, received: Received, now: float, visibility: int) -> None:
+    def received_again(self, received: Delivery, now: float, visibility: int) -> None:
         """SQS gave it a second time while it is held: only its newest receipt is good."""
         self.receipt = received.receipt
         self.receive_count = received.receive_count

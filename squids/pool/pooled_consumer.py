@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from squids.delivery import Delivery
 from squids.exit_codes import ExitCode
 from squids.pool import log_events
 from squids.pool.actions import Action, Call, Dismiss, Hand, Kill, Recall, Receive, Recover, Report
@@ -30,7 +31,6 @@ from squids.pool.workers import WorkerEnd, Workers
 from squids.process.figures import ConsumerFigures
 from squids.process.liveness import Liveness, NoListener
 from squids.process.zygote_handle import ZygoteHandle
-from squids.received import Received
 from squids.sqs import BatchAnswer, QueueClient, TroubleKind, classify
 
 ADVANCE_MARGIN = 45.0
@@ -219,7 +219,7 @@ class PooledConsumer:
 
     # SQS's answers.
 
-    def _on_received(self, poll: Poll, answer: Answer[list[Received]]) -> None:
+    def _on_received(self, poll: Poll, answer: Answer[list[Delivery]]) -> None:
         self._poll_started.pop(poll.number, None)
         if answer.error is not None:
             self._receive_failed(poll, answer.error)

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
+from squids.delivery import Delivery
 from squids.pool.batches import Batch, Operation
 from squids.pool.call_threads import Answer, CallThreads
 from squids.pool.polls import Poll
 from squids.pool.settings import Limits
 from squids.pool.settling import MOST_CALLS
-from squids.received import Received
 from squids.sqs import BatchAnswer, QueueClient, TroubleKind, classify
 
 T = TypeVar("T")
@@ -48,11 +48,11 @@ class SqsCalls:
         """Whether a thread is still inside a receive."""
         return self._receives.busy > 0
 
-    def receive(self, poll: Poll, on_answer: Callable[[Poll, Answer[list[Received]]], None]) -> None:
+    def receive(self, poll: Poll, on_answer: Callable[[Poll, Answer[list[Delivery]]], None]) -> None:
         """Receive what a poll asks for; `on_answer` runs in the loop."""
         wait = self._limits.wait if poll.long else 0
 
-        def call() -> list[Received]:
+        def call() -> list[Delivery]:
             return self._client.receive(poll.count, wait, self._limits.visibility, poll.attempt_id)
 
         self._receives.submit(lambda: self._renewing(call), lambda answer: on_answer(poll, answer))

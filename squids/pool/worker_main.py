@@ -17,7 +17,8 @@ import struct
 import time
 from typing import TYPE_CHECKING, Any
 
-from squids.execute import Delivery, execute
+from squids.delivery import Delivery
+from squids.execute import execute
 from squids.job import JobEnd
 from squids.process import log_setup
 from squids.process.channel import BlockingChannel
@@ -86,7 +87,8 @@ class _Worker:
             self._report()
         MARK.pack_into(self._page, 0, number, started)
         outcome = execute(
-            Delivery(message_id, self._queue, body, receive_count, sent_at, group),
+            Delivery(message_id, "", body, receive_count, sent_at, group),
+            self._queue,
             self._app.tasks,
             self._app.hooks,
         )

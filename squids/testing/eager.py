@@ -10,8 +10,9 @@ from typing import Any
 from unittest import mock
 
 from squids.app import App
+from squids.delivery import Delivery
 from squids.errors import BadMessage
-from squids.execute import Delivery, Outcome, execute
+from squids.execute import Outcome, execute
 from squids.hooks import Hooks
 from squids.job import JobEnd
 from squids.queues import QueueRef
@@ -30,7 +31,8 @@ def eager(*apps: App) -> Iterator[None]:
 
     def take(app: App, ref: QueueRef, message_id: str, body: str, options: Mapping[str, Any]) -> str:
         group = options.get("MessageGroupId")
-        pending.taken.append((app, Delivery(message_id, ref.name, body, 1, time.time(), group)))
+        delivery = Delivery(message_id, "", body, 1, time.time(), group)
+        pending.taken.append((app, ref.name, delivery))
         return message_id
 
     with ExitStack() as stack:
@@ -54,12 +56,12 @@ class _Pending(threading.local):
     """What was taken and not run yet: each thread runs what it sent."""
 
     def __init__(self) -> None:
-        self.taken: list[tuple[App, Delivery]] = []
+        self.taken: list[tuple[App, str, Delivery]] = []
 
 
-def run(app: App, delivery: Delivery) -> Outcome:
-    """Run a message, and raise what it raised."""
-    outcome = execute(delivery, app.tasks, app.hooks)
+def run(app: App, queue: str, delivery: Delivery) -> Outcome:
+    """Run a message of a queue, and raise what it raised."""
+    outcome = execute(delivery, queue, app.tasks, app.hooks)
     if outcome.exception is not None:
         raise outcome.exception
     if outcome.end is not JobEnd.DONE:

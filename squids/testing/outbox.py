@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from squids.app import App
+from squids.delivery import Delivery
 from squids.errors import BadMessage
-from squids.execute import Delivery, execute, find
+from squids.execute import execute, find
 from squids.job import JobEnd
 from squids.queues import QueueRef
 from squids.retry import RetryPolicy
@@ -174,8 +175,8 @@ class Outbox:
         sent = pending.sent
         pending.receives += 1
         group = None if pending.group is None else pending.group[1]
-        delivery = Delivery(sent.id, sent.queue, sent.body, pending.receives, sent.sent_at, group)
-        outcome = execute(delivery, pending.app.tasks, pending.app.hooks)
+        delivery = Delivery(sent.id, "", sent.body, pending.receives, sent.sent_at, group)
+        outcome = execute(delivery, sent.queue, pending.app.tasks, pending.app.hooks)
         error = outcome.exception
         if outcome.end is JobEnd.DONE:
             self._pending.remove(pending)

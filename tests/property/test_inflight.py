@@ -11,6 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from squids.delivery import Delivery
 from squids.job import JobEnd
 from squids.pool.actions import Call, Hand, Kill, Notice, Recall, Receive, Recover, Report
 from squids.pool.batches import Operation
@@ -18,7 +19,6 @@ from squids.pool.inflight import InFlight, Phase
 from squids.pool.message import State
 from squids.pool.roster import JobResult
 from squids.pool.settings import Limits
-from squids.received import Received
 from squids.retry import RetryPolicy
 
 MOMENTS = st.floats(min_value=0.0, max_value=20.0)
@@ -152,7 +152,7 @@ class Consumer(RuleBasedStateMachine):
             self.group_of[message_id] = group
             if group:
                 self.order.setdefault(group, []).append(message_id)
-            messages.append(Received(message_id, "r1", "{}", 1, None, group))
+            messages.append(Delivery(message_id, "r1", "{}", 1, None, group))
         self.core.received(number, messages, 0.01, self.now)
         self.decide()
 
@@ -165,7 +165,7 @@ class Consumer(RuleBasedStateMachine):
         receipt = self.received[message_id] + "+"
         self.received[message_id] = receipt
         before = self.core.held
-        self.core.received(number, [Received(message_id, receipt, "{}", 2, None, None)], 0.01, self.now)
+        self.core.received(number, [Delivery(message_id, receipt, "{}", 2, None, None)], 0.01, self.now)
         assert self.core.held == before, "a message that came again is held twice"
         self.decide()
 
@@ -337,13 +337,13 @@ def test_an_old_receipt_never_counts_as_a_delete():
     core = InFlight(Limits(1, 2, 60, 30.0), RetryPolicy())
     core.worker_ready(1)
     polls = [a.poll for a in core.decide(0.0) if isinstance(a, Receive)]
-    core.received(polls[0].number, [Received("m", "old", "{}", 1)], 0.01, 0.0)
+    core.received(polls[0].number, [Delivery("m", "old", "{}", 1)], 0.01, 0.0)
     hand, *_ = [a for a in core.decide(0.0) if isinstance(a, Hand)]
     core.results(1, [JobResult(hand.messages[0].number, JobEnd.DONE)], 1.0, 0.5)
     actions = core.decide(1.0)
     call = next(a for a in actions if isinstance(a, Call))
     poll = next(a.poll for a in actions if isinstance(a, Receive))
-    core.received(poll.number, [Received("m", "new", "{}", 2)], 0.01, 1.0)
+    core.received(poll.number, [Delivery("m", "new", "{}", 2)], 0.01, 1.0)
     core.answered(call.batch, ["m"], [], 0.01, 1.0, 1.1, 0.5)
     again = next(a for a in core.decide(1.1) if isinstance(a, Call))
     assert [entry.receipt for entry in again.batch.entries] == ["new"]
@@ -362,7 +362,7 @@ def test_what_a_receive_brings_after_the_stop_goes_back(phase):
         core.force(1.0, patience=5.0)
         core.decide(1.0)
         assert core.phase is Phase.FORCED
-    core.received(poll.number, [Received(f"m{n}", "r", "{}", 1) for n in range(10)], 0.01, 1.1)
+    core.received(poll.number, [Delivery(f"m{n}", "r", "{}", 1) for n in range(10)], 0.01, 1.1)
     call = next(a for a in core.decide(1.1) if isinstance(a, Call))
     assert call.batch.operation is Operation.RETURN
     assert {entry.seconds for entry in call.batch.entries} == {0}

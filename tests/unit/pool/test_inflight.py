@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from squids.delivery import Delivery
 from squids.pool.actions import Call, Hand, Kill, Receive, Recover
 from squids.pool.batches import Operation
 from squids.pool.inflight import FORCED_SECONDS, InFlight, Limits, Phase
-from squids.received import Received
 from squids.retry import RetryPolicy
 
 
@@ -28,8 +28,8 @@ def polling(fifo: bool) -> tuple[InFlight, Receive]:
     return core, receive
 
 
-def message(fifo: bool) -> Received:
-    return Received("m", "receipt", "{}", 1, 0.0, "group" if fifo else None)
+def message(fifo: bool) -> Delivery:
+    return Delivery("m", "receipt", "{}", 1, 0.0, "group" if fifo else None)
 
 
 def test_what_a_receive_brings_is_given_back_where_there_is_time_for_it(fifo):
@@ -83,8 +83,8 @@ def test_what_runs_is_killed_at_once_either_way(fifo):
 def test_what_a_receive_brings_after_a_pause_goes_back(fifo):
     """What was held before runs, and nothing is asked for until the pause ends."""
 
-    def received(name: str) -> Received:
-        return Received(name, f"receipt of {name}", "{}", 1, 0.0, name if fifo else None)
+    def received(name: str) -> Delivery:
+        return Delivery(name, f"receipt of {name}", "{}", 1, 0.0, name if fifo else None)
 
     core = InFlight(
         Limits(workers=2, budget=4, visibility=60, shutdown_timeout=30),
