@@ -328,6 +328,7 @@ class Rollout:
             async for outcome in self._apply(plan, deadline):
                 yield outcome
         finally:
+            self.removing.clear()  # Also where it died: start and restart would refuse them for ever.
             self._tell_reload(False)
             self._lock.release()
 
