@@ -120,6 +120,29 @@ def test_the_first_app_is_run_by_the_command_beside_it(
     assert "order 2: receipt mailed to ada@example.com" in done.stdout
 
 
+def test_the_file_of_the_readme_passes_the_check_beside_it(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    text = (ROOT / "README.md").read_text()
+    _write_files(text, tmp_path)
+    (file,) = [block.code for block in blocks(text) if block.language == "yaml"]
+    (tmp_path / "squids.yaml").write_text(file)
+    check = commands(text, "squids-supervisor")[0]
+    assert check == "squids-supervisor -c squids.yaml check"
+    done = subprocess.run(
+        [sys.executable, "-m", "squids.cli.supervise", *shlex.split(check)[1:]],
+        cwd=tmp_path,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
 def test_the_tests_of_the_page_on_testing_pass(tmp_path: Path) -> None:
     """Run as a user would: pytest finds the fixtures by itself, and no AWS setting is there."""
     _write_files((ROOT / "docs" / "testing.md").read_text(), tmp_path)
