@@ -225,7 +225,7 @@ class InFlight:
         else:
             self._hand_out(now)
         # While jobs run, or are about to, more messages will be settled soon.
-        company = self.phase is Phase.RUNNING and (self.running > 0 or bool(self._ready))
+        company = self.phase is Phase.RUNNING and (self.roster.running > 0 or bool(self._ready))
         self.settling.call(now, company_expected=company)
         if self.phase is Phase.RUNNING:
             self._ask(now)
@@ -240,7 +240,8 @@ class InFlight:
             times += [self._ask_later, self.polls.wakes_at()]
         if self.phase is not Phase.DONE:
             times.append(self._deadline)
-        return min((at for at in times if at is not None), default=None)
+        known = [at for at in times if at is not None]
+        return min(known) if known else None
 
     # One message.
 
@@ -319,7 +320,7 @@ class InFlight:
     # The parts of `decide`.
 
     def _hand_out(self, now: float) -> None:
-        while self.roster.idle and self._ready:
+        while self._ready and self.roster.idle:
             messages = self._start(self.prefetch.chunk(), now)
             if messages:
                 self.roster.hand(messages)
@@ -364,7 +365,7 @@ class InFlight:
         return View(
             held=len(self._held),
             ready=len(self._ready),
-            running=self.running,
+            running=self.roster.running,
             idle_workers=self.roster.idle,
             expected=self.polls.expected,
             polls=len(self.polls),

@@ -62,8 +62,12 @@ class Settling:
 
     def due_at(self) -> float | None:
         """When the first entry is due that is not under way."""
-        times = [waiting.wakes_at() for waiting in (self._deletes, self._returns, self._heartbeat)]
-        return min((at for at in times if at is not None), default=None)
+        times = []
+        for waiting in (self._deletes, self._returns, self._heartbeat):
+            at = waiting.wakes_at()
+            if at is not None:
+                times.append(at)
+        return min(times) if times else None
 
     def wakes_at(self) -> float | None:
         """When a call may be due, as far as there may be one more."""
