@@ -1,16 +1,19 @@
-"""User code is typed: a wrong send is flagged, a right one is not."""
+"""What is typed by inference is really checked: user code, and the rules of a program."""
 
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_user_code_is_checked_as_written() -> None:
-    """mypy finds what is marked as wrong in user_code.py, and nothing else."""
+@pytest.mark.parametrize("file", ["user_code.py", "program_rules.py"])
+def test_what_is_wrong_is_flagged_and_what_is_right_is_not(file: str) -> None:
+    """mypy finds what is marked as wrong in the file, and nothing else."""
     done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--warn-unused-ignores", "tests/typing/user_code.py"],
+        [sys.executable, "-m", "mypy", "--strict", "--warn-unused-ignores", f"tests/typing/{file}"],
         cwd=ROOT,
         capture_output=True,
         text=True,

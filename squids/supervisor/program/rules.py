@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from squids.supervisor.program.events import (
     Action,
@@ -27,6 +27,7 @@ from squids.supervisor.program.events import (
     ProcessSpawned,
     ProgramState,
     ReplaceProgram,
+    Report,
     ResetProgram,
     RestartProgram,
     ResumeProgram,
@@ -36,7 +37,8 @@ from squids.supervisor.program.events import (
 from squids.supervisor.program.machine import Program
 from squids.supervisor.program.process import Process
 
-E = TypeVar("E")
+C = TypeVar("C", bound=Command)
+R = TypeVar("R", bound=Report)
 
 ALL = tuple(ProgramState)
 UP = (ProgramState.STARTING, ProgramState.RUNNING)
@@ -45,23 +47,23 @@ MAY_PAUSE = (*HAS_PROCESS, ProgramState.BACKOFF)
 
 
 @dataclass(frozen=True, slots=True)
-class OnCommand(Generic[E]):
-    """What a command does in these states. `text`: for the documentation."""
+class OnCommand:
+    """What a command does in these states. `text`: for the documentation. `on_command` makes it."""
 
-    event: type[E]
+    event: type[Any]
     states: tuple[ProgramState, ...]
     text: str
-    act: Callable[[Program, E, float], None]
+    act: Callable[[Program, Any, float], None]
 
 
 @dataclass(frozen=True, slots=True)
-class OnReport(Generic[E]):
-    """What a report about the current process does in these states."""
+class OnReport:
+    """What a report about the current process does in these states. `on_report` makes it."""
 
-    event: type[E]
+    event: type[Any]
     states: tuple[ProgramState, ...]
     text: str
-    act: Callable[[Program, Process, E, float], None]
+    act: Callable[[Program, Process, Any, float], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,90 +75,109 @@ class Ignored:
     why: str
 
 
-RULES: tuple[OnCommand[Any] | OnReport[Any], ...] = (
-    OnCommand(
+# A table of generic rows would be a table of Any, and no rule in it would be checked. So the rows are plain,
+# and these two tie the event of a rule to what the rule does with it.
+
+
+def on_command(
+    event: type[C], states: tuple[ProgramState, ...], text: str, act: Callable[[Program, C, float], None]
+) -> OnCommand:
+    return OnCommand(event, states, text, act)
+
+
+def on_report(
+    event: type[R],
+    states: tuple[ProgramState, ...],
+    text: str,
+    act: Callable[[Program, Process, R, float], None],
+) -> OnReport:
+    return OnReport(event, states, text, act)
+
+
+RULES: tuple[OnCommand | OnReport, ...] = (
+    on_command(
         StartProgram,
         ALL,
         "It is wanted up. A process is requested unless there is one; after STOPPED, EXITED or FATAL the "
         "failures are forgotten.",
         lambda program, _, now: program.start(now),
     ),
-    OnCommand(
+    on_command(
         StopProgram,
         ALL,
         "It is wanted down. Its process is told to drain, and killed when its time is up; one that is not "
         "there yet is cancelled.",
         lambda program, _, now: program.stop(now),
     ),
-    OnCommand(
+    on_command(
         RestartProgram,
         ALL,
         "Its process is told to drain; then one of the new code is started.",
         lambda program, event, now: program.restart(event.generation, event.settings, now),
     ),
-    OnCommand(
+    on_command(
         ResetProgram,
         ALL,
         "Its failures are forgotten, and it is started now.",
         lambda program, _, now: program.reset(now),
     ),
-    OnCommand(
+    on_command(
         ReplaceProgram,
         (ProgramState.RUNNING,),
         "A process of the new code is requested. The old one drains once that receives, and stays if it "
         "fails.",
         lambda program, event, now: program.replace(event, now),
     ),
-    OnCommand(
+    on_command(
         ReplaceProgram,
         (ProgramState.STOPPED, ProgramState.EXITED),
         "The next start takes the new code and settings.",
         lambda program, event, _: program.adopt(event),
     ),
-    OnCommand(
+    on_command(
         ReplaceProgram,
         (ProgramState.STARTING, ProgramState.BACKOFF, ProgramState.FATAL),
         "As a restart: there is nothing that receives.",
         lambda program, event, now: program.restart(event.generation, event.settings, now),
     ),
-    OnCommand(
+    on_command(
         ReplaceProgram,
         (ProgramState.STOPPING,),
         "If it is wanted down, the next start takes the new code and settings; else a process with them "
         "follows.",
         lambda program, event, now: program.replace_what_leaves(event, now),
     ),
-    OnCommand(
+    on_command(
         PauseProgram,
         MAY_PAUSE,
         "Its consumer is told to receive nothing, now or once it receives.",
         lambda program, *_: program.set_paused(True),
     ),
-    OnCommand(
+    on_command(
         ResumeProgram,
         MAY_PAUSE,
         "Its consumer is told to receive again.",
         lambda program, *_: program.set_paused(False),
     ),
-    OnReport(
+    on_report(
         ProcessSpawned,
         (ProgramState.STARTING,),
         "It has `start_timeout` to boot.",
         lambda _, process, event, now: process.spawned(event.pid, now),
     ),
-    OnReport(
+    on_report(
         ProcessSpawned,
         (ProgramState.STOPPING,),
         "It is no longer wanted: it is told to drain.",
         lambda program, process, event, now: program.came_too_late(process, event.pid, now),
     ),
-    OnReport(
+    on_report(
         ProcessRefused,
         (ProgramState.STARTING,),
         "BACKOFF; it does not count as a failure.",
         lambda program, _, event, now: program.rest(program.failures.refused(event.reason, now)),
     ),
-    OnReport(
+    on_report(
         CodeUnavailable,
         (ProgramState.STARTING,),
         "BACKOFF until the import is tried again; FATAL if that cannot help, or as `max_restarts` says.",
@@ -164,68 +185,68 @@ RULES: tuple[OnCommand[Any] | OnReport[Any], ...] = (
             program.failures.unavailable(event, program.settings, now)
         ),
     ),
-    OnReport(
+    on_report(
         ProcessRefused,
         (ProgramState.STOPPING,),
         "STOPPED, or requested again, as it is wanted.",
         lambda program, _, __, now: program.never_came(now),
     ),
-    OnReport(
+    on_report(
         CodeUnavailable,
         (ProgramState.STOPPING,),
         "STOPPED, or requested again, as it is wanted.",
         lambda program, _, __, now: program.never_came(now),
     ),
-    OnReport(
+    on_report(
         ProcessCancelled,
         (ProgramState.STARTING, ProgramState.STOPPING),
         "STOPPED, or requested again, as it is wanted.",
         lambda program, _, __, now: program.never_came(now),
     ),
-    OnReport(
+    on_report(
         ProcessBooted,
         (ProgramState.STARTING,),
         "From now on it must give a sign of life each `heartbeat_timeout`.",
         lambda _, process, __, now: process.booted(now),
     ),
-    OnReport(
+    on_report(
         ProcessReady,
         (ProgramState.STARTING,),
         "RUNNING. If the program is paused, it is told so.",
         lambda program, process, _, now: program.receives(process, now),
     ),
-    OnReport(
+    on_report(
         ProcessBeat,
         UP,
         "The next sign of life is due in `heartbeat_timeout`.",
         lambda _, process, __, now: process.beat(now),
     ),
-    OnReport(
+    on_report(
         ProcessDraining,
         UP,
         "It exits by itself (a signal, workers that keep dying): STOPPING, then as after a death.",
         lambda program, process, event, now: program.drains_by_itself(process, event.reason, now),
     ),
-    OnReport(
+    on_report(
         ProcessDraining,
         (ProgramState.STOPPING,),
         "It has its drain limit to exit.",
         lambda _, process, __, now: process.answered_drain(now),
     ),
-    OnReport(
+    on_report(
         ForkServerLost,
         HAS_PROCESS,
         "It drains by itself. Another is requested at once, from a new fork server, unless it was leaving "
         "anyway.",
         lambda program, process, _, now: program.fork_server_lost(process, now),
     ),
-    OnReport(
+    on_report(
         ProcessExited,
         UP,
         "BACKOFF; or FATAL (exit 78, `max_restarts`); or EXITED, as `restart` says.",
         lambda program, process, event, now: program.exited(process, event, now),
     ),
-    OnReport(
+    on_report(
         ProcessExited,
         (ProgramState.STOPPING,),
         "STOPPED, or started again, as it is wanted; BACKOFF if it was killed for a fault.",
