@@ -56,7 +56,7 @@ class Failures:
         """There is no code to run: the fork server says when it tries again, `max_restarts` how often."""
         if event.retry_at is None:
             return Verdict(ProgramState.FATAL, event.reason)
-        self._restarts.policy = _policy(settings)
+        self._restarts.policy = policy_of(settings)
         too_many = None if event.refused else self._restarts.starts_again(now)
         if too_many is not None:
             return self._give_up(event.reason, too_many)
@@ -70,7 +70,7 @@ class Failures:
             return Verdict(ProgramState.FATAL, f"{cause}: a restart cannot fix it")
         if _may_stay_down(event, settings):
             return Verdict(ProgramState.EXITED, cause)
-        self._restarts.policy = _policy(settings)
+        self._restarts.policy = policy_of(settings)
         answer = self._restarts.died(now, event.jitter, healthy=process.was_healthy(now))
         if isinstance(answer, GiveUp):
             return self._give_up(cause, answer)
@@ -81,7 +81,7 @@ class Failures:
         return Verdict(ProgramState.FATAL, text)
 
 
-def _policy(settings: ProgramSettings) -> RestartPolicy:
+def policy_of(settings: ProgramSettings) -> RestartPolicy:
     """As the settings have it, which may have changed since the last failure."""
     backoff, limit = settings.backoff, settings.max_restarts
     return RestartPolicy(

@@ -7,6 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from squids.process.restarts import GiveUp, RestartPolicy, Restarts, StartAt
+from squids.supervisor.generation import RETRY as FORK_SERVERS
+from squids.supervisor.program.failures import REFUSED, policy_of
+from squids.supervisor.settings import AppSpec, MaxRestarts, ProgramSettings
 
 POLICY = RestartPolicy(immediate=2, first=1.0, maximum=8.0, give_up_after=7, healthy_after=60.0)
 
@@ -93,3 +96,35 @@ def test_whoever_knows_whether_it_was_healthy_says_so(healthy: bool, deaths: int
         restarts.died(float(number), 1.0, healthy=False)
     restarts.died(1000.0, 1.0, healthy=healthy)
     assert restarts.deaths == deaths
+
+
+def program_policy() -> RestartPolicy:
+    settings = ProgramSettings("q", "q", AppSpec("shop:app", "/srv"), (), max_restarts=MaxRestarts(3))
+    return policy_of(settings)
+
+
+WORKERS = RestartPolicy(give_up_after=10)
+"""As `squids.pool.workers` has it, with one or two workers."""
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        # A worker that dies is replaced at once, then more and more slowly, until its consumer gives up.
+        (WORKERS, [0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, None]),
+        # An import that fails waits from the first failure on, and is tried for ever.
+        (FORK_SERVERS, [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0, 60.0]),
+        # A program's limit is on starts within its window, not on deaths in a row.
+        (program_policy(), [1.0, 2.0, 4.0, *[None] * 7]),
+        # The system's refusals have no chance in them, and no end.
+        (REFUSED, [0.5, 1.0, 2.0, 4.0, 8.0, *[10.0] * 5]),
+    ],
+    ids=["workers", "fork servers", "programs", "refused processes"],
+)
+@pytest.mark.parametrize("jitter", [0.0, 1.0])
+def test_each_user_has_its_delays_and_its_limit(policy, expected, jitter):
+    """Ten deaths in a row, one a second. Chance may take half of each delay, but none of a refusal's."""
+    restarts = Restarts(policy)
+    answers = [restarts.died(float(number), jitter, healthy=False) for number in range(10)]
+    part = 1.0 if jitter == 1.0 or policy is REFUSED else 0.5
+    assert delays(answers) == [None if delay is None else delay * part for delay in expected]
