@@ -1,6 +1,6 @@
-"""The words of a program's life: its states, what happens to it, and what it asks for.
+"""The vocabulary of a program: its states, the events it is given, and the actions it asks for.
 
-Values only. What follows from what is in `program`.
+Values only. `rules` says which event leads to what.
 """
 
 from __future__ import annotations
@@ -15,45 +15,45 @@ class ProgramState(Enum):
     """What a program is doing."""
 
     STOPPED = "stopped"
-    """Nothing runs, and nobody wants it to."""
+    """No process runs, and none is wanted."""
     STARTING = "starting"
-    """A process was asked for, or is there, and has not received yet."""
+    """A process was requested or has been spawned, and its first receive was not answered yet."""
     RUNNING = "running"
-    """Its consumer said so: its first receive was answered."""
+    """Its consumer receives: it reported that its first receive was answered."""
     BACKOFF = "backoff"
-    """It died, and is started again at a time that is known."""
+    """Its process failed or could not be had. The next one starts at `retry_at`."""
     STOPPING = "stopping"
-    """It was told to leave, or is killed, and is not gone yet."""
+    """Its process was told to exit or is being killed, and has not exited yet."""
     EXITED = "exited"
-    """It left by itself, and the file says that this is fine."""
+    """Its process exited by itself, and the file says that it may stay down."""
     FATAL = "fatal"
-    """A restart does not help: somebody has to look."""
+    """A restart does not help; only an operator can."""
 
 
 class Wanted(Enum):
-    """What an operator, or the file, wants it to be."""
+    """What an operator, or the file, wants the program to be."""
 
     UP = "up"
     DOWN = "down"
     PAUSED = "paused"
 
 
-# What happens. `child` numbers one process, of all programs.
+# Events. `child` is the number of a process, unique across all programs.
 
 
 @dataclass(frozen=True, slots=True)
 class StartProgram:
-    """It shall run."""
+    """Start the program, unless it has a process."""
 
 
 @dataclass(frozen=True, slots=True)
 class StopProgram:
-    """It shall not run."""
+    """Stop the program, and keep it down."""
 
 
 @dataclass(frozen=True, slots=True)
 class RestartProgram:
-    """It shall run this code, with these settings; the old process leaves before the new one starts."""
+    """Run this code with these settings. The old process exits before the new one starts."""
 
     generation: int
     settings: ProgramSettings
@@ -61,10 +61,10 @@ class RestartProgram:
 
 @dataclass(frozen=True, slots=True)
 class ReplaceProgram:
-    """It shall run this code, with these settings; the old process leaves once the new one receives.
+    """Run this code with these settings. The old process drains once the new one receives.
 
-    `kill_after`: seconds that the old process may drain then, and those before it no longer. None: each as
-    long as its shutdown timeout.
+    `kill_after`: the seconds that the old process may drain; processes that drain already are hurried then.
+    None: each has its own shutdown timeout.
     """
 
     generation: int
@@ -74,22 +74,22 @@ class ReplaceProgram:
 
 @dataclass(frozen=True, slots=True)
 class ResetProgram:
-    """Its failures are forgotten; it shall run, now."""
+    """Forget the program's failures, and start it now."""
 
 
 @dataclass(frozen=True, slots=True)
 class PauseProgram:
-    """It shall receive nothing."""
+    """Stop receiving, and keep the process."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResumeProgram:
-    """It shall receive again."""
+    """Receive again after a pause."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessSpawned:
-    """The process is there."""
+    """The process was spawned."""
 
     child: int
     pid: int
@@ -97,7 +97,7 @@ class ProcessSpawned:
 
 @dataclass(frozen=True, slots=True)
 class ProcessRefused:
-    """The system gave no process, which is not the program's fault."""
+    """The system refused to create the process. That is not a failure of the program."""
 
     child: int
     reason: str
@@ -105,9 +105,10 @@ class ProcessRefused:
 
 @dataclass(frozen=True, slots=True)
 class CodeUnavailable:
-    """There is no code to run: the app's import failed. It is tried again at `retry_at`; None: never.
+    """There is no code to run, because the app's import failed.
 
-    `refused`: by the system, which is nobody's fault.
+    `retry_at`: when the import is tried again, monotonic; None: never. `refused`: the system refused the fork
+    server, so that it does not count as a failure.
     """
 
     child: int
@@ -118,14 +119,14 @@ class CodeUnavailable:
 
 @dataclass(frozen=True, slots=True)
 class ProcessCancelled:
-    """The process that was asked for will not come."""
+    """The process that was requested will not be spawned."""
 
     child: int
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessBooted:
-    """The consumer's loop runs."""
+    """The consumer's event loop runs."""
 
     child: int
 
@@ -139,14 +140,14 @@ class ProcessReady:
 
 @dataclass(frozen=True, slots=True)
 class ProcessBeat:
-    """The consumer lives: any word of it."""
+    """The consumer is alive: it sent a frame."""
 
     child: int
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessDraining:
-    """The consumer says that it leaves."""
+    """The consumer reported that it drains, and why."""
 
     child: int
     reason: str
@@ -154,14 +155,18 @@ class ProcessDraining:
 
 @dataclass(frozen=True, slots=True)
 class ForkServerLost:
-    """The fork server of this process died: it drains, and can replace no worker."""
+    """The fork server of this process died. The process drains, as it can no longer replace a worker."""
 
     child: int
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessExited:
-    """The process is dead. `status`: exit code, or minus the signal; None: unknown. `jitter`: from 0 to 1."""
+    """The process exited.
+
+    `status`: its exit code, or minus the signal; None: unknown. `jitter`: a random number from 0 to 1, for
+    the delay of the next start.
+    """
 
     child: int
     status: int | None
@@ -171,7 +176,7 @@ class ProcessExited:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Time has passed."""
+    """A deadline of the program may have passed."""
 
 
 Command = (
@@ -192,12 +197,15 @@ Report = (
 Event = Command | Report | Tick
 
 
-# What it asks for.
+# Actions, for the supervisor to carry out.
 
 
 @dataclass(frozen=True, slots=True)
 class SpawnProcess:
-    """Start a process from this code. The answer is Spawned, Refused, Unavailable or Cancelled."""
+    """Start a process from this code.
+
+    Answered by ProcessSpawned, ProcessRefused, CodeUnavailable or ProcessCancelled.
+    """
 
     child: int
     generation: int
@@ -206,14 +214,14 @@ class SpawnProcess:
 
 @dataclass(frozen=True, slots=True)
 class CancelProcess:
-    """Do not start it, if it has not been."""
+    """Do not start the process, unless its fork server was asked for it already."""
 
     child: int
 
 
 @dataclass(frozen=True, slots=True)
 class TellDrain:
-    """Say over its socket that it is to leave, and within how many seconds; None: its shutdown timeout."""
+    """Tell the process over its socket to drain. `within`: seconds; None: its shutdown timeout."""
 
     child: int
     within: float | None = None
@@ -221,7 +229,7 @@ class TellDrain:
 
 @dataclass(frozen=True, slots=True)
 class TellPause:
-    """Say over its socket whether it is to receive."""
+    """Tell the process over its socket to pause, or to receive again."""
 
     child: int
     on: bool
@@ -229,28 +237,28 @@ class TellPause:
 
 @dataclass(frozen=True, slots=True)
 class TerminateProcess:
-    """SIGTERM to the process: it did not answer on its socket."""
+    """Send SIGTERM to the process, which did not answer on its socket."""
 
     child: int
 
 
 @dataclass(frozen=True, slots=True)
 class AbortProcess:
-    """SIGCONT and SIGABRT to the process: it hangs, and is to write its stacks."""
+    """Send SIGCONT and SIGABRT to the process, which hangs, so that it writes its stacks."""
 
     child: int
 
 
 @dataclass(frozen=True, slots=True)
 class KillProcess:
-    """SIGKILL to the process and all that belongs to it."""
+    """Send SIGKILL to the process, its workers and what they started."""
 
     child: int
 
 
 @dataclass(frozen=True, slots=True)
 class StateChanged:
-    """The state changed, for this reason."""
+    """Log that the state changed, and why."""
 
     old: ProgramState
     new: ProgramState
@@ -259,7 +267,10 @@ class StateChanged:
 
 @dataclass(frozen=True, slots=True)
 class ProcessDied:
-    """A process is gone. `asked`: it was told to leave. `uptime`: seconds since it was there."""
+    """Record that a process died.
+
+    `asked`: whether it was told to exit. `uptime`: seconds since it was spawned.
+    """
 
     child: int
     pid: int | None
@@ -271,7 +282,10 @@ class ProcessDied:
 
 @dataclass(frozen=True, slots=True)
 class HandOver:
-    """A rolling replacement is over: done (None), or failed for this reason, and the old process goes on."""
+    """Log how a rolling replacement ended.
+
+    `failure` None: the new process took over. Else the old one keeps running, for this reason.
+    """
 
     failure: str | None
 

@@ -11,7 +11,7 @@ decided in `process`.
 
 A process that dies unasked is a failure: the program waits, exponentially longer each time, and the failures
 are forgotten only once it has been running for `healthy_after` seconds: what crashes every five seconds is a
-crash loop too (`squids.process.restarts`). A failure that a restart cannot heal (exit code 78) is FATAL at
+crash loop too (`squids.process.restarts`). A failure that a restart cannot fix (exit code 78) is FATAL at
 once.
 
 Which of this happens on which event, in which state, is the table in `rules`.
@@ -104,7 +104,7 @@ class Program:
         return min(times, default=None)
 
     def stalled(self, seconds: float) -> None:
-        """The supervisor stood still for so long: no process is judged for it."""
+        """The supervisor stood still for so long: that is not held against any process."""
         for process in self.processes():
             process.stalled(seconds)
 
@@ -118,7 +118,7 @@ class Program:
         """Whether nothing of it is left."""
         return not self.processes()
 
-    # Commands.
+    # Commands. What each of these does, and in which states, is said by its row in `rules`.
 
     def start(self, now: float) -> None:
         if self.wanted is Wanted.DOWN:
@@ -278,14 +278,14 @@ class Program:
                 pass
 
     def _take_over(self, process: Process, now: float) -> None:
-        """The replacement receives. Those that drain already are hurried before the old one joins them: it
-        has the whole of its own limit."""
+        """The replacement receives, and becomes the current process."""
         old = self.current
         if old is not None:
             if process.drain_limit_of_old is not None:
+                # Before the old process joins those that leave: they had their time, it has yet to have its.
                 for leaving in self.leaving.values():
                     self._actions += leaving.hurry(now, RECEIVE_PATIENCE)
-                old.drain_seconds = process.drain_limit_of_old
+                old.drain_seconds = process.drain_limit_of_old  # First: `tell_to_leave` sends it.
             self._actions += old.tell_to_leave(now)
             self.leaving[old.child] = old
         self.current, self.replacement = process, None
@@ -330,12 +330,13 @@ class Program:
             self._ask(now, self.reason)
 
     def _overdue(self, process: Process, now: float) -> None:
-        """A replacement that cannot receive is dropped, not killed as hung, unless it may wait for SQS."""
+        """A replacement that does not receive in time is dropped, not killed as hung. With a limit for the
+        old process it may wait for SQS, and must only show that it is alive, as a current process must."""
         patient = process.drain_limit_of_old is not None
         if process is self.replacement and process.step is Step.STARTING and not patient:
             self._drop_replacement(now, f"did not receive within {process.settings.start_timeout:g} s")
             return
-        hangs = process.step in ALIVE
+        hangs = process.step in ALIVE  # Looked at first: `overdue` moves it on.
         self._actions += process.overdue(now)
         if hangs and process is self.current:
             self._become(ProgramState.STOPPING, process.fault or "")
