@@ -41,12 +41,21 @@ ANSWERS = {
 }
 
 
+def take_place(path: str) -> None:
+    """Make the folder of a control socket, and the file that names it, as a supervisor would."""
+    folder = os.path.dirname(path)
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    with open(os.path.join(folder, "supervisor.json"), "w") as holder:
+        json.dump({"socket": path}, holder)
+
+
 @pytest.fixture
 def listen():
     """Listen in the place of a supervisor that has gone, as its user."""
     listeners: list[socket.socket] = []
 
     def start(path: str, answer: bytes) -> None:
+        take_place(path)
         listener = socket.socket(socket.AF_UNIX)
         listeners.append(listener)
         listener.bind(path)
@@ -76,7 +85,7 @@ def is_clean(text: str) -> bool:
 
 @pytest.fixture
 def gone(strict_sqs, supervisor):
-    """A supervisor that has ended: its folder is there."""
+    """A supervisor that has ended."""
     strict_sqs.create("tests")
     process = supervisor(strict_sqs.endpoint_url).write({"tests": {}}).up()
     assert process.stop() == 0
@@ -106,6 +115,7 @@ def test_a_send_that_waits_for_a_false_supervisor_ends_without_a_traceback(gone,
 def test_the_question_for_a_local_sqs_reads_one_answer(gone, strict_sqs):
     """More than it asked for could come without end."""
     sent = []
+    take_place(gone.socket)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(gone.socket)
     listener.listen()
