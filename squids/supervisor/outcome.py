@@ -104,3 +104,8 @@ def of_pause(program: Program, on: bool, paused: bool | None) -> ProgramOutcome 
             True, f"is {program.state.value}, and will be {'paused' if on else 'receiving'}"
         )
     return ProgramOutcome(True, "paused" if on else "receiving") if paused is on else None
+
+
+def timed_out(program: Program) -> ProgramOutcome:
+    """Of a program of which nothing was decided in time."""
+    return ProgramOutcome(False, f"timed out; {program.state.value}: {program.reason}")

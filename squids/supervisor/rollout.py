@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from squids.supervisor import events
 from squids.supervisor.config.difference import Difference, difference
 from squids.supervisor.generation import Failure, Generation
-from squids.supervisor.outcome import of_generation
+from squids.supervisor.outcome import ProgramOutcome, of_generation, timed_out
 from squids.supervisor.program import events as ev
 from squids.supervisor.program.events import Wanted
 from squids.supervisor.program.machine import Program
@@ -147,20 +147,8 @@ class Rollout:
         supervisor = self._supervisor
         loop = asyncio.get_running_loop()
         deadline = None if timeout is None else loop.time() + timeout
-        generations: dict[AppSpec, Generation] = {}
-        chosen: list[tuple[Program, ProgramSettings, Generation]] = []
         down = {program for program, _ in wanted if program.wanted is Wanted.DOWN}
-        for program, settings in wanted:
-            old = supervisor.fork_servers.generations[program.generation]
-            if not fresh and old.app_spec == settings.app_spec:
-                chosen.append((program, settings, old))
-                continue
-            if settings.app_spec not in generations:
-                known = None if fresh else supervisor.fork_servers.newest(settings.app_spec)
-                generations[settings.app_spec] = known or supervisor.fork_servers.new(
-                    settings.app_spec, on_trial=True
-                )
-            chosen.append((program, settings, generations[settings.app_spec]))
+        generations, chosen = self._choose(wanted, fresh=fresh)
         held = frozenset(generation.number for generation in generations.values())
         supervisor.held_generations |= held
         try:
@@ -188,6 +176,24 @@ class Rollout:
             supervisor.held_generations -= held
         async for outcome in self._watch(going, deadline):
             yield outcome
+
+    def _choose(
+        self, wanted: list[tuple[Program, ProgramSettings]], *, fresh: bool
+    ) -> tuple[dict[AppSpec, Generation], list[tuple[Program, ProgramSettings, Generation]]]:
+        """The generations to import, and for each program the one that it is to run."""
+        fork_servers = self._supervisor.fork_servers
+        generations: dict[AppSpec, Generation] = {}
+        chosen: list[tuple[Program, ProgramSettings, Generation]] = []
+        for program, settings in wanted:
+            old, app_spec = fork_servers.generations[program.generation], settings.app_spec
+            if not fresh and old.app_spec == app_spec:
+                chosen.append((program, settings, old))
+                continue
+            if app_spec not in generations:
+                known = None if fresh else fork_servers.newest(app_spec)
+                generations[app_spec] = known or fork_servers.new(app_spec, on_trial=True)
+            chosen.append((program, settings, generations[app_spec]))
+        return generations, chosen
 
     def _settings_now(self, program: Program, app_spec: AppSpec) -> ProgramSettings | None:
         """Those that it is to have, where they are of this app spec: while the code was imported the file may
@@ -248,32 +254,14 @@ class Rollout:
     async def _watch(
         self, going: list[tuple[Program, int]], deadline: float | None
     ) -> AsyncIterator[Reloaded]:
-        loop = asyncio.get_running_loop()
-        left = list(going)
-        while left:
-            timeout = None if deadline is None else max(0.0, deadline - loop.time())
+        def decide(item: tuple[Program, int]) -> ProgramOutcome | None:
+            program, generation = item
+            return of_generation(program, generation, self._supervisor.degraded(program))
 
-            def decided() -> list[tuple[tuple[Program, int], Reloaded]]:
-                found = []
-                for item in left:
-                    outcome = self._outcome(*item)
-                    if outcome is not None:
-                        found.append((item, outcome))
-                return found
-
-            if not await self._supervisor.until(lambda: bool(decided()), timeout):
-                for program, _ in left:
-                    text = f"timed out; {program.state.value}: {program.reason}"
-                    yield Reloaded(program.settings.name, False, text, timed_out=True)
-                return
-            for item, outcome in decided():
-                left.remove(item)
-                yield outcome
-
-    def _outcome(self, program: Program, generation: int) -> Reloaded | None:
-        consumer = self._supervisor.consumers.of(program.current)
-        decided = of_generation(program, generation, consumer.degraded if consumer is not None else None)
-        return None if decided is None else Reloaded(program.settings.name, decided.ok, decided.text)
+        timeout = None if deadline is None else deadline - asyncio.get_running_loop().time()
+        async for (program, _), outcome in self._supervisor.waiters.each(going, decide, timeout):
+            ok, text = outcome or timed_out(program)
+            yield Reloaded(program.settings.name, ok, text, timed_out=outcome is None)
 
     # Reload.
 
@@ -370,7 +358,7 @@ class Rollout:
             yield outcome
         for program in removed:
             name = program.settings.name
-            gone = await supervisor.until(lambda program=program: program.gone, left())  # type: ignore[misc]
+            gone = await supervisor.waiters.until(lambda program=program: program.gone, left())  # type: ignore[misc]
             self.removing.discard(name)
             if gone:
                 supervisor.remove(name)

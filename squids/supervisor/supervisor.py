@@ -88,7 +88,7 @@ class Supervisor:
         self._numbers = itertools.count(1)
         self._timer: asyncio.TimerHandle | None = None
         self.background = BackgroundTasks(lambda name, error: self.say(events.internal_error(name, error)))
-        self._waiters = Waiters()
+        self.waiters = Waiters()
         self._relay = Relay(self.changed)
         self._overflowed: set[int] = set()
         """Codes whose fork server has too many outputs open."""
@@ -115,7 +115,7 @@ class Supervisor:
         await close()
         self.fork_servers.release(set())
         # They leave, and with them ends what they and their children print.
-        await self.until(lambda: not self._relay.reading, FORK_SERVERS_EXIT_SECONDS)
+        await self.waiters.until(lambda: not self._relay.reading, FORK_SERVERS_EXIT_SECONDS)
         self.fork_servers.kill_dying()
         self.output.close()
         return ExitCode.UNAVAILABLE if self.exit_reason is not None else ExitCode.OK
@@ -193,9 +193,7 @@ class Supervisor:
             case ev.KillProcess(child):
                 self.consumers.kill(child)
             case ev.StateChanged(_, new, reason):
-                at = program.retry_at
-                retry_in = max(0.0, at - time.monotonic()) if at is not None else None
-                self.say(events.state_changed(name, new, reason, retry_in))
+                self.say(events.state_changed(name, new, reason, program.retry_in(time.monotonic())))
             case ev.ProcessDied():
                 self._record_death(name, action)
             case ev.HandOver(failure):
@@ -250,7 +248,7 @@ class Supervisor:
         program = self.programs.get(consumer.program)
         if program is not None:
             self.feed(program, event)
-        if self._waiters and isinstance(event, ev.ProcessBeat):
+        if self.waiters and isinstance(event, ev.ProcessBeat):
             self.changed()  # Figures may have come.
 
     # Fork servers.
@@ -392,8 +390,9 @@ class Supervisor:
 
     def changed(self) -> None:
         """Something is not as it was: whoever waits for something looks again."""
-        self._waiters.look()
+        self.waiters.look()
 
-    async def until(self, condition: Callable[[], bool], timeout: float | None = None) -> bool:
-        """Whether the condition came true in time."""
-        return await self._waiters.until(condition, timeout)
+    def degraded(self, program: Program) -> str | None:
+        """Why a program's consumer cannot work, if it cannot."""
+        consumer = self.consumers.of(program.current)
+        return consumer.degraded if consumer is not None else None

@@ -8,7 +8,6 @@ import time
 from squids.process.sd_notify import Notifier
 from squids.supervisor.events import EventKind
 from squids.supervisor.history import NotedEvent
-from squids.supervisor.program.events import ProgramState
 from squids.supervisor.program.machine import Program
 from squids.supervisor.readiness import ProgramView, advances, draining, is_up, summary
 from squids.supervisor.rollout import Rollout
@@ -107,18 +106,14 @@ class Unit:
         return [self._seen_of(program) for program in self._supervisor.programs.values()]
 
     def _seen_of(self, program: Program) -> ProgramView:
-        now = time.monotonic()
         name = program.settings.name
-        consumer = self._supervisor.consumers.of(program.current)
         return ProgramView(
             name=name,
             state=program.state,
             wanted=program.wanted,
             reason=program.reason,
-            degraded=consumer.degraded if consumer is not None else None,
-            retry_in=max(0.0, program.retry_at - now)
-            if program.state is ProgramState.BACKOFF and program.retry_at is not None
-            else None,
+            degraded=self._supervisor.degraded(program),
+            retry_in=program.retry_in(time.monotonic()),
             tried=name in self._tried,
             due=program.wakes_at(),
         )

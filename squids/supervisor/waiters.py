@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Waiters:
@@ -39,3 +43,26 @@ class Waiters:
             finally:
                 self._waiting.discard(future)
         return True
+
+    async def each(
+        self, items: Iterable[T], decide: Callable[[T], R | None], timeout: float | None = None
+    ) -> AsyncIterator[tuple[T, R | None]]:
+        """Each item with what `decide` says of it, as soon as that is not None. When `timeout` seconds are
+        over, those that are left, with None."""
+        loop = asyncio.get_running_loop()
+        deadline = None if timeout is None else loop.time() + timeout
+        left = list(items)
+        found: list[tuple[T, R]] = []
+
+        def look() -> bool:
+            found[:] = [(item, said) for item in left if (said := decide(item)) is not None]
+            return bool(found)
+
+        while left:
+            if not await self.until(look, None if deadline is None else deadline - loop.time()):
+                for item in left:
+                    yield item, None
+                return
+            for item, said in list(found):
+                left.remove(item)
+                yield item, said

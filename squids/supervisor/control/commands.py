@@ -56,7 +56,7 @@ async def reset(context: Context, request: Request) -> Answers:
 
 
 def _came_up(context: Context) -> outcome.Decide:
-    return lambda program: outcome.of_start(program, context.degraded(program))
+    return lambda program: outcome.of_start(program, context.supervisor.degraded(program))
 
 
 async def _take_newest_generation(context: Context, program: Program) -> None:
@@ -206,7 +206,7 @@ async def shutdown(context: Context, request: Request) -> Answers:
     if not supervisor.stopping or now:
         supervisor.shut_down("shutdown")
     yield answers.text("shutting down")
-    if request.waits and not await supervisor.until(
+    if request.waits and not await supervisor.waiters.until(
         lambda: all(program.gone for program in supervisor.programs.values()), request.timeout()
     ):
         yield answers.end(TIMED_OUT, "still shutting down")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 
 from squids.exit_codes import FAILED, NO_SUCH_NAME, OK, TIMED_OUT
 from squids.supervisor.control import answers
 from squids.supervisor.control.answers import Answers
 from squids.supervisor.control.selection import Request, RequestRefused, selected
-from squids.supervisor.outcome import Decide, ProgramOutcome
+from squids.supervisor.outcome import Decide, ProgramOutcome, timed_out
 from squids.supervisor.procfs import Meter
-from squids.supervisor.program.machine import Program
 from squids.supervisor.rollout import Rollout
 from squids.supervisor.supervisor import Supervisor
 
@@ -45,32 +43,20 @@ class Context:
         """Wait for each program's outcome, and report it."""
         supervisor = self.supervisor
         seconds = request.timeout()
-        deadline = None if seconds is None else time.monotonic() + seconds
-        left, code = list(names), OK
-        while left:
 
-            def decided() -> list[tuple[str, ProgramOutcome]]:
-                found = []
-                for name in left:
-                    program = supervisor.programs.get(name)
-                    outcome = ProgramOutcome(True, "removed") if program is None else decide(program)
-                    if outcome is not None:
-                        found.append((name, outcome))
-                return found
+        def decide_by_name(name: str) -> ProgramOutcome | None:
+            program = supervisor.programs.get(name)
+            return ProgramOutcome(True, "removed") if program is None else decide(program)
 
-            timeout = None if deadline is None else max(0.0, deadline - time.monotonic())
-            if not await supervisor.until(lambda: bool(decided()), timeout):
-                for name in left:
-                    program = supervisor.programs[name]
-                    text = f"timed out; {program.state.value}: {program.reason}"
-                    yield answers.result(name, ProgramOutcome(False, text))
-                yield answers.end(TIMED_OUT, f"not within {seconds:g} s")
-                return
-            for name, outcome in decided():
-                left.remove(name)
-                code = code if outcome.ok else FAILED
-                yield answers.result(name, outcome)
-        yield answers.end(code)
+        code, error = OK, None
+        async for name, outcome in supervisor.waiters.each(names, decide_by_name, seconds):
+            if outcome is None:
+                outcome = timed_out(supervisor.programs[name])
+                code, error = TIMED_OUT, f"not within {seconds:g} s"
+            elif not outcome.ok:
+                code = FAILED
+            yield answers.result(name, outcome)
+        yield answers.end(code, error)
 
     async def effect(self, names: list[str], decide: Decide, request: Request) -> Answers:
         """The same, unless the client does not wait for it."""
@@ -81,8 +67,3 @@ class Context:
         for name in names:
             yield answers.result(name, ProgramOutcome(True, "requested"))
         yield answers.end(OK)
-
-    def degraded(self, program: Program) -> str | None:
-        """Why its consumer cannot work, if it cannot."""
-        consumer = self.supervisor.consumers.of(program.current)
-        return consumer.degraded if consumer is not None else None

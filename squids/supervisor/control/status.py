@@ -59,7 +59,7 @@ def _status(
 ) -> dict[str, Any]:
     now = time.monotonic()
     process = program.current
-    consumer = supervisor.consumers.of(process)
+    consumer, degraded = supervisor.consumers.of(process), supervisor.degraded(program)
     generation = supervisor.fork_servers.generations.get(
         process.generation if process is not None else program.generation
     )
@@ -73,12 +73,12 @@ def _status(
         "app": settings.app_spec.app,
         "state": _state(program, consumer, figures),
         "wanted": program.wanted.value,
-        "as_wanted": is_as_wanted(program, consumer.degraded if consumer is not None else None),
+        "as_wanted": is_as_wanted(program, degraded),
         "reason": program.reason,
-        "degraded": consumer.degraded if consumer is not None else None,
+        "degraded": degraded,
         "since": iso(time.time() - (now - program.state_since)),
         "seconds": round(now - program.state_since, 1),
-        "retry_in": _retry_in(program, now),
+        "retry_in": _rounded(program.retry_in(now)),
         "pid": process.pid if process is not None else None,
         "uptime": round(now - process.there_since, 1) if process and process.pid else None,
         "restarts": program.restarts,
@@ -113,10 +113,8 @@ def _state(program: Program, consumer: ConsumerHandle | None, figures: ConsumerF
     return program.state.value
 
 
-def _retry_in(program: Program, now: float) -> float | None:
-    if program.state is not ProgramState.BACKOFF or program.retry_at is None:
-        return None
-    return round(max(0.0, program.retry_at - now), 1)
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 1)
 
 
 def _job(job: RunningJob, now: float) -> dict[str, Any]:

@@ -103,6 +103,12 @@ class Program:
             times.append(self.retry_at)
         return min(times, default=None)
 
+    def retry_in(self, now: float) -> float | None:
+        """Seconds until it is started again; None: that is not planned."""
+        if self.state is not ProgramState.BACKOFF or self.retry_at is None:
+            return None
+        return max(0.0, self.retry_at - now)
+
     def stalled(self, seconds: float) -> None:
         """The supervisor stood still for so long: that is not held against any process."""
         for process in self.processes():
