@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from squids.cli.entry import run_command, tell
+from squids.cli.entry import run_command, show_version, tell
 from squids.errors import AppImportFailed, ConfigurationError
 from squids.exit_codes import ExitCode
 from squids.options import OPTIONS, ConsumerOptions, Option, validate
@@ -156,16 +156,10 @@ def _fail(text: str, code: ExitCode) -> int:
 
 
 class _ShowVersion(argparse.Action):
-    """Looks the version up only when it is asked for: that import costs megabytes."""
+    """Shows the version and exits."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from importlib.metadata import PackageNotFoundError, version
-
-        try:
-            print(f"squids {version('squids')}")
-        except PackageNotFoundError:
-            print("squids, not installed as a package")
-        parser.exit()
+        parser.exit(show_version("squids"))
 
 
 def _add(parser: argparse.ArgumentParser, option: Option) -> None:

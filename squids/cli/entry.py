@@ -42,6 +42,17 @@ def run_command(name: str, command: Callable[[], int]) -> int:
         return ExitCode.FAILURE
 
 
+def show_version(command: str) -> int:
+    """Print which version a command is; the exit code."""
+    from importlib.metadata import PackageNotFoundError, version  # Megabytes, and seldom asked for.
+
+    try:
+        print(f"{command} {version('squids')}")
+    except PackageNotFoundError:
+        print(f"{command}, not installed as a package")
+    return ExitCode.OK
+
+
 def tell(text: str) -> None:
     """Say it on standard error, if that can be written to; the exit code says the most of it anyway."""
     try:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import shutil
-import textwrap
 from typing import Any
 
-from squids.supervisor.control.verbs import COMMANDS, GROUPS, PORT, TRUST, Argument, Verb
+from squids.supervisor.control.verbs import COMMANDS, GROUPS, LONGEST_TIMEOUT, PORT, TRUST, Argument, Verb
 
 DESCRIPTION = "Run a pooled consumer for each queue of a file, or steer a supervisor."
 
@@ -23,12 +21,19 @@ runs for this file, 78 the file is invalid.
 SUPPRESS: Any = argparse.SUPPRESS
 
 
+class _CommandParser(argparse.ArgumentParser):
+    """Lists the verbs in its help, where that is asked for: most calls do not."""
+
+    def format_help(self) -> str:
+        self.description = f"{DESCRIPTION}\n\n{_verbs_by_group()}"
+        return super().format_help()
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser of the command and its verbs."""
-    parser = argparse.ArgumentParser(
+    parser = _CommandParser(
         prog="squids-supervisor",
         usage="%(prog)s [-c FILE] [OPTION ...] [VERB ...]",
-        description=f"{DESCRIPTION}\n\n{_verbs_by_group()}",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -42,7 +47,13 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="store_true", help="Show the version and exit")
     _add_modes(parser)
     parser.set_defaults(trust_files=False, reload=False, local=False, local_port=None, dev=False)
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", help=SUPPRESS, prog="squids-supervisor")
+    verbs = parser.add_subparsers(
+        dest="verb",
+        metavar="VERB",
+        help=SUPPRESS,
+        prog="squids-supervisor",
+        parser_class=argparse.ArgumentParser,
+    )
     for verb in COMMANDS.values():
         _add_verb(verbs, verb)
     return parser
@@ -50,6 +61,9 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _verbs_by_group() -> str:
     """What the help shows of the verbs: a line for each, as wide as the terminal."""
+    import shutil
+    import textwrap
+
     columns = min(shutil.get_terminal_size().columns, 100) - 2
     lines = []
     for group, title in GROUPS.items():
@@ -148,7 +162,7 @@ def _seconds(text: str) -> float:
         seconds = float(number) * unit
     except ValueError:
         seconds = -1.0
-    if not 0 <= seconds < 1e9:
+    if not 0 <= seconds < LONGEST_TIMEOUT:
         raise argparse.ArgumentTypeError(f"expected a time such as 30, 30s or 5m, not {text}")
     return seconds
 

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from squids.cli.entry import run_command
+from squids.cli.entry import run_command, show_version
 from squids.cli.parser import build_parser
 from squids.cli.start import interruptible
 from squids.exit_codes import UNREACHABLE, ExitCode
@@ -43,7 +43,7 @@ def _main(argv: Sequence[str] | None) -> int:
     arguments = parser.parse_args(argv)
     _refuse_modes(parser, arguments)
     if arguments.version:
-        return _version()
+        return show_version("squids-supervisor")
     if arguments.verb == "schema":
         return _schema()
     config = find_config(arguments.config)
@@ -189,16 +189,6 @@ def _schema() -> int:
     from squids.supervisor.config.rules import json_schema
 
     print(json.dumps(json_schema(), indent=2))
-    return 0
-
-
-def _version() -> int:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        print(f"squids-supervisor {version('squids')}")
-    except PackageNotFoundError:
-        print("squids-supervisor, not installed as a package")
     return 0
 
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from squids.bounds import NAME, cut
 from squids.exit_codes import NO_SUCH_NAME, USAGE
 from squids.hints import did_you_mean
+from squids.supervisor.control.verbs import LONGEST_TIMEOUT
 from squids.supervisor.program.machine import Program
 
 GLOB = re.compile(r"[*?[]")
@@ -74,10 +75,6 @@ class Request(NamedTuple):
             return int(signal.Signals[text if text.startswith("SIG") else f"SIG{text}"])
         except KeyError:
             raise RequestRefused(f"unknown signal {self.options.get('signal')}", USAGE) from None
-
-
-LONGEST_TIMEOUT = 1e9
-"""Seconds: the loop's clock takes no much longer ones."""
 
 
 def selected(programs: Mapping[str, Program], patterns: Iterable[str]) -> list[str]:

@@ -68,6 +68,9 @@ QUEUES = Argument(("queues",), "Names as in the file, or globs; default: all", "
 SOME_QUEUES = QUEUES._replace(help="Names as in the file, or globs", nargs="+")
 JSON = Argument(("--json",), "Print one JSON document")
 JSON_LINES = Argument(("--json",), "Print one JSON object a line")
+LONGEST_TIMEOUT = 1e9
+"""Seconds: the loop's clock takes hardly longer ones."""
+
 TIMEOUT = Argument(("--timeout",), "Wait no longer than this: 30, 30s, 5m", "seconds", "SECONDS")
 NO_WAIT = Argument(("--no-wait",), "Do not wait for the effect")
 FOLLOW = Argument(("-f", "--follow"), "Show what comes, until Ctrl-C")
