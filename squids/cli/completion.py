@@ -25,6 +25,7 @@ def complete(parser: argparse.ArgumentParser) -> None:
     """Answer the shell, and exit."""
     for action in _actions(parser):
         if action.metavar in ("QUEUE", "QUEUE=N"):
+            # The attribute that argcomplete looks for, which argparse does not know.
             action.completer = _queues  # type: ignore[attr-defined]
     argcomplete.autocomplete(parser, always_complete_options=False)
 

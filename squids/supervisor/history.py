@@ -119,6 +119,6 @@ class History:
         self._events.append(noted)
         return noted
 
-    def events(self, names: set[str] | None = None) -> list[NotedEvent]:
-        """The last ones, the oldest first; of these programs."""
-        return [event for event in self._events if names is None or event.program in names]
+    def events(self) -> list[NotedEvent]:
+        """The last ones, the oldest first."""
+        return list(self._events)

@@ -73,12 +73,12 @@ def _write_files(text: str, directory: Path) -> list[str]:
     return modules
 
 
-def _run_page(page: Path, directory: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    text = page.read_text()
-    modules = _write_files(text, directory)
-    (directory / page.name).write_text(script(text))
+def _python(
+    arguments: list[str], directory: Path, environment: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run an interpreter to its end; what it prints is in `stdout`, errors among it."""
     return subprocess.run(
-        [sys.executable, "-W", "error", "-c", RUN_PAGE, page.name, *modules],
+        [sys.executable, *arguments],
         cwd=directory,
         env=environment,
         stdin=subprocess.DEVNULL,
@@ -88,6 +88,13 @@ def _run_page(page: Path, directory: Path, environment: dict[str, str]) -> subpr
         timeout=60,
         check=False,
     )
+
+
+def _run_page(page: Path, directory: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    text = page.read_text()
+    modules = _write_files(text, directory)
+    (directory / page.name).write_text(script(text))
+    return _python(["-W", "error", "-c", RUN_PAGE, page.name, *modules], directory, environment)
 
 
 @pytest.mark.parametrize("page", PAGES_WITH_PYTHON, ids=_page_name)
@@ -105,17 +112,7 @@ def test_the_first_app_is_run_by_the_command_beside_it(
     assert sent.returncode == 0, sent.stdout
     (command,) = [line for line in commands((ROOT / page).read_text(), "squids") if "--local" not in line]
     arguments = [*shlex.split(command)[1:], "--exit-when-empty", "--polling-wait-time", "1"]
-    done = subprocess.run(
-        [sys.executable, "-m", "squids", *arguments],
-        cwd=tmp_path,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = _python(["-m", "squids", *arguments], tmp_path, environment)
     assert done.returncode == 0, done.stdout
     assert "order 2: receipt mailed to ada@example.com" in done.stdout
 
@@ -129,17 +126,7 @@ def test_the_file_of_the_readme_passes_the_check_beside_it(
     (tmp_path / "squids.yaml").write_text(file)
     check = commands(text, "squids-supervisor")[0]
     assert check == "squids-supervisor -c squids.yaml check"
-    done = subprocess.run(
-        [sys.executable, "-m", "squids.cli.supervise", *shlex.split(check)[1:]],
-        cwd=tmp_path,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = _python(["-m", "squids.cli.supervise", *shlex.split(check)[1:]], tmp_path, environment)
     assert done.returncode == 0, done.stdout
 
 

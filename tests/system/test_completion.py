@@ -25,16 +25,21 @@ def directory(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def complete(line: str, directory: Path) -> set[str]:
-    """What TAB offers behind this line."""
-    done = subprocess.run(
-        ["bash", "-c", ASK, "ask", line, str(COMMAND)],
+def run(arguments: list[str], directory: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        arguments,
         cwd=directory,
+        env={**os.environ, **variables},
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
+
+
+def complete(line: str, directory: Path) -> set[str]:
+    """What TAB offers behind this line."""
+    done = run(["bash", "-c", ASK, "ask", line, str(COMMAND)], directory)
     assert done.returncode == 0, done.stderr
     return {word.strip() for word in done.stdout.split("\v") if word}
 
@@ -57,25 +62,11 @@ def test_a_file_that_is_wrong_completes_nothing_and_says_nothing(text: str, dire
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_script_of_a_shell_is_taken_by_it(shell: str, directory: Path) -> None:
-    script = subprocess.run(
-        [str(COMMAND), "completion", shell],
-        cwd=directory,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    script = run([str(COMMAND), "completion", shell], directory)
     assert script.returncode == 0, script.stderr
     assert "squids-supervisor" in script.stdout
     if shutil.which(shell) is None:
         pytest.skip(f"{shell} is not installed")
     prepare = "autoload -Uz compinit; compinit -u;" if shell == "zsh" else ""
-    done = subprocess.run(
-        [shell, "-c", f"{prepare}\n{script.stdout}"],
-        env={**os.environ, "HOME": str(directory)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = run([shell, "-c", f"{prepare}\n{script.stdout}"], directory, HOME=str(directory))
     assert (done.returncode, done.stderr) == (0, "")

@@ -116,12 +116,7 @@ async def why(context: Context, request: Request) -> Answers:
 
 
 async def logs(context: Context, request: Request) -> Answers:
-    names = set(context.selected(request)) if request.queues else None
-    output = context.supervisor.output
-
-    def wanted(line: Line) -> bool:
-        return names is None or line.program in names
-
+    output, wanted = context.supervisor.output, _is_of(context, request)
     found = [line for line in output.kept if wanted(line)]
     for line in found[-request.positive("lines", LINES_SHOWN) :]:
         yield answers.line(line)
@@ -132,18 +127,20 @@ async def logs(context: Context, request: Request) -> Answers:
 
 
 async def events(context: Context, request: Request) -> Answers:
-    names = set(context.selected(request)) if request.queues else None
-    supervisor = context.supervisor
-
-    def wanted(event: NotedEvent) -> bool:
-        return names is None or event.program in names
-
-    for event in supervisor.history.events(names)[-request.positive("lines", LINES_SHOWN) :]:
+    supervisor, wanted = context.supervisor, _is_of(context, request)
+    found = [event for event in supervisor.history.events() if wanted(event)]
+    for event in found[-request.positive("lines", LINES_SHOWN) :]:
         yield answers.event(event)
     if request.options.get("follow"):
         async for event in _coming(supervisor.watchers, wanted):
             yield answers.event(event)
     yield answers.end(OK)
+
+
+def _is_of(context: Context, request: Request) -> Callable[[Line | NotedEvent], bool]:
+    """Whether a line or an event is of the programs that a request means; without queues, all are."""
+    names = set(context.selected(request)) if request.queues else None
+    return lambda item: names is None or item.program in names
 
 
 async def follow(context: Context, request: Request) -> Answers:
