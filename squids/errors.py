@@ -38,7 +38,3 @@ class NotATaskMessage(BadMessage):
 
 class UnknownTask(BadMessage):
     """The message names a task that the app does not have."""
-
-
-class ArgumentsDoNotBind(BadMessage):
-    """The message's arguments do not fit the task's signature."""
