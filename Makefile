@@ -31,8 +31,8 @@ format: venv  ## ruff: mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-types: venv  ## mypy --strict
-	$(PY) -m mypy --strict squids $(wildcard tests/typing)
+types: venv  ## mypy, strict for squids/, bodies of functions for the rest
+	$(PY) -m mypy
 
 imports: venv  ## import rules: who may import whom
 	$(BIN)/lint-imports --no-cache

@@ -63,7 +63,7 @@ def main() -> int:
         return report(work, journal, code, left)
     except Stopped as stopped:
         say(f"Stopped by {stopped.name}. What was not done stayed in its queue")
-        return 128 + stopped.number
+        return 128 + int(stopped.number)
     finally:
         if supervisor is not None:
             supervisor.stop()

@@ -78,7 +78,7 @@ _EXCEPTIONS: tuple[tuple[TroubleKind, str], ...] = (
     (TroubleKind.SERVER, "ResponseParserError"),
     (TroubleKind.SERVER, "BadAnswer"),
     (TroubleKind.TIMEOUT, "Overdue"),
-    (TroubleKind.OTHER, "NoThread"),
+    (TroubleKind.OTHER, "ThreadRefused"),
 )
 """The first that fits; the kinds before their bases."""
 

@@ -33,21 +33,21 @@ class Hand:
 
 
 @dataclass(frozen=True, slots=True)
-class Recall:
+class RecallUnstarted:
     """Ask a worker to give back what it has not started."""
 
     worker: int
 
 
 @dataclass(frozen=True, slots=True)
-class Kill:
+class KillWorker:
     """Kill a worker and what it started."""
 
     worker: int
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ApplyBatch:
     """Send this batch to SQS."""
 
     batch: Batch
@@ -87,4 +87,4 @@ class Report:
     details: dict[str, object] = field(default_factory=dict)
 
 
-Action = Receive | Recover | Hand | Recall | Kill | Call | Dismiss | Report
+Action = Receive | Recover | Hand | RecallUnstarted | KillWorker | ApplyBatch | Dismiss | Report

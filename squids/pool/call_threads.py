@@ -31,7 +31,7 @@ MOST_STUCK = 8
 """Threads inside an overdue call that others replace. Beyond, calls wait for one to come back."""
 
 
-class NoThread(SquidsError):
+class ThreadRefused(SquidsError):
     """The system refused a thread to call SQS with."""
 
 
@@ -137,7 +137,7 @@ class CallThreads:
         now = time.monotonic()
         text = "the system refused a thread to call SQS with: its limit of processes or memory is reached"
         # Later: whoever submits is in the midst of deciding.
-        self._loop.call_soon(on_answer, Answer(None, NoThread(text), now, now))
+        self._loop.call_soon(on_answer, Answer(None, ThreadRefused(text), now, now))
 
     def _work(
         self,

@@ -17,7 +17,7 @@ import math
 from collections.abc import Iterable
 
 from squids.backoff import Backoff
-from squids.pool.message import HeldMessage, State
+from squids.pool.message import HeldMessage, MessageState
 from squids.sqs_limits import MAX_BATCH, MAX_VISIBILITY
 
 BEAT_AFTER = 0.4
@@ -29,7 +29,7 @@ TOGETHER = 0.1
 BOUND_MARGIN = 60
 """Seconds kept from the twelve hours, for clocks and calls."""
 
-EXTENDED_STATES = (State.BUFFERED, State.RUNNING, State.DELETING)
+EXTENDED_STATES = (MessageState.BUFFERED, MessageState.RUNNING, MessageState.DELETING)
 
 
 class Heartbeat:

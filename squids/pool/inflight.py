@@ -25,7 +25,7 @@ from squids.job import JobEnd
 from squids.pool.actions import Action, Notice, Receive, Recover, Report
 from squids.pool.batches import Batch
 from squids.pool.groups import Groups
-from squids.pool.message import Event, HeldMessage, State
+from squids.pool.message import HeldMessage, MessageEvent, MessageState
 from squids.pool.polls import News, Polls
 from squids.pool.prefetch import Ask, AskLater, Prefetch, View
 from squids.pool.roster import JobResult, Roster
@@ -113,7 +113,7 @@ class InFlight:
         for number, message in self.roster.gone(worker).items():
             if number != started:
                 self._unstarted(message, now)
-            elif message.happens(Event.WORKER_LOST):
+            elif message.happens(MessageEvent.WORKER_LOST):
                 if self.phase is Phase.FORCED:
                     self._give_back(message, 0, now)
                 else:
@@ -134,7 +134,7 @@ class InFlight:
         if result.end is JobEnd.DONE:
             self._succeed(message, now)
             return
-        message.happens(Event.FAILED)
+        message.happens(MessageEvent.FAILED)
         self._fail(
             message,
             Notice.TASK_FAILED if result.end is JobEnd.FAILED else Notice.BAD_MESSAGE,
@@ -269,7 +269,7 @@ class InFlight:
 
     def _succeed(self, message: HeldMessage, now: float) -> None:
         self.done += 1
-        message.happens(Event.SUCCEEDED)
+        message.happens(MessageEvent.SUCCEEDED)
         awaited = self.phase is not Phase.RUNNING
         if message.group is not None:
             awaited = awaited or bool(self._groups.followers(message.group))
@@ -292,7 +292,7 @@ class InFlight:
             self._give_back(message, delay, now)
 
     def _unstarted(self, message: HeldMessage, now: float) -> None:
-        if not message.happens(Event.UNSTARTED):
+        if not message.happens(MessageEvent.UNSTARTED):
             return
         if self.phase is Phase.RUNNING:
             self._ready.appendleft(message.message_id)
@@ -301,20 +301,20 @@ class InFlight:
 
     def _release(self, message: HeldMessage, now: float) -> None:
         """Give it back, unless it has started."""
-        if message.happens(Event.RELEASED):
+        if message.happens(MessageEvent.RELEASED):
             self._give_back(message, 0, now)
 
     def _give_back(self, message: HeldMessage, seconds: int, now: float) -> None:
         self.settling.give_back(message, seconds, now, urgent=self.phase is not Phase.RUNNING)
 
     def _forget(self, message: HeldMessage) -> None:
-        message.state = State.GONE
+        message.state = MessageState.GONE
         self._held.pop(message.message_id, None)
         self.settling.forget(message.message_id)
         if message.group is None:
             return
         head = self._groups.remove(message.group, message.message_id)
-        if head is not None and self._held[head].state is State.BUFFERED:
+        if head is not None and self._held[head].state is MessageState.BUFFERED:
             self._ready.append(head)
 
     # The parts of `decide`.
@@ -330,13 +330,13 @@ class InFlight:
         started: list[HeldMessage] = []
         while self._ready and len(started) < most:
             message = self._held.get(self._ready.popleft())
-            if message is None or message.state is not State.BUFFERED:
+            if message is None or message.state is not MessageState.BUFFERED:
                 continue
             if message.visible_at <= now:
-                message.happens(Event.LAPSED)
+                message.happens(MessageEvent.LAPSED)
                 self._forget(message)
                 continue
-            message.happens(Event.HANDED)
+            message.happens(MessageEvent.HANDED)
             started.append(message)
         return started
 

@@ -21,7 +21,7 @@ LARGE = 16 * 1024
 """Characters of a body above which the task's name is not worth the parsing."""
 
 
-class State(Enum):
+class MessageState(Enum):
     """Where a held message is. `GONE` is the end: it is no longer held."""
 
     BUFFERED = "buffered"
@@ -34,7 +34,7 @@ class State(Enum):
     __hash__ = object.__hash__
 
 
-class Event(Enum):
+class MessageEvent(Enum):
     """What can happen to a message."""
 
     HANDED = "handed to a worker"
@@ -49,21 +49,21 @@ class Event(Enum):
     __hash__ = object.__hash__
 
 
-TRANSITIONS: dict[tuple[State, Event], State] = {
-    (State.BUFFERED, Event.HANDED): State.RUNNING,
-    (State.BUFFERED, Event.RELEASED): State.RETURNING,
+TRANSITIONS: dict[tuple[MessageState, MessageEvent], MessageState] = {
+    (MessageState.BUFFERED, MessageEvent.HANDED): MessageState.RUNNING,
+    (MessageState.BUFFERED, MessageEvent.RELEASED): MessageState.RETURNING,
     # Another consumer may run it by now: it must not start here.
-    (State.BUFFERED, Event.LAPSED): State.GONE,
+    (MessageState.BUFFERED, MessageEvent.LAPSED): MessageState.GONE,
     # RUNNING has no row for LAPSED: it cannot be unrun, and its delete is still tried at the end.
-    (State.RUNNING, Event.SUCCEEDED): State.DELETING,
-    (State.RUNNING, Event.FAILED): State.RETURNING,
-    (State.RUNNING, Event.UNSTARTED): State.BUFFERED,
-    (State.RUNNING, Event.WORKER_LOST): State.RETURNING,
-    (State.DELETING, Event.SETTLED): State.GONE,
-    (State.DELETING, Event.LAPSED): State.GONE,
-    (State.RETURNING, Event.SETTLED): State.GONE,
+    (MessageState.RUNNING, MessageEvent.SUCCEEDED): MessageState.DELETING,
+    (MessageState.RUNNING, MessageEvent.FAILED): MessageState.RETURNING,
+    (MessageState.RUNNING, MessageEvent.UNSTARTED): MessageState.BUFFERED,
+    (MessageState.RUNNING, MessageEvent.WORKER_LOST): MessageState.RETURNING,
+    (MessageState.DELETING, MessageEvent.SETTLED): MessageState.GONE,
+    (MessageState.DELETING, MessageEvent.LAPSED): MessageState.GONE,
+    (MessageState.RETURNING, MessageEvent.SETTLED): MessageState.GONE,
     # SQS has it already, which is what was asked for.
-    (State.RETURNING, Event.LAPSED): State.GONE,
+    (MessageState.RETURNING, MessageEvent.LAPSED): MessageState.GONE,
 }
 
 IGNORED = None
@@ -89,7 +89,7 @@ class HeldMessage:
     """When SQS shows it to others again, as far as is known here."""
     number: int = 0
     """Its job's number: new each time it is handed to a worker."""
-    state: State = State.BUFFERED
+    state: MessageState = MessageState.BUFFERED
     return_seconds: int = 0
     """The visibility it goes back with."""
     attempts: int = 0
@@ -131,7 +131,7 @@ class HeldMessage:
         self.visible_at = now + visibility
         self.beats = True
 
-    def happens(self, event: Event) -> bool:
+    def happens(self, event: MessageEvent) -> bool:
         """Move by the table. False if the event is ignored in this state."""
         state = TRANSITIONS.get((self.state, event), IGNORED)
         if state is IGNORED:

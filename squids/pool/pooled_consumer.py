@@ -17,7 +17,17 @@ from dataclasses import replace
 from squids.delivery import Delivery
 from squids.exit_codes import ExitCode
 from squids.pool import log_events
-from squids.pool.actions import Action, Call, Dismiss, Hand, Kill, Recall, Receive, Recover, Report
+from squids.pool.actions import (
+    Action,
+    ApplyBatch,
+    Dismiss,
+    Hand,
+    KillWorker,
+    RecallUnstarted,
+    Receive,
+    Recover,
+    Report,
+)
 from squids.pool.batches import Batch
 from squids.pool.call_threads import Answer
 from squids.pool.inflight import InFlight, Phase
@@ -184,7 +194,7 @@ class PooledConsumer:
                 case Receive() | Recover():
                     self._poll_started.pop(action.poll.number, None)
                     self.inflight.receive_failed(action.poll.number, str(error), now, chance)
-                case Call():
+                case ApplyBatch():
                     self.inflight.call_failed(action.batch, str(error), now, chance)
                 case Hand() if action.worker in self.workers:
                     self.workers.kill(
@@ -206,11 +216,11 @@ class PooledConsumer:
             case Receive() | Recover():
                 self._poll_started[action.poll.number] = time.monotonic()
                 self._calls.receive(action.poll, self._on_received)
-            case Call():
+            case ApplyBatch():
                 self._calls.settle(action.batch, self._on_settled)
-            case Recall(worker):
+            case RecallUnstarted(worker):
                 self.workers.recall(worker)
-            case Kill(worker):
+            case KillWorker(worker):
                 self.workers.kill(self.workers[worker])
             case Dismiss(worker):
                 self.workers.dismiss(worker)

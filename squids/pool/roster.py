@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from squids.job import JobEnd
-from squids.pool.actions import Action, Dismiss, Hand, Kill, Recall
+from squids.pool.actions import Action, Dismiss, Hand, KillWorker, RecallUnstarted
 from squids.pool.message import HeldMessage
 
 
@@ -101,13 +101,13 @@ class Roster:
         """Ask for the jobs that wait behind a running one."""
         for worker, jobs in self._jobs.items():
             if len(jobs) > 1:
-                self._actions.append(Recall(worker))
+                self._actions.append(RecallUnstarted(worker))
 
     def kill_busy(self) -> None:
         """Kill each worker that has jobs."""
         for worker, jobs in self._jobs.items():
             if jobs:
-                self._actions.append(Kill(worker))
+                self._actions.append(KillWorker(worker))
 
     def _rest(self, worker: int) -> None:
         if worker in self._retired:

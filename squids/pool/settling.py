@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from squids.pool.actions import Action, Call, Notice, Report
+from squids.pool.actions import Action, ApplyBatch, Notice, Report
 from squids.pool.batches import Batch, Entry, Lingering, Operation
 from squids.pool.heartbeat import Heartbeat
-from squids.pool.message import Event, HeldMessage, State
+from squids.pool.message import HeldMessage, MessageEvent, MessageState
 
 MOST_CALLS = 2
 """Calls under way at once. While there are, more entries gather: fewer calls."""
@@ -110,7 +110,7 @@ class Settling:
             if batch is None:
                 return
             self.under_way += 1
-            self._actions.append(Call(batch))
+            self._actions.append(ApplyBatch(batch))
 
     def _beats(self, now: float) -> Batch | None:
         due, used_up = self._heartbeat.take(self._held.values(), now)
@@ -170,7 +170,7 @@ class Settling:
                 touched.append(self._entry_failed(batch.operation, entry, reason, stale, now))
         for entry in entries.values():
             touched.append(self._entry_failed(batch.operation, entry, UNANSWERED, False, now))
-        return [message for message in touched if message is not None and message.state is State.GONE]
+        return [message for message in touched if message is not None and message.state is MessageState.GONE]
 
     def call_failed(self, batch: Batch, trouble: str, now: float, jitter: float) -> None:
         """A call got no answer: nothing in it counts as done."""
@@ -223,7 +223,7 @@ class Settling:
             # A delete with an old receipt "succeeds" without deleting: again, with the newest.
             self._waiting(operation).add(message.message_id, now, urgent=True)
         else:
-            message.happens(Event.SETTLED)
+            message.happens(MessageEvent.SETTLED)
         return message
 
     def _entry_failed(
@@ -245,7 +245,7 @@ class Settling:
         if (stale and not superseded) or message.attempts >= MOST_ENTRY_ATTEMPTS:
             if operation is Operation.DELETE:
                 self._actions.append(Report(Notice.TOO_LATE, reason, message))
-            message.happens(Event.LAPSED)
+            message.happens(MessageEvent.LAPSED)
         else:
             delay = 0.0 if superseded else ENTRY_RETRY * message.attempts
             self._waiting(operation).add(message.message_id, now, delay=delay)
@@ -253,13 +253,13 @@ class Settling:
 
     def _visibility_lost(self, message: HeldMessage, reason: str) -> None:
         message.beats = False
-        if message.state is State.RUNNING:
+        if message.state is MessageState.RUNNING:
             self._actions.append(Report(Notice.VISIBILITY_LOST, reason, message))
-        elif message.state is State.BUFFERED:
-            message.happens(Event.LAPSED)
+        elif message.state is MessageState.BUFFERED:
+            message.happens(MessageEvent.LAPSED)
 
     def _after_beat(self, message: HeldMessage, now: float) -> None:
-        if message.state is State.RETURNING and message.message_id not in self._returns:
+        if message.state is MessageState.RETURNING and message.message_id not in self._returns:
             self._returns.add(message.message_id, now, urgent=True)
-        elif message.state is not State.GONE:
+        elif message.state is not MessageState.GONE:
             self._heartbeat.add(message)

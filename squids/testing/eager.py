@@ -27,7 +27,7 @@ def eager(*apps: App) -> Iterator[None]:
     or a `pre_task` hook raises is raised by `send`; BadMessage, where a `pre_send` hook made a message that
     nobody can run. `options` are checked as SQS checks them, and otherwise without effect: there is no delay.
     """
-    pending = _Pending()
+    pending = _PendingJobs()
 
     def take(app: App, ref: QueueRef, message_id: str, body: str, options: Mapping[str, Any]) -> str:
         group = options.get("MessageGroupId")
@@ -52,7 +52,7 @@ def eager(*apps: App) -> Iterator[None]:
         yield
 
 
-class _Pending(threading.local):
+class _PendingJobs(threading.local):
     """What was taken and not run yet: each thread runs what it sent."""
 
     def __init__(self) -> None:

@@ -72,7 +72,7 @@ class Run:
 
 
 @dataclass(eq=False, slots=True)
-class _Pending:
+class _PendingMessage:
     sent: Sent
     app: App
     due: float
@@ -92,7 +92,7 @@ class Outbox:
     clock: Clock = field(default_factory=Clock)
     sent: list[Sent] = field(default_factory=list)
     dead: list[Sent] = field(default_factory=list)
-    _pending: list[_Pending] = field(default_factory=list, repr=False)
+    _pending: list[_PendingMessage] = field(default_factory=list, repr=False)
     _first: dict[tuple[str, str], Sent] = field(default_factory=dict, repr=False)
     """By queue and deduplication id, the last message that was no duplicate."""
 
@@ -149,14 +149,14 @@ class Outbox:
     def _run_due(self, bound: _Bound) -> list[Run]:
         runs = []
         last = self.clock.now
-        tried: set[_Pending] = set()
+        tried: set[_PendingMessage] = set()
         while (pending := self._next(last, tried)) is not None:
             tried.add(pending)
             runs.append(self._run(pending))
             bound.check()
         return runs
 
-    def _heads(self) -> list[_Pending]:
+    def _heads(self) -> list[_PendingMessage]:
         """Those that nothing of their FIFO group stands before."""
         seen: set[tuple[str, str]] = set()
         heads = []
@@ -167,11 +167,11 @@ class Outbox:
                 seen.add(pending.group)
         return heads
 
-    def _next(self, until: float, tried: set[_Pending]) -> _Pending | None:
+    def _next(self, until: float, tried: set[_PendingMessage]) -> _PendingMessage | None:
         due = [pending for pending in self._heads() if pending.due <= until and pending not in tried]
         return min(due, key=lambda pending: pending.due, default=None)
 
-    def _run(self, pending: _Pending) -> Run:
+    def _run(self, pending: _PendingMessage) -> Run:
         sent = pending.sent
         pending.receives += 1
         group = None if pending.group is None else pending.group[1]
@@ -215,7 +215,7 @@ class Outbox:
                 self._first[ref.name, key] = sent
             group = (ref.name, str(options.get("MessageGroupId"))) if ref.is_fifo else None
             due = self.clock.now + float(options.get("DelaySeconds", 0))
-            self._pending.append(_Pending(sent, app, due, group))
+            self._pending.append(_PendingMessage(sent, app, due, group))
         return sent.id
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from squids.cli.consume import build_parser
-from squids.cli.supervise import build_parser as supervisor_parser
+from squids.cli.parser import build_parser as supervisor_parser
 from squids.exit_codes import ExitCode
 from squids.options import OPTIONS
 from squids.supervisor.events import EventKind

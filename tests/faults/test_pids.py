@@ -283,7 +283,7 @@ def kill_at(victims):
 def up_again(process, old):
     """All run, by other processes, and none of the old ones is waited for."""
     process.verb("reset", "--no-wait")
-    last = {}
+    last: dict[str, dict] = {}
 
     def there():
         last.clear()

@@ -13,7 +13,7 @@ from tests.support.processes import call
 from tests.support.supervisors import COMMAND
 from tests.support.waiting import wait_until
 
-UP = {"tests": {}}
+UP: dict[str, dict[str, object]] = {"tests": {}}
 
 
 @pytest.mark.parametrize(("preload", "queues", "consumers"), [(True, 2000, 2), (False, 2, 1000)])

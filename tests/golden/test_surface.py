@@ -56,14 +56,14 @@ def test_the_status_for_programs_is_as_it_was(
 def paths(value: Any, path: str = "") -> list[str]:
     """The leaves with the types of their values, as `programs[].name: string`."""
     match value:
-        case {**items} if items:
+        case dict() if value:
             return [
                 line
-                for name, below in items.items()
+                for name, below in value.items()
                 for line in paths(below, f"{path}.{name}" if path else str(name))
             ]
-        case [*items] if items:
-            return [line for below in items for line in paths(below, f"{path}[]")]
+        case list() | tuple() if value:
+            return [line for below in value for line in paths(below, f"{path}[]")]
     return [f"{path}: {TYPES[type(value)]}"]
 
 

@@ -13,10 +13,20 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from squids.delivery import Delivery
 from squids.job import JobEnd
-from squids.pool.actions import Call, Hand, Kill, Notice, Recall, Receive, Recover, Report
-from squids.pool.batches import Operation
+from squids.pool.actions import (
+    ApplyBatch,
+    Hand,
+    KillWorker,
+    Notice,
+    RecallUnstarted,
+    Receive,
+    Recover,
+    Report,
+)
+from squids.pool.batches import Batch, Operation
 from squids.pool.inflight import InFlight, Phase
-from squids.pool.message import State
+from squids.pool.message import MessageState
+from squids.pool.polls import Poll
 from squids.pool.roster import JobResult
 from squids.pool.settings import Limits
 from squids.retry import RetryPolicy
@@ -36,8 +46,8 @@ class Consumer(RuleBasedStateMachine):
         self.budget = workers + extra
         limits = Limits(workers, self.budget, visibility, shutdown_timeout=30.0)
         self.core = InFlight(limits, RetryPolicy(), attempt_prefix="test" if self.fifo else None)
-        self.polls: dict[int, object] = {}
-        self.calls: list[tuple[object, float]] = []
+        self.polls: dict[int, Poll] = {}
+        self.calls: list[tuple[Batch, float]] = []
         self.jobs: dict[int, list] = {}
         self.next_worker = 1
         self.next_message = 1
@@ -75,15 +85,15 @@ class Consumer(RuleBasedStateMachine):
                     for message in messages:
                         self.check_start(message)
                     self.jobs[worker] = list(messages)
-                case Recall(worker):
+                case RecallUnstarted(worker):
                     first, *rest = self.jobs[worker]
                     self.jobs[worker] = [first]
                     self.core.results(
                         worker, [JobResult(m.number, JobEnd.UNSTARTED) for m in rest], self.now, 0.5
                     )
-                case Kill(worker):
+                case KillWorker(worker):
                     self.lose(worker)
-                case Call(batch):
+                case ApplyBatch(batch):
                     self.check_no_return_beside_a_beat(batch)
                     for entry in batch.entries:
                         if batch.operation is Operation.DELETE:
@@ -123,7 +133,7 @@ class Consumer(RuleBasedStateMachine):
             held = [
                 m.message_id
                 for m in self.core.view().values()
-                if m.group == message.group and m.state is not State.GONE
+                if m.group == message.group and m.state is not MessageState.GONE
             ]
             earlier = self.order[message.group]
             for other in held:
@@ -272,8 +282,8 @@ class Consumer(RuleBasedStateMachine):
         running = [m.message_id for jobs in self.jobs.values() for m in jobs]
         assert len(running) == len(set(running)) == self.core.running
         for message in self.core.view().values():
-            assert (message.state is State.RUNNING) == (message.message_id in running)
-            assert message.state is not State.GONE
+            assert (message.state is MessageState.RUNNING) == (message.message_id in running)
+            assert message.state is not MessageState.GONE
 
     @invariant()
     def nothing_waits_for_ever(self):
@@ -341,11 +351,11 @@ def test_an_old_receipt_never_counts_as_a_delete():
     hand, *_ = [a for a in core.decide(0.0) if isinstance(a, Hand)]
     core.results(1, [JobResult(hand.messages[0].number, JobEnd.DONE)], 1.0, 0.5)
     actions = core.decide(1.0)
-    call = next(a for a in actions if isinstance(a, Call))
+    call = next(a for a in actions if isinstance(a, ApplyBatch))
     poll = next(a.poll for a in actions if isinstance(a, Receive))
     core.received(poll.number, [Delivery("m", "new", "{}", 2)], 0.01, 1.0)
     core.answered(call.batch, ["m"], [], 0.01, 1.0, 1.1, 0.5)
-    again = next(a for a in core.decide(1.1) if isinstance(a, Call))
+    again = next(a for a in core.decide(1.1) if isinstance(a, ApplyBatch))
     assert [entry.receipt for entry in again.batch.entries] == ["new"]
     assert core.held == 1
 
@@ -363,7 +373,7 @@ def test_what_a_receive_brings_after_the_stop_goes_back(phase):
         core.decide(1.0)
         assert core.phase is Phase.FORCED
     core.received(poll.number, [Delivery(f"m{n}", "r", "{}", 1) for n in range(10)], 0.01, 1.1)
-    call = next(a for a in core.decide(1.1) if isinstance(a, Call))
+    call = next(a for a in core.decide(1.1) if isinstance(a, ApplyBatch))
     assert call.batch.operation is Operation.RETURN
     assert {entry.seconds for entry in call.batch.entries} == {0}
     assert len(call.batch.entries) == 10

@@ -65,8 +65,8 @@ def main(argv: list[str]) -> int:
     if what == "wait":
         got: list[int] = []
         wanted = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
-        for number in wanted:
-            signal.signal(number, lambda number, _: got.append(number))
+        for each in wanted:
+            signal.signal(each, lambda number, _: got.append(number))
         signal.pthread_sigmask(signal.SIG_BLOCK, wanted)
         say(ready=True)
         while True:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from squids.process.protocol import Exited, Spawned, SpawnFailed
+from squids.process.protocol import Exited, FromZygote, Spawned, SpawnFailed
 from squids.process.zygote_handle import ZygoteHandle
 from tests.support.waiting import wait_until
 
@@ -82,7 +82,7 @@ class OwnedZygote:
 
     def __init__(self, method: Method, trouble: str = "", directory: Path | None = None) -> None:
         self.method = method
-        self.events: list[Spawned | SpawnFailed | Exited] = []
+        self.events: list[FromZygote] = []
         self.children: dict[int, TestChild] = {}
         self.handle = self._fork(trouble, directory) if method is Method.FORK else self._exec()
 
@@ -161,7 +161,7 @@ class OwnedZygote:
     def exited(self, child: TestChild) -> Exited:
         return self.wait_for(Exited, child)
 
-    def listen(self, seconds: float) -> list[Spawned | SpawnFailed | Exited]:
+    def listen(self, seconds: float) -> list[FromZygote]:
         """What it reports next, waited for up to so many seconds."""
         select.select([self.handle.channel], [], [], seconds)
         more = self.handle.receive()

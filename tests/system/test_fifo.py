@@ -18,7 +18,7 @@ def queue(strict_sqs):
 
 def intervals(journal):
     """Per name: when its task started and ended, by line number."""
-    found = {}
+    found: dict[str, tuple[int | None, int | None]] = {}
     for number, line in enumerate(journal.lines()):
         start, end = found.get(line[1], (None, None))
         found[line[1]] = (number, end) if line[0] == "start" else (start, number)

@@ -62,7 +62,7 @@ def test_a_new_project_goes_all_the_way(tmp_path, supervisor):
 
 def test_the_commands_of_its_readme_are_real(tmp_path):
     """Each line of it is parsed by the parser it is for; its schema is the one that the command prints."""
-    from squids.cli.supervise import build_parser
+    from squids.cli.parser import build_parser
 
     run_verb(tmp_path, "init")
     readme = (tmp_path / "README.md").read_text()

@@ -67,7 +67,7 @@ def local(supervisor):
 def test_the_queues_of_the_file_are_there_each_with_a_dead_letter_queue(local):
     """By name, FIFO where it says so; what a task sends goes to the same place."""
     up = local()
-    sqs = boto3.client("sqs", endpoint_url=url_of(up), **LOCAL_CREDENTIALS)
+    sqs = boto3.client("sqs", endpoint_url=url_of(up), **LOCAL_CREDENTIALS)  # type: ignore[call-overload]
     names = sorted(url.rpartition("/")[2] for url in sqs.list_queues()["QueueUrls"])
     assert names == ["orders-dead.fifo", "orders.fifo", "tests", "tests-dead"]
     send(

@@ -117,7 +117,7 @@ def test_a_crash_loop_is_seen_and_slows_down(sqs, supervisor):
     process = supervisor(sqs.endpoint_url)
     policy = {"backoff": {"first": "100ms", "jitter": 0}, "max_restarts": 3}
     process.write({"tests": policy, "two": {}}).up()
-    waits = []
+    waits: list[float] = []
     for _ in range(3):
         entry = process.until_state("tests", "running")
         os.kill(entry["pid"], signal.SIGKILL)

@@ -457,14 +457,14 @@ def test_logs_events_and_why(sqs, up):
         follow.stdout.close()
     assert "it has not died" in up.verb("why", "tests").stdout
     assert any(f"stop two action=order uid={os.getuid()}" in line for line in up.output)
-    follow = subprocess.Popen(
+    logs = subprocess.Popen(
         [*COMMAND, "-c", str(up.file), "logs", "-f"], env=up.environment, stdout=subprocess.PIPE
     )
-    follow.stdout.readline()
+    logs.stdout.readline()
     assert up.stop() == 0
-    follow.stdout.read()
-    follow.stdout.close()
-    assert follow.wait(10) == 0, "it ends with the supervisor"
+    logs.stdout.read()
+    logs.stdout.close()
+    assert logs.wait(10) == 0, "it ends with the supervisor"
     assert "asyncio" not in up.text
 
 

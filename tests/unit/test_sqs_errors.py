@@ -8,7 +8,7 @@ from squids.sqs_errors import TroubleKind, classify
 
 def answer(code: str, status: int = 400, text: str = "text") -> exceptions.ClientError:
     return exceptions.ClientError(
-        {"Error": {"Code": code, "Message": text}, "ResponseMetadata": {"HTTPStatusCode": status}},
+        {"Error": {"Code": code, "Message": text}, "ResponseMetadata": {"HTTPStatusCode": status}},  # type: ignore[typeddict-item]
         "ReceiveMessage",
     )
 

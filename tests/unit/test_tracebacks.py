@@ -38,7 +38,7 @@ class Raises(Exception):
 
 class NoText(Exception):
     def __str__(self) -> str:
-        return None  # type: ignore[return-value]
+        return None
 
 
 class Hostile(str):
@@ -90,7 +90,7 @@ def noted() -> BaseException:
         large_group,
         long_chain,
         noted,
-        lambda: SyntaxError("x", ("file", "no line", "no offset", 3)),
+        lambda: SyntaxError("x", ("file", "no line", "no offset", 3)),  # type: ignore[arg-type]
         lambda: SyntaxError("x", ("file", 1, 1, "x" * 10_000_000)),
         lambda: type("T" * 1_000_000, (Exception,), {})("x"),
     ],

@@ -19,7 +19,7 @@ READ_BYTES = 64 * 1024
 """Bytes read at once of what one child prints: no child keeps the others waiting. A pipe holds no more."""
 
 
-class _Child:
+class _ChildOutput:
     """The pipe and the socket of one child; either may have ended."""
 
     def __init__(
@@ -84,7 +84,7 @@ class Relay:
     ) -> None:
         """Read a child's pipe, and its socket for records if it came, to their ends, and close them. Whatever
         came beside these is closed."""
-        child = _Child(descriptors, source, take, self._ended)
+        child = _ChildOutput(descriptors, source, take, self._ended)
         loop = asyncio.get_running_loop()
         for descriptor, read in zip(descriptors, (child.read_prints, child.read_records), strict=False):
             os.set_blocking(descriptor, False)

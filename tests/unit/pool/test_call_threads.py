@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from squids.pool.call_threads import Answer, CallThreads, NoThread, Overdue
+from squids.pool.call_threads import Answer, CallThreads, Overdue, ThreadRefused
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_a_refused_thread_is_a_failed_call_and_the_next_one_succeeds(refusing):
         return failed, done
 
     failed, done = asyncio.run(go())
-    assert isinstance(failed.error, NoThread)
+    assert isinstance(failed.error, ThreadRefused)
     assert done.value == 2
 
 

@@ -1,12 +1,12 @@
 """When visibility is extended, and the bound of twelve hours."""
 
 from squids.pool.heartbeat import BOUND_MARGIN, Heartbeat
-from squids.pool.message import HeldMessage, State
+from squids.pool.message import HeldMessage, MessageState
 from squids.sqs_limits import MAX_VISIBILITY
 
 
 def message(
-    name: str = "m", *, received: float = 0.0, visibility: int = 60, state=State.RUNNING
+    name: str = "m", *, received: float = 0.0, visibility: int = 60, state=MessageState.RUNNING
 ) -> HeldMessage:
     held = HeldMessage(name, "r", "{}", 1, None, None, received, received + visibility)
     held.state = state
@@ -49,7 +49,7 @@ def test_at_most_ten_at_a_time_and_none_forgotten():
 
 def test_what_goes_back_is_not_extended():
     """A beat never overtakes a return."""
-    heartbeat, held = Heartbeat(60), message(state=State.RETURNING)
+    heartbeat, held = Heartbeat(60), message(state=MessageState.RETURNING)
     heartbeat.add(held)
     assert heartbeat.take([held], 60.0) == ([], [])
 
@@ -57,7 +57,7 @@ def test_what_goes_back_is_not_extended():
 def test_buffered_and_finished_messages_are_extended_too():
     """Everything held is extended until it is settled, not only what runs."""
     heartbeat = Heartbeat(60)
-    held = [message("b", state=State.BUFFERED), message("d", state=State.DELETING)]
+    held = [message("b", state=MessageState.BUFFERED), message("d", state=MessageState.DELETING)]
     for one in held:
         heartbeat.add(one)
     assert len(heartbeat.take(held, 30.0)[0]) == 2

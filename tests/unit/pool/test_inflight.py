@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from squids.delivery import Delivery
-from squids.pool.actions import Call, Hand, Kill, Receive, Recover
+from squids.pool.actions import ApplyBatch, Hand, KillWorker, Receive, Recover
 from squids.pool.batches import Operation
-from squids.pool.inflight import FORCED_SECONDS, InFlight, Limits, Phase
+from squids.pool.inflight import FORCED_SECONDS, InFlight, Phase
+from squids.pool.settings import Limits
 from squids.retry import RetryPolicy
 
 
@@ -39,7 +40,7 @@ def test_what_a_receive_brings_is_given_back_where_there_is_time_for_it(fifo):
     assert not [action for action in core.decide(2.0) if isinstance(action, Recover)]
     assert core.phase is Phase.FORCED
     core.received(receive.poll.number, [message(fifo)], 0.1, 3.0)
-    (call,) = [action for action in core.decide(3.0) if isinstance(action, Call)]
+    (call,) = [action for action in core.decide(3.0) if isinstance(action, ApplyBatch)]
     assert [(entry.message_id, entry.seconds) for entry in call.batch.entries] == [("m", 0)]
 
 
@@ -77,7 +78,7 @@ def test_what_runs_is_killed_at_once_either_way(fifo):
         core.received(receive.poll.number, [message(fifo)], 0.1, 1.0)
         core.decide(1.0)
         core.force(2.0, patience)
-        assert [action.worker for action in core.decide(2.0) if isinstance(action, Kill)] == [1]
+        assert [action.worker for action in core.decide(2.0) if isinstance(action, KillWorker)] == [1]
 
 
 def test_what_a_receive_brings_after_a_pause_goes_back(fifo):
@@ -103,7 +104,7 @@ def test_what_a_receive_brings_after_a_pause_goes_back(fifo):
     core.received(second.poll.number, [received("after")], 0.1, 2.0)
     actions = core.decide(2.0)
     assert not [action for action in actions if isinstance(action, Hand | Receive)]
-    (call,) = [action for action in actions if isinstance(action, Call)]
+    (call,) = [action for action in actions if isinstance(action, ApplyBatch)]
     assert call.batch.operation is Operation.RETURN
     assert [(entry.message_id, entry.seconds) for entry in call.batch.entries] == [("after", 0)]
     core.answered(call.batch, ["after"], [], 0.1, 2.0, 2.1, 0.5)

@@ -6,35 +6,35 @@ import itertools
 
 import pytest
 
-from squids.pool.message import TRANSITIONS, Event, HeldMessage, State
+from squids.pool.message import TRANSITIONS, HeldMessage, MessageEvent, MessageState
 
 MOVES = {
-    State.BUFFERED: {
-        Event.HANDED: State.RUNNING,
-        Event.RELEASED: State.RETURNING,
-        Event.LAPSED: State.GONE,
+    MessageState.BUFFERED: {
+        MessageEvent.HANDED: MessageState.RUNNING,
+        MessageEvent.RELEASED: MessageState.RETURNING,
+        MessageEvent.LAPSED: MessageState.GONE,
     },
-    State.RUNNING: {
-        Event.SUCCEEDED: State.DELETING,
-        Event.FAILED: State.RETURNING,
-        Event.UNSTARTED: State.BUFFERED,
-        Event.WORKER_LOST: State.RETURNING,
+    MessageState.RUNNING: {
+        MessageEvent.SUCCEEDED: MessageState.DELETING,
+        MessageEvent.FAILED: MessageState.RETURNING,
+        MessageEvent.UNSTARTED: MessageState.BUFFERED,
+        MessageEvent.WORKER_LOST: MessageState.RETURNING,
     },
-    State.DELETING: {Event.SETTLED: State.GONE, Event.LAPSED: State.GONE},
-    State.RETURNING: {Event.SETTLED: State.GONE, Event.LAPSED: State.GONE},
-    State.GONE: {},
+    MessageState.DELETING: {MessageEvent.SETTLED: MessageState.GONE, MessageEvent.LAPSED: MessageState.GONE},
+    MessageState.RETURNING: {MessageEvent.SETTLED: MessageState.GONE, MessageEvent.LAPSED: MessageState.GONE},
+    MessageState.GONE: {},
 }
 """The promise, written a second time: what moves a message, from where, to where."""
 
 
-def held(state: State) -> HeldMessage:
+def held(state: MessageState) -> HeldMessage:
     message = HeldMessage("m", "r", "{}", 1, None, None, received_at=0.0, visible_at=60.0)
     message.state = state
     return message
 
 
-@pytest.mark.parametrize(("state", "event"), list(itertools.product(State, Event)))
-def test_every_event_has_an_answer_in_every_state(state: State, event: Event) -> None:
+@pytest.mark.parametrize(("state", "event"), list(itertools.product(MessageState, MessageEvent)))
+def test_every_event_has_an_answer_in_every_state(state: MessageState, event: MessageEvent) -> None:
     """It moves the message as promised, or it is ignored and says so."""
     message = held(state)
     expected = MOVES[state].get(event)
@@ -44,13 +44,13 @@ def test_every_event_has_an_answer_in_every_state(state: State, event: Event) ->
 
 def test_every_event_moves_a_message_somewhere() -> None:
     """An event that is ignored in each state is dead."""
-    assert {event for _, event in TRANSITIONS} == set(Event)
+    assert {event for _, event in TRANSITIONS} == set(MessageEvent)
 
 
-@pytest.mark.parametrize("start", [state for state in State if state is not State.GONE])
-def test_every_state_leads_to_the_end(start: State) -> None:
+@pytest.mark.parametrize("start", [state for state in MessageState if state is not MessageState.GONE])
+def test_every_state_leads_to_the_end(start: MessageState) -> None:
     """No state is a trap: each held message can end."""
     reached = {start}
     while more := {to for (state, _), to in TRANSITIONS.items() if state in reached} - reached:
         reached |= more
-    assert State.GONE in reached
+    assert MessageState.GONE in reached

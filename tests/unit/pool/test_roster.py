@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from squids.pool.actions import Action, Dismiss, Hand, Kill, Recall
+from squids.pool.actions import Action, Dismiss, Hand, KillWorker, RecallUnstarted
 from squids.pool.message import HeldMessage
 from squids.pool.roster import Roster
 
@@ -121,7 +121,7 @@ def test_a_worker_that_is_retired_before_it_is_ready_is_handed_nothing() -> None
 
 @pytest.mark.parametrize(
     ("ask", "answer"),
-    [(Roster.recall_unstarted, [Recall(3)]), (Roster.kill_busy, [Kill(3), Kill(2)])],
+    [(Roster.recall_unstarted, [RecallUnstarted(3)]), (Roster.kill_busy, [KillWorker(3), KillWorker(2)])],
     ids=["recall", "kill"],
 )
 def test_who_is_asked_at_the_end(ask, answer) -> None:

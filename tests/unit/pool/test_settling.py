@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from squids.pool.actions import Action, Call, Notice, Report
+from squids.pool.actions import Action, ApplyBatch, Notice, Report
 from squids.pool.batches import Batch, Operation
-from squids.pool.message import HeldMessage, State
+from squids.pool.message import HeldMessage, MessageState
 from squids.pool.settling import LASTING_FAILURES, MOST_CALLS, MOST_ENTRY_ATTEMPTS, Settling
 
 VISIBILITY = 60
@@ -24,16 +24,16 @@ class Desk:
             self.settling.keep(self.held[name])
 
     def delete(self, name: str, now: float = 0.0) -> None:
-        self.held[name].state = State.DELETING
+        self.held[name].state = MessageState.DELETING
         self.settling.delete(self.held[name], now, urgent=True)
 
     def give_back(self, name: str, seconds: int = 0, now: float = 0.0) -> None:
-        self.held[name].state = State.RETURNING
+        self.held[name].state = MessageState.RETURNING
         self.settling.give_back(self.held[name], seconds, now, urgent=True)
 
     def calls(self, now: float = 0.0) -> list[Batch]:
         self.settling.call(now, company_expected=False)
-        return [action.batch for action in self._taken(Call)]
+        return [action.batch for action in self._taken(ApplyBatch)]
 
     def reports(self) -> list[Notice]:
         return [action.notice for action in self._taken(Report)]
@@ -195,7 +195,7 @@ def test_a_delete_that_came_too_late_is_reported() -> None:
 def test_a_message_without_visibility_is_dropped_unless_it_runs() -> None:
     """It may run elsewhere: what has not started here must not start; what runs cannot be unrun."""
     desk = Desk("buffered", "running")
-    desk.held["running"].state = State.RUNNING
+    desk.held["running"].state = MessageState.RUNNING
     (beat,) = desk.calls(now=30.0)
     failed = [("buffered", "expired", True), ("running", "expired", True)]
     assert desk.answer(beat, [], failed, now=30.0) == ["buffered"]

@@ -6,6 +6,7 @@ import os
 import resource
 import socket
 import threading
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -196,7 +197,8 @@ def test_descriptors_travel_beside_their_frame(owners):
         readers.append(read)
         one.send(Kill(number, 0), [write])
         os.close(write)
-    frames, sets = [], []
+    frames: list[Any] = []
+    sets: list[Any] = []
     while len(frames) < 3:
         more, descriptors = other.receive_with_descriptors()
         frames += more

@@ -12,6 +12,7 @@ import pytest
 
 import squids
 from squids.process import imported_files
+from squids.process.figures import ImportedFile
 from squids.process.imported_files import (
     changed_files,
     drop_bytecode,
@@ -38,7 +39,7 @@ def module(tmp_path, monkeypatch):
         del sys.modules[name]
 
 
-def imported(path) -> list[imported_files.ImportedFile]:
+def imported(path) -> list[ImportedFile]:
     return [file for file in files_imported() if file.path == str(path)]
 
 

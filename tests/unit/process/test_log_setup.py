@@ -185,7 +185,7 @@ def test_what_is_configured_already_is_not_touched(lines):
     log.isEnabledFor(logging.DEBUG)
     lines("record")
     assert logging.getLogger().handlers == [handler]
-    assert logging.DEBUG in log._cache
+    assert logging.DEBUG in log._cache  # type: ignore[attr-defined]
     lines("record", "DEBUG")
     assert logging.getLogger().handlers == [handler]
     assert log.isEnabledFor(logging.DEBUG)
@@ -246,7 +246,8 @@ def test_what_is_logged_is_bounded(lines, capsys, style, make):
 def test_a_value_that_cannot_be_shown_costs_no_line(lines, capsys, style):
     """Its `__str__` is somebody else's code."""
     stream = lines(style)
-    log.info("m", extra={"key": Unshowable(), "deep": [Unshowable()], "circle": (circle := [])})
+    circle: list[object] = []
+    log.info("m", extra={"key": Unshowable(), "deep": [Unshowable()], "circle": circle})
     circle.append(circle)
     log.info("m", extra={"circle": circle})
     assert "Unshowable that cannot be shown" in stream.getvalue()

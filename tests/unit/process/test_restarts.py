@@ -72,6 +72,7 @@ def test_jitter_takes_at_most_half(jitter, count, now):
     for _ in range(count):
         answer = restarts.died(now, jitter)
         assert isinstance(answer, StartAt)
+    assert isinstance(answer, StartAt)
     assert now <= answer.at <= now + POLICY.maximum
     if count > POLICY.immediate:
         assert answer.at >= now + POLICY.first / 2 - 1e-6

@@ -39,7 +39,7 @@ def test_what_the_task_raises_is_raised_by_send(app):
 
 
 def test_hooks_run_in_the_order_of_a_real_message(app):
-    order = []
+    order: list[object] = []
     app.pre_send(lambda queue, body: order.append(("pre_send", queue, body["task"])))
     app.post_send(lambda queue, body, response: order.append(("post_send", bool(response["MessageId"]))))
     app.pre_task(lambda task: order.append("pre_task"))

@@ -33,6 +33,12 @@ def read(here, text, environ=None, name="squids.yaml"):
     return config.read(name, environ or {})
 
 
+def problems_of(name):
+    found = config.read(name, {})
+    assert not isinstance(found, Settings)
+    return found
+
+
 def good(here, text, environ=None):
     found = read(here, text, environ)
     assert isinstance(found, Settings), "\n".join(map(str, found))
@@ -322,7 +328,7 @@ def test_a_file_that_others_can_write_is_refused(here):
     """Who writes it decides what runs. The line says how to mend it, and what else there is."""
     (here / "squids.yaml").write_text("app: a:b\nqueues: {q: {}}")
     (here / "squids.yaml").chmod(0o666)
-    (problem,) = config.read("squids.yaml", {})
+    (problem,) = problems_of("squids.yaml")
     who = "go-w" if os.geteuid() == 0 else "o-w"
     assert f"squids.yaml:1:1: any user can write to {here}/squids.yaml (mode 0666)" in str(problem)
     assert f"chmod {who} {here}/squids.yaml; or" in str(problem)
@@ -352,7 +358,7 @@ def test_root_takes_no_file_that_others_can_change(here, change, says):
     text = "app: a:b\ninclude: [conf.d/*.yaml]\nqueues: {q: {}}"
     good(here, text)
     change(here)
-    (problem,) = config.read("squids.yaml", {})
+    (problem,) = problems_of("squids.yaml")
     assert says.format(here=here) in problem.text
     mend = re.search(r"what runs: (.*?); or", problem.text)
     subprocess.run(mend[1], shell=True, check=True)
@@ -370,7 +376,9 @@ def test_code_of_others_that_root_would_run_is_a_warning(here):
     assert warning.startswith("squids.yaml:2:10: nobody (uid 65534) owns the folder ")
     assert f"root would run what is there: set user, or chown root: {here}/shop" in warning
     assert good(here, "app: shop.tasks:app\nqueues: {t: {user: nobody}}").warnings == ()
-    assert config.read("squids.yaml", {}, trusting=True).warnings == ()
+    trusted = config.read("squids.yaml", {}, trusting=True)
+    assert isinstance(trusted, Settings)
+    assert trusted.warnings == ()
 
 
 def test_only_regular_files_are_read(here):
@@ -428,7 +436,7 @@ def test_a_secret_in_clear_that_others_can_read_is_a_warning(here):
 
 def test_a_missing_file_is_a_problem(here):
     """Not a traceback."""
-    (problem,) = config.read("nothing.yaml", {})
+    (problem,) = problems_of("nothing.yaml")
     assert str(problem) == "nothing.yaml:1:1: cannot read nothing.yaml: No such file or directory"
 
 
