@@ -72,7 +72,7 @@ def _users_frames(frames: TracebackType | None) -> TracebackType | None:
     while frames is not None:
         name = frames.tb_frame.f_globals.get("__name__", "")
         file = frames.tb_frame.f_code.co_filename
-        if name == __name__ or name == "importlib" or file.startswith("<frozen importlib"):
+        if name in (__name__, "importlib") or file.startswith("<frozen importlib"):
             frames = frames.tb_next
         else:
             return frames

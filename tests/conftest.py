@@ -35,7 +35,7 @@ settings.load_profile("tests")
 
 @pytest.fixture(scope="session")
 def moto_url() -> Iterator[str]:
-    """moto's SQS server."""
+    """Moto's SQS server."""
     with servers.moto() as url:
         yield url
 

@@ -114,10 +114,10 @@ def why(answer: Answer) -> str:
         lines.append(
             f"  {death['at']}  pid {death['pid']}  {death['cause']} after {seconds(death['uptime'])}{asked}"
         )
-        for job in death["running"]:
-            lines.append(
-                f"    was running {job['task']}, message {job['message_id']}, in worker {job['worker']}"
-            )
+        lines.extend(
+            f"    was running {job['task']}, message {job['message_id']}, in worker {job['worker']}"
+            for job in death["running"]
+        )
         if not death["asked"]:
             lines.extend(f"    | {line}" for line in death["lines"])
     return "\n".join(lines)

@@ -168,8 +168,9 @@ class Settling:
             entry = entries.pop(message_id, None)
             if entry is not None:
                 touched.append(self._entry_failed(batch.operation, entry, reason, stale, now))
-        for entry in entries.values():
-            touched.append(self._entry_failed(batch.operation, entry, UNANSWERED, False, now))
+        touched.extend(
+            self._entry_failed(batch.operation, entry, UNANSWERED, False, now) for entry in entries.values()
+        )
         return [message for message in touched if message is not None and message.state is MessageState.GONE]
 
     def call_failed(self, batch: Batch, trouble: str, now: float, jitter: float) -> None:

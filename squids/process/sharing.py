@@ -48,5 +48,7 @@ def _fill_holes() -> None:
     small, others = alive // 50, alive // 400
     _filling.append([object() for _ in range(small)])  # 16 bytes.
     _filling.append([float(number) for number in range(small)])  # 32, as all that follows in steps of 16.
-    for size in range(48, 512 + 1, 16):
-        _filling.append([bytes(size - EMPTY_BYTES) for _ in range(small if size <= 64 else others)])
+    _filling.extend(
+        [bytes(size - EMPTY_BYTES) for _ in range(small if size <= 64 else others)]
+        for size in range(48, 512 + 1, 16)
+    )

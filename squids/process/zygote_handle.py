@@ -157,7 +157,7 @@ class ZygoteHandle:
         """Its socket ended: it is dead, or as good as dead."""
         return self.channel.closed
 
-    def spawn(
+    def spawn(  # noqa: PLR0913 (the fields of Spawn)
         self,
         child: int,
         entry: str,

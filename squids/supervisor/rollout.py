@@ -344,9 +344,7 @@ class Rollout:
         for program in removed:
             self.removing.add(program.settings.name)
             supervisor.feed(program, ev.StopProgram())
-        changed = []
-        for change in changes.changed:
-            changed.append((supervisor.programs[change.new.name], change.new))
+        changed = [(supervisor.programs[change.new.name], change.new) for change in changes.changed]
         self._coming = {change.new.name: change.new for change in changes.changed}
         try:
             async for outcome in self._roll(changed, rolling=True, timeout=left(), fresh=False):

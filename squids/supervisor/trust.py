@@ -102,9 +102,9 @@ OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 def _reason(step: PathStep, folder: PathStep | None, reader: int) -> Reason | None:
     others = OTHERS if reader == ROOT else ALL
-    if folder is not None and _sticky(folder) and folder.mode & others:
-        if step.uid not in _trusted_in(folder, reader):
-            return Reason.OWNER
+    shared = folder if folder is not None and _sticky(folder) and folder.mode & others else None
+    if shared is not None and step.uid not in _trusted_in(shared, reader):
+        return Reason.OWNER
     if stat.S_ISLNK(step.mode):  # It cannot be written, only replaced, and that is up to its folder.
         return None
     if reader == ROOT:

@@ -63,6 +63,6 @@ class Waiters:
                 for item in left:
                     yield item, None
                 return
-            for item, said in list(found):
+            for item, said in found:
                 left.remove(item)
                 yield item, said

@@ -18,7 +18,7 @@ MAX_DELAY = 900
 
 
 def check_send(ref: QueueRef, body: str, options: Mapping[str, Any]) -> None:
-    """botocore's ParamValidationError or ClientError, if a real send would raise it."""
+    """Botocore's ParamValidationError or ClientError, if a real send would raise it."""
     from botocore.exceptions import ParamValidationError
     from botocore.validate import ParamValidator
 

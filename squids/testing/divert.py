@@ -26,7 +26,6 @@ _numbers = itertools.count(18_849_496_460_467_696_128)
 @contextmanager
 def diverted(apps: tuple[App, ...], take: Take) -> Iterator[None]:
     """Give what these apps send (none named: all apps) to `take`. What SQS would refuse is refused."""
-
     sequence: dict[str, str] = {}
 
     def send(sqs: SQS, ref: QueueRef, body: str, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -90,7 +90,8 @@ class LocalSQS:
 
     def wait(self) -> None:
         """Until it listens."""
-        assert self.process.stdout is not None and self.process.stderr is not None
+        assert self.process.stdout is not None
+        assert self.process.stderr is not None
         line = self.process.stdout.readline().strip()
         if not line.isdigit():
             said = self.process.stderr.read().decode(errors="replace").strip().splitlines()

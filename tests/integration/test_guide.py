@@ -41,7 +41,7 @@ class TestApplication:
         assert list(inspect.signature(squids.App).parameters) == ["name", "config"]
 
     def test_config_is_what_session_resource_takes(self, sqs_endpoint, monkeypatch, queue):
-        """config is a dictionary of values that are passed to boto3.session.Session.resource."""
+        """Config is a dictionary of values that are passed to boto3.session.Session.resource."""
         for name in ("AWS_ENDPOINT_URL_SQS", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID"):
             monkeypatch.delenv(name)
         from botocore.config import Config
@@ -153,7 +153,7 @@ class TestSending:
         assert bodies(sqs_client, queue[1]) == []
 
     def test_options_refuse_the_body_and_the_unknown(self, email_customer, sqs_client, queue):
-        """options takes what send_message takes except for the MessageBody."""
+        """Options takes what send_message takes except for the MessageBody."""
         with pytest.raises(TypeError, match="MessageBody"):
             email_customer.send_job(args=("a", "b"), options={"MessageBody": "x"})
         with pytest.raises(TypeError, match='did you mean "DelaySeconds"'):

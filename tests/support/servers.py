@@ -32,7 +32,7 @@ CREDENTIALS = {
 
 @contextmanager
 def moto() -> Iterator[str]:
-    """moto's server; its URL."""
+    """Moto's server; its URL."""
     with _running([sys.executable, str(SUPPORT / "moto_server.py")]) as url:
         yield url
 

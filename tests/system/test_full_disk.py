@@ -71,7 +71,7 @@ def test_what_cannot_be_said_is_a_line_and_an_exit_code(project, command, progra
     ids=str,
 )
 def test_an_exit_code_is_what_it_is_though_nobody_can_be_told_why(project, command, code):
-    """systemd starts 78 no more."""
+    """Systemd starts 78 no more."""
     assert run(command, project, err="/dev/full").returncode == code
 
 

@@ -280,7 +280,7 @@ def test_a_grandchild_that_outlives_a_child_is_reaped_and_never_mistaken(zygote)
 
 
 def test_without_waitid_ends_are_reported_and_leftovers_killed_all_the_same():
-    """macOS before Python 3.13 has no waitid."""
+    """MacOS before Python 3.13 has no waitid."""
     with OwnedZygote(Method.FORK, trouble="waitid") as zygote:
         child = zygote.spawn("have_helper", leave=True)
         helper = child.told()["helper"]

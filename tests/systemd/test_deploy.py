@@ -43,7 +43,7 @@ def test_a_new_environment_takes_over_without_a_gap(server: Server, wheels: Path
 
 
 def test_a_new_squids_takes_a_restart_and_loses_nothing(server: Server) -> None:
-    """systemctl restart: what runs is finished, what comes meanwhile waits in SQS."""
+    """Systemctl restart: what runs is finished, what comes meanwhile waits in SQS."""
     server.configure({"tests": {}})
     server.start()
     pid = server.main_pid()

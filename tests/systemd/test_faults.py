@@ -11,7 +11,7 @@ from tests.support.waiting import wait_until
 
 
 def test_a_killed_supervisor_is_back_and_nothing_is_lost(server: Server) -> None:
-    """systemd kills the rest of the control group; what ran comes back within the visibility timeout."""
+    """Systemd kills the rest of the control group; what ran comes back within the visibility timeout."""
     server.configure({"tests": {"visibility_timeout": 5}})
     server.start()
     server.put("tests", "wait_for", "a", server.let_go())
@@ -29,7 +29,7 @@ def test_a_killed_supervisor_is_back_and_nothing_is_lost(server: Server) -> None
 
 
 def test_a_supervisor_that_hangs_is_found_by_the_watchdog(server: Server) -> None:
-    """kill -STOP: SIGABRT, its stacks in the journal, and a new one."""
+    """Kill -STOP: SIGABRT, its stacks in the journal, and a new one."""
     server.configure({"tests": {}})
     server.drop_in(UNIT, "WatchdogSec=3")
     server.start()

@@ -199,7 +199,7 @@ def test_print_is_what_install_writes(server: Server) -> None:
 
 
 def test_a_user_without_privileges_runs_one_of_their_own(server: Server) -> None:
-    """systemctl --user, with lingering: installed, started, reloaded, stopped, uninstalled."""
+    """Systemctl --user, with lingering: installed, started, reloaded, stopped, uninstalled."""
     machine = server.machine
     machine.run("useradd", "--create-home", "bob", check=False)
     machine.run("loginctl", "enable-linger", "bob")

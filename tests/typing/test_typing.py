@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.mark.parametrize("file", ["user_code.py", "program_rules.py"])
 def test_what_is_wrong_is_flagged_and_what_is_right_is_not(file: str) -> None:
-    """mypy finds what is marked as wrong in the file, and nothing else."""
+    """Mypy finds what is marked as wrong in the file, and nothing else."""
     done = subprocess.run(
         [sys.executable, "-m", "mypy", "--strict", "--warn-unused-ignores", f"tests/typing/{file}"],
         cwd=ROOT,

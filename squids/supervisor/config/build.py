@@ -96,9 +96,9 @@ def _leave_out(data: Any, path: Path) -> None:
     around: Any = None
     last: Any = None
     for part in path:
-        if isinstance(data, dict) and part in data:
-            around, last, data = data, part, data[part]
-        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
+        is_key = isinstance(data, dict) and part in data
+        is_index = isinstance(data, list) and isinstance(part, int) and part < len(data)
+        if is_key or is_index:
             around, last, data = data, part, data[part]
         else:
             break
@@ -212,8 +212,8 @@ class _Builder:
         elif not re.fullmatch(r"[\w.]+[.:][\w.]+", every["app"]):
             self._wrong(paths["app"], f'"{every["app"]}" does not say where an app is; write module:app')
         environment = {**rules.environment, **rules.defaults.environment, **queue.environment}
-        for name in environment:
-            if not name or "=" in name or "\0" in name or "\0" in (environment[name] or ""):
+        for name, value in environment.items():
+            if not name or "=" in name or "\0" in name or "\0" in (value or ""):
                 self._wrong((*path, "environment", name), "is not a valid variable name")
         directory = self._directory(every["directory"], paths.get("directory", ()))
         python = self._python(every["python"], paths.get("python", path), environment.get("PATH"))

@@ -95,10 +95,11 @@ def _differences(old: ProgramSettings, new: ProgramSettings) -> list[str]:
 
 
 def _of_supervisor(old: Settings, new: Settings) -> list[str]:
-    found = []
+    found: list[str] = []
     for field in fields(type(old.supervisor)):
-        for text in _of(field.name, getattr(old.supervisor, field.name), getattr(new.supervisor, field.name)):
-            found.append(text + (" (from the next start)" if field.name in NEEDS_RESTART else ""))
+        when = " (from the next start)" if field.name in NEEDS_RESTART else ""
+        values = getattr(old.supervisor, field.name), getattr(new.supervisor, field.name)
+        found.extend(text + when for text in _of(field.name, *values))
     return found
 
 

@@ -31,54 +31,58 @@ MODELS: dict[str, type[BaseModel]] = {
 }
 
 
+_EXPECTED = {
+    "dict_type": "a mapping of keys to values",
+    "model_type": "a mapping of keys to values",
+    "model_attributes_type": "a mapping of keys to values",
+    "bool_type": "true or false",
+    "int_type": "a whole number",
+    "list_type": "a list",
+    "string_type": "a text",
+    "float_type": "a number",
+}
+_LIMITS = {
+    "greater_than_equal": ("less than", "ge"),
+    "less_than_equal": ("more than", "le"),
+    "greater_than": ("not more than", "gt"),
+}
+"""What breaks a limit, in words, and where pydantic says the limit."""
+
+
 def problem_of(text: Document, detail: Any) -> Problem:
+    """One error of pydantic's `ValidationError.errors()`, in the file's terms."""
     path: Path = tuple(part for part in detail["loc"] if part != "[key]")
-    kind, context, value = detail["type"], detail.get("ctx", {}), detail.get("input")
-    while path and path not in text.locations and path not in text.keys and len(path) > 1:
-        if kind == "missing":
-            break
+    kind, is_key = detail["type"], "[key]" in detail["loc"]
+    while kind != "missing" and path not in text.locations and path not in text.keys and len(path) > 1:
         path = path[:-1]
-    location = text.location(path, key=kind in ("extra_forbidden",) or "[key]" in detail["loc"])
-    if "[key]" in detail["loc"]:
-        return Problem(
-            location, path, _unknown(path, list(context.get("expected", "").replace("'", "").split(", ")))
-        )
+    if kind == "missing":
+        return Problem(text.location(path[:-1]), path[:-1], f"{path[-1]} is missing")
+    location = text.location(path, key=kind == "extra_forbidden" or is_key)
+    if is_key:
+        known = detail.get("ctx", {}).get("expected", "").replace("'", "").split(", ")
+        return Problem(location, path, _unknown(path, known))
+    if kind == "extra_forbidden":
+        return Problem(location, path, _unknown(path, _known_keys(path[:-1])))
+    return Problem(location, path, _words(kind, detail, detail.get("ctx", {}), detail.get("input")))
+
+
+def _words(kind: str, detail: Any, context: dict[str, Any], value: object) -> str:
+    if kind in _EXPECTED:
+        return f"expected {_EXPECTED[kind]}, not {shown(value)}"
+    if kind in _LIMITS:
+        words, key = _LIMITS[kind]
+        return f"{_plain(value)} is {words} {context[key]:g}"
     match kind:
-        case "extra_forbidden":
-            return Problem(location, path, _unknown(path, _known_keys(path[:-1])))
-        case "missing":
-            words = f"{path[-1]} is missing"
-            return Problem(text.location(path[:-1]), path[:-1], words)
         case "value_error":
-            words = str(context.get("error", detail["msg"]))
+            return str(context.get("error", detail["msg"]))
         case "literal_error":
             words = f"expected {context['expected'].replace(chr(39), '')}, not {shown(value)}"
-            words += _near(str(value), re.findall(r"[\w-]+", context["expected"].replace(" or ", ", ")))
-        case "greater_than_equal":
-            words = f"{_plain(value)} is less than {context['ge']:g}"
-        case "less_than_equal":
-            words = f"{_plain(value)} is more than {context['le']:g}"
-        case "greater_than":
-            words = f"{_plain(value)} is not more than {context['gt']:g}"
-        case "dict_type" | "model_type" | "model_attributes_type":
-            words = f"expected a mapping of keys to values, not {shown(value)}"
-        case "bool_type":
-            words = f"expected true or false, not {shown(value)}"
-        case "int_type":
-            words = f"expected a whole number, not {shown(value)}"
+            return words + _near(str(value), re.findall(r"[\w-]+", context["expected"].replace(" or ", ", ")))
         case "finite_number":
-            words = "expected a smaller number"
-        case "list_type":
-            words = f"expected a list, not {shown(value)}"
-        case "string_type":
-            words = f"expected a text, not {shown(value)}"
-        case "float_type":
-            words = f"expected a number, not {shown(value)}"
+            return "expected a smaller number"
         case "string_too_short":
-            words = "is empty"
-        case _:
-            words = f"is not valid: {detail['msg']}"
-    return Problem(location, path, words)
+            return "is empty"
+    return f"is not valid: {detail['msg']}"
 
 
 def _plain(value: object) -> str:

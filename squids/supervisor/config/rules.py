@@ -293,7 +293,9 @@ class FileRules(GroundRules):
     """A whole file."""
 
     include: Annotated[
-        list[str], BeforeValidator(_list), Field(description="More files with `queues`: paths, or globs.")
+        list[str],
+        BeforeValidator(lambda value: _list(value)),
+        Field(description="More files with `queues`: paths, or globs."),
     ] = []
     supervisor: Annotated[
         SupervisorRules, BeforeValidator(_mapping), Field(description="The supervisor itself.")

@@ -37,7 +37,7 @@ def duration(value: Any) -> Any:
 
 
 def whole_seconds(value: Any) -> Any:
-    """int seconds."""
+    """Int seconds."""
     seconds = duration(value)
     if seconds != int(seconds):
         raise ValueError(f"expected whole seconds, not {shown(value)}")

@@ -105,7 +105,7 @@ def test_a_manager_that_is_gone_disturbs_nobody(manager, service):
 
 
 def test_what_decides_over_a_service_waits_until_the_manager_reads(manager, service):
-    """systemd that reloads itself does not read, and READY=1 is said once. Signs of life are for their moment."""
+    """Systemd that reloads itself does not read, and READY=1 is said once. Signs of life are for their moment."""
     other = service()
     for _ in range(10_000):
         other.alive()

@@ -56,7 +56,7 @@ def test_the_next_calls_of_an_action_fail(client, server, kind, status, code):
 
 
 def test_a_throttled_call_is_a_modelled_exception(client, server):
-    """botocore maps the type in the body to the exception of the model."""
+    """Botocore maps the type in the body to the exception of the model."""
     server.fail("throttle")
     with pytest.raises(client.exceptions.RequestThrottled):
         receive(client, server)
