@@ -1,7 +1,7 @@
-"""The demo: a local SQS server, a small shop that sends work, and a `squids-supervisor` that has it done.
+"""The demo: a local SQS server, a small shop that sends work, and a `squids-supervisor` that runs it.
 
 One worker and one whole consumer are killed, and one task fails at its first try, on purpose: at the end
-everything has been done all the same. Run it with `make demo`.
+all the work is done nevertheless. Run it with `make demo`.
 
 Exit codes: 0 all was done; 1 something was lost or did not start; 130 stopped by Ctrl-C.
 """

@@ -1,6 +1,6 @@
 """The background work of a small web shop: three queues, three kinds of work.
 
-Where SQS is, and with which credentials, comes from the usual AWS environment; nothing of it stands here.
+Where SQS is, and with which credentials, comes from the usual AWS environment; none of it is here.
 """
 
 import time
