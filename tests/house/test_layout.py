@@ -1,0 +1,134 @@
+"""What a reader of the tree relies on: small files and classes, one name for one class, a test beside each module."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+
+import pytest
+
+from tests.house.modules import ROOT, classes, imported_by_tests, modules
+
+MOST_LINES = 400
+MOST_METHODS = 30
+
+# What is larger today. An entry may shrink or go: look for the seam before you add one.
+LARGER_FILES = {"squids.supervisor.consumers": 461}
+LARGER_CLASSES = {"ConsumerProcesses": 37, "InFlight": 35, "Program": 37}
+
+# Modules that only whole processes run: `tests/system/` and `tests/systemd/` have their tests. It may only shrink.
+WITHOUT_UNIT_TEST = {
+    "squids.__main__",
+    "squids.app",
+    "squids.cli.app_answers",
+    "squids.cli.app_child",
+    "squids.cli.apps",
+    "squids.cli.check",
+    "squids.cli.completion",
+    "squids.cli.embedded",
+    "squids.cli.entry",
+    "squids.cli.init.project",
+    "squids.cli.start",
+    "squids.cli.tasks",
+    "squids.consumer",
+    "squids.execute",
+    "squids.hooks",
+    "squids.loading",
+    "squids.pool.consumer_main",
+    "squids.pool.log_events",
+    "squids.pool.pooled_consumer",
+    "squids.pool.preload",
+    "squids.pool.reporting",
+    "squids.pool.sqs_calls",
+    "squids.pool.warm_up",
+    "squids.process.checks",
+    "squids.process.child",
+    "squids.process.child_main",
+    "squids.process.cpus",
+    "squids.process.entry_points",
+    "squids.process.native_threads",
+    "squids.process.patience",
+    "squids.process.pid1",
+    "squids.process.sharing",
+    "squids.process.zygote_main",
+    "squids.process.zygote_start",
+    "squids.sqs_warm_up",
+    "squids.supervisor.config.document",
+    "squids.supervisor.config.permissions",
+    "squids.supervisor.config.problems",
+    "squids.supervisor.config.scalars",
+    "squids.supervisor.config.yaml_values",
+    "squids.supervisor.consumers",
+    "squids.supervisor.control.peer",
+    "squids.supervisor.control.place",
+    "squids.supervisor.control.status",
+    "squids.supervisor.fork_servers",
+    "squids.supervisor.output.relay",
+    "squids.supervisor.output.sinks",
+    "squids.supervisor.procfs",
+    "squids.supervisor.reload.reloader",
+    "squids.supervisor.reload.watch",
+    "squids.supervisor.supervisor",
+    "squids.supervisor.systemd",
+    "squids.task",
+    "squids.testing.aws_rules",
+    "squids.testing.divert",
+    "squids.testing.eager",
+    "squids.testing.local_queues",
+    "squids.testing.local_sqs",
+    "squids.testing.moto_child",
+    "squids.testing.outbox",
+    "squids.testing.plugin",
+}
+
+
+@pytest.mark.parametrize("name", modules())
+def test_no_file_outgrows_its_reader(name: str) -> None:
+    lines = len(modules()[name].read_text().splitlines())
+    assert lines <= LARGER_FILES.get(name, MOST_LINES)
+
+
+def test_no_class_outgrows_its_reader() -> None:
+    grown = {
+        found.name: count
+        for path in modules().values()
+        for found in classes(path)
+        if (count := _methods(found)) > LARGER_CLASSES.get(found.name, MOST_METHODS)
+    }
+    assert grown == {}
+
+
+def test_what_was_larger_is_taken_off_the_list() -> None:
+    """An entry that is higher than needed would let the file or the class grow again."""
+    found = {made.name: _methods(made) for path in modules().values() for made in classes(path)}
+    assert {name: found.get(name) for name in LARGER_CLASSES} == LARGER_CLASSES
+    lines = {name: len(modules()[name].read_text().splitlines()) for name in LARGER_FILES}
+    assert lines == LARGER_FILES
+
+
+def test_no_two_classes_have_one_name() -> None:
+    """A name in a traceback or in a review means one thing."""
+    homes = defaultdict(list)
+    for name, path in modules().items():
+        for found in classes(path):
+            homes[found.name].append(name)
+    assert {name: where for name, where in homes.items() if len(where) > 1} == {}
+
+
+def test_each_module_has_a_unit_or_property_test() -> None:
+    without = set(modules()) - imported_by_tests("unit", "property")
+    assert without == WITHOUT_UNIT_TEST
+
+
+def test_a_unit_test_stands_where_its_module_does() -> None:
+    """`tests/unit/<room>/test_<module>.py`: one knows where to look, and where to add."""
+    rooms = {path.parent.relative_to(ROOT / "squids") for path in modules().values()} | {"support"}
+    homes = {
+        path.parent.relative_to(ROOT / "tests" / "unit")
+        for path in (ROOT / "tests" / "unit").rglob("test_*.py")
+    }
+    assert {str(home) for home in homes} <= {str(room) for room in rooms}
+
+
+def _methods(of: ast.ClassDef) -> int:
+    return sum(isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) for node in of.body)
