@@ -29,9 +29,9 @@ from squids.supervisor import events
 from squids.supervisor.app_spec import environment_of, group_of, groups_of, resolved, uid_of, user_of
 from squids.supervisor.events import Event
 from squids.supervisor.generation import Failure, Generation, GenerationState
+from squids.supervisor.generations import Generations
 from squids.supervisor.history import LastLines
 from squids.supervisor.reload.changes import failure_in_short
-from squids.supervisor.settings import AppSpec
 
 SHARED_ENTRY = "squids.pool.preload:load_shared"
 FRESH_ENTRY = "squids.pool.preload:load"
@@ -76,29 +76,11 @@ class ForkServers:
         self._on_event = on_event
         self._consumers_of = consumers_of
         self._log_level = log_level
-        self._next = 1
-        self.generations: dict[int, Generation] = {}
+        self.generations = Generations()
         self._dying: list[ZygoteHandle] = []
 
     write_bytecode = True
     """Whether apps leave caches of what they import."""
-
-    def new(self, app_spec: AppSpec, *, on_trial: bool = False) -> Generation:
-        """A new import of this app spec. It begins when it is first waited for.
-
-        `on_trial`: import it once even where each process of it is a fresh interpreter.
-        """
-        generation = Generation(
-            self._next, app_spec, shares=app_spec.preload, on_trial=on_trial and not app_spec.preload
-        )
-        self._next += 1
-        self.generations[generation.number] = generation
-        return generation
-
-    def newest(self, app_spec: AppSpec) -> Generation | None:
-        """The newest generation of this app spec, even if its import failed; None if there is none."""
-        found = [generation for generation in self.generations.values() if generation.app_spec == app_spec]
-        return found[-1] if found else None
 
     def when_ready(
         self, generation: Generation, call: Callable[[Failure | None], None], timeout: float
@@ -128,9 +110,8 @@ class ForkServers:
         generation.restarts.forget()
 
     def release(self, used: set[int]) -> None:
-        """Close those that no program holds on to."""
-        for number in [number for number in self.generations if number not in used]:
-            generation = self.generations.pop(number)
+        """Close all but those of these numbers."""
+        for generation in self.generations.keep_only(used):
             if generation.timer is not None:
                 generation.timer.cancel()
             text = "it is no longer needed"
@@ -149,7 +130,7 @@ class ForkServers:
                 handle.reap()
                 self._dying.remove(handle)
                 return True
-        for generation in list(self.generations.values()):
+        for generation in self.generations:
             if generation.handle is not None and generation.handle.pid == pid:
                 self._hear(generation)  # What it said before.
                 self._ended(generation)
@@ -162,9 +143,7 @@ class ForkServers:
 
     def pids(self) -> set[int]:
         """Those of all fork servers that were not reaped."""
-        alive = {
-            generation.handle.pid for generation in self.generations.values() if generation.handle is not None
-        }
+        alive = {generation.handle.pid for generation in self.generations if generation.handle is not None}
         return alive | {handle.pid for handle in self._dying}
 
     # The life of one.

@@ -98,21 +98,21 @@ class Rollout:
         They go on as they are until the new processes receive. Cancelled: the import is given up.
         """
         supervisor = self._supervisor
-        generation = supervisor.fork_servers.new(app_spec, on_trial=True)
+        generation = supervisor.fork_servers.generations.new(app_spec, on_trial=True)
         chosen = [(program, settings, generation) for program, settings in self._of_app_spec(app_spec)]
-        supervisor.held_generations |= {generation.number}
         try:
-            failures = await self._import({app_spec: generation}, chosen, None)
-            failure = failures.get(generation.number)
-            if failure is not None:
-                supervisor.stale[app_spec] = failure.short
-                return failure
-            supervisor.stale.pop(app_spec, None)
-            for program, settings in self._of_app_spec(app_spec):  # The file may have been read meanwhile.
-                seconds = settings.shutdown_timeout if kill_after is None else kill_after
-                supervisor.feed(program, ev.ReplaceProgram(generation.number, settings, seconds))
+            with supervisor.fork_servers.generations.holding([generation]):
+                failures = await self._import({app_spec: generation}, chosen, None)
+                failure = failures.get(generation.number)
+                if failure is not None:
+                    supervisor.stale[app_spec] = failure.short
+                    return failure
+                supervisor.stale.pop(app_spec, None)
+                # Asked again, for the file may have been read since.
+                for program, settings in self._of_app_spec(app_spec):
+                    seconds = settings.shutdown_timeout if kill_after is None else kill_after
+                    supervisor.feed(program, ev.ReplaceProgram(generation.number, settings, seconds))
         finally:
-            supervisor.held_generations -= {generation.number}
             supervisor.release_generations()
         return None
 
@@ -148,12 +148,11 @@ class Rollout:
         loop = asyncio.get_running_loop()
         deadline = None if timeout is None else loop.time() + timeout
         down = {program for program, _ in wanted if program.wanted is Wanted.DOWN}
-        generations, chosen = self._choose(wanted, fresh=fresh)
-        held = frozenset(generation.number for generation in generations.values())
-        supervisor.held_generations |= held
-        try:
-            failures = await self._import(generations, chosen, deadline)
-            going: list[tuple[Program, int]] = []
+        generations = supervisor.fork_servers.generations
+        to_import, chosen = generations.for_rollout(wanted, fresh=fresh)
+        going: list[tuple[Program, int]] = []
+        with generations.holding(to_import.values()):
+            failures = await self._import(to_import, chosen, deadline)
             for program, _, generation in chosen:
                 if (failure := failures.get(generation.number)) is not None:
                     yield Reloaded(program.settings.name, False, failure.text)
@@ -163,7 +162,7 @@ class Rollout:
                     yield Reloaded(name, False, "is no longer in the file")
                     continue
                 now = self._settings_now(program, generation.app_spec)
-                generation = self._newest_of(program, generation)
+                generation = generations.unless_overtaken(program, generation)
                 if now is not None:
                     stopped = program.wanted is Wanted.DOWN and program not in down  # While it was imported.
                     event = (
@@ -172,28 +171,8 @@ class Rollout:
                     supervisor.feed(program, event(generation.number, now))
                     supervisor.stale.pop(generation.app_spec, None)
                 going.append((program, generation.number))
-        finally:
-            supervisor.held_generations -= held
         async for outcome in self._watch(going, deadline):
             yield outcome
-
-    def _choose(
-        self, wanted: list[tuple[Program, ProgramSettings]], *, fresh: bool
-    ) -> tuple[dict[AppSpec, Generation], list[tuple[Program, ProgramSettings, Generation]]]:
-        """The generations to import, and for each program the one that it is to run."""
-        fork_servers = self._supervisor.fork_servers
-        generations: dict[AppSpec, Generation] = {}
-        chosen: list[tuple[Program, ProgramSettings, Generation]] = []
-        for program, settings in wanted:
-            old, app_spec = fork_servers.generations[program.generation], settings.app_spec
-            if not fresh and old.app_spec == app_spec:
-                chosen.append((program, settings, old))
-                continue
-            if app_spec not in generations:
-                known = None if fresh else fork_servers.newest(app_spec)
-                generations[app_spec] = known or fork_servers.new(app_spec, on_trial=True)
-            chosen.append((program, settings, generations[app_spec]))
-        return generations, chosen
 
     def _settings_now(self, program: Program, app_spec: AppSpec) -> ProgramSettings | None:
         """Those that it is to have, where they are of this app spec: while the code was imported the file may
@@ -205,17 +184,6 @@ class Rollout:
             if settings is not None and settings.app_spec == app_spec:
                 return settings
         return None
-
-    def _newest_of(self, program: Program, generation: Generation) -> Generation:
-        """What was saved while this code was imported may have overtaken it."""
-        others = self._supervisor.fork_servers.generations
-        asked = program.generation if program.replacement is None else program.replacement.generation
-        newer = others[asked]
-        return (
-            newer
-            if newer.app_spec == generation.app_spec and newer.number > generation.number
-            else generation
-        )
 
     async def _import(
         self,

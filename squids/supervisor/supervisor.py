@@ -122,7 +122,7 @@ class Supervisor:
 
     def add(self, settings: ProgramSettings, generation: Generation | None = None) -> Program:
         """A program of the file; it starts if the file says so."""
-        generation = generation or self.generation_of(settings)
+        generation = generation or self.fork_servers.generations.for_start(settings.app_spec)
         program = Program(settings, generation.number, self._numbers)
         self.programs[settings.name] = program
         if settings.autostart:
@@ -232,10 +232,6 @@ class Supervisor:
         times = [program.wakes_at() for program in self.programs.values()]
         self._wake_by(min((at for at in times if at is not None), default=None))
 
-    def generation_of(self, settings: ProgramSettings) -> Generation:
-        """The code that a program of these settings starts from."""
-        return self.fork_servers.newest(settings.app_spec) or self.fork_servers.new(settings.app_spec)
-
     def scale(self, program: Program, workers: int) -> None:
         """Another number of workers, until the file is read again."""
         program.settings = program.settings.scaled(workers)
@@ -273,10 +269,7 @@ class Supervisor:
         used = {program.generation for program in self.programs.values()}
         used |= {process.generation for program in self.programs.values() for process in program.processes()}
         used |= {consumer.generation.number for consumer in self.consumers.all.values()}
-        self.fork_servers.release(used | self.held_generations)
-
-    held_generations: frozenset[int] = frozenset()
-    """Codes that an order in progress holds on to."""
+        self.fork_servers.release(used | self.fork_servers.generations.held)
 
     # Lines and events.
 

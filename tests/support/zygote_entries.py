@@ -155,13 +155,16 @@ def write_place(preloaded: Any, channel: socket.socket, descriptors: list[int], 
     return 0
 
 
-def open_descriptors() -> dict[int, str]:
+def open_descriptors(pid: int | str = "self") -> dict[int, str]:
+    """What each descriptor leads to. The system's libffi, which ctypes loads, may keep itself open: left out."""
     found = {}
-    for name in os.listdir("/proc/self/fd"):
+    for name in os.listdir(f"/proc/{pid}/fd"):
         try:
-            found[int(name)] = os.readlink(f"/proc/self/fd/{name}")
+            target = os.readlink(f"/proc/{pid}/fd/{name}")
         except FileNotFoundError:
-            pass  # The descriptor of the listing itself.
+            continue  # The descriptor of the listing itself.
+        if "/libffi." not in target:
+            found[int(name)] = target
     return found
 
 

@@ -16,6 +16,7 @@ import pytest
 
 from squids.process.protocol import Exited, Spawned, SpawnFailed
 from tests.support.waiting import wait_until
+from tests.support.zygote_entries import open_descriptors
 from tests.support.zygotes import (
     ROOT,
     Method,
@@ -301,7 +302,7 @@ def test_a_fork_that_the_system_refuses_is_reported():
         assert (failed.errno, failed.reason) == (errno.EAGAIN, os.strerror(errno.EAGAIN))
         assert child.socket.recv(1) == b""
         assert zygote.exited(zygote.spawn("leave", status=3)).status == 3
-        before = len(os.listdir(f"/proc/{zygote.handle.pid}/fd"))
+        before = len(open_descriptors(zygote.handle.pid))
     assert before == 6  # Three standard ones, the owner, and the pipe that wakes it.
 
 

@@ -16,6 +16,7 @@ import pytest
 
 from squids.process.zygote_handle import ZygoteHandle
 from tests.support.waiting import wait_until
+from tests.support.zygote_entries import open_descriptors
 from tests.support.zygotes import (
     ROOT,
     Method,
@@ -173,7 +174,7 @@ def test_a_zygote_that_waits_out_a_grace_does_not_poll(forking):
     child = forking.spawn("hold_out", grace=600.0)
     child.told()
     forking.handle.close()
-    wait_until(lambda: len(os.listdir(f"/proc/{forking.handle.pid}/fd")) == 5, what="it saw its owner go")
+    wait_until(lambda: len(open_descriptors(forking.handle.pid)) == 5, what="it saw its owner go")
     sleeping(forking.handle.pid)
     before = wakeups(forking.handle.pid)
     child.socket.settimeout(1.0)

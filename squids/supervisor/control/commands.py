@@ -62,13 +62,14 @@ def _came_up(context: Context) -> outcome.Decide:
 async def _take_newest_generation(context: Context, program: Program) -> None:
     """What is on disk now: where that has changed, or its import failed, a new import."""
     supervisor = context.supervisor
-    generation = supervisor.generation_of(program.settings)
+    generations = supervisor.fork_servers.generations
+    generation = generations.for_start(program.settings.app_spec)
     try:
         stale = await in_thread(generation.stale_files)
     except NoThread as error:
         raise RequestRefused(str(error), FAILED) from error
     if generation.failure is not None or stale:
-        generation = supervisor.fork_servers.new(program.settings.app_spec)
+        generation = generations.new(program.settings.app_spec)
     program.generation = generation.number
 
 

@@ -44,7 +44,7 @@ async def status(context: Context, request: Request) -> Answers:
     supervisor = context.supervisor
     pids = pids_of(supervisor, names)
     usage = await _in_time(lambda: context.meter.measure(pids)) or {}
-    generations = list(supervisor.fork_servers.generations.values())
+    generations = list(supervisor.fork_servers.generations)
     imports = {child: one.facts.files for child, one in supervisor.consumers.all.items() if one.facts}
 
     def look() -> tuple[dict[int, list[str]], dict[int, list[str]]]:

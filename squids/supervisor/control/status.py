@@ -176,7 +176,7 @@ def _code(generation: Generation | None, stale: dict[int, list[str]]) -> dict[st
 def zygotes_of(supervisor: Supervisor, stale: dict[int, list[str]]) -> list[dict[str, Any]]:
     """One entry for each import that programs run."""
     entries = []
-    for generation in supervisor.fork_servers.generations.values():
+    for generation in supervisor.fork_servers.generations:
         entry = _code(generation, stale)
         assert entry is not None
         programs = [

@@ -107,7 +107,7 @@ class Reloader:
         """What each app was seen to import, of its newest code that imports, and what an import came to that
         failed since; less what is installed."""
         found: dict[AppSpec, frozenset[str]] = {}
-        for generation in self._supervisor.fork_servers.generations.values():
+        for generation in self._supervisor.fork_servers.generations:
             if generation.facts is not None and generation.facts.files:
                 paths = (file.path for file in generation.facts.files)
                 found[generation.app_spec] = own_files(paths)
@@ -146,7 +146,7 @@ class Reloader:
         imported, fork_servers = self._imported(), self._supervisor.fork_servers
         known = []
         for app_spec in self._supervisor.settings.app_specs:
-            newest = fork_servers.newest(app_spec)
+            newest = fork_servers.generations.newest(app_spec)
             failed = app_spec in self._supervisor.stale or (
                 newest is not None and newest.state is GenerationState.FAILED
             )
