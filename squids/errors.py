@@ -9,7 +9,7 @@ class SquidsError(Exception):
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message or (type(self).__doc__ or "").strip())
         self.files: tuple[str, ...] = ()
-        """If importing the app failed: the files that were imported."""
+        """If importing the app failed: the files that the import reached."""
 
 
 class ConfigurationError(SquidsError):
