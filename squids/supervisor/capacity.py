@@ -1,7 +1,7 @@
 """Computes what a file needs of the system: descriptors, and kernel tasks. Pure.
 
-The supervisor and each fork server hold a socket and the output pipes of each consumer, and the output pipes
-of each worker. A kernel task is a process or one of its threads.
+It counts a socket and an output pipe per consumer, and an output pipe per worker. A kernel task is a process
+or one of its threads.
 """
 
 from __future__ import annotations
