@@ -1,11 +1,11 @@
-"""Background work from AWS SQS: plain functions as tasks, and consumers that lose no message.
+"""Background jobs from AWS SQS: plain functions as tasks, and consumers that lose no message.
 
-Names are resolved when they are used, so that `import squids` costs a web process next to nothing.
+Names are resolved on first use, so that `import squids` costs a web process almost nothing.
 """
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # As type checkers take it; `typing` itself would be the most expensive import here.
+TYPE_CHECKING = False  # Known to type checkers; importing `typing` would be the most expensive import here.
 if TYPE_CHECKING:
     from typing import Any
 

@@ -4,6 +4,6 @@ import sys
 
 from squids.cli.start import squids
 
-# A guard, because the exec start method and multiprocessing import the main module again.
+# The exec start method and multiprocessing import the main module again.
 if __name__ == "__main__":
     sys.exit(squids())

@@ -1,4 +1,4 @@
-"""The application: the facade over tasks, hooks and SQS. All below take those, never an App."""
+"""The application: a facade over tasks, hooks and SQS. Lower layers take those, never an App."""
 
 from __future__ import annotations
 
@@ -30,11 +30,12 @@ living: WeakSet[App] = WeakSet()
 
 
 class App:
-    """Registers tasks and hooks, and knows how to reach SQS.
+    """Registers tasks and hooks, and holds the configuration of SQS.
 
-    `name` is yours to choose. `config` takes the keys of boto3.session.Session.resource, such as
-    `region_name`, `endpoint_url` or `config`; without it the usual AWS environment counts. An unknown
-    key is a TypeError. Nothing is connected to before the first call.
+    `name` is for messages and the repr. `config` takes the keyword arguments of
+    boto3.session.Session.resource, such as `region_name`, `endpoint_url` or `config`; what it does not set
+    comes from the usual AWS environment. Raises TypeError for an unknown key. Makes no connection before the
+    first call.
     """
 
     def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
@@ -46,9 +47,10 @@ class App:
         living.add(self)
 
     def task(self, queue: str) -> Callable[[Callable[P, R]], Task[P, R]]:
-        """Register a function as a task whose calls are sent to `queue`: a name, a URL or an ARN.
+        """Register a function as a task; its calls are sent to `queue`: a name, a URL or an ARN.
 
-        TypeError for what cannot be a task, with the reason; DuplicateTask if its name is taken.
+        Raises TypeError if it cannot be a task, ValueError if `queue` is malformed, DuplicateTask if the name
+        is taken.
         """
         if not isinstance(queue, str):
             raise TypeError('app.task takes the queue\'s name: @app.task("emails")')
@@ -59,7 +61,11 @@ class App:
         return register
 
     def add_task(self, task_class: type[T]) -> T:
-        """Register a class-based task: a subclass of `squids.Task` with a `queue` and a `run` method."""
+        """Register a subclass of `squids.Task` with `queue` and `run`; return its instance.
+
+        Raises TypeError if the class is not one, ValueError if `queue` is malformed, DuplicateTask if the
+        name is taken.
+        """
         if not issubclass(task_class, Task):
             raise TypeError(f"app.add_task takes a subclass of squids.Task, not {task_class!r}")
         queue = getattr(task_class, "queue", None)
@@ -77,38 +83,53 @@ class App:
         return task
 
     def pre_send(self, hook: PreSendT) -> PreSendT:
-        """Register a hook (queue_name, body) that runs just before a message is sent. Raising stops it."""
+        """Register `hook(queue_name, body)` to run before each send.
+
+        `body` is a dict with task, args and kwargs, which may be changed. An exception stops the send.
+        """
         self.hooks.pre_send.append(hook)
         return hook
 
     def post_send(self, hook: PostSendT) -> PostSendT:
-        """Register a hook (queue_name, body, response) that runs just after a message was sent."""
+        """Register `hook(queue_name, body, response)` to run after each send.
+
+        `response` is the dict that boto3 returned. Exceptions are logged.
+        """
         self.hooks.post_send.append(hook)
         return hook
 
     def pre_task(self, hook: TaskHookT) -> TaskHookT:
-        """Register a hook (task) that runs in the consumer just before a task. Raising fails the message."""
+        """Register `hook(task)` to run before each job, in its process. An exception fails the job."""
         self.hooks.pre_task.append(hook)
         return hook
 
     def post_task(self, hook: TaskHookT) -> TaskHookT:
-        """Register a hook (task) that runs in the consumer after a task returned or raised."""
+        """Register `hook(task)` to run after a task returned or raised. Exceptions are logged."""
         self.hooks.post_task.append(hook)
         return hook
 
     after_task = post_task
 
     def report_queue_stats(self, hook: StatsHookT) -> StatsHookT:
-        """Register a hook (queue_stats) that the command line consumer calls now and then."""
+        """Register `hook(queue_stats)` for pooled consumers to call with a QueueStats from time to time.
+
+        The interval is at least the option `report_interval`, in seconds. Exceptions are logged.
+        """
         self.hooks.report_queue_stats.append(hook)
         return hook
 
     def get_queue_by_name(self, queue_name: str) -> str:
-        """The URL of a queue."""
+        """Return the URL of a queue, given its name, URL or ARN.
+
+        Raises ValueError if `queue_name` is malformed, and botocore's exceptions if SQS cannot be asked.
+        """
         return self.sqs.queue_url(QueueRef.parse(queue_name))
 
     def create_consumer(self, queue_name: str) -> Consumer:
-        """A consumer of a queue in this process. The queue is not looked at before the first receive."""
+        """Return a consumer of a queue for this process. Does not call SQS.
+
+        Raises ValueError if `queue_name` is malformed.
+        """
         from squids.consumer import Consumer
 
         return Consumer(self.sqs, self._tasks, self.hooks, QueueRef.parse(queue_name))

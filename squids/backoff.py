@@ -1,7 +1,7 @@
-"""Exponential backoff with jitter. Pure: the time and the random number come in.
+"""Exponential backoff with jitter. Pure: takes the time and the random number as arguments.
 
-Half of each delay is fixed and half is random ("equal jitter"), so that many that failed together
-do not come back together, and none comes back at once.
+Half of each delay is fixed and half is random ("equal jitter"), so that clients that failed together do not
+retry together, and none retries at once.
 
 Source: https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
 """
@@ -10,10 +10,11 @@ from __future__ import annotations
 
 
 def exponential(attempt: int, *, first: float, maximum: float, jitter: float, spread: float = 0.5) -> float:
-    """Seconds to wait after failure number `attempt` (1 or more).
+    """Return the seconds to wait after failure number `attempt`, counted from 1.
 
-    The whole is `first` doubled at each attempt, at most `maximum`; chance takes the part `spread` of it,
-    all of that with `jitter` 0, nothing with `jitter` 1.
+    The full delay is `first`, doubled at each attempt, at most `maximum`. The fraction `spread` of it is
+    random: all of it is cut for `jitter` 0, none for `jitter` 1. Raises ValueError if `attempt` or `jitter`
+    is out of range.
     """
     if attempt < 1:
         raise ValueError(f"attempt must be 1 or more, not {attempt}")
@@ -25,7 +26,7 @@ def exponential(attempt: int, *, first: float, maximum: float, jitter: float, sp
 
 
 class Backoff:
-    """Counts failures in a row, and says when to try again."""
+    """Counts consecutive failures and computes the time of the next attempt."""
 
     def __init__(self, *, first: float, maximum: float) -> None:
         self._first = first
@@ -33,7 +34,7 @@ class Backoff:
         self.attempts = 0
 
     def failed(self, now: float, jitter: float) -> float:
-        """Count a failure; the time of the next try, in the clock of `now`."""
+        """Count a failure; return the time of the next attempt, on the clock of `now`."""
         self.attempts += 1
         return now + exponential(self.attempts, first=self._first, maximum=self._maximum, jitter=jitter)
 

@@ -1,35 +1,36 @@
-"""How much is kept of a text that others wrote: in frames, in lines, in memory. Pure.
+"""Length limits for foreign text: in frames, in lines, in memory. Pure.
 
-The length of a name in a message, of an exception's text or of a server's answer is up to its author. What
-is over a bound keeps its head and its tail, and says how many characters are missing. No lone surrogate is
-left, which would make an answer of ours impossible to encode.
+Names in a message, exception texts and a server's answers can have any length. Longer ones keep their head
+and tail, and say how many characters are missing. Lone surrogates, which would make the result impossible to
+encode, are escaped.
 """
 
 from __future__ import annotations
 
 NAME = 256
-"""Characters of a name or an id."""
+"""Maximum characters of a name or an id."""
 
 ERROR = 4 * 1024
-"""Characters of an error or a reason: one line."""
+"""Maximum characters of an error or a reason, which is one line."""
 
 MESSAGE = 16 * 1024
-"""Characters of the message of a log record."""
+"""Maximum characters of a log record's message."""
 
 TRACEBACK = 32 * 1024
-"""Characters of a traceback."""
+"""Maximum characters of a traceback."""
 
 DETAIL = 4 * 1024
-"""Characters of one detail of a log record: `key=value`."""
+"""Maximum characters of one field of a log record: `key=value`."""
 
 DETAILS = 32 * 1024
-"""Characters of all details of a log record together."""
+"""Maximum characters of all fields of a log record together."""
 
 
 def cut(text: str, most: int) -> str:
-    """The text, or the head and the tail of one that has more than `most` characters.
+    """Return the text, shortened to its head and tail if it has more than `most` characters.
 
-    It can be encoded: lone surrogates, which JSON can carry and UTF-8 cannot, become escapes like `\\ud800`.
+    The result can be encoded: lone surrogates, which JSON allows and UTF-8 does not, become escapes like
+    `\\ud800`.
     """
     if len(text) > most:
         head = most - most // 3

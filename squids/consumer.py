@@ -1,7 +1,7 @@
-"""The consumer in your own process: one receive, its messages run one after the other.
+"""The in-process consumer: one receive, whose messages run one after another.
 
-It has no heartbeat and no pool: tasks have to end within the visibility timeout that was asked
-for. The `squids` command has both.
+It has no heartbeat and no workers: tasks must finish within the visibility timeout of the receive. The
+`squids` command has both.
 """
 
 from __future__ import annotations
@@ -25,7 +25,11 @@ log = logging.getLogger("squids")
 
 @dataclass(frozen=True, slots=True)
 class ConsumeResult:
-    """What one `consume` did, in messages. `returned`: unrun, behind a failed one of their FIFO group."""
+    """Message counts of one `consume`.
+
+    `failed` includes messages that could not be run or deleted. `returned`: not run, because an earlier
+    message of their FIFO group failed.
+    """
 
     received: int = 0
     done: int = 0
@@ -34,7 +38,7 @@ class ConsumeResult:
 
 
 class Consumer:
-    """Receives from one queue and runs what it receives. Made by `App.create_consumer`."""
+    """Receives from one queue and runs the messages. Created by `App.create_consumer`."""
 
     def __init__(self, sqs: SQS, tasks: Mapping[str, Task[..., Any]], hooks: Hooks, queue: QueueRef) -> None:
         self._sqs = sqs
@@ -43,10 +47,12 @@ class Consumer:
         self.queue = queue
 
     def consume(self, options: Mapping[str, Any] | None = None) -> ConsumeResult:
-        """Receive once and run each message; what succeeded is deleted, what failed comes back.
+        """Receive once and run each message: delete it if its task returned, keep it if it failed.
 
-        `options` takes what SQS.Queue.receive_messages takes. A failed message is logged and left
-        alone: SQS shows it again when its visibility timeout runs out. It never stops the rest.
+        `options` takes the arguments of SQS.Queue.receive_messages. A failed message is logged and left
+        alone: SQS delivers it again when its visibility timeout runs out. The other messages still run.
+
+        Raises botocore's exceptions if the receive fails, and SquidsError if the response is malformed.
 
         Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
         """
@@ -121,7 +127,7 @@ class Consumer:
                 VisibilityTimeout=0,
             )
         except Exception as error:
-            # Its visibility timeout does the same, later.
+            # SQS delivers it anyway, once its visibility timeout runs out.
             log.warning(
                 "could not be given back: %s",
                 classify(error).text,

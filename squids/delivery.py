@@ -1,4 +1,4 @@
-"""A message on its way from SQS to its task: one shape for the transport, the pool, and what runs it."""
+"""A received message, in one form for the SQS client, the consumer and the code that runs it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Delivery(NamedTuple):
-    """A message that was received. Without a receipt, it did not come from SQS, or is settled elsewhere."""
+    """A received message. The receipt is empty if it did not come from SQS, or is settled elsewhere."""
 
     message_id: str
     receipt: str
@@ -15,4 +15,4 @@ class Delivery(NamedTuple):
     sent_at: float | None = None
     """Seconds since the epoch, if known."""
     group: str | None = None
-    """On FIFO queues."""
+    """On FIFO queues only."""

@@ -1,4 +1,4 @@
-"""All exceptions of squids. A class's docstring is its message where none is given."""
+"""The exceptions of squids. The docstring of a class is its default message."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ class SquidsError(Exception):
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message or (type(self).__doc__ or "").strip())
         self.files: tuple[str, ...] = ()
-        """Where an import of the app failed: the files that it came to."""
+        """If importing the app failed: the files that the import reached."""
 
 
 class ConfigurationError(SquidsError):

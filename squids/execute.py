@@ -1,7 +1,7 @@
-"""Runs one message: finds its task, runs the hooks and the task, and says how it ended.
+"""Runs one message: finds its task, runs the hooks and the task, and reports the outcome.
 
-Whatever a task does is an answer here, not an exception: a bad message, `sys.exit()` in a task, a
-hook that raises. Who deletes the message or gives it back is decided elsewhere.
+Whatever a task does becomes an outcome, not an exception: a bad message, `sys.exit()` in a task, a hook that
+raises. Settling the message is up to the caller.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from squids.wire import Call, decode
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a message ended; for a failure its error in a line, the task's own frames, and what was raised."""
+    """How a job ended. A failure has its error as one line, the task's frames, and the exception."""
 
     end: JobEnd
     task: str | None = None
@@ -36,7 +36,7 @@ class Outcome:
 
 
 def execute(delivery: Delivery, queue: str, tasks: Mapping[str, Task[Any, Any]], hooks: Hooks) -> Outcome:
-    """Run a message of a queue. Raises KeyboardInterrupt and nothing else."""
+    """Run one message of a queue. Raises only KeyboardInterrupt."""
     try:
         call = decode(delivery.body)
         task = find(call, tasks)
@@ -59,7 +59,7 @@ def execute(delivery: Delivery, queue: str, tasks: Mapping[str, Task[Any, Any]],
 
 
 def _time(seconds: float | None) -> datetime | None:
-    """None also for what no date can be, as a server may send it."""
+    """Convert a timestamp. None also if it is out of a datetime's range, as a server may send it."""
     try:
         return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
     except (OverflowError, ValueError, OSError):
@@ -67,7 +67,7 @@ def _time(seconds: float | None) -> datetime | None:
 
 
 def find(call: Call, tasks: Mapping[str, Task[Any, Any]]) -> Task[Any, Any]:
-    """The task that a call names. UnknownTask if the app has none."""
+    """Return the task that a call names. Raises UnknownTask if the app has none."""
     task = tasks.get(call.task)
     if task is None:
         hint = did_you_mean(call.task, tasks) if len(call.task) <= NAME else ""
@@ -91,7 +91,7 @@ def _run(call: Call, task: Task[Any, Any], hooks: Hooks) -> Outcome:
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        # Binding is only looked at when it can be the reason: it costs more than a short task.
+        # Binding costs more than a short task, so it is checked only if it can be the reason.
         bad = _unbindable(call, task) if isinstance(error, TypeError) else None
         if bad is not None:
             return bad
@@ -115,7 +115,7 @@ def _unbindable(call: Call, task: Task[Any, Any]) -> Outcome | None:
 def _shown(signature: inspect.Signature) -> str:
     try:
         return str(signature)
-    except Exception:  # The repr of a default is somebody else's code.
+    except Exception:  # The repr of a default value is foreign code.
         return "(...)"
 
 
@@ -125,7 +125,7 @@ def _failure(task: Task[Any, Any], error: BaseException, where: str = "") -> Out
 
 
 def _users_frames(frames: TracebackType | None) -> TracebackType | None:
-    """The frames behind ours."""
+    """Skip the leading frames of squids."""
     while frames is not None and str(frames.tb_frame.f_globals.get("__name__")).startswith("squids."):
         frames = frames.tb_next
     return frames

@@ -1,4 +1,4 @@
-"""Exit codes of the commands. Those above 64 are sysexits.h's."""
+"""Exit codes of the commands. Those of 64 and above are from sysexits.h."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What the end of a process says to whoever started it."""
+    """Why a process exited."""
 
     OK = 0
-    """Drained: all that ran has ended, all else was given back."""
+    """Drained: running jobs finished, all other messages were given back."""
     FAILURE = 1
-    """A failure of squids or of the app's import. A restart may heal it."""
+    """squids or the app's import failed. A restart may help."""
     USAGE = 2
     """The command line is wrong."""
     UNAVAILABLE = 69
-    """What the process is for cannot be had (EX_UNAVAILABLE)."""
+    """Something that the process needs is not available (EX_UNAVAILABLE)."""
     LOCKED = 75
-    """Somebody else does this already (EX_TEMPFAIL)."""
+    """Another process already does this (EX_TEMPFAIL)."""
     CONFIG = 78
-    """A configuration that a restart cannot heal (EX_CONFIG)."""
+    """A configuration error that a restart cannot fix (EX_CONFIG)."""
 
 
 OK, FAILED, USAGE, NOT_ALL, UNREACHABLE, NO_SUCH_NAME, TIMED_OUT = 0, 1, 2, 3, 4, 5, 124
-"""Exit codes of the verbs. NOT_ALL is of `status`: some program is not as wanted."""
+"""Exit codes of the verbs. `status` exits NOT_ALL if a program is not in its desired state."""

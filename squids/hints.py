@@ -1,4 +1,4 @@
-"""Small turns of phrase of messages to people."""
+"""Phrases for messages to people."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 
 def nearest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
-    """The known word that is most like this one; None if none is like it. `cutoff`: from 0 to 1, the same."""
-    import difflib  # It is seldom needed, and a process that only sends starts without it.
+    """Return the known word most like this one, or None. `cutoff`: the least similarity, 0 to 1."""
+    import difflib  # Rarely needed; a process that only sends does without it.
 
     return next(iter(difflib.get_close_matches(word, list(known), 1, cutoff)), None)
 
@@ -15,7 +15,7 @@ def nearest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
 def did_you_mean(
     word: str, known: Iterable[str], otherwise: str = "", *, quoted: bool = False, cutoff: float = 0.6
 ) -> str:
-    """`did you mean emails?`, with a known word that is like this one; `otherwise` if none is."""
+    """Return `did you mean emails?` with the most similar known word, or `otherwise` if none is."""
     near = nearest(word, known, cutoff)
     if near is None:
         return otherwise
@@ -23,10 +23,10 @@ def did_you_mean(
 
 
 def plural(number: int, noun: str) -> str:
-    """ "task" for one, else "tasks"."""
+    """Return the noun, with an "s" unless `number` is 1."""
     return noun if number == 1 else f"{noun}s"
 
 
 def count(number: int, noun: str) -> str:
-    """ "1 task", "3 tasks"."""
+    """Return "1 task" or "3 tasks"."""
     return f"{number} {plural(number, noun)}"

@@ -1,9 +1,8 @@
 """The application's hooks, and what happens when one raises.
 
-Several of each may be registered, before or after the tasks they watch. They run in the order of
-their registration. `pre_send` and `pre_task` may stop what they precede by raising. `post_send` and
-`post_task` come too late for that, and the reports of statistics stop nothing: what they raise is
-logged, and the hooks behind them still run.
+Several of each kind may be registered, before or after the tasks. They run in order of registration.
+`pre_send` and `pre_task` can stop the send or the job by raising. `post_send`, `post_task` and
+`report_queue_stats` cannot: their exceptions are logged, and the remaining hooks still run.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ StatsHook = Callable[["QueueStats"], Any]
 
 
 class Hooks:
-    """What is registered with one app."""
+    """The hooks that are registered with one app."""
 
     def __init__(self) -> None:
         self.pre_send: list[PreSend] = []
@@ -35,27 +34,27 @@ class Hooks:
         self.report_queue_stats: list[StatsHook] = []
 
     def run_pre_send(self, queue_name: str, body: dict[str, Any]) -> None:
-        """Before a message is sent. What one raises goes to the sender, and nothing is sent."""
+        """Run the hooks before a send. An exception propagates to the sender, and nothing is sent."""
         for hook in self.pre_send:
             hook(queue_name, body)
 
     def run_post_send(self, queue_name: str, body: dict[str, Any], response: dict[str, Any]) -> None:
-        """After a message was sent."""
+        """Run the hooks after a send."""
         for hook in self.post_send:
             _run("post_send", hook, queue_name, body, response)
 
     def run_pre_task(self, task: Task[Any, Any]) -> None:
-        """Before a task runs. What one raises is the message's failure, and the task does not run."""
+        """Run the hooks before a task. An exception fails the job, and the task does not run."""
         for hook in self.pre_task:
             hook(task)
 
     def run_post_task(self, task: Task[Any, Any]) -> None:
-        """After a task returned or raised."""
+        """Run the hooks after a task returned or raised."""
         for hook in self.post_task:
             _run("post_task", hook, task)
 
     def run_report_queue_stats(self, stats: QueueStats) -> None:
-        """With the attributes of a queue, now and then."""
+        """Run the hooks for a queue's attributes."""
         for hook in self.report_queue_stats:
             _run("report_queue_stats", hook, stats)
 
@@ -65,6 +64,6 @@ def _run(kind: str, hook: Callable[..., Any], *args: Any) -> None:
         hook(*args)
     except KeyboardInterrupt:
         raise
-    except BaseException:  # `sys.exit()` in a hook, too.
+    except BaseException:  # Also SystemExit.
         name = getattr(hook, "__qualname__", repr(hook))
         log.exception("%s hook %s raised", kind, name, extra={"action": "hook_failed"})

@@ -1,4 +1,4 @@
-"""One run of a task, for the code that runs in it."""
+"""The running job, for code inside it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """The message that is run now.
+    """A job: one run of a task for a message.
 
-    `id` is SQS's message id, `receive_count` how often the message was received, this time included (SQS
-    calls it approximate), `sent_at` when it was sent (UTC, None if SQS did not say).
+    `id`: SQS's message id. `queue`: the queue's name. `task`: the task's name. `receive_count`: how often SQS
+    has delivered the message, this time included (approximate). `sent_at`: UTC, None if SQS did not say.
+    `args`, `kwargs`: the task's arguments, as JSON gives them.
     """
 
     id: str
@@ -27,20 +28,20 @@ class Job:
 
 
 class JobEnd(Enum):
-    """How a job ended. The values travel in frames between a worker and its consumer."""
+    """How a job ended. The values are used in frames between a worker and its consumer."""
 
     DONE = "done"
     FAILED = "failed"
-    """Its task raised, or a hook before it."""
+    """The task or a `pre_task` hook raised."""
     BAD_MESSAGE = "bad"
-    """No task can be run for its message."""
+    """The message names no task that can run."""
     UNSTARTED = "unstarted"
-    """It never ran."""
+    """It never started."""
 
 
 CURRENT: ContextVar[Job | None] = ContextVar("squids_job", default=None)
 
 
 def current_job() -> Job | None:
-    """The job that this code runs in: inside a task, `pre_task` or `post_task`; None elsewhere."""
+    """Return the running job in a task and its `pre_task` and `post_task` hooks, None elsewhere."""
     return CURRENT.get()

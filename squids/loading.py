@@ -1,4 +1,4 @@
-"""From "module.app" or "module:app" to the App, with errors that help.
+"""Imports an app by "module.app" or "module:app", with helpful errors.
 
 The caller has put the app's directory on `sys.path`.
 """
@@ -21,8 +21,8 @@ from squids.tracebacks import traceback_of
 def load_app(path: str) -> App:
     """Import the app at `path`.
 
-    AppNotFound if there is no such module or attribute, or it is no App; AppImportFailed, with the
-    user's own traceback, if the module raises.
+    Raises AppNotFound if the module or attribute does not exist or is not an App, and AppImportFailed with
+    the user's traceback if the module raises.
     """
     module_name, attribute = _split(path)
     module = _import(module_name, path)
@@ -59,7 +59,7 @@ def _import(name: str, path: str) -> ModuleType:
         raise AppImportFailed(_traceback(error)) from error
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # sys.exit() in a module must not pass for a good end.
+    except BaseException as error:  # sys.exit() in a module must not look like a success.
         raise AppImportFailed(_traceback(error)) from error
 
 
@@ -68,7 +68,7 @@ def _traceback(error: BaseException) -> str:
 
 
 def _users_frames(frames: TracebackType | None) -> TracebackType | None:
-    """The frames behind ours and the import system's."""
+    """Skip the leading frames of this module and of the import system."""
     while frames is not None:
         name = frames.tb_frame.f_globals.get("__name__", "")
         file = frames.tb_frame.f_code.co_filename

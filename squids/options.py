@@ -1,4 +1,4 @@
-"""The options of a consumer: the one list from which the command line, the file and the docs derive."""
+"""The options of a consumer: the single source for the command line, the file and the docs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LONG_POLLING = (
 
 @dataclass(frozen=True, slots=True)
 class ConsumerOptions:
-    """What one pooled consumer is told, and each default. Times in seconds. None: computed when it starts."""
+    """The options of one pooled consumer. Times are in seconds; None means computed at start."""
 
     queue: str
     app: str
@@ -35,9 +35,9 @@ class ConsumerOptions:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option: its type, range, and help for people. `metavar`: what stands for its value in the help.
+    """One option: its type, range and help. `metavar`: the placeholder for its value in the help.
 
-    `computed`: what is used where it is not given and has no fixed default.
+    `computed`: what is used if the option is not given and has no fixed default.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Option:
 
     @property
     def default(self) -> Any:
-        """As `ConsumerOptions` has it."""
+        """The default in `ConsumerOptions`; None if it has none."""
         return _DEFAULTS.get(self.name)
 
     @property
@@ -60,7 +60,7 @@ class Option:
 
     @property
     def default_text(self) -> str:
-        """For people; "" if there is none to speak of."""
+        """The default as shown in the help; "" if there is nothing to show."""
         if self.kind is bool or self.required:
             return ""
         return self.computed or f"{self.default:g}"
@@ -161,7 +161,7 @@ OPTIONS: tuple[Option, ...] = (
 
 
 def validate(options: ConsumerOptions) -> list[str]:
-    """What is wrong with the values, all of it, in words; nothing if all checks passed."""
+    """Return all problems with the values, one sentence each; empty if there are none."""
     problems = []
     for option in OPTIONS:
         value = getattr(options, option.name)

@@ -1,8 +1,7 @@
-"""Text for a terminal or a line of a log: control characters are shown, not sent.
+"""Makes text safe for a terminal or a log line by escaping control characters.
 
-Names of tasks, exceptions and output of tasks may hold any character. Raw, some of them move the cursor,
-change the window's title, or forge a line of a log. Here each becomes an escape that a person can read,
-like `\\x1b`.
+Task names, exceptions and output may contain any character. Some move the cursor, change the window's title,
+or forge a log line. Each becomes a readable escape like `\\x1b`.
 """
 
 from __future__ import annotations
@@ -12,19 +11,19 @@ import re
 _CONTROL = re.compile(
     "["
     "\x00-\x1f"  # C0: ESC, BEL, CR, backspace, line feed, tab ...
-    "\x7f-\x9f"  # DEL and C1: 0x9b is a CSI of one character, 0x85 a line end.
-    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # The order of the text (bidi) can be changed with these.
-    "\u2028\u2029"  # Line ends to some readers.
-    "\ud800-\udfff"  # Lone surrogates: no encoding takes them.
+    "\x7f-\x9f"  # DEL and C1. 0x9b is a one-character CSI, 0x85 a line end.
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # Bidirectional controls, which reorder text.
+    "\u2028\u2029"  # Line ends to some programs.
+    "\ud800-\udfff"  # Lone surrogates, which no encoding accepts.
     "\ufff9-\ufffb"  # Interlinear annotation.
     "]"
 )
 
 
 def printable(text: str, keep: str = "") -> str:
-    """The text with each control character as a visible escape; those in `keep` ("\\n", "\\t") stay.
+    """Return the text with control characters escaped, except those in `keep` (such as "\\n\\t").
 
-    This is for people to read: an escape that the text had before looks like one that was made here.
+    For display only: an escape that was already in the text looks the same.
     """
     if text.isprintable():
         return text

@@ -1,4 +1,4 @@
-"""What a user may call a queue: its name, its URL or its ARN."""
+"""How a user may refer to a queue: by name, URL or ARN."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _AWS_HOST = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class QueueRef:
-    """A queue as the user named it. What is None is SQS's or the environment's to say."""
+    """A queue as the user referred to it. What is None is left to SQS or the environment."""
 
     name: str
     url: str | None = None
     region: str | None = None
     account: str | None = None
     endpoint: str | None = None
-    """Where a URL that is not AWS's own points: scheme, host and port."""
+    """Scheme, host and port of a URL that is not a regional endpoint of AWS."""
 
     @property
     def is_fifo(self) -> bool:
@@ -30,7 +30,7 @@ class QueueRef:
 
     @classmethod
     def parse(cls, text: str) -> QueueRef:
-        """Read a name, a URL or an ARN. ValueError with the reason if it is none."""
+        """Parse a name, a URL or an ARN. Raises ValueError if it is malformed."""
         if text.startswith(("http://", "https://")):
             return cls._from_url(text)
         if text.startswith("arn:"):
@@ -48,7 +48,7 @@ class QueueRef:
         region = None
         if aws:
             region = aws["region"] or aws["legacy"] or aws["vpce"] or "us-east-1"
-        # A VPC endpoint is AWS's, but has to be spoken to by its own name.
+        # A VPC endpoint belongs to AWS, but must be called by its own name.
         own_host = aws is None or aws["vpce"] is not None
         endpoint = f"{parts.scheme}://{parts.netloc}" if own_host else None
         return cls(_checked_name(path[-1]), text, region, account, endpoint)
@@ -62,7 +62,10 @@ class QueueRef:
 
 
 def _checked_name(name: str) -> str:
-    """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html"""
+    """Check a queue's name. Raises ValueError.
+
+    Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html
+    """
     if not _NAME.fullmatch(name):
         raise ValueError(
             f'"{name}" is not a queue\'s name: 1 to 80 letters, digits, hyphens and underscores, '

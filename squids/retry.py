@@ -1,4 +1,4 @@
-"""When a message whose task failed is run again: a policy, and its decision as a value."""
+"""When to run a failed message again: a policy, and its decision as a value."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from squids.backoff import exponential
 
 @dataclass(frozen=True, slots=True)
 class RetryDecision:
-    """The visibility a failed message goes back with, in seconds.
+    """The visibility timeout that a failed message gets, in seconds.
 
-    None: it is not touched, and comes back when the visibility of its receive runs out.
+    None: it is left alone, and SQS delivers it again when the visibility timeout of its receive runs out.
     """
 
     delay_seconds: int | None
@@ -20,14 +20,14 @@ class RetryDecision:
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """Exponential by the receive count: `first` seconds, doubled at each receive, up to `maximum`."""
+    """Exponential in the receive count: `first` seconds, doubled at each receive, up to `maximum`."""
 
     first: float = 2.0
     maximum: float = 900.0
     enabled: bool = True
 
     def decide(self, receive_count: int, jitter: float) -> RetryDecision:
-        """What to do with a message that was received so often and failed again. `jitter`: 0 to 1."""
+        """Decide for a message that failed at this receive count. `jitter`: 0 to 1."""
         if not self.enabled:
             return RetryDecision(None)
         delay = exponential(max(1, receive_count), first=self.first, maximum=self.maximum, jitter=jitter)

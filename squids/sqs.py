@@ -1,8 +1,8 @@
-"""SQS over boto3: the only module that imports it (with `sqs_bounds` and `sqs_warm_up`), and only when it
-is first needed.
+"""SQS over boto3, which is imported at first use.
 
-A client belongs to the process that made it: after a fork the next use makes a new one. What
-processes share is the loader with the service's model, which holds no connection and no lock.
+Besides `testing`, only this module, `sqs_bounds` and `sqs_warm_up` import boto3 or botocore. A client belongs
+to the process that made it; after a fork, the next use makes a new one. Processes share the loader with the
+service model, which holds no connection and no lock.
 """
 
 from __future__ import annotations
@@ -54,29 +54,30 @@ CONFIG_KEYS = (
     "aws_session_token",
     "config",
 )
-"""What boto3.session.Session.resource takes, but for the service's name.
-https://docs.aws.amazon.com/boto3/latest/reference/core/session.html#boto3.session.Session.resource"""
+"""The arguments of boto3.session.Session.resource, except the service's name.
+https://docs.aws.amazon.com/boto3/latest/reference/core/session.html#boto3.session.Session.resource
+"""
 
 READ_MARGIN = 10
-"""Seconds that an answer may take beyond the wait that was asked for."""
+"""Seconds that a response may take beyond the requested wait."""
 
 CONNECT_TIMEOUT = 5
 
 LOCAL = "SQUIDS_LOCAL"
-"""The variable that names an embedded SQS: while it is set, nothing else is spoken to."""
+"""The environment variable with the endpoint of an embedded SQS. While it is set, no other is called."""
 
 LOCAL_CREDENTIALS = {
     "region_name": "eu-west-1",
     "aws_access_key_id": "local",
     "aws_secret_access_key": "local",
 }
-"""What an embedded SQS is content with. Queues of one region are unknown in another."""
+"""Any values suit an embedded SQS, but a queue exists in one region only."""
 
 _transports: weakref.WeakSet[SQS] = weakref.WeakSet()
 
 
 class QueueStats(dict[str, Any]):
-    """The attributes of a queue as GetQueueAttributes gives them, numbers as `int`."""
+    """The attributes of a queue from GetQueueAttributes, numbers as `int`, and its `queue_name`."""
 
     def __init__(self, queue_name: str, attributes: Mapping[str, str]) -> None:
         super().__init__({key: int(text) if text.isdigit() else text for key, text in attributes.items()})
@@ -84,7 +85,7 @@ class QueueStats(dict[str, Any]):
 
 
 class SQS:
-    """An app's way to SQS. `config` takes the keys of boto3.session.Session.resource."""
+    """An app's access to SQS. `config` takes the arguments of boto3.session.Session.resource."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         for key in config:
@@ -98,14 +99,13 @@ class SQS:
         _transports.add(self)
 
     def forget(self) -> None:
-        """Begin anew: what another process made, or for another endpoint, is not to be used."""
+        """Drop the clients and URLs: they belong to another process or endpoint."""
         self._lock = threading.RLock()
         self._clients: dict[tuple[str | None, str | None], Any] = {}
         self._urls: dict[QueueRef, str] = {}
 
     def has_static_credentials(self) -> bool:
-        """Whether a client can be made without asking anybody for credentials: they stand in the config or
-        in the environment."""
+        """Whether the config or the environment has credentials, so that making a client looks up none."""
         if os.environ.get(LOCAL):
             return True
         if self.config.get("aws_access_key_id") and self.config.get("aws_secret_access_key"):
@@ -116,10 +116,10 @@ class SQS:
         )
 
     def warm(self) -> None:
-        """Import boto3 and load SQS's model, for the processes that will be forked from this one.
+        """Import boto3 and load SQS's service model, to be shared by forked processes.
 
-        Opens no connection and resolves no credentials. ConfigurationError if it would speak to another SQS
-        than it may.
+        Opens no connection and resolves no credentials. Raises ConfigurationError if the app's config names
+        another endpoint than the embedded SQS.
         """
         self._local_arguments()
         session = self.new_session()
@@ -129,13 +129,13 @@ class SQS:
         self._loader.load_data("partitions")
         self._loader.load_data("sdk-default-configuration")
         model.operation_model("ReceiveMessage")
-        # The first name that is looked up imports this, in each process anew.
+        # The first name lookup imports a codec; import it here instead of in each process.
         socket.getaddrinfo("127.0.0.1", 80)
 
     def prepared(self, ref: QueueRef, wait_seconds: int, connections: int) -> Any:
-        """A consumer's client that was made before the fork, or is made now.
+        """Return a consumer's client: the one that was made before the fork, or a new one.
 
-        Each process may have a copy of one that has called nobody yet: it holds no connection.
+        Each process may use its copy of a client that has made no call: it holds no connection.
         """
         key = (ref.region, ref.endpoint, wait_seconds, connections)
         with self._lock:
@@ -146,12 +146,12 @@ class SQS:
         return client
 
     def unprepare(self) -> None:
-        """Make new clients from now on: with credentials that are looked up anew."""
+        """Make new clients from now on, which look up credentials again."""
         with self._lock:
             self._prepared.clear()
 
     def new_session(self) -> boto3.session.Session:
-        """A session of its own, with the loader that all share."""
+        """Return a new session with the shared loader."""
         import boto3.session
         import botocore.session
 
@@ -163,7 +163,7 @@ class SQS:
         return boto3.session.Session(botocore_session=core)
 
     def new_client(self, ref: QueueRef | None, config: Config | None = None) -> Any:
-        """A client for a queue's region and endpoint; with a Config of ours on top of the user's."""
+        """Make a client for a queue's region and endpoint; `config` overrides the user's Config."""
         from squids.sqs_bounds import bound_answers
 
         arguments = dict(self.config)
@@ -184,8 +184,10 @@ class SQS:
         return client
 
     def _local_arguments(self) -> dict[str, Any]:
-        """What a client is made with while there is an embedded SQS. ConfigurationError if the app's config
-        names another."""
+        """Return the client arguments for an embedded SQS, empty if there is none.
+
+        Raises ConfigurationError if the app's config names another endpoint.
+        """
         local = os.environ.get(LOCAL)
         if not local:
             return {}
@@ -198,7 +200,7 @@ class SQS:
         return {**LOCAL_CREDENTIALS, "endpoint_url": local, "aws_session_token": None}
 
     def client(self, ref: QueueRef | None = None) -> Any:
-        """This process's client for a queue's region and endpoint. Threads may share it."""
+        """Return this process's client for a queue's region and endpoint. Thread-safe."""
         key = (ref.region, ref.endpoint) if ref is not None else (None, None)
         client = self._clients.get(key)
         if client is None:
@@ -209,7 +211,7 @@ class SQS:
         return client
 
     def queue_url(self, ref: QueueRef) -> str:
-        """A queue's URL; asked for once a process, and not at all where the user gave it."""
+        """Return a queue's URL. SQS is asked once per process, and not at all if the user gave the URL."""
         if ref.url:
             return ref.url
         url = self._urls.get(ref)
@@ -218,22 +220,22 @@ class SQS:
         return url
 
     def send(self, ref: QueueRef, body: str, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Send one message; the response of SendMessage."""
+        """Send one message; return the response of SendMessage."""
         response: dict[str, Any] = self.client(ref).send_message(
             QueueUrl=self.queue_url(ref), MessageBody=body, **options
         )
         return response
 
     def queue_client(self, ref: QueueRef, *, wait_seconds: int, connections: int) -> QueueClient:
-        """A consumer's client for one queue. It is made at its first call."""
+        """Return a consumer's client for one queue. The boto3 client is made at its first call."""
         return QueueClient(self, ref, wait_seconds, connections)
 
 
 class QueueClient:
-    """What a consumer asks of its queue. Threads may share it; it never retries by itself.
+    """The calls of a consumer to its queue. Thread-safe; it never retries.
 
-    Its calls are lean: our parameters need no validation, and the user agent is fixed, since botocore
-    otherwise builds it anew for each request.
+    Its calls are lean: no validation of our own parameters, and a fixed user agent, which botocore would
+    otherwise build for each request.
     """
 
     def __init__(self, sqs: SQS, ref: QueueRef, wait_seconds: int, connections: int) -> None:
@@ -248,7 +250,7 @@ class QueueClient:
     def receive(
         self, max_messages: int, wait_seconds: int, visibility_timeout: int, attempt_id: str | None
     ) -> list[Delivery]:
-        """Up to `max_messages` messages, waiting for the first one up to `wait_seconds`."""
+        """Receive up to `max_messages` messages; wait up to `wait_seconds` for the first one."""
         client, url = self._client()
         arguments: dict[str, Any] = {
             "QueueUrl": url,
@@ -264,14 +266,14 @@ class QueueClient:
         return read_messages(client.receive_message(**arguments))
 
     def delete(self, entries: Sequence[tuple[str, str]]) -> BatchAnswer:
-        """Delete messages: pairs of message id and receipt, at most ten."""
+        """Delete up to ten messages, given as pairs of message id and receipt."""
         client, url = self._client()
         batch = [{"Id": str(number), "ReceiptHandle": entry[1]} for number, entry in enumerate(entries)]
         answer = client.delete_message_batch(QueueUrl=url, Entries=batch)
         return read_batch(answer, [entry[0] for entry in entries])
 
     def change_visibility(self, entries: Sequence[tuple[str, str, int]]) -> BatchAnswer:
-        """Set the visibility of messages: message id, receipt, seconds from now, at most ten."""
+        """Set the visibility of up to ten messages: message id, receipt, seconds from now."""
         client, url = self._client()
         batch = [
             {"Id": str(number), "ReceiptHandle": receipt, "VisibilityTimeout": seconds}
@@ -281,29 +283,29 @@ class QueueClient:
         return read_batch(answer, [entry[0] for entry in entries])
 
     def attributes(self) -> QueueStats:
-        """All attributes of the queue."""
+        """Return all attributes of the queue."""
         client, url = self._client()
         answer = client.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
         return QueueStats(self._ref.name, read_attributes(answer))
 
     def renew(self) -> None:
-        """Look up credentials anew for the next call."""
+        """Look up credentials again for the next call."""
         with self._lock:
             self._sqs.unprepare()
             self._made = None
             self._url = self._ref.url
 
     def prepare(self) -> Any:
-        """Make the client now, and answer with it. Calls nobody if the credentials are static."""
+        """Make the client now and return it. Needs no network if the credentials are static."""
         with self._lock:
             if self._made is None:
                 self._made = self._sqs.prepared(self._ref, self._wait_seconds, self._connections)
             return self._made
 
     def rehearse(self, rounds: int = 1) -> None:
-        """Go through each call so many times, up to the network but not over it.
+        """Go through each call `rounds` times without a network.
 
-        What botocore makes lazily is then made, and shared by the processes forked from this one.
+        This makes what botocore makes lazily, so that forked processes share it.
         """
         from squids.sqs_warm_up import without_network
 
@@ -330,8 +332,7 @@ class QueueClient:
 
 
 def lean_config(wait_seconds: int, connections: int) -> Config:
-    """A consumer's own calls: no validation of our parameters, no user agent built anew for each, no retries
-    but ours."""
+    """Config of a consumer's calls: no parameter validation, a fixed user agent, no retries by botocore."""
     import botocore
     from botocore.config import Config
 

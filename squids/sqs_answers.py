@@ -1,8 +1,8 @@
-"""Validates each answer of SQS where it enters, and makes values of it. Pure.
+"""Validates each response of SQS and converts it to values. Pure.
 
-botocore parses what came by the service's model, but accepts a page of a proxy, a null, a list in the place
-of text. Whatever answers, the rest of squids sees values of the right type and range, or one
-exception, `BadAnswer`, which is trouble like any other: told, and tried again.
+botocore parses responses by the service model, but accepts a proxy's page, a null, or a list in place of
+text. The rest of squids sees values of the right type and range, or one exception, `BadAnswer`, which is
+reported and retried like any other trouble.
 
 Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html,
 API_DeleteMessageBatch, API_ChangeMessageVisibilityBatch, API_GetQueueUrl, API_GetQueueAttributes.
@@ -20,13 +20,13 @@ from squids.sqs_errors import STALE_CODES
 from squids.sqs_limits import MAX_BATCH
 
 MOST_RECEIVES = 10**9
-"""A receive count beyond is not believed."""
+"""Larger receive counts are ignored."""
 
 LAST_MILLISECOND = 253_402_300_799_999
-"""The end of the year 9999, the last that Python's datetime knows."""
+"""The end of the year 9999, the last that Python's datetime supports."""
 
 MOST_CHARACTERS = 500
-"""Of a reason that SQS gives for one entry."""
+"""Maximum characters of the code or message that SQS gives for one entry."""
 
 
 class BadAnswer(SquidsError):
@@ -35,7 +35,7 @@ class BadAnswer(SquidsError):
 
 @dataclass(frozen=True, slots=True)
 class BatchFailure:
-    """One entry that SQS refused. `stale`: its receipt is worth nothing any more."""
+    """An entry that SQS refused. `stale`: its receipt is no longer valid."""
 
     id: str
     code: str
@@ -45,14 +45,14 @@ class BatchFailure:
 
 @dataclass(frozen=True, slots=True)
 class BatchAnswer:
-    """What became of each entry of a batch. An entry in neither list was not answered for."""
+    """The results of a batch by message id. SQS did not report on an entry that is in neither list."""
 
     done: list[str]
     failed: list[BatchFailure]
 
 
 def read_messages(answer: Any) -> list[Delivery]:
-    """The messages of a receive. BadAnswer."""
+    """Return the messages of a receive. Raises BadAnswer."""
     messages = _list(answer, "Messages")
     if len(messages) > MAX_BATCH:
         raise BadAnswer(f"a receive brought {len(messages)} messages; SQS gives {MAX_BATCH} at most")
@@ -60,7 +60,7 @@ def read_messages(answer: Any) -> list[Delivery]:
 
 
 def read_message(message: Any) -> Delivery:
-    """One message of a receive. BadAnswer."""
+    """Return one message of a receive. Raises BadAnswer."""
     if not isinstance(message, Mapping):
         raise BadAnswer(f"a message is {_kind(message)}, not an object")
     attributes = message.get("Attributes")
@@ -79,8 +79,10 @@ def read_message(message: Any) -> Delivery:
 
 
 def read_batch(answer: Any, ids: Sequence[str]) -> BatchAnswer:
-    """What became of the entries, whose Ids are their positions in `ids`. Entries that were not asked for are
-    passed over. BadAnswer."""
+    """Return the results of a batch whose entry Ids are positions in `ids`. Raises BadAnswer.
+
+    Entries that were not requested are ignored.
+    """
     known = {str(number): message_id for number, message_id in enumerate(ids)}
     done = [known[key] for entry in _list(answer, "Successful") if (key := _id(entry)) in known]
     failed = []
@@ -94,7 +96,7 @@ def read_batch(answer: Any, ids: Sequence[str]) -> BatchAnswer:
 
 
 def read_url(answer: Any) -> str:
-    """A queue's URL. BadAnswer."""
+    """Return a queue's URL. Raises BadAnswer."""
     _check(answer)
     url = _text(answer, "QueueUrl")
     if not url.startswith(("http://", "https://")):
@@ -103,7 +105,7 @@ def read_url(answer: Any) -> str:
 
 
 def read_attributes(answer: Any) -> dict[str, str]:
-    """A queue's attributes: those that are text. BadAnswer."""
+    """Return a queue's attributes, those that are text. Raises BadAnswer."""
     _check(answer)
     attributes = answer.get("Attributes") or {}
     if not isinstance(attributes, Mapping):
@@ -114,7 +116,7 @@ def read_attributes(answer: Any) -> dict[str, str]:
 
 
 def _check(answer: Any) -> None:
-    """That it is an object, and not a page for people, of which botocore makes an empty one."""
+    """Check that it is an object, and not made from an HTML page, which botocore parses as empty."""
     if not isinstance(answer, Mapping):
         raise BadAnswer(f"the answer is {_kind(answer)}, not an object")
     metadata = answer.get("ResponseMetadata")
@@ -151,7 +153,7 @@ def _text(values: Mapping[str, Any], name: str) -> str:
 
 
 def _number(value: object, least: int, most: int) -> int | None:
-    """A number that came as text; None if it is none, or out of range."""
+    """Parse a number from text; None if it is not a number or out of range."""
     if not isinstance(value, str) or not value.isascii() or not value.isdigit() or len(value) > 20:
         return None
     number = int(value)

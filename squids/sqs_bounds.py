@@ -1,6 +1,6 @@
-"""Bounds how much of an answer is read: botocore reads a whole body into memory, however long it is.
+"""Limits the size of responses: botocore reads a whole body into memory, however long it is.
 
-The largest true answer is a receive of ten messages of 1 MiB each, some of whose characters take several
+The largest genuine response is a receive of ten messages of 1 MiB each, some of whose characters take several
 bytes as JSON. https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
 """
 
@@ -15,24 +15,24 @@ from urllib3.exceptions import ReadTimeoutError as URLLib3ReadTimeoutError
 from squids.sqs_answers import BadAnswer
 
 MOST_BYTES = 64 * 1024 * 1024
-"""Of one answer."""
+"""The limit of one response."""
 
 
 def bound_answers(client: Any) -> None:
-    """Have a client of botocore fail with BadAnswer once an answer has more than MOST_BYTES bytes."""
+    """Make a botocore client raise BadAnswer for responses over MOST_BYTES."""
     endpoint = client._endpoint
     endpoint.http_session = _BoundedSession(endpoint.http_session)
 
 
 class _BoundedSession:
-    """The HTTP session of a client, which reads the bodies of its answers here."""
+    """Wraps a client's HTTP session and reads the response bodies itself."""
 
     def __init__(self, session: Any) -> None:
         self._session = session
 
     def send(self, request: Any) -> Any:
-        """Send, and read the answer. It raises what botocore's session raises, and BadAnswer."""
-        request.stream_output = True  # The session leaves the body to who asks for it.
+        """Send the request and read the response. Raises what botocore's session raises, and BadAnswer."""
+        request.stream_output = True  # The wrapped session then does not read the body.
         response = self._session.send(request)
         try:
             response._content = _read(response.raw)
@@ -51,7 +51,7 @@ def _read(raw: Any) -> bytes:
     for chunk in raw.stream():
         size += len(chunk)
         if size > MOST_BYTES:
-            raw.close()  # The rest of it is still on its way: the connection is of no use any more.
+            raw.close()  # The rest is still on its way: the connection cannot be reused.
             raise BadAnswer(f"the answer has more than {MOST_BYTES // 2**20} MiB; SQS gives far less")
         chunks.append(chunk)
     return b"".join(chunks)

@@ -1,4 +1,4 @@
-"""What an exception of boto3 means to a consumer, in one line for people."""
+"""Classifies exceptions of boto3 for a consumer, each with one line of text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from squids.bounds import cut
 
 
 class TroubleKind(Enum):
-    """Why SQS did not answer."""
+    """Why a call to SQS failed."""
 
     UNREACHABLE = "unreachable"
     TIMEOUT = "timeout"
@@ -26,7 +26,7 @@ class TroubleKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """A trouble and its text."""
+    """A failed call: its kind, and one line of text."""
 
     kind: TroubleKind
     text: str
@@ -41,7 +41,7 @@ STALE_CODES = frozenset(
         "InvalidReceiptHandle",
     }
 )
-"""Entry codes that say: this receipt is worth nothing any more."""
+"""Error codes of batch entries whose receipt is no longer valid."""
 
 _CODES: dict[str, TroubleKind] = {
     code: kind
@@ -80,11 +80,11 @@ _EXCEPTIONS: tuple[tuple[TroubleKind, str], ...] = (
     (TroubleKind.TIMEOUT, "Overdue"),
     (TroubleKind.OTHER, "ThreadRefused"),
 )
-"""The first that fits; the kinds before their bases."""
+"""The first match counts; subclasses come before their bases."""
 
 
 def classify(error: BaseException) -> Trouble:
-    """What an exception of a call to SQS means."""
+    """Classify an exception that a call to SQS raised."""
     response: Any = getattr(error, "response", None)
     if isinstance(response, dict) and "Error" in response:
         return _of_answer(response)
@@ -118,7 +118,7 @@ def _of_answer(response: dict[str, Any]) -> Trouble:
 
 
 MOST_CHARACTERS = 1000
-"""Of what a server, or a proxy, says."""
+"""Maximum characters of an error's text."""
 
 
 def _one_line(text: str) -> str:

@@ -1,8 +1,8 @@
-"""A consumer's calls, rehearsed: through all of botocore and its HTTP client, but over no network.
+"""Warms up a consumer's calls: through botocore and its HTTP client, but not over a network.
 
-What is made at a first call is then made before a fork, and what the interpreter learns of code by running
-it (types' caches, specialized instructions) is learnt: forked processes share it, instead of each writing its
-own copy. `sqs` says which calls, and how often.
+What the first call makes then exists before a fork, and what the interpreter learns by running code (type
+caches, specialized instructions) is shared by forked processes instead of written by each. `sqs` decides
+which calls are made, and how often.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from botocore.awsrequest import AWSHTTPConnection, AWSHTTPConnectionPool, AWSRes
 from botocore.httpsession import URLLib3Session
 
 NOWHERE = "http://127.0.0.1:1/"
-"""Where a call would go if urllib3 one day made its connections in another way: to nobody."""
+"""An address where nothing listens, in case urllib3 ever connects in another way."""
 
 ANSWER = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.0\r\nContent-Length: 2\r\n"
     b"Connection: keep-alive\r\nx-amzn-RequestId: 00000000-0000-0000-0000-000000000000\r\n"
     b"Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n\r\n{}"
 )
-"""Of any call of SQS's JSON protocol: it went well, and there is nothing to tell."""
+"""A successful, empty response to any call of SQS's JSON protocol."""
 
 
 @contextmanager
 def without_network(client: Any) -> Iterator[None]:
-    """Have this client's calls answered by this very process: nothing leaves it.
+    """Let this process answer the client's calls, so that nothing is sent over a network.
 
-    botocore's before-send event is where a request can be answered.
+    botocore's before-send event can return a response.
     https://docs.aws.amazon.com/botocore/latest/topics/events.html
     """
     session: Any = URLLib3Session()
@@ -40,7 +40,7 @@ def without_network(client: Any) -> Iterator[None]:
         try:
             session._manager.pool_classes_by_scheme = {"http": _Pool}
             return session.send(request)
-        except Exception:  # Then what it warms is what is before it.
+        except Exception:  # What runs before the HTTP client is still warmed up.
             headers: Any = {"content-type": "application/x-amz-json-1.0"}
             return AWSResponse(NOWHERE, 200, headers, _EmptyAnswer())
 
@@ -53,8 +53,10 @@ def without_network(client: Any) -> Iterator[None]:
 
 
 class _Connection(AWSHTTPConnection):
-    """Its server is this process, which answers once it is asked for the answer: with one thread, all that
-    is read must have been written."""
+    """A connection to this process, which replies when the response is read.
+
+    There is one thread, so the whole request must be written by then.
+    """
 
     theirs: socket.socket | None = None
 
@@ -81,7 +83,7 @@ class _Pool(AWSHTTPConnectionPool):
 
 
 class _EmptyAnswer:
-    """The body of an answer that came over no socket."""
+    """The body of a response that came over no socket."""
 
     def stream(self, *_: object, **__: object) -> Iterator[bytes]:
         yield b"{}"

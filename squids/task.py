@@ -24,10 +24,10 @@ R = TypeVar("R")
 
 
 class Task(Generic[P, R]):
-    """What `App.task` makes of a function, and what class-based tasks inherit from.
+    """A registered function, made by `App.task`, and the base class of class-based tasks.
 
-    A class-based task has a `queue` and a `run` method, and is registered with `App.add_task`.
-    Called, a task runs here and now, like the function that it is.
+    A class-based task has a `queue` and a `run` method, and is registered with `App.add_task`. Calling a task
+    runs it here and now, like the function that it is.
     """
 
     queue: str
@@ -60,10 +60,10 @@ class Task(Generic[P, R]):
         return self.target(*args, **kwargs)  # type: ignore[no-any-return]
 
     def send(self, *args: P.args, **kwargs: P.kwargs) -> dict[str, Any]:
-        """Send the call to the task's queue.
+        """Send the call to the task's queue; return the response of SQS.Queue.send_message.
 
-        The response is that of SQS.Queue.send_message. TypeError, before anything is sent, if the
-        arguments do not fit the signature or JSON cannot carry one.
+        Raises TypeError if the arguments do not fit the signature or JSON, and otherwise what `send_job`
+        raises.
         """
         return self.send_job(args, kwargs)
 
@@ -74,11 +74,14 @@ class Task(Generic[P, R]):
         options: Mapping[str, Any] | None = None,
         queue: str | None = None,
     ) -> dict[str, Any]:
-        """Send the call, with options.
+        """Send the call with options; return the response of SQS.Queue.send_message.
 
-        `options` takes what SQS.Queue.send_message takes, but for MessageBody; `queue` sends to
-        another queue than the task's. TypeError, before anything is sent, if the arguments do not
-        fit the signature, JSON cannot carry one, or an option is unknown.
+        `options` takes the arguments of SQS.Queue.send_message, except MessageBody. `queue` is a name, URL or
+        ARN that replaces the task's queue.
+
+        Raises, before anything is sent, TypeError if the arguments do not fit the signature or JSON or an
+        option is unknown, ValueError if `queue` is malformed, RuntimeError if no consumer can import the
+        task, and what a `pre_send` hook raises. Raises botocore's exceptions if the send fails.
 
         Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
         """
@@ -103,7 +106,7 @@ class Task(Generic[P, R]):
 
     @property
     def id(self) -> str | None:
-        """The id of the message that is run now, inside a run of this task; else None."""
+        """The id of the running message, if this task is running; otherwise None."""
         job = current_job()
         return job.id if job is not None and job.task == self.name else None
 
@@ -117,12 +120,12 @@ class Task(Generic[P, R]):
         return f"<{type(self).__name__} {self.name} for queue {self.queue}>"
 
     def __reduce__(self) -> str | tuple[Any, ...]:
-        # Pickled by name, like the function it stands for: the other side imports it.
+        # Pickled by name, like the function: the receiving process imports it.
         return self.name.rpartition(".")[2] if "<locals>" not in self.name else super().__reduce__()
 
 
 def check_function(func: object) -> Callable[..., Any]:
-    """The function that is to be a task; TypeError, with the reason, for what cannot be one."""
+    """Return the function to register. Raises TypeError with the reason if it cannot be a task."""
     if isinstance(func, staticmethod):
         func = func.__func__
     if isinstance(func, classmethod):
@@ -165,14 +168,14 @@ def _checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _encode_more(body: dict[str, Any]) -> str:
-    """A body to which a `pre_send` hook added keys of its own."""
+    """Encode a body whose keys a `pre_send` hook changed."""
     import json
 
     return json.dumps(body, allow_nan=False)
 
 
 def _importable_module(module: str) -> str:
-    """The name under which a consumer can import a module; for a script, that of its file."""
+    """Return the name by which a consumer can import a module; for a script, that of its file."""
     if module != "__main__":
         return module
     main = sys.modules["__main__"]

@@ -1,7 +1,7 @@
-"""What an exception says, as text of bounded size. Nothing here raises, whatever the exception is.
+"""Formats exceptions as text of bounded size. Nothing here raises, whatever the exception is.
 
 An exception's text may be a dump of 64 MiB, its `__str__` may raise, a group may have a million members, and
-a recursion a million frames. The bounds are in `bounds`.
+a recursion a million frames. `bounds` has the limits.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ from types import TracebackType
 from squids.bounds import ERROR, TRACEBACK, cut
 
 MOST_EXCEPTIONS = 100
-"""Causes, contexts and members of groups, above which only the outermost exception has a traceback."""
+"""With more causes, contexts and group members than this, only the outermost exception has a traceback."""
 
 MOST_FRAMES = 300
-"""Frames of one traceback: the innermost."""
+"""Frames of one traceback, counted from the innermost."""
 
 MOST_MEMBERS = 10
-"""Members of a large group that are named."""
+"""Members of a large group that are listed."""
 
 
 def error_line(error: BaseException) -> str:
-    """Its type and its text, in one line."""
+    """Return the exception's type and text as one line."""
     kind = type(error)
     try:
         name = kind.__qualname__
         if kind.__module__ not in ("__main__", "builtins"):
             name = f"{kind.__module__}.{name}"
-        # `join` makes a plain str also where __str__ gave a subclass, whose methods are somebody else's.
+        # `join` makes a plain str even if __str__ returned a subclass, whose methods are foreign code.
         text = cut("".join((str(error), "")), ERROR)
     except BaseException:
         return f"{cut(repr(kind), ERROR)}: its text cannot be shown"
@@ -36,7 +36,7 @@ def error_line(error: BaseException) -> str:
 
 
 def traceback_of(error: BaseException, frames: TracebackType | None) -> str:
-    """Its traceback, with these frames of it, and what led to it."""
+    """Return the exception's traceback with these frames, and those of its causes and contexts."""
     try:
         if _reaches_over(error, MOST_EXCEPTIONS):
             text = _outermost(error, frames)
@@ -61,7 +61,7 @@ def _outermost(error: BaseException, frames: TracebackType | None) -> str:
 
 
 def _reaches_over(error: BaseException, most: int) -> bool:
-    """Whether more than so many exceptions belong to it."""
+    """Whether the exception, its causes, contexts and members are more than `most`."""
     seen: set[int] = set()
     waiting: list[BaseException | None] = [error]
     while waiting:

@@ -1,7 +1,7 @@
 """A message's body: JSON, `{"task": "package.module.qualname", "args": [...], "kwargs": {...}}`.
 
-It is what the original SQuidS writes and reads. Unknown keys are ignored, so that what is added
-later harms nobody; nothing new is ever required.
+This is the format of the original SQuidS. Unknown keys are ignored, so that later additions are compatible;
+no new key is ever required.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class Call:
 def encode(
     task: str, args: Sequence[Any], kwargs: Mapping[str, Any], names: Sequence[str | None] = ()
 ) -> str:
-    """A call as a body. TypeError that names the argument which JSON cannot carry.
+    """Encode a call as a body. Raises TypeError that names the argument which JSON cannot carry.
 
-    `names`: the parameters' names of the positional arguments, for that error.
+    `names`: parameter names of the positional arguments, for that error.
     """
     body = {"task": task, "args": list(args), "kwargs": dict(kwargs)}
     try:
@@ -43,7 +43,7 @@ def encode(
 
 
 def decode(body: str) -> Call:
-    """The call that a body is. NotATaskMessage, with the reason, if it is none."""
+    """Decode a body. Raises NotATaskMessage with the reason if it is not a call."""
     try:
         data = json.loads(body)
     except (ValueError, RecursionError) as error:

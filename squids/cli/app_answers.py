@@ -1,6 +1,6 @@
-"""Whether what an app's own process answers (`app_child`) has the types that it must have. Pure.
+"""Checks the types of an answer from an app's process (`app_child`). Pure.
 
-The code may be another user's (`user:`), and say anything in that process; what it says is shown to who asks.
+The app's code may run as another user (`user:`) and can answer anything, which is shown to the caller.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _OF_A_SENT_MESSAGE = ("message_id", "queue", "url", "task")
 
 
 def checked(do: str, answer: Any) -> dict[str, Any]:
-    """The answer to `do`. ValueError if it is none."""
+    """Check and return the answer to `do`. Raises ValueError if it is invalid."""
     for name in ("error", "refused"):
         if name in check_object(answer):
             check_text(answer[name])

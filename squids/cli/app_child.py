@@ -1,7 +1,7 @@
-"""What commands have done in a fresh interpreter for each app: it is imported, and asked about itself.
+"""Runs in a fresh interpreter per app, for commands: imports the app, and answers a question about it.
 
-`check` with `aws` also asks SQS about the queues, with the app's own configuration. It changes nothing there:
-that a call is allowed shows in that SQS refuses it for another reason than access.
+With `aws`, `check` also asks SQS about the queues, with the app's own configuration, and changes nothing
+there: a call is allowed if SQS refuses it for another reason than access.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from squids.sqs import TroubleKind, classify
 from squids.wire import Call
 
 LEAST_RECEIVES = 3
-"""A redrive policy that gives up sooner sends messages away that a restart or two met."""
+"""With fewer receives, a redrive policy moves messages away after a restart or two."""
 
 
 def main(argv: list[str]) -> None:
-    """Prints one line of JSON behind a mark, since the app may print, too."""
+    """Print one line of JSON after a mark, because the app may print, too."""
     spec = spec_of(argv)
     answer: dict[str, Any] = {}
     try:
@@ -35,14 +35,14 @@ def main(argv: list[str]) -> None:
     except SquidsError as error:
         answer["error"] = str(error)
         answer["hopeless"] = isinstance(error, ConfigurationError)
-    except Exception as error:  # botocore's, of a profile that is not there.
+    except Exception as error:  # For instance botocore's, for a missing profile.
         answer["error"] = classify(error).text or f"{type(error).__name__}: {error}"
     print(f"\n{spec['mark']}{json.dumps(answer)}", flush=True)
     os._exit(0)  # Whatever the app started.
 
 
 def check(app: Any, spec: dict[str, Any]) -> dict[str, Any]:
-    """The tasks of each queue; with `aws`, what is wrong with each queue."""
+    """Return the tasks of each queue and, with `aws`, the problems of each queue."""
     tasks: dict[str, list[str]] = {}
     for name, task in app.tasks.items():
         tasks.setdefault(QueueRef.parse(task.queue).name, []).append(name)
@@ -53,7 +53,7 @@ def check(app: Any, spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def tasks(app: Any, spec: dict[str, Any]) -> dict[str, Any]:
-    """Each task: name, queue, signature, the first line of its doc, and where it is."""
+    """Return each task: name, queue, signature, first line of its docstring, and place."""
     return {"tasks": [_described(task) for task in app.tasks.values()]}
 
 
@@ -104,7 +104,7 @@ DO: dict[str, Callable[[Any, dict[str, Any]], dict[str, Any]]] = {
 
 
 def queue_troubles(app: Any, queue: str) -> list[str]:
-    """What is wrong with a queue, as far as SQS says."""
+    """Return the problems of a queue, as far as SQS reports them."""
     ref = QueueRef.parse(queue)
     try:
         client = app.sqs.client(ref)
@@ -127,7 +127,7 @@ def queue_troubles(app: Any, queue: str) -> list[str]:
 
 
 def _trouble(call: Any) -> str | None:
-    """Why it is not allowed. What SQS refuses for what it says is allowed."""
+    """Return why a call is not allowed, or None. Other refusals of SQS mean that it is allowed."""
     try:
         call()
     except Exception as error:

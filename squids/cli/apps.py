@@ -1,4 +1,4 @@
-"""Asks a file's apps about themselves. Each is imported in a process of its own, as its queues run it."""
+"""Asks the apps of a file about themselves, each in its own process, run like its queues."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from squids.supervisor.control.place import Untrusted
 from squids.supervisor.settings import AppSpec, Settings
 
 MOST_OUTPUT = 4 * 1024 * 1024
-"""Bytes of what an app prints while it is asked; its answer comes last."""
+"""Maximum bytes kept of an app's output. The answer comes last."""
 
 
 def read_or_tell(config: str, *, trusting: bool = False) -> Settings | None:
-    """The file's settings; None if it is wrong, which is printed. `trusting`: whoever can write to it."""
+    """Read the file; if it is invalid, print its problems and return None. `trusting`: as in `read`."""
     settings = read(config, os.environ, trusting=trusting)
     if not isinstance(settings, list):
         return settings
@@ -36,17 +36,17 @@ def read_or_tell(config: str, *, trusting: bool = False) -> Settings | None:
 
 
 def tell_mistakes(config: str, mistakes: list[str]) -> None:
-    """Print all that is wrong with a file."""
+    """Print all mistakes of a file."""
     for mistake in mistakes:
         print(printable(mistake, keep="\n\t"), file=sys.stderr)
     print(f"{config}: {count(len(mistakes), 'mistake')}", file=sys.stderr)
 
 
 def local_environment(config: str) -> dict[str, str] | None:
-    """What leads to the embedded SQS of this file's supervisor, if one runs and has one.
+    """Return the variables for the embedded SQS of this file's supervisor, or None if it has none.
 
-    Its address alone is taken from the supervisor, and only one on this machine. Untrusted if another user
-    could be in the supervisor's place: then nothing is known about where to send.
+    Only the port is taken from the supervisor, and only for this machine. Raises Untrusted if another user
+    could be in the supervisor's place: then it is unknown where to send.
     """
     try:
         with closing(client.ask(config, "local", [])) as answers:
@@ -65,7 +65,7 @@ def local_environment(config: str) -> dict[str, str] | None:
 
 
 def told_error(app_spec: AppSpec, error: str) -> str:
-    """What an app answered instead, as a sentence, with the traceback below it."""
+    """Word an app's error as a sentence, followed by its traceback."""
     if "\n" in error and not error.startswith("importing"):
         return f"{app_spec.app} cannot be imported:\n{error}"
     return error if error.startswith(app_spec.app) else f"{app_spec.app}: {error}"
@@ -74,10 +74,10 @@ def told_error(app_spec: AppSpec, error: str) -> str:
 def ask_app(
     app_spec: AppSpec, what: dict[str, Any], timeout: float, environment: dict[str, str] | None = None
 ) -> dict[str, Any]:
-    """What `app_child` answers; `error` says why it did not. `environment` is laid over the app spec's."""
+    """Return the answer of `app_child`, or its `error`. `environment` overrides the app spec's."""
     mark = secrets.token_hex(8)
     own = environment_of(app_spec)
-    if environment:  # Of an embedded SQS: nothing else is to count.
+    if environment:  # For an embedded SQS: no others may count.
         own = {key: text for key, text in own.items() if not key.startswith("AWS_")} | environment
     spec = {"app": app_spec.app, "mark": mark, **what}
     try:
@@ -107,19 +107,22 @@ def ask_app(
 
 
 def _run(command: list[str], timeout: float, **process: Any) -> tuple[int, str, str]:
-    """Run a command without a terminal; its exit code, and the ends of what it printed. TimeoutExpired."""
+    """Run a command without a terminal; return its exit code and the end of its output.
+
+    Raises TimeoutExpired.
+    """
     started = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        start_new_session=True,  # Code of another user could type into root's terminal.
+        start_new_session=True,  # Another user's code could type into root's terminal.
         **process,
     )
     output, errors = _Tail(started.stdout), _Tail(started.stderr)
     try:
         code = started.wait(timeout)
-    except BaseException:  # Ctrl-C, too: it is in no terminal's group, and would stay.
+    except BaseException:  # Also on Ctrl-C: it has no terminal, and would keep running.
         started.kill()
         started.wait()
         raise
@@ -127,7 +130,7 @@ def _run(command: list[str], timeout: float, **process: Any) -> tuple[int, str, 
 
 
 class _Tail:
-    """Reads a pipe to its end, and keeps the last MOST_OUTPUT bytes."""
+    """Reads a pipe to the end, and keeps the last MOST_OUTPUT bytes."""
 
     def __init__(self, pipe: Any) -> None:
         self._pipe = pipe
@@ -141,6 +144,6 @@ class _Tail:
                 self._kept = (self._kept + chunk)[-MOST_OUTPUT:]
 
     def text(self) -> str:
-        """What was kept. A process that the app left behind may have the pipe open still."""
+        """Return what was kept. A process left by the app may still hold the pipe open."""
         self._thread.join(1.0)
         return self._kept.decode(errors="replace")

@@ -1,4 +1,4 @@
-"""`squids-supervisor check`: the file, each app, and with `--aws` each queue. Exit code 0 or 78."""
+"""`squids-supervisor check`: checks the file, the apps and, with `--aws`, the queues. Exits 0 or 78."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from squids.supervisor.settings import AppSpec, Settings
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table."""
+    """A line of the table."""
 
     name: str
     ok: bool
@@ -27,7 +27,7 @@ class Row:
 
 
 def check(config: str, *, aws: bool, as_json: bool, trusting: bool = False) -> int:
-    """Print the table; the exit code."""
+    """Print the table; return the exit code."""
     settings = read(config, os.environ, trusting=trusting)
     if isinstance(settings, list):
         mistakes = [str(problem) for problem in settings]
@@ -56,14 +56,14 @@ def check(config: str, *, aws: bool, as_json: bool, trusting: bool = False) -> i
 
 
 def _print_document(config: str, code: ExitCode, error: str | None, **found: object) -> int:
-    """The one answer to a program; the exit code."""
+    """Print the JSON document; return the exit code."""
     ok = code is ExitCode.OK
     print(json.dumps({"type": "check", "file": config, "ok": ok, **found, "code": int(code), "error": error}))
     return code
 
 
 def check_app_spec(settings: Settings, app_spec: AppSpec, *, aws: bool) -> list[Row]:
-    """Whether an app imports, has tasks for its queues, and, with `aws`, may use them."""
+    """Check that an app imports, has tasks for its queues and, with `aws`, may use them."""
     programs = list(
         {program.key: program for program in settings.programs if program.app_spec == app_spec}.values()
     )

@@ -16,23 +16,24 @@ from squids.supervisor.control.verbs import REMOTE
 from squids.supervisor.plain_files import user_name
 
 MOST_BYTES = 16 * 1024 * 1024
-"""Of one answer: ten times the status of 2,000 queues."""
+"""The limit of one answer: ten times the status of 2,000 queues."""
 
 PROMPT_SECONDS = 30.0
-"""How long a verb may take that is answered at once."""
+"""How long a verb that is answered at once may take."""
 
 TIMEOUT_MARGIN = 10.0
-"""Seconds beyond a `timeout`, which the supervisor keeps, if it is not stopped or hung."""
+"""Seconds beyond a `timeout`, which the supervisor itself respects unless it hangs."""
 
 
 class Unreachable(Exception):
-    """There is no supervisor of this file, or it does not answer."""
+    """The supervisor of this file is not running, or does not answer."""
 
 
 def ask(config: str, verb: str, queues: list[str], **options: Any) -> Generator[dict[str, Any], None, None]:
-    """The answers; the last is the end, but where one follows: that ends with the supervisor.
+    """Yield the answers; the last is the end. If one follows, the supervisor's exit is the end, too.
 
-    Unreachable if no one answers, or stops in the middle. Untrusted if another user could be in its place.
+    Raises Unreachable if there is no answer, or it breaks off; Untrusted if another user could be in the
+    supervisor's place.
     """
     seconds = _patience(verb, options)
     path = default_socket(config)
@@ -56,7 +57,7 @@ def ask(config: str, verb: str, queues: list[str], **options: Any) -> Generator[
         except TimeoutError:
             raise Unreachable(f"the supervisor of {config} did not answer within {seconds:g} s") from None
         except (ConnectionError, ValueError, RecursionError):
-            pass  # It went, perhaps in the midst of a line.
+            pass  # It exited, possibly in the middle of a line.
         if options.get("follow"):
             yield {"type": "end", "code": 0, "error": None}
             return
@@ -64,7 +65,7 @@ def ask(config: str, verb: str, queues: list[str], **options: Any) -> Generator[
 
 
 def _patience(verb: str, options: dict[str, Any]) -> float | None:
-    """Seconds that the whole answer may take; None: for ever."""
+    """Return the seconds that the whole answer may take, or None for no limit."""
     timeout = options.get("timeout")
     if timeout is not None:
         return float(timeout) + TIMEOUT_MARGIN
@@ -72,8 +73,11 @@ def _patience(verb: str, options: dict[str, Any]) -> float | None:
 
 
 def _lines(connection: socket.socket, patience: float | None) -> Iterator[bytes]:
-    """The lines that come, without what comes after the last one's end. TimeoutError once so many seconds
-    were waited for them: the time in which they are shown, in a pager, say, does not count. ValueError."""
+    """Yield complete lines.
+
+    Raises TimeoutError after waiting for `patience` seconds in total, not counting the time in which the
+    caller shows them, such as in a pager. Raises ValueError if a line is too long.
+    """
     parts: list[bytes] = []
     size = 0
     while True:
@@ -97,7 +101,7 @@ def _lines(connection: socket.socket, patience: float | None) -> Iterator[bytes]
 
 
 def _answer(told: Any) -> dict[str, Any]:
-    """An answer: those that others than `render` read have what they must have. ValueError if it is none."""
+    """Check an answer for what is used outside `render`. Raises ValueError if it is invalid."""
     if not isinstance(told, dict) or not isinstance(told.get("type"), str):
         raise ValueError("not an answer")
     wanted = _SHAPES.get(told["type"], {})
@@ -118,10 +122,10 @@ _SHAPES: dict[str, dict[str, tuple[type, ...]]] = {
 
 
 def _verified_socket(config: str) -> tuple[str, set[int]]:
-    """The socket of this file's supervisor, and the users who may answer there. Untrusted, OSError."""
+    """Return the socket of this file's supervisor, and its acceptable users. Raises Untrusted or OSError."""
     holder = holder_path(config)
-    # Whose place it is answers, and nobody else: in one of the service's user, what is root's could belong
-    # to another supervisor.
+    # Only the owner of the place may answer. In the place of a service's user, a socket of root's could
+    # belong to another supervisor.
     trusted = {owner_of_place(os.path.dirname(holder))}
     check_file(holder, trusted)
     path = socket_of(config)
@@ -130,7 +134,7 @@ def _verified_socket(config: str) -> tuple[str, set[int]]:
 
 
 def _check_peer(connection: socket.socket, path: str, trusted: set[int]) -> None:
-    """That one of these users listens."""
+    """Check that one of these users listens."""
     peer = peer_of(connection)
     if peer is not None and peer.uid not in trusted:
         raise Untrusted(f"{user_name(peer.uid)} listens at {path}, and is not trusted")

@@ -1,6 +1,6 @@
-"""Completion of `squids-supervisor` in a shell: its verbs, their options, and the file's queues.
+"""Shell completion of `squids-supervisor`: verbs, options, and the file's queues.
 
-The shell runs the command at each TAB, with `_ARGCOMPLETE` in its environment, and argcomplete answers.
+The shell runs the command at each TAB with `_ARGCOMPLETE` in its environment, and argcomplete answers.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from squids.cli.supervise import find_config
 
 
 def print_completion(shell: str) -> int:
-    """Print what a shell has to read once: `eval "$(squids-supervisor completion bash)"`."""
+    """Print what a shell must evaluate once: `eval "$(squids-supervisor completion bash)"`."""
     print(shellcode(["squids-supervisor"], shell=shell))
     return 0
 
 
 def complete(parser: argparse.ArgumentParser) -> None:
-    """Answer the shell, and exit."""
+    """Answer the shell and exit."""
     for action in _actions(parser):
         if action.metavar in ("QUEUE", "QUEUE=N"):
-            # The attribute that argcomplete looks for, which argparse does not know.
+            # argcomplete looks for this attribute, which argparse does not define.
             action.completer = _queues  # type: ignore[attr-defined]
     argcomplete.autocomplete(parser, always_complete_options=False)
 
@@ -39,7 +39,7 @@ def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
 
 
 def _queues(parsed_args: argparse.Namespace, **_: object) -> list[str]:
-    """The names of the file's queues; none where it cannot be read."""
+    """Return the names of the file's queues, or none if it cannot be read."""
     from squids.supervisor.config.text import read_text
 
     config = find_config(parsed_args.config)

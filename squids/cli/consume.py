@@ -17,7 +17,7 @@ from squids.queues import QueueRef
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The parser. Each option of a consumer comes from `squids.options`, the one list of them."""
+    """Build the parser. The options of a consumer come from `squids.options`."""
     parser = argparse.ArgumentParser(
         prog="squids",
         description="Run the tasks of one SQS queue in a pool of worker processes.",
@@ -71,7 +71,7 @@ def _main(argv: Sequence[str] | None) -> int:
     from squids.process.pid1 import run_as_init_if_pid1
 
     open_standard_streams()
-    faulthandler.enable(2)  # Whoever ends a hang with SIGABRT, as systemd does, is shown where it hung.
+    faulthandler.enable(2)  # SIGABRT, as systemd sends it to end a hang, then shows where it hung.
     run_as_init_if_pid1()
     parser = build_parser()
     arguments = vars(parser.parse_args(argv))
@@ -113,10 +113,10 @@ def _main(argv: Sequence[str] | None) -> int:
 
 
 def _reload(given: dict[str, Any], level: str, style: str, port: int | None) -> int:
-    """The same under a supervisor, which has this one queue."""
+    """Run the queue under a supervisor."""
     from squids.process.signals import ignore_requests
 
-    hangup = ignore_requests()  # What it is about to do takes longer than a signal.
+    hangup = ignore_requests()  # The imports below take longer than a signal.
     from squids.cli.run_supervisor import ConfigSource, Mode, run
     from squids.supervisor.settings import AppSpec, ProgramSettings, Settings, SupervisorSettings
 
@@ -135,7 +135,7 @@ def _consume(options: ConsumerOptions, queue: QueueRef, level: str, style: str) 
     from squids.process.forkable import sockets_open, unforkable_since
     from squids.process.sd_notify import Notifier
 
-    notifier = Notifier.take(os.environ)  # Before there is any child.
+    notifier = Notifier.take(os.environ)  # Before there are children.
     log_setup.configure(level, style)
     sockets = sockets_open()
     app = preload.load({"app": options.app, "directory": os.getcwd()})

@@ -1,4 +1,4 @@
-"""An embedded SQS of a command: started with it, kept running, and its queues made."""
+"""An embedded SQS for a command: starts it, keeps it running, and creates its queues."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 
 def start(port: int, program: str) -> LocalSQS | None:
-    """Start one, and have this process and its children speak to nothing else. None: why not was printed."""
+    """Start a server, and make this process and its children use only it.
+
+    Returns None after printing why it could not be started.
+    """
     from squids.testing.local_sqs import LocalSQS, LocalSQSFailed
 
     try:
@@ -32,7 +35,7 @@ def start(port: int, program: str) -> LocalSQS | None:
 
 
 def tell(server: LocalSQS) -> None:
-    """What to paste into another terminal."""
+    """Print what to paste into another terminal."""
     print(
         f"local SQS at {server.url}. For another terminal:\n  {server.export_line}",
         file=sys.stderr,
@@ -41,7 +44,7 @@ def tell(server: LocalSQS) -> None:
 
 
 def only_local(settings: Settings) -> Settings:
-    """The file's own AWS variables would lead elsewhere: they do not count."""
+    """Drop the file's AWS variables, which would lead elsewhere, with a warning."""
     programs, warnings = [], []
     for program in settings.programs:
         kept = tuple(pair for pair in program.app_spec.environment if not pair[0].startswith("AWS_"))
@@ -53,7 +56,7 @@ def only_local(settings: Settings) -> Settings:
 
 
 class EmbeddedSQS:
-    """Makes the queues of a supervisor's settings, of later ones too; starts a server that died anew."""
+    """Creates the queues of a supervisor's settings, also after reloads, and restarts a dead server."""
 
     def __init__(self, server: LocalSQS, supervisor: Supervisor) -> None:
         self._server = server
@@ -62,12 +65,12 @@ class EmbeddedSQS:
         self._lock = asyncio.Lock()
 
     async def start(self) -> None:
-        """Before the programs start."""
+        """Start, before the programs do."""
         self._watch()
         await self.make_queues(self._supervisor.settings)
 
     async def make_queues(self, settings: Settings) -> None:
-        """Those of these settings that are not there yet."""
+        """Create the missing queues of these settings."""
         from squids.testing.local_sqs import LocalSQSFailed
 
         async with self._lock:
@@ -78,7 +81,7 @@ class EmbeddedSQS:
                 self._supervisor.say(events.local_sqs_died(str(error)))
 
     def close(self) -> None:
-        """End the server."""
+        """Stop the server."""
         self._loop.remove_reader(self._pipe())
         self._server.stop()
 
@@ -90,11 +93,11 @@ class EmbeddedSQS:
         self._loop.add_reader(self._pipe(), self._ended)
 
     def _ended(self) -> None:
-        """Its standard output ended, and so did it."""
+        """Its standard output was closed: it has died."""
         self._loop.remove_reader(self._pipe())
         text = "the local SQS died, and with it what was in its queues"
         self._supervisor.say(events.local_sqs_died(text))
-        self._server.restart()  # Here: it ends with the thread that starts it.
+        self._server.restart()  # In this thread: the server dies with the thread that starts it.
         self._supervisor.background.start("the restart of the local SQS", self._return())
 
     async def _return(self) -> None:
@@ -111,7 +114,7 @@ class EmbeddedSQS:
 
 
 def run_alone(config: str | None, port: int, *, trusting: bool = False) -> int:
-    """`squids-supervisor local`: an embedded SQS with the file's queues, until it is stopped."""
+    """`squids-supervisor local`: run an embedded SQS with the file's queues until stopped."""
     import signal
 
     from squids.supervisor.config.build import read
@@ -132,7 +135,7 @@ def run_alone(config: str | None, port: int, *, trusting: bool = False) -> int:
     if queues:
         print(f"queues: {', '.join(dict.fromkeys(queues))}", file=sys.stderr, flush=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # As nohup has it.
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # As under nohup.
         signal.signal(signal.SIGHUP, signal.default_int_handler)
     try:
         server.process.wait()

@@ -1,7 +1,7 @@
-"""The way into both commands: what cannot be written is one line and an exit code, never a traceback.
+"""The entry to both commands: a failed write is one line and an exit code, never a traceback.
 
-Standard output and error may be files on a full disk, or pipes that nobody reads, and what a command writes
-may lie in a place that is full or read-only.
+Standard output and error may be files on a full disk, or pipes without a reader, and a command may write to a
+full or read-only place.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from squids.cli.start import INTERRUPTED
 from squids.exit_codes import ExitCode
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-"""Errors that end when somebody makes room: a restart may heal what fails so."""
+"""Errors that may be gone after a restart, because there is room again."""
 
 UNWRITABLE = NO_ROOM | {errno.EIO, errno.EROFS, errno.EBADF}
 
 
 def run_command(name: str, command: Callable[[], int]) -> int:
-    """The command's exit code, once all that it printed is written."""
+    """Run a command; return its exit code once its output is flushed."""
     try:
         try:
             return command()
-        finally:  # Also of argparse, which has printed, and leaves.
+        finally:  # Also after argparse has printed, and exits.
             if sys.stdout is not None:
                 sys.stdout.flush()
             _flush_errors()
@@ -43,8 +43,8 @@ def run_command(name: str, command: Callable[[], int]) -> int:
 
 
 def show_version(command: str) -> int:
-    """Print which version a command is; the exit code."""
-    from importlib.metadata import PackageNotFoundError, version  # Megabytes, and seldom asked for.
+    """Print the version of a command; return the exit code."""
+    from importlib.metadata import PackageNotFoundError, version  # It takes megabytes, and is rarely needed.
 
     try:
         print(f"{command} {version('squids')}")
@@ -54,7 +54,7 @@ def show_version(command: str) -> int:
 
 
 def tell(text: str) -> None:
-    """Say it on standard error, if that can be written to; the exit code says the most of it anyway."""
+    """Print to standard error if possible; the exit code says the most important anyway."""
     try:
         print(text, file=sys.stderr)
     except OSError:
@@ -71,12 +71,15 @@ def _flush_errors() -> None:
 
 
 def code_of(error: OSError) -> ExitCode:
-    """The exit code of a file or socket that cannot be made: a full disk may have room after a restart."""
+    """Return the exit code for a file or socket that cannot be created.
+
+    A full disk may have room again after a restart.
+    """
     return ExitCode.FAILURE if error.errno in NO_ROOM else ExitCode.CONFIG
 
 
 def _write_no_more(descriptor: int) -> None:
-    """Or the interpreter would try again at its end, and complain."""
+    """Redirect to /dev/null, so that the interpreter does not fail at its final flush."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, descriptor)
     os.close(nowhere)

@@ -1,4 +1,4 @@
-"""The parser of `squids-supervisor`, made from the table of its verbs. Light: each verb pays for it."""
+"""The parser of `squids-supervisor`, made from the table of verbs. Light, because each verb needs it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SUPPRESS: Any = argparse.SUPPRESS
 
 
 class _CommandParser(argparse.ArgumentParser):
-    """Lists the verbs in its help, where that is asked for: most calls do not."""
+    """Lists the verbs in its help. Built on demand, as most calls show no help."""
 
     def format_help(self) -> str:
         self.description = f"{DESCRIPTION}\n\n{_verbs_by_group()}"
@@ -30,7 +30,7 @@ class _CommandParser(argparse.ArgumentParser):
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The parser of the command and its verbs."""
+    """Build the parser of the command and its verbs."""
     parser = _CommandParser(
         prog="squids-supervisor",
         usage="%(prog)s [-c FILE] [OPTION ...] [VERB ...]",
@@ -60,7 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _verbs_by_group() -> str:
-    """What the help shows of the verbs: a line for each, as wide as the terminal."""
+    """Return one help line per verb, as wide as the terminal."""
     import shutil
     import textwrap
 
@@ -86,7 +86,7 @@ def _add_verb(verbs: Any, verb: Verb) -> None:
 
 
 def _add(parser: Any, argument: Argument) -> None:
-    """One argument. A flag that may also stand before the verb has no default, or it would undo that one."""
+    """Add an argument. A flag that may also precede the verb has no default, which would override it."""
     given: dict[str, Any] = {"help": argument.help}
     if argument.kind == "flag":
         given["action"] = "store_true"
@@ -107,7 +107,7 @@ def _add(parser: Any, argument: Argument) -> None:
 
 
 def _add_modes(parser: argparse.ArgumentParser) -> None:
-    """How the supervisor is run. Without defaults: these stand before or behind `run`."""
+    """Add the modes of the supervisor, without defaults: they may precede or follow `run`."""
     modes = parser.add_argument_group("development")
     flag: dict[str, Any] = {"action": "store_true", "default": SUPPRESS}
     modes.add_argument("--reload", **flag, help="Run changed code as soon as it is saved")
@@ -121,7 +121,7 @@ def _add_systemd(parser: argparse.ArgumentParser) -> None:
     install = actions.add_parser("install", help="Write the units, and show what changes")
     show = actions.add_parser("print", help="Print the units, for configuration management")
     for action in (install, show):
-        # Not the command's own -c: it is looked for in other places.
+        # Not the command's -c, which has other default places.
         action.add_argument("--user", metavar="NAME", help="The user of the service; default: squids")
         action.add_argument(
             "--config", dest="unit_config", metavar="FILE", help="Default: /etc/squids/squids.yaml"
@@ -140,7 +140,7 @@ def _add_systemd(parser: argparse.ArgumentParser) -> None:
         )
 
 
-# What the text of an argument is converted by.
+# Converters of arguments.
 
 
 def _port(text: str) -> int:

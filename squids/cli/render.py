@@ -1,4 +1,4 @@
-"""How answers of the supervisor look to a person, or to a program (`--json`)."""
+"""Shows answers of the supervisor to people, or to programs (`--json`)."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ Answer = dict[str, Any]
 
 
 MADE_UP = (LookupError, ArithmeticError, TypeError, ValueError, AttributeError, RecursionError)
-"""What showing an answer comes to that is of another version, or of no supervisor."""
+"""Errors from showing an answer of another version, or of no supervisor."""
 
 
 def show_all(answers: Iterable[Answer], verb: Verb, *, as_json: bool) -> int:
-    """Print the answers to a verb as they come; the exit code, which the last one says.
+    """Print the answers to a verb as they come; return the exit code in the last one.
 
-    For programs: one object for each answer of a stream, else one document in all.
+    With `as_json`, print one object per answer of a stream, otherwise a single document.
     """
     collected: list[Answer] = []
     for answer in answers:
@@ -42,13 +42,13 @@ def show_all(answers: Iterable[Answer], verb: Verb, *, as_json: bool) -> int:
 
 
 def print_failure(verb: Verb, code: int, error: str) -> None:
-    """For programs: what ends a verb, or a stream, of which no supervisor says the end."""
+    """Print a JSON end for a verb whose end no supervisor reported."""
     end = {"type": "end", "code": int(code), "error": error}
     print(json_line(end if verb.stream else document(verb.name, [], end)), flush=True)
 
 
 def document(verb: str, answers: list[Answer], end: Answer) -> Answer:
-    """The one answer of a verb to a program: the status itself, or what became of each queue."""
+    """Return the JSON document of a verb: the status, or the answers for all queues."""
     outcome = {"code": end["code"], "error": end["error"]}
     if verb == "status" and answers:
         return {**answers[0], **outcome}
@@ -56,7 +56,7 @@ def document(verb: str, answers: list[Answer], end: Answer) -> Answer:
 
 
 def show(answer: Answer) -> None:
-    """Print one answer for a person. The end is the caller's."""
+    """Print one answer for people. The caller handles the end."""
     stream, text = sys.stdout, ""
     match answer["type"]:
         case "status":
@@ -79,12 +79,12 @@ def show(answer: Answer) -> None:
 
 
 def _first_line_last(text: str) -> str:
-    """A traceback goes below its sentence."""
+    """Put a traceback below its sentence."""
     return text if "\n" not in text else f"\n{text}"
 
 
 def width() -> int:
-    """Columns that may be used: $COLUMNS, or the terminal's; all, where the output is none."""
+    """Return the usable columns: $COLUMNS, or the terminal's; unlimited if the output is not a terminal."""
     if os.environ.get("COLUMNS", "").isdigit():
         return max(20, int(os.environ["COLUMNS"]))
     if not sys.stdout.isatty():
@@ -96,14 +96,14 @@ def width() -> int:
 
 
 def event(answer: Answer) -> str:
-    """One line."""
+    """Format an event as one line."""
     program = f" {answer['program']}" if answer["program"] else ""
     text = answer["text"].splitlines()[0] if answer["text"] else ""
     return f"{answer['at']}{program} {answer['event']}: {text}"
 
 
 def why(answer: Answer) -> str:
-    """The last deaths of a program, the newest last."""
+    """Format the last deaths of a program, newest last."""
     lines = [f"{answer['queue']} is {answer['state']}{': ' if answer['reason'] else ''}{answer['reason']}"]
     if answer.get("stale"):
         lines.append(f"  its newest code does not import; the old code keeps running: {answer['stale']}")
@@ -126,7 +126,7 @@ def why(answer: Answer) -> str:
 # The table of `status`.
 
 Column = tuple[str, Callable[[Answer], str], int]
-"""Title, text, and how early it goes when there is no room: the higher, the earlier. 0 stays."""
+"""The title, the function for the text, and a rank: without room, higher ranks are dropped first; 0 stays."""
 
 
 def _workers(entry: Answer) -> str:
@@ -194,7 +194,7 @@ COLUMNS: tuple[Column, ...] = (
 
 
 def status(answer: Answer, columns: int) -> str:
-    """The table, as wide as there is room; what matters least goes first."""
+    """Format the table for the given width; less important columns are dropped first."""
     entries = answer["programs"]
     supervisor = answer["supervisor"]
     table = _table(entries, columns) if entries else "no programs"
@@ -219,7 +219,7 @@ def _wrapped(text: str, columns: int) -> list[str]:
 
 
 def _is_stale(entry: Answer) -> bool:
-    """Whether a restart would bring other code: not, where that is known not to import."""
+    """Whether a restart would bring other code. False if that code is known not to import."""
     return bool((entry["code"] or {}).get("stale")) and entry["stale"] is None
 
 
@@ -239,7 +239,7 @@ def _table(entries: list[Answer], columns: int) -> str:
 
 
 def _width(kept: Iterable[Column], widths: dict[str, int]) -> int:
-    # The reason may be cut, but not to nothing.
+    # The reason may be cut, but not completely.
     return sum(min(widths[title], 24) if title == "WHY" else widths[title] for title, _, _ in kept) + 2 * (
         len(list(kept)) - 1
     )
@@ -265,7 +265,7 @@ def _memory(value: int | None) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """A duration in a few characters."""
+    """Format a duration in a few characters."""
     if value is None:
         return "-"
     if value < 1:

@@ -1,4 +1,4 @@
-"""`squids-supervisor` without a verb: reads the file, takes the lock, and runs until it is stopped."""
+"""`squids-supervisor` without a verb: reads the file, takes the lock, and runs until stopped."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ConfigSource:
-    """Where the settings come from. `config` None: from no file, so there is no lock and no control socket.
+    """The source of the settings. `config` None: not a file, so there is no lock and no control socket.
 
-    `read` gives them, or all that is wrong with them. `title`: how the process is called.
+    `read` returns them, or all their problems. `title`: for the title of the process.
     """
 
     read: Callable[[], Settings | list[str]]
@@ -58,9 +58,10 @@ class ConfigSource:
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """How it is run, over what the file says. `local`: the port of an embedded SQS, 0 a free one; None: none.
+    """Overrides of the file's settings.
 
-    `dev`: short waits, one worker for each queue and lines for people, where the file does not say otherwise.
+    `local`: the port of an embedded SQS, 0 for a free one, None for none. `dev`: short waits, one worker per
+    queue and output for people, unless the file says otherwise.
     """
 
     reload: bool = False
@@ -68,7 +69,7 @@ class Mode:
     dev: bool = False
 
     def of(self, settings: Settings) -> Settings:
-        """The settings, so run."""
+        """Apply the mode to settings."""
         if self.dev:
             settings = _for_development(settings)
         if self.local is not None:
@@ -90,7 +91,7 @@ def _for_development(settings: Settings) -> Settings:
 
 
 def from_file(config: str, *, trusting: bool = False) -> ConfigSource:
-    """The settings of a file. `trusting`: whoever else can write to it."""
+    """Return the settings of a file. `trusting`: accept files that other users can write to."""
 
     def read_file() -> Settings | list[str]:
         found = read(config, os.environ, trusting=trusting)
@@ -100,10 +101,12 @@ def from_file(config: str, *, trusting: bool = False) -> ConfigSource:
 
 
 def run(source: ConfigSource, mode: Mode, hangup: Hangup) -> int:
-    """Run the supervisor of these settings; the exit code. `hangup`: what SIGHUP means; requests are ignored
-    until it can obey them."""
+    """Run the supervisor; return the exit code.
+
+    `hangup`: what SIGHUP means. Signals that request something are ignored until they can be handled.
+    """
     open_standard_streams()
-    faulthandler.enable(2)  # Whoever ends a hang with SIGABRT, as systemd does, is shown where it hung.
+    faulthandler.enable(2)  # SIGABRT, as systemd sends it to end a hang, then shows where it hung.
     run_as_init_if_pid1()
     settings = source.read()
     if isinstance(settings, list):
@@ -204,7 +207,7 @@ async def _run(
 async def _listen(
     source: ConfigSource, supervisor: Supervisor, rollout: Rollout, lock: Lock
 ) -> ControlServer | ExitCode:
-    """The control socket; or an exit code, and why there is none was printed."""
+    """Start the control socket; if that fails, print why and return an exit code."""
     assert source.config is not None
     own = supervisor.settings.supervisor
     path = own.socket or default_socket(source.config)
@@ -216,7 +219,7 @@ async def _listen(
         try:
             lock.keep()
         except Locked as error:
-            if not supervisor.stopping:  # It was swept away, and another supervisor was faster.
+            if not supervisor.stopping:  # Its file was removed, and another supervisor took over.
                 supervisor.shut_down(str(error))
             raise
 
@@ -254,7 +257,7 @@ def _take_signals(supervisor: Supervisor, rollout: Rollout, hangup: Hangup) -> N
             rollout.begin(rollout.apply(plan, timeout=None))
 
     def on_terminal_closed() -> None:
-        if not supervisor.stopping:  # The shell and the kernel each say so: it is no second signal.
+        if not supervisor.stopping:  # The shell and the kernel each send one: it is not a second signal.
             supervisor.shut_down("SIGHUP, the terminal was closed")
 
     def on_request() -> None:
@@ -267,7 +270,10 @@ def _take_signals(supervisor: Supervisor, rollout: Rollout, hangup: Hangup) -> N
 
 
 def _take_no_more_signals() -> None:
-    """The loop closes: a signal must not find its wakeup descriptor closed, and need not end what ends."""
+    """Remove the signal handlers before the loop closes.
+
+    A late signal must find neither a closed wakeup descriptor nor its default action.
+    """
     loop = asyncio.get_running_loop()
     for number in (
         signal.SIGCHLD,
@@ -283,7 +289,10 @@ def _take_no_more_signals() -> None:
 
 
 def _raise_descriptor_limit() -> int | None:
-    """A consumer costs this process three descriptors, a worker two. Children get the limit that was."""
+    """Raise the limit of descriptors; return the previous one, for children.
+
+    This process needs four descriptors per consumer, and two per worker.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = min(hard, 1_000_000) if hard != resource.RLIM_INFINITY else 1_000_000
     if soft == resource.RLIM_INFINITY or soft >= wanted:
@@ -296,7 +305,7 @@ def _raise_descriptor_limit() -> int | None:
 
 
 def _route_logging(supervisor: Supervisor) -> None:
-    """What libraries, asyncio above all, log in this process goes the way of all lines."""
+    """Log records of libraries, mostly asyncio's, as lines of the supervisor."""
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:

@@ -1,6 +1,6 @@
-"""`squids-supervisor send`: one call of a task, by its name, from the command line.
+"""`squids-supervisor send`: sends one call of a task from the command line.
 
-Where the supervisor of the file has an embedded SQS, the call goes there.
+If the file's supervisor has an embedded SQS, the call goes there.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ MOST_WAITING = 1000
 
 DRAIN_SECONDS = 0.5
 QUIET_SECONDS = 0.2
-"""How long lines are shown once the task has ended, and for how long without one."""
+"""How long lines are shown after the task has ended, in all and without a new one."""
 
 ENDS = {"job_done": OK, "task_failed": FAILED, "bad_message": FAILED, "worker_died": FAILED}
-"""The log's actions with which a run of a message ends."""
+"""The log actions that end a job."""
 
 HALTED = {"paused": "resumed", "stopped": "started", "exited": "started", "fatal": "reset"}
-"""States in which a queue receives nothing until an operator acts, and what must be done to it."""
+"""States in which a queue receives nothing until an operator acts, and the necessary act."""
 
 ASK_SECONDS = 60.0
 
@@ -47,7 +47,7 @@ class CannotSend(Exception):
 
 
 def send(config: str, arguments: argparse.Namespace) -> int:
-    """Send it, and with `--wait` show the log until it was run; the exit code."""
+    """Send a call and, with `--wait`, show the log until it was run; return the exit code."""
     settings = read_or_tell(config, trusting=arguments.trust_files)
     if settings is None:
         return ExitCode.CONFIG
@@ -93,7 +93,7 @@ def _json(text: str | None, kind: type, what: str, example: str) -> Any:
 
 
 def _find(settings: Settings, name: str, environment: dict[str, str] | None) -> tuple[AppSpec, str, str]:
-    """The app that has the task, its whole name, and its queue."""
+    """Return the app that has the task, the task's full name, and its queue."""
     known: dict[str, tuple[AppSpec, str]] = {}
     errors = []
     for app_spec in settings.app_specs:
@@ -121,7 +121,7 @@ def _sent(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def _name_of(queue: str) -> str:
-    """Of a name, a URL or an ARN."""
+    """Return the name of a queue that is given by name, URL or ARN."""
     return queue.rpartition("/")[2].rpartition(":")[2]
 
 
@@ -163,8 +163,10 @@ def _send_and_wait(
 
 
 def halted(states: Any, timeout: float | None) -> str | None:
-    """Why the message may wait long, from the states of the queues that could run it. None if one of them
-    receives, or will without help."""
+    """Return why the message may wait for long, by the states of its queues.
+
+    None if one of them receives, or will without help.
+    """
     found = {name: str(state) for name, state in states.items()} if isinstance(states, dict) else {}
     if not found or not all(state in HALTED for state in found.values()):
         return None
@@ -179,7 +181,7 @@ def _why_not(answer: dict[str, Any] | None) -> str:
 
 
 class _Answers:
-    """What comes over the socket, read in a thread, so that waiting for it may have an end."""
+    """Answers from the socket, read in a thread so that waits can time out."""
 
     def __init__(self, answers: Iterator[dict[str, Any]]) -> None:
         self._queue: queue.Queue[dict[str, Any]] = queue.Queue(MOST_WAITING)
@@ -193,14 +195,14 @@ class _Answers:
             self._queue.put({"type": "end", "error": str(error)})
 
     def next(self, seconds: float | None) -> dict[str, Any] | None:
-        """The next one; None if none comes in time."""
+        """Return the next answer, or None after `seconds`."""
         try:
             return self._queue.get(timeout=seconds)
         except queue.Empty:
             return None
 
     def drain(self) -> None:
-        """Print what the worker printed: it may come a moment after the consumer's word. Others print on."""
+        """Print the worker's output, which may come shortly after the consumer's, until it is quiet."""
         until = time.monotonic() + DRAIN_SECONDS
         while (left := until - time.monotonic()) > 0:
             answer = self.next(min(left, QUIET_SECONDS))

@@ -1,13 +1,13 @@
-"""Where both commands begin: Ctrl-C ends them with 130, and never with a traceback.
+"""The start of both commands: Ctrl-C exits with 130, and never with a traceback.
 
-Python turns SIGINT into an exception at whatever instruction it has reached. In the middle of an import this
-shows a traceback, or is taken for a failure of the import, or is lost. So the imports of a command happen
-below, and until it is ready to be interrupted (`interruptible`), SIGINT ends the process at once.
+Python turns SIGINT into an exception at an arbitrary instruction. During an import, it shows a traceback,
+looks like a failed import, or is lost. So a command is imported below, and until it can be interrupted
+(`interruptible`), SIGINT exits the process at once.
 
-This module imports nothing that Python has not imported itself, and neither do the packages around it. What
-happens before its first line cannot be guarded: Python's own start, and the lines of the console script, of
-which the `import re` that pip writes there takes longest. With Python 3.11 this was measured as the time from
-5 to 20 ms after the start of the process, and up to 35 ms on a busy machine.
+This module, and its packages, import nothing that Python has not already imported. What happens before its
+first line cannot be guarded: Python's own start, and the console script, whose `import re` from pip takes
+longest. With Python 3.11 this was measured as 5 to 20 ms after the start of the process, and up to 35 ms on a
+busy machine.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 
 INTERRUPTED = 130
-"""The exit code: what shells report for a program that SIGINT ended."""
+"""The exit code that shells report for a program that SIGINT ended."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def squids() -> int:
-    """The `squids` command; its exit code."""
+    """Run the `squids` command; return its exit code."""
 
     def command() -> int:
         from squids.cli.consume import main
@@ -34,7 +34,7 @@ def squids() -> int:
 
 
 def supervisor() -> int:
-    """The `squids-supervisor` command; its exit code."""
+    """Run the `squids-supervisor` command; return its exit code."""
 
     def command() -> int:
         from squids.cli.supervise import main
@@ -45,25 +45,28 @@ def supervisor() -> int:
 
 
 def guarded(command: Callable[[], int]) -> int:
-    """The exit code of a command that SIGINT may end at any moment, its imports and the exit included."""
+    """Run a command that SIGINT may end at any time, including imports and exit; return its exit code."""
     try:
         try:
             import signal
-        except BaseException:  # It makes enumerations, and Python 3.11 hides an interrupt in a RuntimeError.
+        except BaseException:  # It creates enums, in which Python 3.11 hides an interrupt in a RuntimeError.
             os._exit(INTERRUPTED)
-        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # Not where nohup or & ignores it.
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # Not if nohup or & ignores it.
             signal.signal(signal.SIGINT, _leave)
         try:
             return command()
         finally:
             if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-                signal.signal(signal.SIGINT, _leave)  # While the interpreter ends.
+                signal.signal(signal.SIGINT, _leave)  # Until the interpreter has exited.
     except KeyboardInterrupt:
         return INTERRUPTED
 
 
 def interruptible() -> None:
-    """All is imported: from now on SIGINT is a KeyboardInterrupt, after which the command can tidy up."""
+    """Let SIGINT raise KeyboardInterrupt from now on, so that the command can clean up.
+
+    Called when everything is imported.
+    """
     import signal
 
     if signal.getsignal(signal.SIGINT) is _leave:
@@ -71,5 +74,5 @@ def interruptible() -> None:
 
 
 def _leave(number: int, frame: object) -> None:
-    """Without a way back: nothing was begun that needs an end, or all of it was ended."""
+    """Exit at once: there is nothing, or nothing left, to clean up."""
     os._exit(INTERRUPTED)

@@ -1,6 +1,6 @@
-"""The `squids-supervisor` command: runs a supervisor, or speaks to one that runs.
+"""The `squids-supervisor` command: runs a supervisor, or sends requests to a running one.
 
-The verbs are light: they import nothing but this, the client and how answers look.
+Verbs are light: they import only this, the client and `render`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from squids.supervisor.control.protocol import SYSTEM_CONFIG
 from squids.supervisor.control.verbs import COMMANDS, REMOTE, TRUST
 
 CONFIG_PATHS = ("./squids.yaml", f"{SYSTEM_CONFIG}/squids.yaml")
-"""Where the file is looked for, after -c and $SQUIDS_CONFIG."""
+"""Where the file is searched, after -c and $SQUIDS_CONFIG."""
 
 READS_FILE = {None, "run", *(verb.name for verb in COMMANDS.values() if TRUST in verb.arguments)}
 """Verbs that read the file themselves."""
@@ -51,13 +51,13 @@ def _main(argv: Sequence[str] | None) -> int:
         named = "-c FILE, $SQUIDS_CONFIG, " + " or ".join(CONFIG_PATHS)
         return _failed(arguments, ExitCode.CONFIG, f"no configuration file; looked for {named}")
     command = _command(config or "", arguments)
-    if arguments.verb not in (None, "run"):  # The supervisor says itself when it is ready.
+    if arguments.verb not in (None, "run"):  # The supervisor itself decides when it is ready.
         interruptible()
     return command()
 
 
 def _refuse_modes(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
-    """No flag is taken and then ignored: who writes `--local send` would send elsewhere."""
+    """Reject flags that would be ignored: `--local send` would send elsewhere."""
     if arguments.verb == "send" and arguments.timeout is not None and not arguments.wait:
         parser.error("--timeout: how long --wait waits, which is not there")
     if arguments.trust_files and arguments.verb not in READS_FILE:
@@ -72,8 +72,7 @@ def _refuse_modes(parser: argparse.ArgumentParser, arguments: argparse.Namespace
 
 
 def _command(config: str, arguments: argparse.Namespace) -> Callable[[], int]:
-    """What the arguments ask for. Each imports here what it needs: nothing imports well while it may be
-    interrupted."""
+    """Return the requested command, with its imports done: an import must not be interrupted."""
     match arguments.verb:
         case None | "run":
             return _run(config, arguments)
@@ -117,7 +116,7 @@ def _command(config: str, arguments: argparse.Namespace) -> Callable[[], int]:
 def _run(config: str, arguments: argparse.Namespace) -> Callable[[], int]:
     from squids.process.signals import ignore_requests
 
-    hangup = ignore_requests()  # What it is about to do takes longer than a signal.
+    hangup = ignore_requests()  # The imports below take longer than a signal.
     from squids.cli.run_supervisor import Mode, from_file, run
 
     local = arguments.local or arguments.dev or arguments.local_port is not None
@@ -130,7 +129,7 @@ def _run(config: str, arguments: argparse.Namespace) -> Callable[[], int]:
 
 
 def find_config(given: str | None) -> str | None:
-    """The file that is meant, absolute; None if there is none in any of its places."""
+    """Return the absolute path of the configuration, or None if it is in none of its places."""
     named = given or os.environ.get("SQUIDS_CONFIG")
     if named:
         return os.path.abspath(named)
@@ -145,7 +144,7 @@ def _ask(config: str, arguments: argparse.Namespace) -> Callable[[], int]:
     for argument in verb.arguments:
         value = getattr(arguments, argument.dest, None)
         if argument.dest not in ("queues", "json", "no_wait") and value is not None and value is not False:
-            options[argument.dest] = value  # A timeout of 0 is one.
+            options[argument.dest] = value  # A timeout of 0 counts.
     if getattr(arguments, "no_wait", False):
         options["wait"] = False
     queues = list(getattr(arguments, "queues", []))
@@ -174,7 +173,7 @@ def _unless_unreachable(arguments: argparse.Namespace, verb: Callable[[], int]) 
 
 
 def _failed(arguments: argparse.Namespace, code: int, error: str) -> int:
-    """Say why a verb cannot be carried out: a line for people, and with --json a document, too."""
+    """Print why a verb cannot be carried out: a line for people and, with --json, also a document."""
     print(f"squids-supervisor: {printable(error)}", file=sys.stderr)
     if getattr(arguments, "json", False):
         from squids.cli import render

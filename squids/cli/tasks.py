@@ -1,4 +1,4 @@
-"""`squids-supervisor tasks`: what there is to be sent."""
+"""`squids-supervisor tasks`: lists the tasks that can be sent."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from squids.supervisor.config.build import read
 
 
 def show_tasks(config: str, *, as_json: bool, trusting: bool = False) -> int:
-    """Print every app's tasks; the exit code."""
+    """Print every app's tasks; return the exit code."""
     settings = read(config, os.environ, trusting=trusting)
     if isinstance(settings, list):
         mistakes = [str(problem) for problem in settings]
@@ -48,7 +48,7 @@ def show_tasks(config: str, *, as_json: bool, trusting: bool = False) -> int:
 
 
 def _print_document(rows: list[dict[str, Any]], errors: list[str]) -> None:
-    """The one answer to a program."""
+    """Print the JSON document."""
     end = {"code": int(ExitCode.CONFIG if errors else ExitCode.OK), "error": "\n".join(errors) or None}
     print(json.dumps(document("tasks", rows, end)))
 

@@ -1,4 +1,4 @@
-"""What `inflight` answers with: values that the shell carries out, in order."""
+"""The actions that `inflight` returns: values for the shell to carry out, in order."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class Receive:
 
 @dataclass(frozen=True, slots=True)
 class Recover:
-    """Fetch again, by its attempt id, what an abandoned receive may have been given."""
+    """Repeat an abandoned receive by its attempt id, to get the messages that it may have been given."""
 
     poll: Poll
 
 
 @dataclass(frozen=True, slots=True)
 class Hand:
-    """Give these messages to a worker, to be run in this order."""
+    """Hand these messages to a worker, to run in this order."""
 
     worker: int
     messages: tuple[HeldMessage, ...]
@@ -41,7 +41,7 @@ class RecallUnstarted:
 
 @dataclass(frozen=True, slots=True)
 class KillWorker:
-    """Kill a worker and what it started."""
+    """Kill a worker and its process group."""
 
     worker: int
 
@@ -55,13 +55,13 @@ class ApplyBatch:
 
 @dataclass(frozen=True, slots=True)
 class Dismiss:
-    """Let a worker leave: it has nothing to do, and is one too many."""
+    """Let an idle surplus worker exit."""
 
     worker: int
 
 
 class Notice(Enum):
-    """What people should know. The value is the log's `action`."""
+    """Something that people should know. The value is the log's `action`."""
 
     DEGRADED = "degraded"
     HEALED = "healed"
@@ -79,7 +79,7 @@ class Notice(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Something for the log. `message` is the message it is about, if it is about one."""
+    """An entry for the log. `message`: the message that it is about, if any."""
 
     notice: Notice
     text: str = ""

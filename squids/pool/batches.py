@@ -1,14 +1,12 @@
-"""Decides when deletes and visibility changes leave, and in which batches.
+"""Decides when deletes and visibility changes are sent, and in which batches.
 
-SQS takes up to ten entries in one call, and each call costs the same, so entries linger a
-moment for company. How long is decided here; who calls SQS, and what an answer means for a
-message, is not: see `sqs_calls` and `settling`.
+A call to SQS takes up to ten entries and costs the same for any number, so entries linger for a moment to
+share a call. This module decides how long; `sqs_calls` calls SQS, and `settling` interprets the results.
 
-The theory. An entry waits for others only while others can be expected: as long as some job
-runs. It leaves at once when ten are together, when nobody else can come, or when somebody
-waits for its end (`urgent`: a drain, or the next message of a FIFO group). Else it leaves
-when the linger has passed. A call that failed as a whole holds back all its kind for a
-backoff; an entry that failed alone waits alone.
+An entry waits only while more can be expected, that is, while a job runs. It is sent at once when there are
+ten, when no more can come, or when something waits for it (`urgent`: a drain, or the next message of a FIFO
+group). Otherwise it is sent after the linger. A failed call delays all entries of its operation for a
+backoff; an entry that failed by itself is delayed alone.
 
 Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-batch-api-actions.html
 """
@@ -24,11 +22,11 @@ from squids.backoff import Backoff
 from squids.sqs_limits import MAX_BATCH
 
 LINGER = 0.010
-"""Seconds an entry may wait for company. More saves calls and holds slots of the budget longer."""
+"""Seconds that an entry may wait for others. More saves calls, and occupies the prefetch for longer."""
 
 CALL_BACKOFF_FIRST = 0.25
 CALL_BACKOFF_MAX = 20.0
-"""Seconds between calls while calls fail as a whole. Short enough for a visibility of a minute."""
+"""Seconds between calls while whole calls fail. Short enough for a visibility timeout of a minute."""
 
 
 class Operation(Enum):
@@ -40,7 +38,7 @@ class Operation(Enum):
 
 
 class Entry(NamedTuple):
-    """One message of a batch: its id, the receipt used, and the visibility asked for in seconds."""
+    """One message of a batch: its id, its receipt, and the requested visibility in seconds."""
 
     message_id: str
     receipt: str
@@ -49,7 +47,7 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Up to ten entries of one operation: one call to SQS."""
+    """One call to SQS: up to ten entries of one operation."""
 
     operation: Operation
     entries: tuple[Entry, ...]
@@ -60,9 +58,9 @@ class Batch:
 
 
 class Lingering:
-    """The ids of one operation that wait for a call, oldest first.
+    """The message ids of one operation that wait for a call, oldest first.
 
-    Only ids wait here. Receipts are read when the batch is made, so that the newest is used.
+    Receipts are read only when the batch is made, so that the newest is used.
     """
 
     def __init__(self, linger: float = LINGER) -> None:
@@ -80,7 +78,7 @@ class Lingering:
         return message_id in self._due
 
     def add(self, message_id: str, now: float, *, urgent: bool = False, delay: float | None = None) -> None:
-        """Let an entry wait: the linger, not at all (`urgent`), or a delay of its own in seconds."""
+        """Add an entry that waits for the linger, not at all (`urgent`), or for `delay` seconds."""
         self.discard(message_id)
         self._due[message_id] = now + (self._linger if delay is None else delay)
         if delay is not None:
@@ -94,7 +92,7 @@ class Lingering:
         self._alone.discard(message_id)
 
     def make_urgent(self, message_ids: Iterable[str]) -> None:
-        """Somebody waits for these now."""
+        """Something waits for these: do not let them linger."""
         self._urgent.update(
             message_id
             for message_id in message_ids
@@ -102,7 +100,7 @@ class Lingering:
         )
 
     def call_failed(self, now: float, jitter: float) -> None:
-        """A call failed as a whole: nothing of this kind leaves before the backoff has passed."""
+        """A whole call failed: send nothing of this operation until the backoff is over."""
         self._not_before = self._backoff.failed(now, jitter)
 
     def call_answered(self) -> None:
@@ -110,7 +108,7 @@ class Lingering:
         self._not_before = 0.0
 
     def take(self, now: float, *, company_expected: bool) -> list[str]:
-        """Ids of the next batch, or none if it is better to wait."""
+        """Return the ids of the next batch, or none if it is better to wait."""
         if not self._due or now < self._not_before:
             return []
         ripe = [
@@ -131,7 +129,7 @@ class Lingering:
         return batch
 
     def wakes_at(self) -> float | None:
-        """When an entry is due by time alone, or None."""
+        """Return when an entry is due by time alone, or None."""
         if not self._due:
             return None
         return max(min(self._due.values()), self._not_before)

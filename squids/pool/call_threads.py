@@ -1,11 +1,11 @@
-"""Threads that do nothing but call SQS, and hand each answer to the loop.
+"""Threads that call SQS and pass each result to the loop.
 
-They are daemons: a thread inside a receive cannot be stopped, and must not keep a consumer
-that has to leave. What to call, and what an answer means, is decided elsewhere.
+They are daemons: a thread inside a receive cannot be stopped, and must not keep a consumer from exiting.
+Callers decide what to call, and what a result means.
 
-Each call has a time by which it is answered or has failed. botocore's read time-out is for each read of a
-socket, so a server that sends a byte a second would hold a call for ever: a call that is overdue counts as
-failed, and its connection is cut, so that its thread comes back.
+Each call has a deadline. botocore's read timeout applies to each read of a socket, so a server that sends a
+byte per second would occupy a call forever. An overdue call counts as failed, and its connection is shut down
+to free its thread.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Mailbox = SimpleQueue[Callable[[], None] | None]
 """The work of one thread. None ends it."""
 
 MOST_STUCK = 8
-"""Threads inside an overdue call that others replace. Beyond, calls wait for one to come back."""
+"""Threads in overdue calls that are replaced by others. Beyond that, calls wait for a thread."""
 
 
 class ThreadRefused(SquidsError):
@@ -41,7 +41,7 @@ class Overdue(SquidsError):
 
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[T]):
-    """What a call brought: a value or an error, and when (monotonic seconds)."""
+    """The result of a call: a value or an error, with monotonic times."""
 
     value: T | None
     error: Exception | None
@@ -55,7 +55,7 @@ class Answer(Generic[T]):
 
 @dataclass(eq=False, slots=True)
 class _Running:
-    """A call that a thread is inside of. `fail` is None once it is counted as failed."""
+    """A call in progress. `fail` is None once it counts as failed."""
 
     by: float
     began: float
@@ -64,10 +64,10 @@ class _Running:
 
 
 class CallThreads:
-    """Up to so many named threads; used from the loop only. `patience`: seconds that a call may take.
+    """Up to `count` named threads, used from the loop only. `patience`: seconds that a call may take.
 
-    A thread starts when all others are busy, and of the idle ones the last used is used again: its
-    connection and its caches are warm, which is a tenth of a call's CPU.
+    A new thread starts when all others are busy. Of the idle ones, the last used is used next: its warm
+    connection and caches save a tenth of a call's CPU.
     """
 
     def __init__(self, name: str, count: int, loop: asyncio.AbstractEventLoop, patience: float) -> None:
@@ -85,8 +85,10 @@ class CallThreads:
         self.busy = 0
 
     def submit(self, call: Callable[[], T], on_answer: Callable[[Answer[T]], None]) -> None:
-        """Have a thread call; `on_answer` runs in the loop, later, and once. If the system refuses the thread
-        that this needs, the call has failed."""
+        """Call in a thread; then run `on_answer` in the loop, exactly once.
+
+        If the call needs a new thread and the system refuses it, the call has failed.
+        """
 
         def work_of(mailbox: Mailbox) -> Callable[[], None]:
             running = self._begin(on_answer)
@@ -105,7 +107,7 @@ class CallThreads:
             mailbox.put(self._waiting.popleft()(mailbox))
 
     def _start_one(self) -> bool:
-        """One more thread, if there may be one, and the system gives one."""
+        """Start a thread if there may be one more; return whether it started."""
         if len(self._mailboxes) - min(self._stuck, MOST_STUCK) >= self._most:
             return False
         try:
@@ -115,11 +117,11 @@ class CallThreads:
         return True
 
     def allow(self, count: int) -> None:
-        """Up to so many threads from now on, if that is more."""
+        """Allow up to `count` threads from now on; never lowers the limit."""
         self._most = max(self._most, count)
 
     def close(self) -> None:
-        """Threads leave once they are free."""
+        """Let threads exit once they are free."""
         if self._timer is not None:
             self._timer.cancel()
         for mailbox in self._mailboxes:
@@ -129,14 +131,14 @@ class CallThreads:
         mailbox: Mailbox = SimpleQueue()
         name = f"{self._name}-{self._started + 1}"
         threading.Thread(target=_run, args=(mailbox,), name=name, daemon=True).start()
-        self._started += 1  # Only now: a thread that did not start takes no call.
+        self._started += 1  # Only now: a thread that did not start takes no calls.
         self._mailboxes.append(mailbox)
         self._idle.append(mailbox)
 
     def _refuse(self, on_answer: Callable[[Answer[T]], None]) -> None:
         now = time.monotonic()
         text = "the system refused a thread to call SQS with: its limit of processes or memory is reached"
-        # Later: whoever submits is in the midst of deciding.
+        # Deferred, because the caller is still deciding.
         self._loop.call_soon(on_answer, Answer(None, ThreadRefused(text), now, now))
 
     def _work(
@@ -146,7 +148,7 @@ class CallThreads:
         call: Callable[[], T],
         on_answer: Callable[[Answer[T]], None],
     ) -> None:
-        """In a thread: call, and hand the answer to the loop."""
+        """Call in a thread, and pass the result to the loop."""
         running.thread = threading.get_ident()
         sent_at = time.monotonic()
         try:
@@ -156,7 +158,7 @@ class CallThreads:
         try:
             self._loop.call_soon_threadsafe(self._answered, mailbox, running, answer, on_answer)
         except RuntimeError:
-            pass  # The loop is closed: the consumer has left, and nobody wants the answer.
+            pass  # The loop is closed: the consumer has exited.
 
     def _answered(
         self,
@@ -175,7 +177,7 @@ class CallThreads:
         if wanted:
             on_answer(answer)
 
-    # Calls that take too long.
+    # Overdue calls.
 
     def _begin(self, on_answer: Callable[[Answer[T]], None]) -> _Running:
         now = time.monotonic()
@@ -186,7 +188,7 @@ class CallThreads:
         return running
 
     def _look(self) -> None:
-        """One timer for all calls: most are long answered when it comes."""
+        """Fail overdue calls. One timer serves all: most calls have returned by then."""
         self._timer = None
         now = time.monotonic()
         overdue = [running for running in self._running if running.by <= now]
@@ -200,7 +202,7 @@ class CallThreads:
         while self._waiting and self._start_one():
             self._hand_out()
         if self._running:
-            # Those that were cut, again: their thread may have opened another connection.
+            # Also those that were cut: their thread may have opened another connection.
             at = min(max(running.by, now + self._patience / 4) for running in self._running)
             self._timer = self._loop.call_at(at, self._look)
 
@@ -211,9 +213,9 @@ def _run(mailbox: Mailbox) -> None:
 
 
 def _cut_connection(thread: int) -> None:
-    """Shut down the socket that a thread is reading from or writing to, if it is: the read ends at once.
+    """Shut down the socket that a thread is using, if any, so that its call fails at once.
 
-    The frames of a thread are where that is known: botocore and urllib3 have no way to ask.
+    It is found through the thread's frames: botocore and urllib3 have no API for this.
     https://docs.python.org/3/library/sys.html#sys._current_frames
     """
     frame = sys._current_frames().get(thread)
@@ -222,10 +224,8 @@ def _cut_connection(thread: int) -> None:
         sock = owner if isinstance(owner, socket.socket) else getattr(owner, "_sock", None)
         if isinstance(sock, socket.socket):
             try:
-                socket.socket.shutdown(
-                    sock, socket.SHUT_RDWR
-                )  # Of TLS, too: not to end it well, but at once.
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)  # Also of TLS, without its closing handshake.
             except OSError:
-                pass  # It ended meanwhile.
+                pass  # It was closed meanwhile.
             return
         frame = frame.f_back

@@ -1,8 +1,8 @@
-"""The start of a consumer process: from options and an imported app to an exit code.
+"""Starts a consumer process: from options and an imported app to an exit code.
 
-The order matters: no process that has threads may fork, so the zygote is forked first, and only
-then come the loop, the client and its threads. `run_supervised` is where a consumer of a
-supervisor starts, whose zygote is there already.
+The order matters: a process with threads must not fork, so the fork server is forked first; the loop, the
+client and its threads follow. `run_supervised` starts a consumer of a supervisor, which already has a fork
+server.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ PRELOAD_ENTRY = "squids.pool.preload:load"
 
 
 def settings_of(options: ConsumerOptions, queue: QueueRef) -> PoolSettings:
-    """The options, with what is worked out here."""
+    """Convert the options, with computed defaults."""
     workers = options.workers or usable_cpus()
     retry = RetryPolicy(
         first=options.retry_delay, maximum=options.retry_max_delay, enabled=not options.no_retry_delay
     )
-    # Two empty long polls tell that a queue is empty; short ones tell nothing.
+    # Two empty long polls show that a queue is empty; short polls do not.
     wait = max(1, options.polling_wait_time) if options.exit_when_empty else options.polling_wait_time
     return PoolSettings(
         queue=queue,
@@ -71,7 +71,7 @@ def settings_of(options: ConsumerOptions, queue: QueueRef) -> PoolSettings:
 
 
 def client_of(app: App, settings: PoolSettings) -> QueueClient:
-    """The consumer's client: its main process's own."""
+    """Return the client of the consumer's main process."""
     return app.sqs.queue_client(
         settings.queue,
         wait_seconds=settings.limits.wait,
@@ -82,7 +82,7 @@ def client_of(app: App, settings: PoolSettings) -> QueueClient:
 def start_zygote(
     app: App, options: ConsumerOptions, settings: PoolSettings, client: QueueClient, unforkable: Unforkable
 ) -> ZygoteHandle:
-    """Fork the zygote from this process, or where that is unsafe, start it as a fresh interpreter."""
+    """Fork the fork server from this process; if that is unsafe, start it as a fresh interpreter."""
     title = f"squids: {settings.queue.name} zygote"
     forkable = sys.platform == "linux" and options.preload and not unforkable
     if unforkable and options.preload:
@@ -93,7 +93,7 @@ def start_zygote(
             extra={"action": "not_forkable"},
         )
     if forkable:
-        # The client is shared too, where making it asks nobody for credentials.
+        # The client is shared too, if making it looks up no credentials.
         if app.sqs.has_static_credentials():
             client.rehearse()
         share_what_is_alive()
@@ -112,13 +112,12 @@ def run(
     notifier: Notifier | None = None,
     facts: ImportFacts | None = None,
 ) -> ExitCode:
-    """Consume until told to stop. Leaves the process itself if a receive cannot be waited for.
+    """Consume until told to stop. Exits the process itself if a receive cannot be waited for.
 
-    `owner`: the socket to a supervisor, which is obeyed, and told how things are, with `facts` of what was
-    imported here; `notifier`: systemd, which is told.
+    `owner`: the socket to a supervisor, which sends commands and gets reports, with `facts` of this process's
+    own import. `notifier`: systemd, which gets reports.
     """
-    # What comes and goes here is messages, in no cycles: looking for cycles at each seventh of them costs
-    # more CPU than it frees memory.
+    # Messages form no reference cycles, so frequent collections would cost more CPU than they free memory.
     gc.set_threshold(20_000, 20, 20)
     return asyncio.run(_run(app, options, settings, client, zygote, owner, notifier, facts))
 
@@ -155,9 +154,9 @@ async def _run(
 
 
 def run_supervised(app: App, owner: socket.socket, descriptors: list[int], args: dict[str, Any]) -> int:
-    """The entry of a consumer that a supervisor's zygote starts. The process's exit status.
+    """The entry point of a consumer under a supervisor. Returns the exit status.
 
-    `descriptors`: the socket to the zygote, which starts the workers.
+    `descriptors`: the socket to the fork server, which starts the workers.
     """
     log_setup.configure(args["log_level"], "record")
     options = ConsumerOptions(**args["options"])
@@ -178,9 +177,9 @@ def serve_supervisor(
     loop: asyncio.AbstractEventLoop,
     facts: ImportFacts | None,
 ) -> None:
-    """Carry out what the supervisor says, and report to it. When it is gone: drain and exit.
+    """Carry out the supervisor's commands and report to it. If it is gone, drain and exit.
 
-    `facts`: of what this process imported for itself.
+    `facts`: of this process's own import, if any.
     """
 
     def hear() -> None:
@@ -205,19 +204,19 @@ def serve_supervisor(
 
 
 def _show(on: bool) -> None:
-    """Jobs that are followed are logged even where the log shows errors only."""
+    """Log followed jobs even if the log level hides INFO."""
     hidden = logging.getLogger().getEffectiveLevel() > logging.INFO
     logging.getLogger("squids").setLevel(logging.INFO if on and hidden else logging.NOTSET)
 
 
 def _terminal_closed(consumer: PooledConsumer) -> None:
-    """The shell and the kernel each send one: the second is not a second request."""
+    """The shell and the kernel each send SIGHUP: the second is not a second request."""
     if consumer.inflight.phase is Phase.RUNNING:
         consumer.stop("SIGHUP, the terminal was closed")
 
 
 def _start_reports(app: App, settings: PoolSettings, interval: float, end: threading.Event) -> None:
-    """Call `report_queue_stats` in a thread of its own: slow or raising, it delays no receive."""
+    """Call `report_queue_stats` in a separate thread, so that a slow or failing hook delays no receive."""
     client = app.sqs.queue_client(settings.queue, wait_seconds=0, connections=1)
 
     def report() -> None:
@@ -233,7 +232,7 @@ def _start_reports(app: App, settings: PoolSettings, interval: float, end: threa
 
 
 def exit_at_once(code: int) -> None:
-    """End without waiting for threads: one inside a receive cannot be stopped."""
+    """Exit without waiting for threads: one inside a receive cannot be stopped."""
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()

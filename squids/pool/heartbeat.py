@@ -1,12 +1,12 @@
 """Decides when the visibility of held messages is extended, and by how much.
 
-A receive asks for a short visibility; before half of it has passed, each message held is given
-it anew, until it is settled. So a machine that is lost costs no more than that visibility, and
-a task may take hours. A return is never overtaken by a beat: a message that goes back is left
-out here, and its return waits for a beat under way (see `inflight`).
+A receive requests a short visibility timeout. Before half of it has passed, it is extended for each held
+message, until the message is settled. So a lost machine delays its messages by no more than that timeout, and
+a task may take hours. A heartbeat never follows a return: messages that are given back are skipped, and their
+return waits for a heartbeat in progress (see `settling`).
 
-SQS counts twelve hours from the receive. A request beyond is an error, not a clamp, so the
-clamp is here, with a margin; at the bound the beats for a message end, and that is said once.
+SQS permits twelve hours from the receive. It rejects longer requests, so they are clamped here, with a
+margin. At the limit, a message's heartbeats end, which is reported once.
 
 Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html
 """
@@ -21,19 +21,19 @@ from squids.pool.message import HeldMessage, MessageState
 from squids.sqs_limits import MAX_BATCH, MAX_VISIBILITY
 
 BEAT_AFTER = 0.4
-"""Share of the visibility that may pass before a beat. Under a half, so that one may fail."""
+"""Fraction of the visibility that may pass before a heartbeat. Under a half, so that one may fail."""
 
 TOGETHER = 0.1
-"""Share of the visibility by which a beat may be early, to travel with others."""
+"""Fraction of the visibility by which a heartbeat may be early, to share a call with others."""
 
 BOUND_MARGIN = 60
-"""Seconds kept from the twelve hours, for clocks and calls."""
+"""Seconds subtracted from the twelve hours, for clocks and calls."""
 
 EXTENDED_STATES = (MessageState.BUFFERED, MessageState.RUNNING, MessageState.DELETING)
 
 
 class Heartbeat:
-    """When the next beat is due. The messages themselves are the caller's."""
+    """When the next heartbeat is due. The caller keeps the messages."""
 
     def __init__(self, visibility: int) -> None:
         self._visibility = visibility
@@ -42,7 +42,7 @@ class Heartbeat:
         self._backoff = Backoff(first=min(0.5, visibility / 10), maximum=max(1.0, visibility / 6))
 
     def add(self, message: HeldMessage) -> None:
-        """A message's visibility is new."""
+        """A message's visibility was set or extended."""
         due = self._due(message)
         if message.beats and (self._next is None or due < self._next):
             self._next = due
@@ -50,7 +50,7 @@ class Heartbeat:
     def take(
         self, held: Iterable[HeldMessage], now: float
     ) -> tuple[list[tuple[HeldMessage, int]], list[HeldMessage]]:
-        """Messages to extend now with their seconds, at most ten; and those that used up the twelve hours."""
+        """Return up to ten messages to extend now, with seconds; and those that used up the twelve hours."""
         if self._next is None or now < max(self._next, self._not_before):
             return [], []
         due: list[tuple[HeldMessage, int]] = []
@@ -73,11 +73,11 @@ class Heartbeat:
         return due, used_up
 
     def wakes_at(self) -> float | None:
-        """When a beat may be due. May be too early, never too late."""
+        """Return when a heartbeat may be due: possibly too early, never too late."""
         return None if self._next is None else max(self._next, self._not_before)
 
     def clamp(self, message: HeldMessage, seconds: int, now: float) -> int:
-        """As many of the seconds as the twelve hours since the receive leave."""
+        """Limit the seconds to what remains of the twelve hours since the receive."""
         left = message.received_at + MAX_VISIBILITY - BOUND_MARGIN - now
         return max(0, min(seconds, math.floor(left)))
 
@@ -89,7 +89,7 @@ class Heartbeat:
         self._not_before = 0.0
 
     def entry_failed(self, now: float) -> None:
-        """SQS refused one beat, though its receipt is good: a moment before the next."""
+        """SQS refused a heartbeat although its receipt is valid: wait a moment before the next."""
         self._not_before = max(self._not_before, now + min(0.5, self._visibility / 10))
 
     def _due(self, message: HeldMessage) -> float:

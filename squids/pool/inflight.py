@@ -1,16 +1,16 @@
-"""Decides what happens to each message of one queue while it is held here.
+"""Decides what happens to each held message of one queue.
 
-This alone knows all messages held, and couples what decides parts of it: `message` (the state
-of one), `groups` (FIFO order), `prefetch` (how many), `polls` (receives), `roster` (workers),
-`settling` (deletes, returns, heartbeats). It knows no SQS, no process, no clock: it is told
-events with the time, and `decide` answers with actions. Each message held ends deleted or given
-back; if this process dies, its visibility runs out and SQS has it.
+This module alone knows all held messages, and combines the parts that decide: `message` (the state of one),
+`groups` (FIFO order), `prefetch` (how many), `polls` (receives), `roster` (workers), `settling` (deletes,
+returns, heartbeats). It has no SQS, processes or clock: it is told events with the time, and `decide` returns
+actions. Each held message is deleted or given back in the end; if this process dies, its visibility timeout
+runs out and SQS delivers it again.
 
-Events may come in any order and at any time; several may come before one `decide`.
+Events may come in any order and at any time, also several before one `decide`.
 
-The life of the whole: RUNNING, then DRAINING (nothing new is received; what has not started goes
-back at once; what runs may end), then FORCED (what still runs is killed and given back), then
-DONE. A consumer that is never disturbed goes from DRAINING to DONE.
+The phases are RUNNING, DRAINING (nothing is received; unstarted messages are given back at once; running jobs
+may finish), FORCED (running jobs are killed and given back) and DONE. A drain that is not forced goes from
+DRAINING to DONE.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ from squids.retry import RetryPolicy
 from squids.sqs_limits import MAX_BATCH
 
 FORCED_SECONDS = 5.0
-"""How long a forced stop waits for SQS to take messages back, before they are left to their visibility."""
+"""How long a forced stop waits for returns, before messages are left to their visibility timeout."""
 
 
 class Phase(Enum):
-    """The life of a consumer's messages as a whole."""
+    """The phase of a consumer."""
 
     RUNNING = "running"
     DRAINING = "draining"
@@ -48,7 +48,7 @@ class Phase(Enum):
 
 
 class InFlight:
-    """All messages of one queue that are held here."""
+    """All held messages of one queue."""
 
     def __init__(self, limits: Limits, retry: RetryPolicy, *, attempt_prefix: str | None = None) -> None:
         self._limits = limits
@@ -66,14 +66,14 @@ class InFlight:
         self.settling = Settling(self._held, limits.visibility, self._actions)
         self.phase = Phase.RUNNING
         self.paused = False
-        """Nothing is received; what is held runs as before."""
+        """Nothing is received; held messages run as usual."""
         self.done = 0
         self.failed = 0
 
-    # What is known.
+    # State.
 
     def view(self) -> Mapping[str, HeldMessage]:
-        """The messages held, by id, to be looked at only."""
+        """Return a read-only view of the held messages, by id."""
         return MappingProxyType(self._held)
 
     @property
@@ -90,7 +90,7 @@ class InFlight:
 
     @property
     def trouble(self) -> str | None:
-        """Why it cannot receive, or settle. One failed call to settle is not yet trouble."""
+        """Why it cannot receive or settle, or None. A single failed settle call is not yet trouble."""
         return self.settling.trouble if self.polls.trouble is None else self.polls.trouble
 
     # Events: workers.
@@ -100,16 +100,16 @@ class InFlight:
         self.roster.ready(worker)
 
     def retire(self, worker: int) -> None:
-        """A worker is one too many: it is handed nothing more, and is dismissed when it is idle."""
+        """Retire a surplus worker: hand it nothing more, and dismiss it when idle."""
         self.roster.retire(worker)
 
     def resize(self, limits: Limits) -> None:
-        """The user wants another number of workers."""
+        """Use another number of workers."""
         self._limits = limits
         self.prefetch.resize(limits.workers, limits.budget)
 
     def worker_gone(self, worker: int, started: int | None, how: str, now: float, jitter: float) -> None:
-        """A worker is dead: `started` is the job it ran, if any; those behind it never started."""
+        """A worker died. `started`: the job that it ran, if any; jobs behind it never started."""
         for number, message in self.roster.gone(worker).items():
             if number != started:
                 self._unstarted(message, now)
@@ -120,7 +120,7 @@ class InFlight:
                     self._fail(message, Notice.WORKER_LOST, now, jitter, how=how)
 
     def results(self, worker: int, results: Iterable[JobResult], now: float, jitter: float) -> None:
-        """A worker reports jobs that ended."""
+        """A worker reported finished jobs."""
         for result in results:
             message = self.roster.ended(worker, result.number)
             if message is not None:
@@ -148,7 +148,7 @@ class InFlight:
     # Events: SQS.
 
     def received(self, number: int, messages: Sequence[Delivery], seconds: float, now: float) -> None:
-        """A receive was answered; it took so many seconds."""
+        """A receive was answered, after `seconds`."""
         poll = self.polls.under_way.get(number)
         new = sum(received.message_id not in self._held for received in messages)
         news = self.polls.answer(number, new, seconds, now)
@@ -165,7 +165,7 @@ class InFlight:
             self._report(Notice.GAVE_BACK, f"{len(messages)} that a receive brought after the {after}")
 
     def receive_failed(self, number: int, trouble: str, now: float, jitter: float) -> None:
-        """A receive got no answer."""
+        """A receive failed."""
         news = self.polls.fail(number, trouble, now, jitter)
         if news is News.TROUBLE and self.phase is Phase.RUNNING:
             self._report(Notice.DEGRADED, trouble)
@@ -186,14 +186,16 @@ class InFlight:
             self._forget(message)
 
     def call_failed(self, batch: Batch, trouble: str, now: float, jitter: float) -> None:
-        """A batch got no answer: nothing of it counts as done."""
+        """A batch failed: nothing in it counts as done."""
         self.settling.call_failed(batch, trouble, now, jitter)
 
-    # Events: the end.
+    # Events: stopping.
 
     def stop(self, now: float, within: float | None = None) -> None:
-        """Receive no more; give back what has not started; let what runs end, within so many seconds or the
-        shutdown timeout."""
+        """Drain: stop receiving, give back unstarted messages, and let jobs finish.
+
+        `within`: seconds for that; None: the shutdown timeout.
+        """
         if self.phase is not Phase.RUNNING:
             return
         self.phase = Phase.DRAINING
@@ -205,7 +207,7 @@ class InFlight:
         self.roster.recall_unstarted()
 
     def force(self, now: float, patience: float = 0.0) -> None:
-        """Kill what runs and give it back; wait so many seconds at most for receives under way."""
+        """Kill running jobs and give them back; wait up to `patience` seconds for receives in progress."""
         if self.phase not in (Phase.FORCED, Phase.DONE):
             self.stop(now)
             self.phase = Phase.FORCED
@@ -216,15 +218,15 @@ class InFlight:
         if self.phase is Phase.FORCED and not patience:
             self._actions.extend(Recover(poll) for poll in self.polls.abandon())
 
-    # The answer.
+    # Decisions.
 
     def decide(self, now: float) -> list[Action]:
-        """What to do now, in order. Call it after each event, or after several."""
+        """Return what to do now, in order. Call after each event, or after several."""
         if self.phase is not Phase.RUNNING:
             self._end(now)
         else:
             self._hand_out(now)
-        # While jobs run, or are about to, more messages will be settled soon.
+        # While jobs run or are about to, more messages will be settled soon.
         company = self.phase is Phase.RUNNING and (self.roster.running > 0 or bool(self._ready))
         self.settling.call(now, company_expected=company)
         if self.phase is Phase.RUNNING:
@@ -234,7 +236,7 @@ class InFlight:
         return actions
 
     def wakes_at(self) -> float | None:
-        """When to call `decide` again, if nothing happens before."""
+        """Return when to call `decide` again if nothing happens before."""
         times = [self.settling.wakes_at()]
         if self.phase is Phase.RUNNING and not self.paused:
             times += [self._ask_later, self.polls.wakes_at()]
@@ -247,13 +249,13 @@ class InFlight:
 
     @property
     def _starts_new(self) -> bool:
-        """Whether what is received from now on is to run here. What was held before runs all the same."""
+        """Whether messages received from now on may run here. Messages already held run anyway."""
         return self.phase is Phase.RUNNING and not self.paused
 
     def _take(self, received: Delivery, now: float) -> None:
         message = self._held.get(received.message_id)
         if message is not None:
-            # SQS gave it again: the newest receipt counts, and it is not run twice.
+            # SQS delivered it again: the newest receipt counts, and it is not run twice.
             message.received_again(received, now, self._limits.visibility)
             self.settling.keep(message)
             return
@@ -300,7 +302,7 @@ class InFlight:
             self._release(message, now)
 
     def _release(self, message: HeldMessage, now: float) -> None:
-        """Give it back, unless it has started."""
+        """Give a message back, unless it has started."""
         if message.happens(MessageEvent.RELEASED):
             self._give_back(message, 0, now)
 
@@ -317,7 +319,7 @@ class InFlight:
         if head is not None and self._held[head].state is MessageState.BUFFERED:
             self._ready.append(head)
 
-    # The parts of `decide`.
+    # Parts of `decide`.
 
     def _hand_out(self, now: float) -> None:
         while self._ready and self.roster.idle:
@@ -326,7 +328,10 @@ class InFlight:
                 self.roster.hand(messages)
 
     def _start(self, most: int, now: float) -> list[HeldMessage]:
-        """The next messages that may start. One whose visibility ran out must not: it may run elsewhere."""
+        """Return the next messages that may start.
+
+        A message whose visibility ran out may run elsewhere, and is forgotten.
+        """
         started: list[HeldMessage] = []
         while self._ready and len(started) < most:
             message = self._held.get(self._ready.popleft())
@@ -351,7 +356,7 @@ class InFlight:
             return
         if now < self.polls.not_before:
             return
-        self.polls.not_before = 0.0  # It has passed: whatever happens next asks.
+        self.polls.not_before = 0.0  # It has passed: from now on, any event may start a receive.
         while len(self.roster):
             answer = self.prefetch.decide(now, self._counts())
             if isinstance(answer, Ask):

@@ -1,5 +1,4 @@
-"""Every sentence that a pooled consumer says to people. The `action` of each is stable, for tests
-and alerts; the words are not."""
+"""All texts that a pooled consumer logs. Each `action` is stable, for tests and alerts; the texts are not."""
 
 from __future__ import annotations
 
@@ -138,7 +137,7 @@ def zygote_died(status: int | None) -> None:
 
 
 def action_failed(action: Action, error: Exception) -> None:
-    """A fault of ours, or of the machine: what was to be done is tried again."""
+    """An internal error, or one of the machine. The action is retried."""
     text = f"{type(action).__name__.lower()} failed: {type(error).__name__}: {error}"
     log.error(text, exc_info=error, extra={"action": "internal_error"})
 
@@ -153,27 +152,27 @@ def pid_refused(handle: WorkerHandle, why: str) -> None:
 
 
 def handed(messages: Iterable[HeldMessage], slot: int) -> None:
-    """For who follows jobs."""
+    """For followers of jobs."""
     for message in messages:
         task, ident = message.task, message.message_id
         _say(logging.INFO, "job_started", f"{task} starts in worker {slot}", task=task, message_id=ident)
 
 
 def ended(result: JobResult, message: HeldMessage | None) -> None:
-    """For who follows jobs. Failures have lines of their own."""
+    """For followers of jobs. Failures are logged separately."""
     if message is not None and result.end is JobEnd.DONE:
         text = f"{message.task} is done after {result.seconds:.2f} s"
         _say(logging.INFO, "job_done", text, task=message.task, message_id=message.message_id)
 
 
 def how_it_ended(status: int) -> str:
-    """ "exited with 3", "was killed by SIGKILL"."""
+    """Return "exited with 3" or "was killed by SIGKILL"."""
     name = _signal_name(status)
     return f"was killed by {name}" if name else f"exited with {status}"
 
 
 def report(report: Report, queue: QueueRef, start_trouble: bool) -> None:
-    """A report of `inflight`, in words."""
+    """Log a report of `inflight`."""
     details: dict[str, object] = {"queue": queue.name, **report.details}
     message = report.message
     if message is not None:

@@ -1,10 +1,10 @@
-"""Decides the state of one held message. `inflight` couples the messages of a queue.
+"""The state machine of one held message. `inflight` combines the messages of a queue.
 
     received -> BUFFERED -> RUNNING -> DELETING -> gone
                    |           +-----> RETURNING -> gone (SQS has it)
                    +-----------------> RETURNING
 
-The table lists the moves. Every pair that it does not list is ignored, for the reason that `IGNORED` gives.
+The table lists the transitions. Any other pair is ignored, for the reason given at `IGNORED`.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from squids.errors import BadMessage
 from squids.wire import decode
 
 LARGE = 16 * 1024
-"""Characters of a body above which the task's name is not worth the parsing."""
+"""Characters of a body above which parsing it for the task's name is too expensive."""
 
 
 class MessageState(Enum):
-    """Where a held message is. `GONE` is the end: it is no longer held."""
+    """The state of a held message. `GONE` is final: it is no longer held."""
 
     BUFFERED = "buffered"
     RUNNING = "running"
@@ -30,7 +30,7 @@ class MessageState(Enum):
     RETURNING = "returning"
     GONE = "gone"
 
-    # Members are single objects; what Enum hashes instead, a string in Python code, is felt in the table.
+    # Members are singletons. Enum's own hash, of the name and in Python code, would slow down the table.
     __hash__ = object.__hash__
 
 
@@ -52,9 +52,9 @@ class MessageEvent(Enum):
 TRANSITIONS: dict[tuple[MessageState, MessageEvent], MessageState] = {
     (MessageState.BUFFERED, MessageEvent.HANDED): MessageState.RUNNING,
     (MessageState.BUFFERED, MessageEvent.RELEASED): MessageState.RETURNING,
-    # Another consumer may run it by now: it must not start here.
+    # Another consumer may run it by now, so it must not start here.
     (MessageState.BUFFERED, MessageEvent.LAPSED): MessageState.GONE,
-    # RUNNING has no row for LAPSED: it cannot be unrun, and its delete is still tried at the end.
+    # RUNNING has no row for LAPSED: it cannot be undone, and its delete is still attempted.
     (MessageState.RUNNING, MessageEvent.SUCCEEDED): MessageState.DELETING,
     (MessageState.RUNNING, MessageEvent.FAILED): MessageState.RETURNING,
     (MessageState.RUNNING, MessageEvent.UNSTARTED): MessageState.BUFFERED,
@@ -62,21 +62,21 @@ TRANSITIONS: dict[tuple[MessageState, MessageEvent], MessageState] = {
     (MessageState.DELETING, MessageEvent.SETTLED): MessageState.GONE,
     (MessageState.DELETING, MessageEvent.LAPSED): MessageState.GONE,
     (MessageState.RETURNING, MessageEvent.SETTLED): MessageState.GONE,
-    # SQS has it already, which is what was asked for.
+    # SQS already has it, as intended.
     (MessageState.RETURNING, MessageEvent.LAPSED): MessageState.GONE,
 }
 
 IGNORED = None
-"""The answer to every other pair: nothing changes.
+"""The result for any other pair: no change.
 
-Workers and SQS report on their own time, so a report can come late, twice, or cross with another: a worker's
-result for a message that was given back, SQS's answer for one that is gone. What was decided first stands.
+Reports of workers and SQS may come late, twice, or cross: a worker's result for a message that was given
+back, SQS's response for one that is gone. The first decision stands.
 """
 
 
 @dataclass(slots=True)
 class HeldMessage:
-    """What is known of a held message. Times are monotonic seconds."""
+    """A held message. Times are monotonic seconds."""
 
     message_id: str
     receipt: str
@@ -86,22 +86,22 @@ class HeldMessage:
     group: str | None
     received_at: float
     visible_at: float
-    """When SQS shows it to others again, as far as is known here."""
+    """When SQS delivers it again, as far as known."""
     number: int = 0
-    """Its job's number: new each time it is handed to a worker."""
+    """The number of its job, new for each hand-out to a worker."""
     state: MessageState = MessageState.BUFFERED
     return_seconds: int = 0
-    """The visibility it goes back with."""
+    """The visibility timeout with which it is given back."""
     attempts: int = 0
-    """Settle calls that failed for it."""
+    """Failed settle calls of this message."""
     extending: bool = False
-    """A heartbeat for it is under way."""
+    """Whether a heartbeat for it is in progress."""
     beats: bool = True
-    """False when its receipt is stale, or its total visibility is used up."""
+    """False if its receipt is stale, or its total visibility is used up."""
 
     @property
     def task(self) -> str | None:
-        """The task that it calls, if it says so and is short enough to look."""
+        """The name of its task; None if it is invalid, or its body too large to parse."""
         if len(self.body) > LARGE:
             return None
         try:
@@ -111,7 +111,7 @@ class HeldMessage:
 
     @classmethod
     def of(cls, received: Delivery, group: str | None, now: float, visibility: int) -> HeldMessage:
-        """A message that was just received, and is to be run in the order of this group, if any."""
+        """Make a message that was just received. `group`: the FIFO group whose order applies, if any."""
         return cls(
             received.message_id,
             received.receipt,
@@ -124,7 +124,7 @@ class HeldMessage:
         )
 
     def received_again(self, received: Delivery, now: float, visibility: int) -> None:
-        """SQS gave it a second time while it is held: only its newest receipt is good."""
+        """SQS delivered it again while held: only the newest receipt is valid."""
         self.receipt = received.receipt
         self.receive_count = received.receive_count
         self.received_at = now
@@ -132,7 +132,7 @@ class HeldMessage:
         self.beats = True
 
     def happens(self, event: MessageEvent) -> bool:
-        """Move by the table. False if the event is ignored in this state."""
+        """Apply an event by the table. Returns False if it is ignored in this state."""
         state = TRANSITIONS.get((self.state, event), IGNORED)
         if state is IGNORED:
             return False

@@ -1,14 +1,13 @@
-"""Decides the life of receives: which are under way, when to try again, and when the queue is empty.
+"""Decides about receives: which are in progress, when to retry, and when the queue is empty.
 
-A receive that fails starts a backoff up to a minute; the trouble is told once when it starts
-(or changes its kind), and once when it is over. On FIFO queues each logical receive has an
-attempt id of its own, and a receive that failed on the network is repeated with the same id,
-so that SQS gives the same messages again instead of hiding them.
+A failed receive starts a backoff of up to a minute. The trouble is reported when it starts or changes its
+kind, and when it is over. On FIFO queues each logical receive has its own attempt id, and a receive that
+failed is repeated with the same id, so that SQS returns the same messages again instead of hiding them.
 
-An answer without a new message that comes much sooner than the wait asked for costs a pause, which doubles up
-to that wait: a server that ignores the wait or gives again what is held, a proxy that answers for it, or a
-poll without a wait would else be asked hundreds of times a second, each for money. The first new message ends
-the pauses. Several such answers in a row to polls with a wait are a trouble that is told.
+A response without a new message that comes much sooner than the requested wait causes a pause, which doubles
+up to that wait. Otherwise a server that ignores the wait or redelivers held messages, a proxy that answers in
+its place, or polling without a wait would cause hundreds of paid requests per second. The first new message
+ends the pauses. Several such responses in a row to polls with a wait are reported as trouble.
 
 Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
 (ReceiveRequestAttemptId)
@@ -27,11 +26,13 @@ BACKOFF_MAX = 60.0
 
 PAUSE_FIRST = 0.05
 SHORT_POLL_PAUSE = 1.0
-"""Seconds between receives that are answered at once with nothing: the first pause; and the longest where no
-wait is asked for. A short poll a second is 86,400 requests a day."""
+"""Seconds between receives that return at once without messages.
+
+The first pause, and the longest one without a wait. One short poll per second is 86,400 requests a day.
+"""
 
 AT_ONCE_IS_TROUBLE = 5
-"""Empty answers in a row that came too soon, before it is told. SQS itself may send one now and then."""
+"""Premature empty responses in a row before they are reported. SQS itself may send one occasionally."""
 
 EMPTY_POLLS = 2
 """Empty long polls in a row after which a queue counts as empty."""
@@ -39,9 +40,9 @@ EMPTY_POLLS = 2
 
 @dataclass(frozen=True, slots=True)
 class Poll:
-    """One receive: its number, how many messages were asked for, and its attempt id on FIFO queues.
+    """One receive: its number, the requested number of messages, and its attempt id on FIFO queues.
 
-    The first ones, until SQS has answered once, are short polls: they tell soon that all checks passed.
+    The receives before SQS's first response are short polls, to confirm quickly that everything works.
     """
 
     number: int
@@ -51,14 +52,14 @@ class Poll:
 
 
 class News(Enum):
-    """What an answer, or none, changes about the trouble."""
+    """How a response, or a failure, changes the trouble."""
 
     TROUBLE = 1
     HEALED = 2
 
 
 class Polls:
-    """Receives in progress and the trouble with them. `wait`: seconds that a long poll asks for."""
+    """Receives in progress, and trouble with them. `wait`: seconds that a long poll requests."""
 
     def __init__(self, attempt_prefix: str | None, wait: int) -> None:
         self._attempt_prefix = attempt_prefix
@@ -80,12 +81,12 @@ class Polls:
 
     @property
     def quiet(self) -> bool:
-        """Whether no answer is waited for."""
+        """Whether no response is pending."""
         return not self.under_way and not self._recovering
 
     @property
     def expected(self) -> int:
-        """Messages that receives in progress may still bring."""
+        """Return how many messages receives in progress may still bring."""
         return sum(poll.count for poll in self.under_way.values())
 
     @property
@@ -103,7 +104,7 @@ class Polls:
         return poll
 
     def answer(self, number: int, got: int, seconds: float, now: float) -> News | None:
-        """SQS answered, after so many seconds. `got`: messages that are not held already."""
+        """SQS answered after `seconds`. `got`: the number of messages that were not already held."""
         poll = self.under_way.pop(number, None)
         self._recovering.discard(number)
         self.answered = True
@@ -121,7 +122,7 @@ class Polls:
         return News.TROUBLE
 
     def _pace(self, poll: Poll | None, got: int, seconds: float, now: float) -> str | None:
-        """Set the pause that this answer costs. The trouble that it is a part of, if it is."""
+        """Set the pause after this response. Returns the trouble that it is part of, or None."""
         if got or poll is None or not poll.long or (self._wait and seconds >= self._wait / 2):
             self._at_once = 0
             self.not_before = 0.0
@@ -134,7 +135,7 @@ class Polls:
         return f"answers without new messages come at once, though a wait of {self._wait} s was asked for"
 
     def fail(self, number: int, trouble: str, now: float, jitter: float) -> News | None:
-        """SQS did not answer. News: the first failure, or one of another kind."""
+        """A receive failed. Returns News.TROUBLE at the first failure, and if the reason changed."""
         poll = self.under_way.pop(number, None)
         self._recovering.discard(number)
         if poll is not None and poll.attempt_id is not None:
@@ -147,13 +148,16 @@ class Polls:
         return News.TROUBLE if before != trouble else None
 
     def abandon(self) -> list[Poll]:
-        """Wait for them no longer. Those returned are to be repeated: on FIFO queues, where what they brought
-        would block its groups. Elsewhere the visibility timeout is enough."""
+        """Stop waiting for receives; return those to repeat.
+
+        On FIFO queues, the messages of an abandoned receive would block their groups. Elsewhere the
+        visibility timeout is enough.
+        """
         polls = list(self.under_way.values()) if self._attempt_prefix is not None else []
         self._recovering.update(poll.number for poll in polls)
         self.under_way.clear()
         return polls
 
     def wakes_at(self) -> float | None:
-        """When the next receive may start, if only a pause or a backoff holds it back."""
+        """Return when the next receive may start, if only a pause or a backoff delays it."""
         return self.not_before if self.not_before and not self.under_way else None

@@ -1,8 +1,7 @@
 """The shell of a pooled consumer: one queue, many workers, one loop.
 
-It decides nothing about messages: what happens is told to `inflight`, and the actions that it
-answers with are carried out here, by `workers` (the processes), by the threads that call SQS, and
-by timers.
+It decides nothing about messages: it passes events to `inflight` and carries out the returned actions, by
+`workers` (the processes), threads that call SQS, and timers.
 """
 
 from __future__ import annotations
@@ -44,19 +43,19 @@ from squids.process.zygote_handle import ZygoteHandle
 from squids.sqs import BatchAnswer, QueueClient, TroubleKind, classify
 
 ADVANCE_MARGIN = 45.0
-"""Seconds beyond its wait within which a receive is answered or fails: connecting, looking up credentials."""
+"""Seconds beyond its wait in which a receive must finish, including connecting and credentials."""
 
 START_TROUBLES = frozenset(
     {TroubleKind.UNREACHABLE, TroubleKind.NO_QUEUE, TroubleKind.CREDENTIALS, TroubleKind.DENIED}
 )
-"""With `exit_when_empty`, these at the start end the consumer instead of being waited out."""
+"""With `exit_when_empty`, the consumer exits on these at the start instead of retrying."""
 
 
 class PooledConsumer:
-    """Runs until it is stopped, or cannot go on. `run` answers with the exit code."""
+    """Runs until it is stopped or cannot continue. `run` returns the exit code."""
 
     def __init__(self, settings: PoolSettings, client: QueueClient, zygote: ZygoteHandle) -> None:
-        """Made inside the loop that it is to run in."""
+        """Create inside the loop in which it will run."""
         self._settings = settings
         limits = settings.limits
         prefix = f"squids-{os.getpid()}-{random.getrandbits(64):x}" if settings.queue.is_fifo else None
@@ -79,12 +78,12 @@ class PooledConsumer:
         self.report_to(NoListener())
 
     def report_to(self, liveness: Liveness) -> None:
-        """Report the consumer's life to this one. Before `run`."""
+        """Set the receiver of reports. Call before `run`."""
         self.liveness = liveness
         self._reporter = Reporter(liveness, self._figures, self._advances, self._loop)
 
     async def run(self) -> ExitCode:
-        """Start the workers, drain the queue, and exit when told to."""
+        """Start the workers, and consume until told to stop."""
         self.workers.start()
         log_events.started(self._settings.queue, self._settings.limits)
         self.liveness.booted()
@@ -95,17 +94,20 @@ class PooledConsumer:
 
     @property
     def _most_receives(self) -> int:
-        # One more, which repeats an abandoned receive on a FIFO queue.
+        # One more, to repeat an abandoned receive on a FIFO queue.
         return self.inflight.prefetch.most_polls + 1
 
     @property
     def stuck_in_receive(self) -> bool:
-        """Whether a thread still waits inside a receive: then the process can only exit by `os._exit`."""
+        """Whether a thread is still inside a receive: then the process can only exit by `os._exit`."""
         return self._calls.receiving
 
     def stop(self, reason: str, within: float | None = None) -> None:
-        """Drain, within the shutdown timeout or so many seconds; called again, force: then `within` is for
-        receives under way, and None is no time at all."""
+        """Drain; at the second call, force.
+
+        `within`: seconds that jobs may take, by default the shutdown timeout. When forced: seconds that
+        receives in progress may take, by default none.
+        """
         now = time.monotonic()
         self.liveness.stopping(reason)
         if self.inflight.phase is Phase.RUNNING:
@@ -117,7 +119,10 @@ class PooledConsumer:
         self.decide()
 
     def pause(self, on: bool) -> None:
-        """Stop receiving, or resume. What is held stays, and what a receive under way brings goes back."""
+        """Stop receiving, or resume.
+
+        Held messages still run. Those of a receive in progress are given back.
+        """
         if self.inflight.paused != on:
             self.inflight.paused = on
             log_events.paused(on)
@@ -125,7 +130,7 @@ class PooledConsumer:
             self.decide()
 
     def scale(self, workers: int) -> None:
-        """Have this many workers. Those too many exit when their task has ended."""
+        """Change the number of workers. Surplus ones exit when their jobs have finished."""
         limits = self._settings.limits
         if workers == limits.workers or workers < 1:
             return
@@ -142,7 +147,7 @@ class PooledConsumer:
         self.decide()
 
     def report_state(self) -> None:
-        """One log line of what is going on."""
+        """Log one line about the current state."""
         running = []
         for worker in self.workers.handles:
             started = worker.started_job()
@@ -153,7 +158,7 @@ class PooledConsumer:
     # Deciding and acting.
 
     def decide(self) -> None:
-        """Carry out what follows from what happened. Within that, it is nothing to do."""
+        """Decide and carry out actions. Does nothing when called recursively."""
         if self._deciding:
             return
         self._deciding = True
@@ -170,7 +175,7 @@ class PooledConsumer:
 
     def _set_timer(self, at: float | None) -> None:
         if self._timer is not None:
-            # A timer that comes too early costs one look; setting it again for each message costs more.
+            # An early timer costs one check; resetting it for each message costs more.
             if at is None or self._timer_at <= at:
                 return
             self._timer.cancel()
@@ -184,7 +189,7 @@ class PooledConsumer:
         self.decide()
 
     def _carry_out(self, action: Action) -> None:
-        """One that cannot be carried out is accounted for, and costs the others nothing."""
+        """Carry out an action. A failure is accounted for, and does not affect other actions."""
         try:
             self._act(action)
         except Exception as error:
@@ -197,9 +202,7 @@ class PooledConsumer:
                 case ApplyBatch():
                     self.inflight.call_failed(action.batch, str(error), now, chance)
                 case Hand() if action.worker in self.workers:
-                    self.workers.kill(
-                        self.workers[action.worker]
-                    )  # Its end settles what it was to be handed.
+                    self.workers.kill(self.workers[action.worker])  # Its end settles the messages.
 
     def _tell_trouble(self) -> None:
         if self.inflight.trouble != self._told_trouble:
@@ -227,7 +230,7 @@ class PooledConsumer:
             case Report():
                 log_events.report(action, self._settings.queue, self._start_trouble)
 
-    # SQS's answers.
+    # Results of SQS.
 
     def _on_received(self, poll: Poll, answer: Answer[list[Delivery]]) -> None:
         self._poll_started.pop(poll.number, None)
@@ -257,7 +260,7 @@ class PooledConsumer:
             self.stop(trouble.text)
 
     def _advances(self, now: float) -> bool:
-        """Whether receives are answered, or fail, in time; and what is to be settled is sent in time."""
+        """Whether receives finish in time, and settle calls are sent in time."""
         longest = self._settings.limits.wait + ADVANCE_MARGIN
         receives = all(now - started <= longest for started in self._poll_started.values())
         due = self.inflight.settling.due_at()
@@ -277,16 +280,16 @@ class PooledConsumer:
             self.inflight.answered(batch, done, failed, answer.seconds, answer.sent_at, now, jitter)
         self.decide()
 
-    # What the workers do (workers.Owner).
+    # Implementation of workers.Owner.
 
     @property
     def hires(self) -> bool:
-        """Whether workers that die are replaced."""
+        """Whether dead workers are replaced."""
         return self.inflight.phase is Phase.RUNNING
 
     @property
     def over(self) -> bool:
-        """Whether all is settled, and the workers are about to be let go."""
+        """Whether everything is settled, and the workers are about to exit."""
         return self._done.is_set()
 
     def worker_ready(self, handle: WorkerHandle) -> None:
@@ -302,7 +305,7 @@ class PooledConsumer:
         self.inflight.results(handle.child, results, time.monotonic(), random.random())
 
     def worker_gone(self, end: WorkerEnd) -> None:
-        """A worker is dead: its jobs are settled."""
+        """A worker died: settle its jobs."""
         handle = end.handle
         busy = bool(self.inflight.roster.jobs_of(handle.child))
         if busy or not end.retired:
@@ -315,13 +318,13 @@ class PooledConsumer:
         self.stop("workers die again and again")
 
     def fork_server_died(self) -> None:
-        """Drain with the workers that are left."""
+        """Drain with the remaining workers."""
         self._exit_code = ExitCode.FAILURE
         if self.inflight.phase is Phase.RUNNING:
             self.stop("the process that forks workers died")
 
     def blame_fork_server(self, reason: str) -> None:
-        """Somebody else started it, and has to kill it."""
+        """Report it to the process that started it, which must kill it."""
         self.liveness.fork_server_hangs(reason)
 
     # The end.

@@ -1,19 +1,17 @@
-"""Decides how many messages to ask SQS for, and when; and how many a worker is handed at once.
+"""Decides how many messages to request from SQS, when, and how many to hand to a worker at once.
 
-Never more than the budget is held, counted with what receives in progress may still bring.
-That is the bound, not the aim. The aim depends on how long tasks take:
+The prefetch is an upper bound for held messages and those that receives in progress may bring. The target
+depends on how long tasks take:
 
-- Long tasks (a receive takes less than a hundredth of one): nothing is buffered. A message is
-  asked for when a worker is free for it, so that other machines find what this one cannot run.
-- Medium tasks: as many are buffered as workers finish during a receive, so that none waits
-  for the network, plus what they finish in `HORIZON`, so that a receive brings several.
-- Short tasks (under `SHORT`): workers outrun any receive, and what counts is the price of a
-  message: calls, wake-ups and frames. So a receive is asked for when it can be full, and a
-  worker is handed several messages at a time. If room does not come soon (one task turned
-  out long), it asks for what there is room for.
+- Long tasks (a receive takes less than a hundredth of one): nothing is buffered. A message is requested when
+  a worker is free for it, so that other machines get what this one cannot run.
+- Medium tasks: as many are buffered as workers finish during a receive, so that none waits for the network,
+  plus as many as they finish in `HORIZON`, so that a receive brings several.
+- Short tasks (under `SHORT`): workers are faster than any receive, and the cost per message dominates: calls,
+  wake-ups and frames. So a receive is started when it can be full, and a worker is handed several messages at
+  a time. If that takes too long (a task turned out long), it requests as many as there is room for.
 
-Task times are learned from what runs. Until something is known, one message for each idle
-worker is asked for.
+Task times are learned from jobs. Until then, one message per idle worker is requested.
 """
 
 from __future__ import annotations
@@ -25,27 +23,29 @@ from dataclasses import dataclass
 from squids.sqs_limits import MAX_BATCH
 
 SHORT = 0.001
-"""Seconds. A task under this costs less than handing it over."""
+"""Seconds. A shorter task costs less than handing it over."""
 
 HAND_OVER = 0.002
-"""Seconds of work that a worker is handed at a time, where tasks are short."""
+"""Seconds of work that a worker is handed at once, if tasks are short."""
 
 HORIZON = 0.1
-"""Seconds of work asked for beyond what hides a receive. More saves calls, and holds messages that
-another machine could run."""
+"""Seconds of work requested beyond what hides a receive.
+
+More saves calls, and holds messages that other machines could run.
+"""
 
 NEGLIGIBLE = 0.01
-"""Share of a task's time that a worker may wait for a receive before buffering is worth it."""
+"""Fraction of a task's time that a worker may wait for a receive before buffering pays off."""
 
 SAFETY = 1.5
-"""Times the learned receive time, for the next may be slower."""
+"""Factor for the learned receive time, as the next receive may be slower."""
 
 SAMPLES_FOR_SHORT = 10
-"""Tasks seen before they are believed to be short."""
+"""Observed tasks before they can count as short."""
 
 
 class TaskTimes:
-    """How long tasks take, in seconds: the mean, and the worst of late."""
+    """How long tasks take, in seconds: the mean, and the recent worst."""
 
     def __init__(self) -> None:
         self.mean: float | None = None
@@ -55,7 +55,7 @@ class TaskTimes:
     def observe(self, seconds: float) -> None:
         self.seen += 1
         self.mean = seconds if self.mean is None else self.mean + (seconds - self.mean) * 0.1
-        # A long one is remembered for some three hundred short ones.
+        # A long task is remembered for about three hundred short ones.
         self.worst = max(seconds, self.worst * 0.99)
 
     @property
@@ -66,7 +66,7 @@ class TaskTimes:
 class CallTime:
     """How long a call takes when SQS has an answer, in seconds.
 
-    A long poll waits for messages, and its wait says nothing: so the shortest of the last few.
+    The wait of a long poll for messages does not count, so this is the shortest of the last few calls.
     """
 
     def __init__(self, initial: float = 0.02) -> None:
@@ -82,7 +82,7 @@ class CallTime:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What is held now. `held` counts each message that is not settled; `ready` those that may start."""
+    """The current counts. `held`: messages that are not settled; `ready`: those that may start."""
 
     held: int
     ready: int
@@ -101,13 +101,13 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class AskLater:
-    """Nothing now; look again at this time, if nothing happens before."""
+    """Nothing now; decide again at this time, if nothing happens before."""
 
     at: float
 
 
 class Prefetch:
-    """The budget of messages held, and what is known about times."""
+    """The prefetch, and what is known about times."""
 
     def __init__(self, workers: int, budget: int) -> None:
         if workers < 1 or budget < 1:
@@ -126,7 +126,7 @@ class Prefetch:
 
     @property
     def most_polls(self) -> int:
-        """Receives that may run at once: more than one only where there is room for more than ten."""
+        """Maximum concurrent receives: more than one only if there is room for two full ones."""
         return max(1, self.budget // MAX_BATCH)
 
     def received(self, asked: int, got: int, seconds: float) -> None:
@@ -135,7 +135,7 @@ class Prefetch:
         self.deep = got >= asked
 
     def decide(self, now: float, view: View) -> Ask | AskLater | None:
-        """Whether to start one more receive."""
+        """Decide whether to start one more receive."""
         free = self.budget - view.held - view.expected
         if (
             free < 1
@@ -150,7 +150,7 @@ class Prefetch:
         return Ask(min(MAX_BATCH, free, wanted)) if wanted > 0 else None
 
     def chunk(self) -> int:
-        """How many messages a worker is handed at once."""
+        """Return how many messages a worker is handed at once."""
         if not self.tasks.short or self.tasks.mean is None:
             return 1
         return max(1, min(MAX_BATCH, int(HAND_OVER / max(self.tasks.mean, 1e-6))))

@@ -1,8 +1,7 @@
-"""What a process of ours imports before it forks: the app, and boto3 with SQS's service model.
+"""What a process imports before it forks: the app, and boto3 with SQS's service model.
 
-Importing is what costs; forking is cheap. What must not cross a fork is threads and
-connections: an app that starts some at import is found here, and started the other way, in a
-fresh interpreter for each process.
+Importing is expensive, forking is cheap. Threads and connections do not survive a fork: an app that starts
+some at import is detected here, and each of its processes is a fresh interpreter instead.
 """
 
 from __future__ import annotations
@@ -25,10 +24,10 @@ if TYPE_CHECKING:
 
 
 def load(args: dict[str, Any]) -> App:
-    """Import the app from `directory` and warm what its processes share.
+    """Import the app from `directory`, and prepare what its processes share.
 
-    `write_bytecode` false: what changes often had better leave no caches, which are told from fresh ones by
-    seconds and sizes only; and those that others left are not read, wherever they lie.
+    `write_bytecode` False: neither write nor read bytecode, which is validated by seconds and sizes only. For
+    code that changes often.
     """
     if not args.get("write_bytecode", True):
         import_without_bytecode()
@@ -41,10 +40,10 @@ def load(args: dict[str, Any]) -> App:
 
 
 def load_shared(args: dict[str, Any]) -> tuple[App, str, ImportFacts]:
-    """What a supervisor's zygote imports: the app; what of it no fork may cross; and what there is to know.
+    """Import the app for a supervisor's fork server, and warm up its consumers.
 
-    `consumers` are the options of those that will be forked: their clients are made here, where nobody has to
-    be asked for credentials.
+    Returns the app, what does not survive a fork ("" if nothing), and the facts of the import. `consumers`:
+    options of the consumers that will be forked; their clients are made here if credentials are static.
     """
     log_setup.configure(args["log_level"], "record")
     sockets = sockets_open()
@@ -58,11 +57,11 @@ def load_shared(args: dict[str, Any]) -> tuple[App, str, ImportFacts]:
     if not unforkable:
         for module in SHARED:
             importlib.import_module(module)
-        from squids.pool.warm_up import warm_up  # With all that a consumer imports.
+        from squids.pool.warm_up import warm_up  # It imports all that a consumer does.
 
         warm_up(app, args["consumers"])
     return app, str(unforkable) if unforkable else "", ImportFacts(imported_at, files_imported())
 
 
 SHARED = ("squids.pool.consumer_main", "squids.pool.worker_main", "asyncio.selector_events")
-"""What all children need."""
+"""Modules that all children need."""

@@ -1,7 +1,7 @@
-"""Reports how a consumer is: figures each second while something happens, a sign of life every five
-seconds or sooner when nothing does, and neither when the receive loop stands still.
+"""Reports a consumer's state: figures each second while they change, otherwise signs of life.
 
-The figures are plain values, as `status` of a supervisor shows them.
+Signs of life come every five seconds or sooner. Nothing is reported while the receive loop is stuck. The
+figures are plain values, as a supervisor's `status` shows them.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ FIGURES_EVERY = 1.0
 """Seconds."""
 
 MOST_RUNNING = 20
-"""Running jobs that are listed one by one."""
+"""Maximum running jobs that are listed."""
 
 TIMES_KEPT = 500
-"""Task times from which the quantiles are taken."""
+"""Task times from which the quantiles are computed."""
 
 
 class Reporter:
-    """`figures` makes the values to report; `advances` says whether the receive loop does."""
+    """`figures` returns the values to report; `advances` says whether the receive loop is alive."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Reporter:
             self._tick()
 
     def nudge(self) -> None:
-        """Something happened: report soon, at most once a second."""
+        """Something happened: report soon, at most once per second."""
         if self._timer is not None and self._timer_at > self._told_at + FIGURES_EVERY:
             self._set_timer(max(time.monotonic(), self._told_at + FIGURES_EVERY))
 
@@ -83,7 +83,7 @@ class Reporter:
 
 
 def quantiles(times: deque[float]) -> tuple[float | None, float | None]:
-    """The median and the 95th percentile; None without times."""
+    """Return the median and the 95th percentile; None without times."""
     if not times:
         return None, None
     ordered = sorted(times)
@@ -91,7 +91,7 @@ def quantiles(times: deque[float]) -> tuple[float | None, float | None]:
 
 
 def figures(inflight: InFlight, workers: Workers, times: deque[float]) -> ConsumerFigures:
-    """`times`: seconds that the last tasks took."""
+    """Return the current figures. `times`: seconds that the last tasks took."""
     running: list[RunningJob] = []
     busy = 0
     for handle in workers.handles:

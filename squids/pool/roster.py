@@ -1,9 +1,8 @@
 """Decides which worker is handed work, and knows what each of them was handed.
 
-A worker is on the roster from its first word to its end. It is idle, or it has jobs: the messages
-that it was handed, each under a number of its own. A retired worker is handed nothing more, and is
-dismissed as soon as it is idle. The worker that became idle last is handed work first: its caches
-are warm.
+A worker is on the roster from its first frame to its end. It is idle, or it has jobs: the messages that it
+was handed, each with its own number. A retired worker is handed nothing more, and dismissed when idle. The
+worker that became idle last is used first, because its caches are warm.
 
 `inflight` decides which messages are handed out, and what becomes of those that a worker no longer has.
 """
@@ -19,7 +18,7 @@ from squids.pool.message import HeldMessage
 
 
 class JobResult(NamedTuple):
-    """What a worker reports of one job: its number, end, seconds taken, and for a failure why."""
+    """A worker's report on one job: its number, end, seconds taken, and the reason of a failure."""
 
     number: int
     end: JobEnd
@@ -30,7 +29,7 @@ class JobResult(NamedTuple):
 
 
 class Roster:
-    """The workers of one queue. What is to be done with them is added to `actions`."""
+    """The workers of one queue. Actions are added to `actions`."""
 
     def __init__(self, actions: list[Action]) -> None:
         self._actions = actions
@@ -39,7 +38,7 @@ class Roster:
         self._retired: set[int] = set()
         self._next_job = 1
         self.running = 0
-        """Messages that workers have."""
+        """The number of messages that workers have."""
 
     def __len__(self) -> int:
         return len(self._jobs)
@@ -49,20 +48,20 @@ class Roster:
         return len(self._idle)
 
     def jobs_of(self, worker: int) -> Sequence[HeldMessage]:
-        """What a worker was handed and has not reported."""
+        """Return what a worker was handed and has not reported."""
         return list(self._jobs.get(worker, {}).values())
 
     def message_of_job(self, worker: int, number: int) -> HeldMessage | None:
         return self._jobs.get(worker, {}).get(number)
 
     def ready(self, worker: int) -> None:
-        """A worker waits for its first job. Said again, it changes nothing."""
+        """A worker waits for its first job. Repeated calls do nothing."""
         if worker not in self._jobs:
             self._jobs[worker] = {}
             self._rest(worker)
 
     def retire(self, worker: int) -> None:
-        """Hand a worker nothing more, and dismiss it when it is idle. It need not be ready yet."""
+        """Hand a worker nothing more, and dismiss it when idle. It need not be ready yet."""
         self._retired.add(worker)
         if worker in self._idle:
             self._idle.remove(worker)
@@ -79,7 +78,7 @@ class Roster:
         self._actions.append(Hand(worker, tuple(messages)))
 
     def ended(self, worker: int, number: int) -> HeldMessage | None:
-        """A worker reports a job: its message, or None if the worker does not have that job."""
+        """A worker reported a job: return its message, or None if the worker does not have that job."""
         jobs = self._jobs.get(worker, {})
         message = jobs.pop(number, None)
         if message is not None:
@@ -89,7 +88,7 @@ class Roster:
         return message
 
     def gone(self, worker: int) -> Mapping[int, HeldMessage]:
-        """A worker is dead: the jobs that it had, by number."""
+        """A worker is dead: return its jobs by number."""
         jobs = self._jobs.pop(worker, {})
         self._retired.discard(worker)
         if worker in self._idle:

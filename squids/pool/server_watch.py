@@ -1,6 +1,6 @@
-"""Finds out that a fork server hangs: it starts no worker, or reports no end, in time.
+"""Detects a fork server that hangs: it does not start a worker, or report an end, in time.
 
-What follows from that is its consumer's to decide.
+Its consumer decides what follows.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from squids.process.zygote_handle import FORK_SECONDS, REPORT_SECONDS
 
 
 class Pool(Protocol):
-    """Whose workers these are."""
+    """The owner of the workers."""
 
     def has(self, handle: WorkerHandle) -> bool:
-        """Whether the fork server still has something to say of this worker."""
+        """Whether the fork server has not yet reported the end of this worker."""
 
     def ends(self, handle: WorkerHandle) -> None:
-        """There is a sign that a worker is dead: its socket ended, or its process."""
+        """There is a sign that a worker is dead: its socket or its process ended."""
 
     def kill(self, handle: WorkerHandle) -> None:
-        """SIGKILL to a worker."""
+        """Send SIGKILL to a worker."""
 
     def fork_server_hangs(self, reason: str) -> None:
-        """It is not to be waited for any longer."""
+        """Stop waiting for the fork server."""
 
 
 class ServerWatch:
-    """Each request and each sign of an end has its time."""
+    """Times each request, and each sign of an end."""
 
     def __init__(self, pool: Pool, loop: asyncio.AbstractEventLoop) -> None:
         self._pool = pool
@@ -41,7 +41,7 @@ class ServerWatch:
         after(self._loop, FORK_SECONDS, self._look_for_answer, handle)
 
     def came(self, handle: WorkerHandle) -> None:
-        """It reported the worker: from now on the end of the process itself is seen."""
+        """The fork server reported the worker's pid: watch the process itself from now on."""
         assert handle.process is not None
         if handle.process.descriptor is not None:
             self._loop.add_reader(handle.process.descriptor, self._process_ended, handle)
@@ -49,7 +49,7 @@ class ServerWatch:
             self._pool.ends(handle)
 
     def ends(self, handle: WorkerHandle) -> None:
-        """The fork server is to report the end of this worker."""
+        """The fork server must report the end of this worker."""
         after(self._loop, REPORT_SECONDS, self._look_for_end, handle, False)
 
     def forget(self, handle: WorkerHandle) -> None:
@@ -70,6 +70,6 @@ class ServerWatch:
             return
         if killed or handle.ended:
             self._pool.fork_server_hangs(f"did not report the end of worker {handle.slot}")
-        else:  # It closed its socket and lives: it is of no use to anybody.
+        else:  # It closed its socket but is alive: it is useless.
             self._pool.kill(handle)
             after(self._loop, REPORT_SECONDS, self._look_for_end, handle, True)

@@ -1,4 +1,4 @@
-"""What a pooled consumer needs to know before it starts: values."""
+"""The settings of a pooled consumer, as values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from squids.retry import RetryPolicy
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the user set, in numbers: counts and seconds."""
+    """The user's numbers: counts and seconds."""
 
     workers: int
     budget: int
@@ -18,17 +18,17 @@ class Limits:
     shutdown_timeout: float
     exit_when_empty: bool = False
     wait: int = 5
-    """What a long poll asks for."""
+    """The wait of a long poll."""
 
 
 @dataclass(frozen=True, slots=True)
 class PoolSettings:
-    """A queue, and how it is drained."""
+    """A queue, and how to consume it."""
 
     queue: QueueRef
     limits: Limits
     retry: RetryPolicy
     label: str = ""
-    """Not empty: what workers print and log goes to the zygote's first owner, as this program's."""
+    """If not empty, the fork server's first owner gets the workers' output, as this program's."""
     log_level: str | None = None
-    """Not None: workers log as this consumer does, from this level on."""
+    """If not None, workers log like this consumer, from this level."""

@@ -1,10 +1,10 @@
-"""Decides which calls SQS is sent for the messages held: deletes, returns and heartbeats.
+"""Decides which calls SQS gets for held messages: deletes, returns and heartbeats.
 
-Each message that is done or goes back waits here until SQS has confirmed it. `batches` decides when
-an entry is sent and with which others, `heartbeat` when a visibility is extended. This module decides
-which of them is called next, how many calls are under way at once, and what an answer means for each
-message in it. An answer counts only for the receipt that was sent. A return waits for a heartbeat
-under way, which would undo it.
+Each message that is done or given back waits here until SQS confirms it. `batches` decides when an entry is
+sent and with which others, `heartbeat` when a visibility is extended. This module decides which of them is
+called next, how many calls are in progress at once, and what a response means for each message in it. A
+response counts only for the receipt that was sent. A return waits for a heartbeat in progress, which would
+undo it.
 
 `inflight` decides which messages are deleted or given back, and forgets those that are settled.
 """
@@ -19,16 +19,16 @@ from squids.pool.heartbeat import Heartbeat
 from squids.pool.message import HeldMessage, MessageEvent, MessageState
 
 MOST_CALLS = 2
-"""Calls under way at once. While there are, more entries gather: fewer calls."""
+"""Concurrent calls. While they are in progress, more entries collect, which saves calls."""
 
 LASTING_FAILURES = 2
-"""Failed calls in a row of one operation after which the consumer counts as degraded."""
+"""Failed calls of one operation in a row after which the consumer counts as degraded."""
 
 MOST_ENTRY_ATTEMPTS = 8
-"""Tries of one entry that SQS refuses by itself, with a fault that is ours."""
+"""Attempts for one entry that SQS itself refuses."""
 
 ENTRY_RETRY = 0.5
-"""Seconds before an entry that failed alone is tried again, times its attempts."""
+"""Seconds before an entry that failed by itself is retried, times its attempts."""
 
 UNANSWERED = "SQS did not answer for it"
 
@@ -36,7 +36,7 @@ UNANSWERED = "SQS did not answer for it"
 class Settling:
     """The calls for the messages of one queue.
 
-    `held`: all messages that are held, by id; only read here. Calls and reports are added to `actions`.
+    `held`: all held messages by id, only read here. Calls and reports are added to `actions`.
     """
 
     def __init__(self, held: Mapping[str, HeldMessage], visibility: int, actions: list[Action]) -> None:
@@ -46,13 +46,13 @@ class Settling:
         self._deletes = Lingering()
         self._returns = Lingering()
         self._failures: dict[Operation, tuple[int, str]] = {}
-        """Of each operation that fails: how often in a row, and why."""
+        """For each failing operation: the number of failures in a row, and the reason."""
         self.under_way = 0
-        """Calls that are not answered yet."""
+        """Calls in progress."""
 
     @property
     def trouble(self) -> str | None:
-        """Why messages cannot be settled. One failed call is not yet trouble."""
+        """Why messages cannot be settled, or None. A single failed call is not yet trouble."""
         lasting = (
             f"cannot {operation.value} messages: {reason}"
             for operation, (times, reason) in self._failures.items()
@@ -61,7 +61,7 @@ class Settling:
         return next(lasting, None)
 
     def due_at(self) -> float | None:
-        """When the first entry is due that is not under way."""
+        """Return when the first entry is due that is not in progress."""
         times = []
         for waiting in (self._deletes, self._returns, self._heartbeat):
             at = waiting.wakes_at()
@@ -70,27 +70,27 @@ class Settling:
         return min(times) if times else None
 
     def wakes_at(self) -> float | None:
-        """When a call may be due, as far as there may be one more."""
+        """Return when a call may be due, or None if there are enough in progress."""
         return self.due_at() if self.under_way < MOST_CALLS else None
 
-    # What is to be done with a message.
+    # Messages.
 
     def keep(self, message: HeldMessage) -> None:
         """Extend its visibility from now on: it was received, or received again."""
         self._heartbeat.add(message)
 
     def delete(self, message: HeldMessage, now: float, *, urgent: bool) -> None:
-        """Delete it; `urgent`: without waiting for others."""
+        """Delete a message; `urgent`: without waiting for others."""
         self._deletes.add(message.message_id, now, urgent=urgent)
 
     def give_back(self, message: HeldMessage, seconds: int, now: float, *, urgent: bool) -> None:
-        """Have SQS deliver it again after so many seconds."""
+        """Have SQS deliver a message again after `seconds`."""
         message.return_seconds = self._heartbeat.clamp(message, seconds, now)
-        if not message.extending:  # Else after its heartbeat is answered, which would undo the return.
+        if not message.extending:  # Otherwise after its heartbeat, which would undo the return.
             self._returns.add(message.message_id, now, urgent=urgent or seconds == 0)
 
     def hurry(self) -> None:
-        """Let nothing wait for company any longer."""
+        """Let no entry linger any longer."""
         self._deletes.make_urgent(self._held)
         self._returns.make_urgent(self._held)
 
@@ -99,12 +99,12 @@ class Settling:
         self._deletes.discard(message_id)
         self._returns.discard(message_id)
         if not self._held:
-            self._failures.clear()  # Nothing is left that could show whether it lasts.
+            self._failures.clear()  # No messages are left to show whether it lasts.
 
     # Calls.
 
     def call(self, now: float, *, company_expected: bool) -> None:
-        """Start the calls that are due. Heartbeats come first: a late one costs its message."""
+        """Start the calls that are due. Heartbeats come first: a late one loses its message."""
         while self.under_way < MOST_CALLS:
             batch = self._beats(now) or self._settles(now, company_expected)
             if batch is None:
@@ -133,7 +133,7 @@ class Settling:
                 return Batch(operation, tuple(entries))
         return None
 
-    # Answers.
+    # Responses.
 
     def answered(
         self,
@@ -144,10 +144,10 @@ class Settling:
         now: float,
         jitter: float,
     ) -> list[HeldMessage]:
-        """SQS answered a call, entry by entry. The messages that ended with it: they are to be forgotten.
+        """Handle a response, entry by entry; return the messages to forget.
 
-        `failed` has (message id, reason, stale). If none of the entries was carried out, and not because they
-        came too late, that is trouble like a call that failed: denied for each entry is denied.
+        `failed` has (message id, reason, stale). If no entry succeeded, and not because all were stale, this
+        is trouble like a failed call: a permission that is denied is denied for each entry.
         """
         self.under_way -= 1
         entries = {entry.message_id: entry for entry in batch.entries}
@@ -174,7 +174,7 @@ class Settling:
         return [message for message in touched if message is not None and message.state is MessageState.GONE]
 
     def call_failed(self, batch: Batch, trouble: str, now: float, jitter: float) -> None:
-        """A call got no answer: nothing in it counts as done."""
+        """A call failed: nothing in it counts as done."""
         self.under_way -= 1
         self._operation_failed(batch.operation, trouble, now, jitter)
         for entry in batch.entries:
@@ -221,7 +221,7 @@ class Settling:
                 message.visible_at = max(message.visible_at, sent_at + entry.seconds)
             self._after_beat(message, now)
         elif superseded:
-            # A delete with an old receipt "succeeds" without deleting: again, with the newest.
+            # A delete with an old receipt "succeeds" without deleting: repeat it with the newest.
             self._waiting(operation).add(message.message_id, now, urgent=True)
         else:
             message.happens(MessageEvent.SETTLED)

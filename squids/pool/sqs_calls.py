@@ -1,4 +1,4 @@
-"""Calls to SQS for one queue, in threads. What to call, and when, is decided in `inflight`."""
+"""Calls to SQS for one queue, in threads. `inflight` decides what to call, and when."""
 
 from __future__ import annotations
 
@@ -17,22 +17,24 @@ from squids.sqs import BatchAnswer, QueueClient, TroubleKind, classify
 T = TypeVar("T")
 
 RECEIVE_MARGIN = 20.0
-"""Seconds beyond its wait within which a receive is answered: connecting and the answer's own time."""
+"""Seconds beyond its wait in which a receive must be answered, including connecting."""
 
 SHORTEST_CALL, LONGEST_CALL = 3.0, 20.0
-"""Bounds, in seconds, of the time that a delete or a visibility change may take."""
+"""Limits, in seconds, of the time that a delete or a visibility change may take."""
 
 
 def patience(visibility: int) -> float:
-    """Seconds that a delete or a visibility change may take: short enough for a heartbeat that has to wait
-    for two calls that hang."""
+    """Return the seconds that a delete or a visibility change may take.
+
+    They are short enough for a heartbeat that waits for two calls that hang.
+    """
     return min(LONGEST_CALL, max(SHORTEST_CALL, visibility / 4))
 
 
 class SqsCalls:
-    """Receives in threads of their own, so that a long poll delays no delete.
+    """Calls to SQS. Receives have their own threads, so that a long poll delays no delete.
 
-    `receives`: how many may be under way at once.
+    `receives`: the maximum number of concurrent receives.
     """
 
     def __init__(
@@ -49,7 +51,7 @@ class SqsCalls:
         return self._receives.busy > 0
 
     def receive(self, poll: Poll, on_answer: Callable[[Poll, Answer[list[Delivery]]], None]) -> None:
-        """Receive what a poll asks for; `on_answer` runs in the loop."""
+        """Start a receive; `on_answer` runs in the loop."""
         wait = self._limits.wait if poll.long else 0
 
         def call() -> list[Delivery]:
@@ -70,16 +72,16 @@ class SqsCalls:
         self._settles.submit(lambda: self._renewing(call), lambda answer: on_answer(batch, answer))
 
     def allow(self, receives: int) -> None:
-        """Up to so many receives at once from now on, if that is more."""
+        """Allow up to `receives` concurrent receives from now on; never lowers the limit."""
         self._receives.allow(receives)
 
     def close(self) -> None:
-        """Threads end once they are free."""
+        """Let threads exit once they are free."""
         self._receives.close()
         self._settles.close()
 
     def _renewing(self, call: Callable[[], T]) -> T:
-        """In a thread. Expired or unknown credentials are looked up again for the next call."""
+        """Call, in a thread. Look up expired or unknown credentials again for the next call."""
         try:
             return call()
         except Exception as error:

@@ -1,6 +1,6 @@
-"""A consumer's start, rehearsed before the fork that makes it.
+"""Warms up a consumer's start, before the fork.
 
-What runs for the first time here is set up once and shared, not once in each process.
+What runs here for the first time is set up once and shared, instead of once in each process.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from squids.sqs import QueueClient
 
 TIMES = 2
-"""A second call takes other paths than the first: it has an open connection."""
+"""The second call takes other paths than the first: it has an open connection."""
 
 
 def warm_up(app: App, consumers: list[dict[str, Any]]) -> None:
-    """Do what consumers with these options will do first, without threads and without the network.
+    """Do what consumers with these options will do first, without threads or a network.
 
-    Afterwards no loop, no thread and no socket remains. Clients are made only where credentials are at hand.
+    No loop, thread or socket remains. Clients are made only if credentials are static.
     """
     for _ in range(TIMES):
         asyncio.run(asyncio.sleep(0))
@@ -44,11 +44,11 @@ def warm_up(app: App, consumers: list[dict[str, Any]]) -> None:
                 client.rehearse(TIMES)
                 made.append(client.prepare())
         except Exception:
-            return  # No region, say. The consumer will meet it too, and report it.
+            return  # For instance, there is no region. The consumer will fail likewise, and report it.
 
 
 async def _rehearse_decisions(settings: PoolSettings, client: QueueClient) -> None:
-    """What a consumer whose queue is empty decides."""
+    """Let a consumer of an empty queue decide."""
     ours, theirs = socket.socketpair()
     for _ in range(TIMES):
         consumer = PooledConsumer(settings, client, ZygoteHandle.inherited(ours))

@@ -1,7 +1,7 @@
-"""A worker as its consumer sees it. What runs in the process itself is in `worker_main`.
+"""The consumer's view of a worker. `worker_main` is what runs in the process itself.
 
-The handle has the consumer's end of the socket and the shared page; whether the process is
-alive is the zygote's to say (and its pidfd's), and which messages it was handed is known to `inflight`.
+The handle has the consumer's end of the socket and the shared page. The fork server and the pidfd say whether
+the process is alive; `inflight` knows which messages it was handed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from squids.process.protocol import Assign, Frame, Recall, Results, WorkerReady
 
 
 def _shared_page() -> int:
-    """A descriptor of one page of memory that two processes can map."""
+    """Return a descriptor of one page of memory that two processes can map."""
     if hasattr(os, "memfd_create"):
         descriptor = os.memfd_create("squids-worker", os.MFD_CLOEXEC)
     else:
@@ -33,7 +33,7 @@ def _shared_page() -> int:
 
 
 class WorkerHandle:
-    """One worker process: its slot (1 to N), its child number at the zygote, its process once known."""
+    """A worker process: its slot (1 to N), child number at the fork server, and process once known."""
 
     def __init__(self, child: int, slot: int) -> None:
         self.child = child
@@ -51,11 +51,14 @@ class WorkerHandle:
 
     @property
     def ended(self) -> bool:
-        """Whether its process is dead for sure."""
+        """Whether its process is certainly dead."""
         return self.process is not None and self.process.ended
 
     def came(self, pid: int, server: int) -> str | None:
-        """Its fork server reports its pid. Why that is not true, if it is not: then nothing is done to it."""
+        """Set its pid, as its fork server reported it.
+
+        Returns why that pid is false, if it is: it is then never signalled.
+        """
         try:
             self.process = hold(pid, server, os.getuid(), self.asked_at)
         except Untrue as error:
@@ -65,11 +68,11 @@ class WorkerHandle:
 
     @property
     def descriptors(self) -> list[int]:
-        """What the process is given: its end of the socket, and the page."""
+        """The descriptors for the process: its end of the socket, and the page."""
         return [self._theirs.fileno(), self._page_descriptor]
 
     def handed_over(self) -> None:
-        """The process has its descriptors; ours of them are closed, so that its end means its end."""
+        """Close this side's copies, so that the socket ends when the process does."""
         self._theirs.close()
         os.close(self._page_descriptor)
 
@@ -79,22 +82,22 @@ class WorkerHandle:
         )
 
     def dismiss(self) -> None:
-        """Let it leave: what it still says is heard."""
+        """Let it exit; what it still sends is read."""
         self.channel.end_sending()
 
     def recall(self) -> None:
         self.channel.send(Recall())
 
     def read(self) -> tuple[bool, list[JobResult]]:
-        """What it said since: whether it is ready for its first job, and results."""
+        """Return whether it reported to be ready, and the results since the last call."""
         return _said(self.channel.receive())
 
     def read_to_the_end(self) -> tuple[bool, list[JobResult]]:
-        """All that it said before it died."""
+        """Return all that it sent before it died."""
         return _said(self.channel.receive_all())
 
     def started_job(self) -> tuple[int, float] | None:
-        """The job that runs now, or ran when it died: its number and its start in monotonic seconds."""
+        """Return the number and monotonic start of the job that runs, or ran when it died."""
         number, started = MARK.unpack_from(self._page, 0)
         return (number, started) if number else None
 

@@ -1,11 +1,10 @@
-"""What runs in a worker process: jobs from a socket, one after the other.
+"""The worker process: runs jobs from a socket, one after another.
 
-How the consumer sees this process is in `worker_handle`. A worker knows no SQS: it is handed
-messages, runs their tasks, and reports how each ended. It leaves when its socket ends, which
-means that its consumer is gone.
+`worker_handle` is the consumer's view of it. A worker does not use SQS: it is handed messages, runs their
+tasks, and reports how each ended. It exits when its socket ends, because then its consumer is gone.
 
-Before a job starts, its number is written to a page of memory shared with the consumer, so that
-whatever kills this process, the consumer knows which job it was.
+Before each job, its number is written to a page of memory shared with the consumer, which therefore knows the
+running job whatever kills this process.
 """
 
 from __future__ import annotations
@@ -28,14 +27,14 @@ if TYPE_CHECKING:
     from squids.app import App
 
 MARK = struct.Struct("<qd")
-"""The page: the number of the job that runs (0: none), and when it started (monotonic seconds)."""
+"""The page: the number of the running job (0: none), and its start (monotonic seconds)."""
 
 REPORT_AFTER = 0.001
-"""Seconds that results of short jobs may wait for those behind them: one frame, one wake-up."""
+"""Seconds that results of short jobs may wait for the next, to save frames and wake-ups."""
 
 
 def run(app: App, channel_socket: socket.socket, descriptors: list[int], args: dict[str, Any]) -> int:
-    """Run jobs until the consumer is gone. The process's exit status."""
+    """Run jobs until the consumer is gone. Returns the exit status."""
     if args.get("log_level"):
         log_setup.configure(args["log_level"], "record")
     page = mmap.mmap(descriptors[0], mmap.PAGESIZE)
@@ -44,7 +43,7 @@ def run(app: App, channel_socket: socket.socket, descriptors: list[int], args: d
     try:
         worker.run()
     except BrokenPipeError:
-        pass  # The consumer is gone, and with it whoever would hear of the results.
+        pass  # The consumer is gone, and needs no results.
     return 0
 
 

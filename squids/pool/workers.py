@@ -1,9 +1,9 @@
-"""The worker processes of a consumer: started, heard, killed and replaced.
+"""The worker processes of a consumer: starts, reads, kills and replaces them.
 
-They are forked by the fork server at the other end of a socket, which also reports how they end. This
-knows how many workers there are to be, and keeps to it: `process.restarts` decides when one that died is
-replaced, and `server_watch` finds out that the fork server hangs. What a worker's results mean, and what
-becomes of its messages, is its owner's to decide.
+They are forked by the fork server at the other end of a socket, which also reports their ends. This module
+keeps the wanted number of workers: `process.restarts` decides when a dead one is replaced, and `server_watch`
+detects a fork server that hangs. The owner decides what results mean, and what becomes of a worker's
+messages.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from squids.process.zygote_handle import ZygoteHandle
 WORKER_ENTRY = "squids.pool.worker_main:run"
 
 FORK_RETRY = 1.0
-"""Seconds before a fork that the system refused is tried again."""
+"""Seconds before a refused fork is retried."""
 
 LEAVE_SECONDS = 2.0
-"""How long idle workers may take to exit at the end, before they are left to the zygote."""
+"""How long idle workers may take to exit at the end before they are killed."""
 
 
 class WorkerEnd(NamedTuple):
@@ -41,9 +41,9 @@ class WorkerEnd(NamedTuple):
     started: int | None
     how: str
     status: int | None
-    """None: the fork server could not say."""
+    """None if the fork server could not tell."""
     retired: bool
-    """It was one too many."""
+    """Whether it was a surplus worker."""
 
 
 class Owner(Protocol):
@@ -51,11 +51,11 @@ class Owner(Protocol):
 
     @property
     def hires(self) -> bool:
-        """Whether it still wants workers: those that die are replaced, and more may be started."""
+        """Whether it still wants workers: dead ones are replaced, and more may be started."""
 
     @property
     def over(self) -> bool:
-        """Whether it is done: nothing that happens to workers matters to it."""
+        """Whether it is done: events of workers no longer matter."""
 
     def decide(self) -> None:
         """Something happened: act on it."""
@@ -67,16 +67,16 @@ class Owner(Protocol):
         """A worker reported jobs."""
 
     def worker_gone(self, end: WorkerEnd) -> None:
-        """A worker is dead, and all that it said was heard."""
+        """A worker is dead, and everything that it sent was read."""
 
     def workers_keep_dying(self) -> None:
-        """No more of them are started."""
+        """No more workers are started."""
 
     def fork_server_died(self) -> None:
         """No worker can be started any more."""
 
     def blame_fork_server(self, reason: str) -> None:
-        """It hangs, and only whoever started it can kill it."""
+        """The fork server hangs, and only the process that started it can kill it."""
 
 
 class Workers:
@@ -98,7 +98,7 @@ class Workers:
         self._zygote_hangs = False
         self.wanted = settings.limits.workers
         self.ready: set[int] = set()
-        """Those that said so."""
+        """Workers that reported to be ready."""
 
     def __getitem__(self, child: int) -> WorkerHandle:
         return self._handles[child]
@@ -111,13 +111,15 @@ class Workers:
         return self._handles.values()
 
     def start(self) -> None:
-        """Hear the fork server, and start all workers."""
+        """Attach to the fork server, and start all workers."""
         self._zygote.channel.watch(self._loop, self._hear_zygote)
         self.fill()
 
     def resize(self, wanted: int) -> list[int]:
-        """Have this many from now on. Those that are too many: they are to be dismissed. `fill` starts those
-        that are missing."""
+        """Set the wanted number; return the surplus workers, which must be dismissed.
+
+        Call `fill` to start missing ones.
+        """
         self.wanted = wanted
         surplus = [handle.child for handle in self._handles.values() if handle.slot > wanted]
         self._retired.update(surplus)
@@ -128,10 +130,10 @@ class Workers:
         for slot in range(1, self.wanted + 1):
             self._spawn(slot)
 
-    # Orders to one of them.
+    # Commands to one worker.
 
     def assign(self, child: int, messages: Sequence[HeldMessage]) -> None:
-        """Hand it messages, to be run in this order."""
+        """Hand it messages, to run in this order."""
         self._handles[child].assign(messages)
 
     def recall(self, child: int) -> None:
@@ -139,17 +141,17 @@ class Workers:
         self._handles[child].recall()
 
     def dismiss(self, child: int) -> None:
-        """Let it exit: it has nothing to do."""
+        """Let it exit: it is idle."""
         self._handles[child].dismiss()
 
     def kill(self, handle: WorkerHandle) -> None:
-        """SIGKILL to a worker and its group, whether or not the fork server still does what it is asked."""
+        """Send SIGKILL to a worker and its process group, even if the fork server hangs."""
         if not self._zygote_gone:
             self._zygote.kill(handle.child, signal.SIGKILL, group=True)
         if handle.process is not None:
             handle.process.signal_group(signal.SIGKILL)
 
-    # A start.
+    # Starting a worker.
 
     def _spawn(self, slot: int) -> None:
         if not self._can_fork or not self._owner.hires or not self._is_missing(slot):
@@ -181,7 +183,7 @@ class Workers:
         return not (self._zygote_gone or self._zygote_hangs)
 
     def _is_missing(self, slot: int) -> bool:
-        """Whether there is to be a worker in this slot, and is none."""
+        """Whether this slot should have a worker and does not."""
         taken = {handle.slot for handle in self._handles.values() if handle.child not in self._retired}
         return slot <= self.wanted and slot not in taken
 
@@ -189,7 +191,7 @@ class Workers:
         log_events.spawn_failed(slot, reason, FORK_RETRY)
         self._loop.call_later(FORK_RETRY, self._spawn, slot)
 
-    # What a worker says.
+    # A worker's frames.
 
     def _hear_worker(self, handle: WorkerHandle) -> None:
         self._heard(handle, *handle.read())
@@ -209,7 +211,7 @@ class Workers:
     # The end of a worker.
 
     def ends(self, handle: WorkerHandle) -> None:
-        """There is a sign that a worker is dead: the fork server is to report how it ended, if it can."""
+        """There is a sign that a worker is dead: wait for the fork server's report if it can fork."""
         if self._can_fork:
             self._watch.ends(handle)
         else:
@@ -217,7 +219,7 @@ class Workers:
             self._owner.decide()
 
     def _gone(self, handle: WorkerHandle, how: str, status: int | None) -> None:
-        """The process is dead: what it still said is heard first, then its jobs are settled."""
+        """The process is dead: read what it sent, then settle its jobs."""
         if self._handles.get(handle.child) is not handle:
             return
         self._watch.forget(handle)
@@ -245,10 +247,10 @@ class Workers:
             self._loop.call_later(max(0.0, answer.at - now), self._spawn, slot)
 
     def _bury_the_dead(self) -> None:
-        """Those workers whose end will not be reported."""
+        """Handle dead workers whose end will not be reported."""
         for handle in list(self._handles.values()):
             if handle.channel.closed or handle.ended:
-                self.kill(handle)  # It may live without its socket.
+                self.kill(handle)  # It may be alive without its socket.
                 self._gone(handle, "ended, status unknown", None)
 
     # The fork server.
@@ -278,12 +280,14 @@ class Workers:
         self._watch.came(handle)
 
     def has(self, handle: WorkerHandle) -> bool:
-        """Whether a living fork server still has something to say of this worker."""
+        """Whether a living fork server has not yet reported the end of this worker."""
         return not self._zygote_gone and self._handles.get(handle.child) is handle
 
     def fork_server_hangs(self, reason: str) -> None:
-        """What it does not report is no longer waited for. Its own parent kills it; the rest is as after its
-        death."""
+        """The fork server hangs: stop waiting for its reports.
+
+        Its parent kills it; the rest is as after its death.
+        """
         if not self._zygote_hangs:
             self._zygote_hangs = True
             log_events.zygote_hangs(reason)
@@ -304,7 +308,7 @@ class Workers:
     # The end.
 
     async def leave(self) -> None:
-        """Have all workers exit, and then the fork server; kill what does not in time."""
+        """Have all workers exit, then the fork server; kill those that take too long."""
         for handle in self._handles.values():
             self._watch.forget(handle)
             handle.channel.close()

@@ -1,8 +1,8 @@
-"""A socket pair's end: frames and descriptors. Never blocks its owner; loses no result.
+"""One end of a socket pair that carries frames and descriptors, without losing any result.
 
-`Channel` is for a process with a loop: what the kernel does not take is kept until it does;
-figures may be dropped instead. `BlockingChannel` is for a process that has nothing else to do
-than to wait for its owner. The end of the socket means that the peer is gone.
+`Channel` is non-blocking, for a process with a loop: frames that the kernel does not accept are queued,
+except that figures may be dropped. `BlockingChannel` is for a process that only waits for its owner. The end
+of the socket means that the peer is gone.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from squids.process.frames import FrameReader, encode
 from squids.process.protocol import Frame, from_wire, to_wire
 
 RECEIVE_BYTES = 64 * 1024
-"""Bytes read at a time. Above 128 KiB, malloc maps each buffer anew: a read then costs six times as much."""
+"""Bytes per read. Above 128 KiB, malloc maps a new buffer each time, and a read costs six times as much."""
 
 DROP_ABOVE = 256 * 1024
-"""Bytes that wait for the kernel above which droppable frames are dropped."""
+"""Queued bytes above which droppable frames are dropped."""
 
 MAX_DESCRIPTORS = 16
 
 
 class Channel:
-    """The non-blocking end, for an owner with a loop. It waits in the loop, by `fileno`."""
+    """The non-blocking end, for an owner with a loop that waits on `fileno`."""
 
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
@@ -35,18 +35,18 @@ class Channel:
         self._waiting: deque[tuple[bytes, tuple[int, ...]]] = deque()
         self._waiting_bytes = 0
         self.closed = False
-        """The peer is gone, or this end was closed."""
+        """Whether the peer is gone or this end was closed."""
 
     def fileno(self) -> int:
         return self._socket.fileno()
 
     @property
     def wants_write(self) -> bool:
-        """Whether frames wait for the kernel: call `flush` when the socket takes more."""
+        """Whether frames are queued: call `flush` when the socket is writable."""
         return bool(self._waiting) and not self.closed
 
     def send(self, frame: Frame, descriptors: Sequence[int] = (), *, droppable: bool = False) -> None:
-        """Send, or keep until the kernel takes it. Descriptors are duplicated until then."""
+        """Send a frame, or queue it with duplicates of the descriptors."""
         if self.closed or (droppable and self._waiting_bytes > DROP_ABOVE):
             return
         data = encode(to_wire(frame))
@@ -60,7 +60,7 @@ class Channel:
             self._keep(rest, ())
 
     def flush(self) -> None:
-        """Send what waits, as far as the kernel takes it."""
+        """Send queued frames, as far as the kernel accepts them."""
         while self._waiting and not self.closed:
             data, descriptors = self._waiting[0]
             rest = self._send_now(data, descriptors)
@@ -74,7 +74,7 @@ class Channel:
             self._waiting.popleft()
 
     def receive(self) -> list[Frame]:
-        """All whole frames that are here now. Sets `closed` at the end of the socket."""
+        """Return all complete frames that are available. Sets `closed` at the end of the socket."""
         frames: list[Frame] = []
         while not self.closed:
             try:
@@ -88,14 +88,14 @@ class Channel:
                 break
             frames.extend(from_wire(payload) for payload in self._reader.feed(data))
             if len(data) < RECEIVE_BYTES and frames:
-                break  # Most likely all; if not, the socket is still readable.
+                break  # Probably all; if not, the socket is still readable.
         return frames
 
     def receive_with_descriptors(self) -> tuple[list[Frame], list[int] | None]:
-        """Whole frames of one read of the socket, and the descriptors that one frame brought along.
+        """Return the complete frames of one read, and the descriptors that came with one of them.
 
-        A read ends behind descriptors, so they are one frame's: that of this read's last byte. None if
-        none came. They are fewer than were sent if this process can open no more.
+        A read ends after descriptors, so they belong to the frame with the last byte of this read. None:
+        there were none. There are fewer than sent if this process cannot open more.
         """
         try:
             data, descriptors, flags, _ = socket.recv_fds(self._socket, RECEIVE_BYTES, MAX_DESCRIPTORS)
@@ -115,7 +115,7 @@ class Channel:
             raise
 
     def receive_all(self) -> list[Frame]:
-        """All that the peer has said until now, to the last byte: for a peer that is dead."""
+        """Return everything that a dead peer has sent."""
         frames: list[Frame] = []
         while not self.closed:
             more = self.receive()
@@ -125,11 +125,11 @@ class Channel:
         return frames
 
     def end_sending(self) -> None:
-        """The peer sees the end of the socket; what it still sends is heard."""
+        """Shut down sending. What the peer still sends can be received."""
         try:
             self._socket.shutdown(socket.SHUT_WR)
         except OSError:
-            pass  # It is gone already.
+            pass  # It is already gone.
 
     def close(self) -> None:
         self.closed = True
@@ -143,7 +143,7 @@ class Channel:
         self._waiting_bytes += len(data)
 
     def _send_now(self, data: bytes, descriptors: Sequence[int]) -> bytes | None:
-        """What is left after one try: b"" for nothing; None if the kernel took nothing."""
+        """Return what is left after one try: b"" if nothing; None if the kernel accepted nothing."""
         try:
             if descriptors:
                 sent = socket.send_fds(self._socket, [data], descriptors)
@@ -158,21 +158,21 @@ class Channel:
 
 
 class BlockingChannel:
-    """The end of a child that waits for its owner."""
+    """The blocking end, for a child that waits for its owner."""
 
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(True)
         self._socket = sock
         self._reader = FrameReader()
         self._frames: deque[Frame] = deque()
-        self._poll = select.poll()  # Not select(2), which knows no descriptor above 1023.
+        self._poll = select.poll()  # Not select(2), which is limited to descriptors up to 1023.
         self._poll.register(sock, select.POLLIN)
 
     def fileno(self) -> int:
         return self._socket.fileno()
 
     def receive(self) -> Frame | None:
-        """The next frame, waited for; None when the owner is gone."""
+        """Wait for the next frame. Returns None when the owner is gone."""
         while not self._frames:
             try:
                 data = self._socket.recv(RECEIVE_BYTES)
@@ -184,15 +184,15 @@ class BlockingChannel:
         return self._frames.popleft()
 
     def pending(self) -> bool:
-        """Whether `receive` would answer at once."""
+        """Whether `receive` would return at once."""
         return bool(self._frames) or bool(self._poll.poll(0))
 
     def send(self, frame: Frame) -> None:
-        """Send all of it. BrokenPipeError when the owner is gone."""
+        """Send a whole frame. Raises BrokenPipeError if the owner is gone."""
         self._socket.sendall(encode(to_wire(frame)))
 
     def send_encoded(self, frame: bytes) -> None:
-        """Send a frame that was encoded before."""
+        """Send a frame that is already encoded."""
         self._socket.sendall(frame)
 
     def close(self) -> None:
@@ -200,6 +200,6 @@ class BlockingChannel:
 
 
 def close_all(descriptors: Sequence[int]) -> None:
-    """Descriptors that came, and that nobody wants."""
+    """Close descriptors that were received and are not needed."""
     for descriptor in descriptors:
         os.close(descriptor)

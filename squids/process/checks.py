@@ -1,7 +1,7 @@
-"""Whether what a process says has the types that it must have. Pure; ValueError where it has not.
+"""Checks the types of values that other processes report. Pure; raises ValueError.
 
-The code of an app can say anything over the sockets of its processes, and what it says is shown beside what
-others say: a wrong type would end up in their `status`.
+An app's code can send anything over the sockets of its processes, and reported values are shown next to those
+of others: a wrong type would break their `status`.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ from squids.process.descent import is_pid
 
 MOST_NUMBER = 2**63 - 1
 MOST_SECONDS = 253_402_300_799
-"""The end of the year 9999, the last that Python's datetime knows."""
+"""The end of the year 9999, the last that Python's datetime supports."""
 
 
 def _brief(value: object) -> str:
-    """The beginning of it: an integer may have more digits than Python converts to text."""
+    """Abbreviate a value: an integer may have more digits than Python converts to text."""
     return type(value).__name__ if isinstance(value, int) else str(value)[:40]
 
 
 def check_numbers(*values: object) -> None:
-    """Integers of 64 bits, and no bools."""
+    """Check that these are integers of 64 bits, and no bools."""
     for value in values:
         if type(value) is not int or not -MOST_NUMBER <= value <= MOST_NUMBER:
             raise ValueError(f"no number: {_brief(value)}")
 
 
 def check_pid(pid: object) -> None:
-    """Not 0 or below, which mean many processes to kill(2), and not init."""
+    """Check a pid. kill(2) takes 0 and below as several processes; 1 is init."""
     check_numbers(pid)
     if not is_pid(pid):
         raise ValueError(f"no pid: {pid}")
@@ -47,7 +47,7 @@ def check_bools(*values: object) -> None:
 
 
 def check_seconds(*values: object) -> None:
-    """From 0 to a time that a calendar has: durations, and times since boot or 1970."""
+    """Check durations, or times since boot or the epoch: not negative, and within the calendar."""
     for value in values:
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MOST_SECONDS:
             raise ValueError(f"no seconds: {_brief(value)}")

@@ -1,7 +1,6 @@
-"""How a child of the zygote begins and ends, forked or started anew.
+"""The start and end of a child of a fork server, forked or in a fresh interpreter.
 
-It begins with a title and faulthandler on; it ends by itself, without
-running what its parent had on the stack.
+It starts with a title and with faulthandler enabled, and exits without unwinding its parent's stack.
 """
 
 from __future__ import annotations
@@ -19,20 +18,20 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 Entry = Callable[[Any, socket.socket, list[int], dict[str, Any]], int]
-"""What runs in a child: (what was preloaded, its socket, further descriptors, arguments) -> exit code."""
+"""What a child runs: (preloaded objects, its socket, further descriptors, arguments) -> exit code."""
 
 
 def run_and_exit(
     entry: Entry, preloaded: Any, descriptors: list[int], args: dict[str, Any], title: str
 ) -> NoReturn:
-    """Be the child, to its end."""
+    """Run a child to its end."""
     code = 1
     try:
         set_title(title)
         if not faulthandler.is_enabled():
             faulthandler.enable()
         print_lines_at_once()
-        faulthandler.register(signal.SIGUSR2)  # What each thread does, to standard error.
+        faulthandler.register(signal.SIGUSR2)  # Writes the stacks of all threads to standard error.
         channel = socket.socket(fileno=descriptors[0])
         code = entry(preloaded, channel, descriptors[1:], args)
     except SystemExit as request:
@@ -47,26 +46,26 @@ def run_and_exit(
 
 
 def print_lines_at_once() -> None:
-    """Whoever reads a log wants to see it now. A zygote does so for all its children."""
+    """Make output line-buffered, so that logs are current. A fork server does so for all its children."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and not stream.line_buffering:
             stream.reconfigure(line_buffering=True)
 
 
 def print_to(descriptor: int) -> None:
-    """Have all that is printed go there."""
+    """Redirect standard output and standard error."""
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     os.close(descriptor)
 
 
 def open_standard_streams() -> None:
-    """Make sure that 0, 1 and 2 are open: else the next file opened would be taken for one of them."""
+    """Make sure that descriptors 0, 1 and 2 are open, so that no other file gets these numbers."""
     for descriptor, mode in ((0, os.O_RDONLY), (1, os.O_WRONLY), (2, os.O_WRONLY)):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, mode)  # The lowest that is free, and so this one.
+            os.open(os.devnull, mode)  # Gets the lowest free number, which is this one.
 
 
 LIMITS = ("as", "core", "cpu", "data", "fsize", "memlock", "nofile", "nproc", "rss", "stack")
@@ -74,7 +73,7 @@ LIMITS = ("as", "core", "cpu", "data", "fsize", "memlock", "nofile", "nproc", "r
 
 
 def apply_limits(nice: int, limits: Mapping[str, int | None]) -> None:
-    """Set this process's priority and soft limits. OSError or ValueError if the system refuses."""
+    """Set this process's priority and soft limits. Raises OSError or ValueError if the system refuses."""
     if nice:
         os.setpriority(os.PRIO_PROCESS, 0, nice)
     for name, soft in limits.items():
@@ -87,7 +86,7 @@ def apply_limits(nice: int, limits: Mapping[str, int | None]) -> None:
 
 
 def exit_now(code: int) -> NoReturn:
-    """Run what was registered for the exit, flush, and end."""
+    """Run exit handlers, flush, and exit."""
     try:
         atexit._run_exitfuncs()
         for stream in (sys.stdout, sys.stderr):
@@ -100,7 +99,7 @@ def exit_now(code: int) -> NoReturn:
 
 
 def set_title(title: str) -> None:
-    """Say in `ps` what this process is. Linux only: elsewhere it costs more than it gives."""
+    """Set the title in `ps`. Linux only: it is too expensive elsewhere."""
     if sys.platform == "linux":
         import setproctitle
 

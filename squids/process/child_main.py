@@ -1,6 +1,6 @@
-"""A child of the zygote in a fresh interpreter.
+"""A child of a fork server in a fresh interpreter.
 
-It imports for itself what a forked child would find imported. Started by `zygote_main` only.
+It imports what a forked child would inherit. Only `zygote_main` starts it.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from squids.process.signals import restore_defaults
 
 
 def main(argv: list[str]) -> NoReturn:
-    """`argv`: where the specification is."""
+    """Run the child. `argv` has the descriptor of its specification."""
     spec = spec_of(argv)
     sys.path[:] = spec["path"]
-    restore_defaults()  # An ignored signal stays ignored in a new program, and a blocked one blocked.
+    restore_defaults()  # Ignored and blocked signals are inherited across exec.
     for descriptor in spec["descriptors"]:
-        os.set_inheritable(descriptor, False)  # They were, to come here; programs of tasks get none.
+        os.set_inheritable(descriptor, False)  # Programs of tasks must not inherit them.
     if spec["records"] is not None:
         records_to(spec["records"])
     set_title(spec["title"])

@@ -1,4 +1,4 @@
-"""How many CPUs there are for us."""
+"""The number of usable CPUs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 
 def usable_cpus() -> int:
-    """The CPUs that this process may use: its affinity, where the system has one."""
+    """Return the number of CPUs that this process may use, by its affinity if the system has one."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

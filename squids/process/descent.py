@@ -1,8 +1,8 @@
-"""Decides whether a pid that another process told is one to act on. Pure.
+"""Decides whether to act on a pid that another process reported. Pure.
 
-Whoever reports a pid may be wrong, or lie: an app's code runs in the fork server and in consumers, often as
-another user than the process that hears of it. A pid is believed only if the process is a descendant of one
-that is ours, runs as the user whose report it is, and is not older than the request for it.
+The reporting process may be wrong or lie: an app's code runs in fork servers and consumers, often as another
+user than the receiver of the report. A pid is accepted only if the process descends from one of ours, runs as
+the expected user, and is not older than the request for it.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 MOST_ANCESTORS = 32
-"""Between a fork server and its child there is nobody, or the shell of a wrapper around the interpreter."""
+"""Between a fork server and its child there is at most the shell of an interpreter's wrapper."""
 
 CLOCK_SLACK = 1.0
-"""Seconds: the system counts the start of a process in hundredths, and rounds."""
+"""In seconds. The system rounds the start of a process to hundredths."""
 
 ROOT = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the system says of a process: its parent, its real user, and its start in seconds since boot."""
+    """What the system knows of a process: parent, real user, and start in seconds since boot."""
 
     parent: int
     uid: int
@@ -30,10 +30,10 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What must be true of a pid.
+    """What must hold for a pid.
 
-    `below`: the processes that it may descend from. `uid`: its user; root stands for any, since root's code
-    may have become another one. `asked`: seconds since boot, None if the system does not say.
+    `below`: its possible ancestors. `uid`: its user; root accepts any, as root's code may have changed user.
+    `asked`: when it was requested, in seconds since boot; None if unknown.
     """
 
     below: frozenset[int]
@@ -42,12 +42,12 @@ class Claim:
 
 
 def is_pid(value: object) -> bool:
-    """Whether it can be the pid of a child: not 0 or below, which mean many to kill(2), and not init."""
+    """Whether it can be a child's pid: kill(2) takes 0 and below as several processes, and 1 is init."""
     return type(value) is int and 1 < value < 2**31
 
 
 def why_not(pid: int, claim: Claim, look: Callable[[int], Seen | None]) -> str | None:
-    """Why the process is not what the claim says; None if it is. `look`: None for what is not there."""
+    """Return why the process does not match the claim, or None. `look` returns None for unknown pids."""
     if pid in claim.below:
         return "it is the parent, not a child"
     seen = look(pid)

@@ -1,4 +1,4 @@
-"""Entry points by name, "module:function", as frames carry them."""
+"""Entry points by name, "module:function", as used in frames."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def resolve(entry: str) -> Callable[..., Any]:
-    """The function that a name means. ImportError or AttributeError if there is none."""
+    """Return the function of this name. Raises ImportError or AttributeError if there is none."""
     module, _, function = entry.partition(":")
     found = getattr(importlib.import_module(module), function)
     if not callable(found):

@@ -1,7 +1,7 @@
-"""What consumers and fork servers tell of themselves: values that a supervisor shows, and acts on. Pure.
+"""Figures that consumers and fork servers report, for a supervisor to show and act on. Pure.
 
-The code of an app can say anything over the sockets of its processes, so each value is checked where it is
-made: ValueError if it is not what it must be.
+An app's code can send anything over the sockets of its processes, so each constructor checks its values and
+raises ValueError.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from squids.process.checks import (
 
 @dataclass(frozen=True, slots=True)
 class RunningJob:
-    """A job that a worker runs. `started`: monotonic seconds, the same for all processes of a machine."""
+    """A job that a worker runs. `started`: seconds on the machine's monotonic clock."""
 
     worker: int
     pid: int | None
@@ -40,23 +40,23 @@ class RunningJob:
 
 @dataclass(frozen=True, slots=True)
 class ConsumerFigures:
-    """What a consumer does. `p50` and `p95` are seconds that tasks took; None: none has ended yet."""
+    """What a consumer does. `p50`, `p95`: seconds that tasks took; None before the first has ended."""
 
     paused: bool = False
     workers: int = 0
-    """How many are wanted."""
+    """The wanted number."""
     ready: int = 0
-    """How many have started."""
+    """The number that has started."""
     busy: int = 0
     held: int = 0
-    """Messages that it received and has neither deleted nor given back."""
+    """Messages received, and neither deleted nor given back."""
     done: int = 0
     failed: int = 0
     p50: float | None = None
     p95: float | None = None
     running: tuple[RunningJob, ...] = ()
     pids: tuple[int, ...] = ()
-    """Its workers', as it says."""
+    """The workers' pids, as the consumer reports them."""
 
     def __post_init__(self) -> None:
         check_bools(self.paused)
@@ -70,7 +70,10 @@ class ConsumerFigures:
 
     @classmethod
     def from_wire(cls, values: Any) -> ConsumerFigures:
-        """Another version may tell more, or less."""
+        """Convert from a frame.
+
+        Versions may differ: unknown values are ignored, and missing ones have their defaults.
+        """
         known = {name: value for name, value in check_object(values).items() if name in _FIGURES}
         known["running"] = tuple(
             RunningJob(**check_object(job)) for job in check_list(known.get("running", []))
@@ -83,7 +86,7 @@ _FIGURES = frozenset(field.name for field in fields(ConsumerFigures))
 
 
 class ImportedFile(NamedTuple):
-    """The file of a module, as it was when it was imported: `modified` in nanoseconds, `size` in bytes."""
+    """The file of a module when it was imported: `modified` in nanoseconds, `size` in bytes."""
 
     path: str
     modified: int
@@ -92,7 +95,7 @@ class ImportedFile(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ImportFacts:
-    """What an import came to. `imported_at`: seconds since 1970."""
+    """The facts of an import. `imported_at`: seconds since the epoch."""
 
     imported_at: float
     files: tuple[ImportedFile, ...]

@@ -1,4 +1,4 @@
-"""What an import leaves behind that no fork may cross: threads and sockets."""
+"""Finds what an import left behind that does not survive a fork: threads and sockets."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from squids.process.native_threads import libraries_loaded, native_threads
 
 @dataclass(frozen=True, slots=True)
 class Unforkable:
-    """What the app left behind at import that no fork may cross."""
+    """What an import left behind that does not survive a fork."""
 
     threads: tuple[str, ...]
     sockets: int
     native: tuple[str, ...] = ()
     """Names of threads of compiled code."""
     libraries: tuple[str, ...] = ()
-    """Whose code these may run."""
+    """Packages whose compiled code these may run."""
 
     def __bool__(self) -> bool:
         return bool(self.threads or self.sockets or self.native)
@@ -42,7 +42,7 @@ class Unforkable:
 
 
 def sockets_open() -> frozenset[str]:
-    """The sockets that this process has open. Empty where the system does not list them (not Linux)."""
+    """Return this process's open sockets; empty if the system does not list them (not Linux)."""
     found = set()
     try:
         descriptors = os.listdir("/proc/self/fd")
@@ -52,16 +52,16 @@ def sockets_open() -> frozenset[str]:
         try:
             target = os.readlink(f"/proc/self/fd/{descriptor}")
         except OSError:
-            continue  # The descriptor of the listing itself.
+            continue  # The descriptor of this listing.
         if target.startswith("socket:"):
             found.add(target)
     return frozenset(found)
 
 
 def unforkable_since(sockets_before: frozenset[str]) -> Unforkable:
-    """The threads and sockets that are here now and were not before the import."""
+    """Return the current threads, and the sockets that were opened since."""
     threads = tuple(thread.name for thread in threading.enumerate() if thread is not threading.main_thread())
-    # Where a thread of Python's runs there is no fork, not even to look for others.
+    # With a Python thread running, not even the trial fork for native threads is safe.
     native = () if threads else tuple(native_threads())
     libraries = tuple(libraries_loaded()) if native else ()
     return Unforkable(threads, len(sockets_open() - sockets_before), native, libraries)

@@ -1,7 +1,6 @@
-"""Bytes to frames and back: four bytes of length (big endian), then that much JSON (UTF-8).
+"""Encodes frames: a length of four bytes (big endian), then JSON (UTF-8) of that length.
 
-Pure: whoever reads the socket feeds what came, in pieces of any size. What a frame means is
-in `protocol`.
+Pure: the reader of the socket feeds in pieces of any size. `protocol` defines what frames mean.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import struct
 from typing import Any
 
 MAX_FRAME = 64 * 1024 * 1024
-"""Bytes. Ten messages of 1 MiB, each of whose bytes JSON may write as six, fit; garbage does not."""
+"""In bytes. Ten messages of 1 MiB fit, even if JSON takes six bytes for each of theirs; garbage does not."""
 
 _LENGTH = struct.Struct(">I")
 _encode = json.JSONEncoder(separators=(",", ":")).encode
@@ -19,11 +18,11 @@ _decode = json.JSONDecoder().decode
 
 
 class FrameError(Exception):
-    """The peer sent what is not a frame."""
+    """The peer sent something that is not a frame."""
 
 
 def encode(payload: Any) -> bytes:
-    """A payload as the bytes of one frame."""
+    """Encode a payload as a frame. Raises FrameError if it is too large."""
     body = _encode(payload).encode()
     if len(body) > MAX_FRAME:
         raise FrameError(f"a frame of {len(body)} bytes is over the limit of {MAX_FRAME}")
@@ -31,13 +30,13 @@ def encode(payload: Any) -> bytes:
 
 
 class FrameReader:
-    """Puts frames together from pieces."""
+    """Assembles frames from pieces."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> list[Any]:
-        """Take a piece; the payloads of all frames that are whole now, in order."""
+        """Add a piece; return the payloads of all frames that are now complete. Raises FrameError."""
         buffer = self._buffer
         buffer += data
         payloads = []

@@ -1,11 +1,11 @@
-"""A process that another one reported: looked at once, and from then on held by a pidfd.
+"""Holds a reported process by a pidfd, after checking it once.
 
-A number means another process once its own has been reaped; a pidfd never does. So signals go through it, and
-it becomes readable when the process ends, whoever is the parent and whether or not anybody tells.
+A pid may be reused once its process was reaped; a pidfd never refers to another process. So signals go
+through it, and it becomes readable when the process ends, whatever its parent.
 
-Where the system has no pidfds (macOS, Linux before 5.3), or shows no processes (a `/proc` mounted with
-hidepid), less is known: on Linux only children of this process are signalled then, elsewhere the number is
-used as it was told.
+Less is known without pidfds (macOS, Linux before 5.3), or without visible processes (a `/proc` mounted with
+hidepid). Then, on Linux only children of this process are signalled; elsewhere the reported pid is used as
+is.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 
 class Untrue(Exception):
-    """A pid that is not what it was said to be, and why."""
+    """The pid is not what was reported. The text says why."""
 
 
 class Held:
-    """A process by its pid. `descriptor`: its pidfd, readable from its end on; None: there is none."""
+    """A process by its pid. `descriptor`: its pidfd, readable once it has ended, or None."""
 
     def __init__(self, pid: int, descriptor: int | None, *, gone: bool = False) -> None:
         self.pid = pid
@@ -37,13 +37,13 @@ class Held:
 
     @property
     def ended(self) -> bool:
-        """Whether it is dead for sure. Without a pidfd that is seen only once somebody has reaped it."""
+        """Whether it is certainly dead. Without a pidfd, only a reaped process counts."""
         if not self._gone:
             self._gone = _is_over(self.descriptor) if self.descriptor is not None else not _exists(self.pid)
         return self._gone
 
     def signal(self, number: int) -> bool:
-        """Send it a signal. False: it was dead, or may not be signalled by this process."""
+        """Send a signal. Returns False if the process is dead or must not be signalled."""
         try:
             if self.descriptor is not None:
                 signal.pidfd_send_signal(self.descriptor, number)
@@ -56,15 +56,15 @@ class Held:
         return True
 
     def signal_group(self, number: int) -> None:
-        """Send a signal to it and to its process group, which it leads."""
+        """Send a signal to the process and to the process group that it leads."""
         if self.descriptor is not None:
             try:
                 signal.pidfd_send_signal(self.descriptor, number, None, PIDFD_SIGNAL_PROCESS_GROUP)
             except OSError:
-                pass  # An older kernel, or nobody is left.
+                pass  # An older kernel, or the group is empty.
             else:
                 return
-        # The leader's number is its own while it lives, or is not reaped by this process.
+        # The leader's pid is not reused while it is alive, or not reaped by this process.
         if is_child(self.pid) or not self.ended:
             kill_group(self.pid, number, own_child=sys.platform == "linux" and self.descriptor is None)
         self.signal(number)
@@ -77,25 +77,25 @@ class Held:
 
 
 def hold(pid: int, server: int, uid: int, asked: float | None) -> Held:
-    """The process of this pid, as the fork server `server` reports it. `uid` and `asked`: as in `Claim`.
+    """Hold the process that the fork server `server` reported. `uid` and `asked`: as in `Claim`.
 
-    Untrue if it is no descendant of the fork server, or of this process, which adopts orphans.
+    Raises Untrue if it does not descend from the fork server, or from this process, which adopts orphans.
     """
     if not is_pid(pid) or pid == os.getpid():
         raise Untrue("no child can have it")
     claim = Claim(frozenset((server, os.getpid())), uid, asked)
     if look(server) is None:
-        return Held(pid, None)  # The system shows no processes here.
+        return Held(pid, None)  # The system shows no processes.
     try:
         descriptor = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else None
     except ProcessLookupError:
         return Held(pid, None, gone=True)
-    except OSError:  # No such call, or no descriptor is free.
+    except OSError:  # Not supported, or no free descriptor.
         descriptor = None
     why = why_not(pid, claim, look)
     held = Held(pid, descriptor)
     if descriptor is not None and not _is_there(descriptor):
-        held.close()  # It ended and was reaped: what was looked at may be another process.
+        held.close()  # It ended and was reaped: the checked process may be another one.
     elif why is not None:
         held.close()
         raise Untrue(why)
@@ -103,7 +103,7 @@ def hold(pid: int, server: int, uid: int, asked: float | None) -> Held:
 
 
 def look(pid: int) -> Seen | None:
-    """What the system says of a process. None: it is not there, or is not shown."""
+    """Return what the system knows of a process, or None if it is gone or hidden."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()
@@ -115,7 +115,7 @@ def look(pid: int) -> Seen | None:
 
 
 def since_boot() -> float | None:
-    """Seconds since boot, by the same clock as the starts of processes. None: the system does not say."""
+    """Return the seconds since boot, on the clock of process starts, or None if unknown."""
     try:
         with open("/proc/uptime", "rb") as file:
             return float(file.read().split()[0])
@@ -124,7 +124,7 @@ def since_boot() -> float | None:
 
 
 def is_child(pid: int) -> bool:
-    """Whether it is a child of this process, dead or alive, that was not reaped: its number is its own."""
+    """Whether it is an unreaped child of this process, dead or alive, so that its pid cannot be reused."""
     if not hasattr(os, "waitid"):
         return False
     try:
@@ -135,13 +135,13 @@ def is_child(pid: int) -> bool:
 
 
 def kill_group(pid: int, number: int, *, own_child: bool = True) -> None:
-    """Signal the process group of this pid. `own_child`: only if its leader is a child of this process."""
+    """Signal a process group. `own_child`: only if its leader is a child of this process."""
     if pid <= 1 or (own_child and not is_child(pid)):
         return
     try:
         os.killpg(pid, number)
     except OSError:
-        pass  # Nobody is left in it.
+        pass  # The group is empty.
 
 
 def _may_be_named(pid: int) -> bool:
@@ -161,7 +161,7 @@ def _is_there(descriptor: int) -> bool:
     except ProcessLookupError:
         return False
     except OSError:
-        pass  # Another user's: it is there.
+        pass  # It exists, but belongs to another user.
     return True
 
 
@@ -171,5 +171,5 @@ def _exists(pid: int) -> bool:
     except ProcessLookupError:
         return False
     except OSError:
-        pass  # Another user's.
+        pass  # It belongs to another user.
     return True

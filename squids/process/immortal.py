@@ -1,12 +1,12 @@
-"""Makes what programs consist of immortal: functions, code, classes, modules, and what is constant in them.
+"""Makes functions, code, classes, modules and their constants immortal.
 
-Whoever calls a function counts a reference to it, and so writes to its memory: each forked process would soon
-have a copy of all the code that it runs. CPython has objects whose references nobody counts, since 3.12
-(PEP 683); those that were imported before the fork become such. What lives in a program's variables
-(instances, lists, dicts, files) is left as it is: it dies when nobody has it any more.
+Calling a function changes its reference count and so writes to its memory page: each forked process would
+soon have a copy of all the code that it runs. CPython 3.12 introduced immortal objects, whose references are
+not counted (PEP 683); objects imported before the fork become immortal here. What variables hold (instances,
+lists, dicts, files) is unchanged, and dies with its last reference.
 
-There is no supported way to do this, so it is done only in interpreters of which it is known to work, and
-which are seen to behave: elsewhere nothing happens, and each process costs a few MB more.
+There is no supported way to do this, so it is done only in interpreters where it is known, and checked, to
+work. Elsewhere nothing happens, and each process costs a few MB more.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import types
 from collections.abc import Iterator
 
 KNOWN = ((3, 12), (3, 13))
-"""Versions of CPython: the count's lower 32 bits, at the object's start, all ones: immortal."""
+"""Versions of CPython with the count in the object's first 32 bits, where all ones mean immortal."""
 
 PROGRAM = frozenset(
     {
@@ -44,16 +44,16 @@ PROGRAM = frozenset(
 )
 CONSTANT = frozenset({type(None), bool, str, bytes, int, float, complex, tuple, frozenset})
 HOLDS = frozenset({tuple, frozenset})
-"""Constants if what they hold is."""
+"""Constants if their items are."""
 
 BATCH = 1000
-"""So many objects at a time are asked for what they refer to."""
+"""The number of objects per call of gc.get_referents."""
 
 
 def make_programs_immortal() -> bool:
-    """All of programs and constants that is alive. False: this interpreter cannot.
+    """Make all living code and constants immortal. Returns False if this interpreter cannot.
 
-    Some hundred thousand objects, before anybody is served: so it is written to be quick.
+    This covers several hundred thousand objects before the first job, so it is written for speed.
     """
     if not _is_known() or not _is_as_known():
         return False
@@ -75,8 +75,10 @@ def make_programs_immortal() -> bool:
 
 
 class _Lasting(dict[type, bool]):
-    """Whether things of a type are parts of programs. Never isinstance: it asks the thing, and a lazy one
-    would begin to work."""
+    """Whether instances of a type are parts of programs.
+
+    Never uses isinstance, which would trigger lazy objects.
+    """
 
     def __missing__(self, kind: type) -> bool:
         self[kind] = kind in PROGRAM or kind in CONSTANT or issubclass(kind, type | enum.Enum)
@@ -84,8 +86,10 @@ class _Lasting(dict[type, bool]):
 
 
 def _parts_of_code(code: types.CodeType, names: set[str]) -> Iterator[object]:
-    """What the collector does not know to be part of it. The names in it, which are many and often the same,
-    go into `names`."""
+    """Yield the parts of code that the garbage collector does not track.
+
+    Names, which are many and often repeated, are collected in `names`.
+    """
     names.update(code.co_names)
     names.update((code.co_name, code.co_qualname, code.co_filename))
     yield code
@@ -98,7 +102,7 @@ def _parts_of_code(code: types.CodeType, names: set[str]) -> Iterator[object]:
 
 
 def _is_known() -> bool:
-    """Free-threaded and debug builds count in other ways."""
+    """Whether this is a known build. Free-threaded and debug builds count differently."""
     return (
         sys.implementation.name == "cpython"
         and sys.version_info[:2] in KNOWN
@@ -110,7 +114,7 @@ def _is_known() -> bool:
 
 
 def _is_as_known() -> bool:
-    """Whether an object has its count where it should be, and loses it."""
+    """Whether the count is where it should be, and stays constant once immortal."""
     probe = [None]
     few = sys.getrefcount(probe) - 1
     if _count_of(probe).value != few or _count_of(None).value != IMMORTAL:

@@ -1,4 +1,4 @@
-"""Which files were imported, whether they have changed since, and which of them are the user's own."""
+"""Which files were imported, whether they have changed since, and which are the user's own."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from typing import Any
 from squids.process.figures import ImportedFile
 
 SQUIDS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-"""This copy of squids, wherever it lies."""
+"""This copy of squids, wherever it is."""
 
 
 def files_imported() -> tuple[ImportedFile, ...]:
-    """The files of all modules but the standard library's, as they are now."""
+    """Return the files of all modules, without the standard library, in their current versions."""
     found = []
     for module in list(sys.modules.values()):
         path = getattr(module, "__file__", None)
@@ -34,7 +34,7 @@ def files_imported() -> tuple[ImportedFile, ...]:
 
 
 def files_met(error: BaseException) -> tuple[str, ...]:
-    """The files that a failed import reached: those of modules, and those that it failed in."""
+    """Return the files that a failed import reached: those of modules, and those in which it failed."""
     found = [path for path, *_ in files_imported()]
     cause: BaseException | None = error
     while cause is not None:
@@ -46,7 +46,7 @@ def files_met(error: BaseException) -> tuple[str, ...]:
 
 
 def changed_files(files: Iterable[ImportedFile]) -> list[str]:
-    """Those that are not on disk any more as they were imported."""
+    """Return the files that have changed on disk since their import."""
     changed = []
     for path, modified, size in files:
         try:
@@ -60,16 +60,21 @@ def changed_files(files: Iterable[ImportedFile]) -> list[str]:
 
 
 def own_files(paths: Iterable[str]) -> frozenset[str]:
-    """The real paths of those that are neither installed nor a part of squids, whose new code needs another
-    supervisor."""
+    """Return the real paths of the user's own files.
+
+    These exclude installed packages and squids, whose new code needs another supervisor.
+    """
     squids = os.path.realpath(SQUIDS) + os.sep
     real = map(os.path.realpath, paths)
     return frozenset(path for path in real if not _is_installed(path) and not path.startswith(squids))
 
 
 def drop_bytecode(path: str) -> None:
-    """Remove what interpreters cached of a file. If two versions have the same second and the same size, they
-    would run the older one. https://docs.python.org/3/reference/import.html#cached-bytecode-invalidation"""
+    """Remove the bytecode of a file.
+
+    It would be used for a newer version with the same second and size.
+    https://docs.python.org/3/reference/import.html#cached-bytecode-invalidation
+    """
     if not path.endswith(".py"):
         return
     directory, name = os.path.split(path)
@@ -82,14 +87,14 @@ def drop_bytecode(path: str) -> None:
 
 
 def import_without_bytecode() -> None:
-    """From now on write no caches of imported files, and read none, but of what is installed and of squids.
+    """Stop reading and writing bytecode of modules, except installed ones and squids.
 
-    A loader that gets no facts about a source file does not look at its cache:
+    A loader that gets no facts about a source file ignores its bytecode:
     https://docs.python.org/3/library/importlib.html#importlib.abc.SourceLoader.path_stats
     """
     sys.dont_write_bytecode = True
     path_stats = SourceFileLoader.path_stats
-    _is_standard("")  # Its first call imports modules (3.13): now, and not within an import.
+    _is_standard("")  # Its first call imports modules (3.13): do that now, not within an import.
 
     def of_installed(loader: SourceFileLoader, path: str) -> Mapping[str, Any]:
         if _is_installed(path) or _is_standard(path) or path.startswith(SQUIDS):

@@ -1,13 +1,12 @@
-"""The command that runs a module of ours in a fresh interpreter, and how its specification gets there.
+"""Runs a module of squids in a fresh interpreter, and passes a specification to it.
 
-Never by `-m`, which looks into the working directory first: an app's own `queue.py` would stand for
-the standard library's.
+Never with `-m`, which searches the working directory first: an app's own `queue.py` would replace the
+standard library's.
 
-The specification never travels as an argument: one argument holds 128 KiB at most (MAX_ARG_STRLEN,
-execve(2)), and every user can read it in `ps`. It travels in a file without a name, which the child inherits
-and reads; the argument is the descriptor's number. A file holds all of it before the child starts, so the
-parent waits for nobody, as it would with a pipe that is full, and the child reads all of it even if the
-parent is dead by then.
+The specification is not an argument, as an argument holds at most 128 KiB (MAX_ARG_STRLEN, execve(2)) and is
+visible to every user in `ps`. It is in an unnamed file, which the child inherits and reads; the argument is
+the descriptor's number. The file is complete before the child starts, so the parent never waits for the
+child, as it would with a full pipe, and the child gets everything even if the parent is dead by then.
 """
 
 from __future__ import annotations
@@ -43,10 +42,10 @@ main(sys.argv)
 def interpreter_of(
     module: str, spec: dict[str, Any], python: str | None = None
 ) -> Iterator[tuple[list[str], int]]:
-    """The command that runs a module's `main`, and the descriptor that it must inherit (`pass_fds`).
+    """Return the command that runs a module's `main`, and the descriptor that it must inherit (`pass_fds`).
 
-    `python` None: this interpreter, with this very copy of squids, wherever it came from (PyPI has another
-    `squids`). Else that interpreter, with what is installed for it. OSError if the system refuses the file.
+    `python` None: this interpreter with this copy of squids, wherever it is from (PyPI has another `squids`).
+    Otherwise that interpreter with its installed packages. Raises OSError if the system refuses the file.
     """
     program = _ITS_OWN.format(module=module)
     if python is None:
@@ -60,8 +59,11 @@ def interpreter_of(
 
 
 def spec_of(argv: Sequence[str]) -> dict[str, Any]:
-    """In the child: the specification. Its descriptor is closed, so what the child starts has no copy."""
-    if not argv[1].isdecimal():  # JSON, from a parent that runs since before this version was installed.
+    """Read the specification in the child.
+
+    This closes its descriptor, so that the child's children do not inherit it.
+    """
+    if not argv[1].isdecimal():  # JSON from a parent that was started before this version was installed.
         sys.exit(f"{sys.executable} has another version of squids: restart what started it")
     with open(int(argv[1]), "rb") as file:
         spec: dict[str, Any] = json.load(file)
@@ -69,7 +71,7 @@ def spec_of(argv: Sequence[str]) -> dict[str, Any]:
 
 
 def _written(data: bytes) -> int:
-    """A file without a name that holds this, at its start."""
+    """Return a descriptor of an unnamed file with this data, at its start."""
     if hasattr(os, "memfd_create"):
         descriptor = os.memfd_create("squids", os.MFD_CLOEXEC)
     else:  # macOS.

@@ -1,6 +1,6 @@
-"""How a consumer tells whoever started it how it is: the one interface for that.
+"""Reports a consumer's state to the process that started it: the only interface for that.
 
-What is told, and when, is its caller's to decide.
+The caller decides what to report, and when.
 """
 
 from __future__ import annotations
@@ -23,18 +23,20 @@ from squids.process.protocol import (
 from squids.process.sd_notify import Notifier
 
 ALIVE_EVERY = 5.0
-"""Seconds between two signs of life when there is nothing else to tell."""
+"""Seconds between signs of life when there is nothing else to report."""
 
 STATUS_EVERY = 5.0
-"""Seconds between two lines of figures for `systemctl status`."""
+"""Seconds between status lines with figures for `systemctl status`."""
 
 EXTENSION = 15.0
-"""Seconds that are asked for at a time while a drain goes on: three signs of life."""
+"""Seconds of each timeout extension during a drain: three signs of life."""
 
 
 class Liveness(Protocol):
-    """Who hears of a consumer's life. `listens`: whether anybody does. `alive_every`: seconds between two
-    signs of life at most."""
+    """A receiver of a consumer's reports.
+
+    `listens`: whether there is a receiver. `alive_every`: maximum seconds between signs of life.
+    """
 
     listens: bool
     alive_every: float
@@ -46,23 +48,23 @@ class Liveness(Protocol):
         """Its first receive was answered."""
 
     def degraded(self, reason: str | None) -> None:
-        """It cannot do its work, and tries on; None: it can again."""
+        """It cannot work, and keeps trying; None: it has recovered."""
 
     def figures(self, values: ConsumerFigures) -> None:
         """What it is doing."""
 
     def alive(self) -> None:
-        """Its receive loop advances, and nothing else is to be told."""
+        """Its receive loop advances, and there is nothing else to report."""
 
     def stopping(self, reason: str) -> None:
         """It drains."""
 
     def fork_server_hangs(self, reason: str) -> None:
-        """The fork server that somebody else answers for does not do its work."""
+        """The fork server, which another process is responsible for, hangs."""
 
 
 class NoListener:
-    """Nothing is reported: a consumer that was started by hand."""
+    """No receiver, for a consumer that was started by hand."""
 
     listens = False
     alive_every = ALIVE_EVERY
@@ -83,8 +85,10 @@ class NoListener:
 
 
 class ToSystemd:
-    """systemd, for `squids@.service`. It is up once a receive was answered, or failed: an SQS that is away
-    is an outage, and no reason to time the unit out. `clock` gives seconds."""
+    """systemd, for `squids@.service`. `clock` returns seconds.
+
+    The service is up once a receive was answered, or failed: an outage of SQS must not time the unit out.
+    """
 
     listens = True
 
@@ -127,7 +131,7 @@ class ToSystemd:
         self._notifier.extend(EXTENSION)
 
     def fork_server_hangs(self, reason: str) -> None:
-        """Its own consumer ends it."""
+        """Nothing to do: its consumer kills it."""
 
     def _is_up(self, status: str) -> None:
         if self._stopping:
@@ -140,7 +144,7 @@ class ToSystemd:
 
 
 class ToOwner:
-    """A supervisor at the other end of a socket. `facts` are those of `Booted`."""
+    """A supervisor at the other end of a socket. `facts` are for `Booted`."""
 
     listens = True
     alive_every = ALIVE_EVERY

@@ -1,11 +1,11 @@
-"""A line of log: whose it is, what it says, and how it looks in each format. Pure.
+"""Log lines: their source, their contents, and the formats. Pure.
 
-A process of squids writes its own lines with these formats (`log_setup`). Records of consumers and workers go
-to their supervisor over a socket, one JSON object a line, and are written once, in the supervisor's format.
-What a child prints is a line of text, whatever it looks like.
+A process of squids writes its own lines in these formats (`log_setup`). Log records of consumers and workers
+go to their supervisor over a socket, one JSON object per line, and are written once, in the supervisor's
+format. What a child prints is a line of text, whatever it looks like.
 
-A line keeps its text as it came, but bounded. Control characters are escaped where it becomes text for
-people: data from outside forges no line and moves no cursor.
+The text of a line is kept as received, but bounded. Control characters are escaped when it is formatted for
+people, so that foreign data can neither forge a line nor move the cursor.
 """
 
 from __future__ import annotations
@@ -21,33 +21,33 @@ from squids.printable import printable
 from squids.process.log_values import bounded, json_line, shown
 
 MAX_LINE = 256 * 1024
-"""Bytes of a line that is printed. A longer one is cut into several."""
+"""Maximum bytes of a printed line. A longer one is split."""
 
 MAX_RECORD = 1024 * 1024
-"""Bytes of a record: more than one of ours can have, with its text, traceback and details at their bounds."""
+"""Maximum bytes of a record: more than one of ours needs with text, traceback and fields at their limits."""
 
 LAST_SECOND = 32_503_680_000.0
-"""The year 3000: a time beyond what any time zone can show is much later."""
+"""The year 3000. Times that some time zone cannot display are much later."""
 
 TAB = "\t"
-"""The one control character that does no harm."""
+"""The only harmless control character."""
 
 ROUTINE = frozenset({"starting", "started", "ready", "stopped"})
-"""Actions of programs that a developer need not read: other lines say the same."""
+"""Actions that the brief format omits, because other lines say the same."""
 
 PRIORITIES = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
-"""syslog(3), of levels: https://www.freedesktop.org/software/systemd/man/latest/sd-daemon.html"""
+"""syslog(3) priorities of levels: https://www.freedesktop.org/software/systemd/man/latest/sd-daemon.html"""
 
 
 class LineReader:
-    """Puts lines of at most so many bytes together from pieces of bytes. Never holds more than a line."""
+    """Assembles lines of at most `most` bytes from pieces. Never buffers more than a line."""
 
     def __init__(self, most: int = MAX_LINE) -> None:
         self._most = most
         self._rest = b""
 
     def feed(self, data: bytes) -> list[str]:
-        """The lines that are whole now."""
+        """Add a piece; return the lines that are now complete."""
         *lines, rest = (self._rest + data).split(b"\n")
         while len(rest) > self._most:
             lines.append(rest[: self._most])
@@ -56,7 +56,7 @@ class LineReader:
         return [_text(line) for line in lines]
 
     def end(self) -> list[str]:
-        """What is left when no more comes."""
+        """Return the rest at the end of the input."""
         rest, self._rest = self._rest, b""
         return [_text(rest)] if rest else []
 
@@ -66,7 +66,7 @@ def _text(line: bytes) -> str:
 
 
 class Origin(Enum):
-    """What kind of process a line comes from. The value stands for a process that belongs to no program."""
+    """The kind of process that a line comes from. The value names processes without a program."""
 
     SUPERVISOR = "supervisor"
     FORK_SERVER = "zygote"
@@ -76,8 +76,10 @@ class Origin(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Whose a line is. `program`: the one that it is about, if there is one; `worker`: its number;
-    `app`: what a fork server imports."""
+    """The source of a line. `program`: the program it is about, if any; `worker`: its number.
+
+    `app`: what a fork server imports.
+    """
 
     origin: Origin
     program: str = ""
@@ -91,7 +93,7 @@ class Source:
 
     @property
     def subject(self) -> str:
-        """The program, or else what kind of process it is."""
+        """The program, or else the kind of process."""
         return self.program or self.origin.value
 
     def __str__(self) -> str:
@@ -111,8 +113,10 @@ SUPERVISOR = Source(Origin.SUPERVISOR)
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of log. `at`: seconds since 1970; `source` None: of the process that writes it, which need not
-    be named; `level` "": it was printed."""
+    """One log line. `at`: seconds since the epoch; `level` "": it was printed.
+
+    `source` None: the process that writes it, which is not named.
+    """
 
     at: float
     source: Source | None
@@ -124,12 +128,12 @@ class Line:
 
     @property
     def program(self) -> str:
-        """The one that it is about; "": none."""
+        """The program it is about, or ""."""
         return self.source.program if self.source is not None else ""
 
     @property
     def characters(self) -> int:
-        """About how much memory it takes."""
+        """Its approximate size in memory."""
         return len(self.text) + len(self.traceback) + sum(len(str(value)) for value in self.details.values())
 
 
@@ -139,7 +143,7 @@ def printed(text: str, source: Source, now: float) -> Line:
 
 
 def parse_record(text: str, source: Source, now: float) -> Line:
-    """A line that came over the socket for records of a child."""
+    """Parse a line from a child's record socket."""
     try:
         record = json.loads(text)
         if "\\u" in text:
@@ -151,7 +155,7 @@ def parse_record(text: str, source: Source, now: float) -> Line:
         message, traceback = str(record.pop("message")), str(record.pop("traceback", ""))
         return bounded_line(at, source, level, message, logger, record, traceback)
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError, OverflowError):
-        return printed(cut(text, MESSAGE), source, now)  # Not one of ours: the application writes there, too.
+        return printed(cut(text, MESSAGE), source, now)  # Not ours: the app can write there.
 
 
 def bounded_line(
@@ -163,7 +167,7 @@ def bounded_line(
     details: dict[str, Any],
     traceback: str,
 ) -> Line:
-    """A line of this content, as much of it as a line may carry."""
+    """Make a line whose parts are cut to their limits."""
     return Line(
         at,
         source,
@@ -176,7 +180,7 @@ def bounded_line(
 
 
 def _encodable(value: Any) -> Any:
-    """The same without lone surrogates, which JSON can escape and no encoding takes: they are shown."""
+    """Escape lone surrogates, which JSON can represent and no encoding accepts."""
     match value:
         case str():
             return value.encode("utf-8", "backslashreplace").decode()
@@ -188,8 +192,11 @@ def _encodable(value: Any) -> Any:
 
 
 def as_text(line: Line, *, colour: bool = False) -> str:
-    """For people: time, level and text. Each physical line begins so, and with the source, if there is one: a
-    process that writes only its own lines lets a traceback follow as it is."""
+    """Format for people: time, level and text.
+
+    Each physical line starts with these, and with the source if there is one. Without a source, a traceback
+    follows as it is.
+    """
     at = datetime.fromtimestamp(line.at)
     head = f"{at:%Y-%m-%d %H:%M:%S},{at.microsecond // 1000:03d} {printable(line.level):<7}"
     if line.source is None:
@@ -203,9 +210,11 @@ def as_text(line: Line, *, colour: bool = False) -> str:
 
 
 def as_brief(line: Line, *, colour: bool = False) -> str:
-    """For a developer's terminal: the time of day, the level if it is a bad one, and details of trouble only.
-    Empty for what is routine."""
-    action = line.details.get("action")  # An application's record may have any value there.
+    """Format for a developer's terminal: time of day, level from WARNING, and fields only then.
+
+    Returns "" for routine lines.
+    """
+    action = line.details.get("action")  # In an application's record it may be anything.
     if isinstance(action, str) and action in ROUTINE and line.level == "INFO" and line.source != SUPERVISOR:
         return ""
     at = datetime.fromtimestamp(line.at)
@@ -225,7 +234,7 @@ def _named(source: Source, colour: bool) -> str:
 
 
 def as_journal(line: Line) -> str:
-    """For the journal: a priority before each physical line, and no second time stamp."""
+    """Format for the journal: a priority before each physical line, and no timestamp."""
     head = f"<{PRIORITIES.get(line.level, 6)}>"
     if line.source is not None:
         head += f"{line.source}: "
@@ -233,7 +242,7 @@ def as_journal(line: Line) -> str:
 
 
 def as_json(line: Line) -> str:
-    """For programs: one object, with stable names and times in ISO format."""
+    """Format for programs: one object, with stable names and ISO times."""
     event: dict[str, Any] = {"time": iso(line.at), "level": line.level or "INFO"}
     if line.source is None:
         event |= {"logger": line.logger, "message": line.text}
@@ -249,12 +258,12 @@ def as_json(line: Line) -> str:
 
 
 def iso(at: float) -> str:
-    """A time for programs."""
+    """Format a time for programs."""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
 
 
 def _parts(line: Line, *, brief: bool = False) -> list[str]:
-    """The physical lines, without what each begins with."""
+    """Return the physical lines without their prefix."""
     logger = f"{printable(line.logger)}: " if line.logger not in ("", "squids", "root") else ""
     details = "".join(f" {printable(key)}={shown(value)}" for key, value in line.details.items() if not brief)
     first = f"{logger}{printable(line.text, TAB)}{details}" if line.level else printable(line.text, TAB)

@@ -1,7 +1,7 @@
-"""Sets up logging in a process of squids. How lines look is in `log_lines`.
+"""Sets up logging in a process of squids. `log_lines` has the formats.
 
-Text: `2026-01-31 12:00:00,000 INFO  receiving action=ready queue=emails`. JSON: one object a line,
-with the same fields. A traceback follows its line, or is a field of its object.
+Text: `2026-01-31 12:00:00,000 INFO  receiving action=ready queue=emails`. JSON: one object per line, with the
+same fields. A traceback follows its line, or is a field of its object.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {
 
 
 def configure(level: str, style: str, stream: TextIO | None = None) -> None:
-    """Send the lines of all loggers to `stream` (standard error), in `style` "text", "json" or "record".
+    """Send all log records to `stream` (standard error), in `style` "text", "json" or "record".
 
-    Text that goes to the journal has a priority before it, and no time. "record" is what a supervisor reads,
-    from a socket of its own: it writes the lines that people see.
+    Text to the journal has a priority instead of the time. "record" is for a supervisor, on a separate
+    socket; the supervisor writes the lines.
     """
     stream_or_stderr: TextIO | RecordStream = stream or sys.stderr
     if style == "record" and stream is None:
@@ -51,12 +51,15 @@ def configure(level: str, style: str, stream: TextIO | None = None) -> None:
 
 
 CHATTY = ("boto3", "botocore", "urllib3", "s3transfer")
-"""Loggers of libraries, of which only warnings are wanted."""
+"""Loggers of libraries that are limited to warnings."""
 
 
 def _writes(root: logging.Logger, stream: TextIO | RecordStream, render: Render) -> bool:
-    """Whether this is so already. Then nothing is touched: setting a level empties the caches of all loggers,
-    and a forked process would get its own copy of each."""
+    """Whether logging is already set up like this.
+
+    Then nothing changes: setting a level clears the caches of all loggers, and a forked process would get its
+    own copy of each.
+    """
     if len(root.handlers) != 1:
         return False
     (handler,) = root.handlers
@@ -71,7 +74,7 @@ def _writes(root: logging.Logger, stream: TextIO | RecordStream, render: Render)
 
 
 class LineFormatter(logging.Formatter):
-    """Shows records of logging as lines."""
+    """Formats log records as lines."""
 
     def __init__(self, render: Render) -> None:
         super().__init__()
@@ -82,7 +85,7 @@ class LineFormatter(logging.Formatter):
 
 
 def line_of(record: logging.LogRecord, source: Source | None = None) -> Line:
-    """A record of logging as a line."""
+    """Convert a log record to a line."""
     extras = {key: value for key, value in vars(record).items() if key not in _STANDARD}
     traceback = _traceback(record, extras.pop("traceback", None))
     return bounded_line(
@@ -91,7 +94,7 @@ def line_of(record: logging.LogRecord, source: Source | None = None) -> Line:
 
 
 def _traceback(record: logging.LogRecord, given: Any) -> str:
-    """The text that was given, that of the exception, and the stack, as far as they are there."""
+    """Join the given traceback, the exception's, and the stack, as far as present."""
     if record.exc_info and not record.exc_text:
         _, error, where = record.exc_info
         record.exc_text = traceback_of(error, where).rstrip("\n") if error is not None else ""

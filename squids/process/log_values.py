@@ -1,6 +1,6 @@
-"""How a value of a log line looks, and how long it may be. Pure.
+"""Formats and bounds the values of log lines. Pure.
 
-Imports next to nothing: the verbs, which start fast, print JSON with it.
+Imports little: the verbs, which start fast, print JSON with it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from squids.printable import printable
 
 
 def shown(value: object) -> str:
-    """A value of `key=value`: quoted where it has spaces; control characters in it are escaped."""
+    """Format a value of `key=value`: quoted if it has spaces, with control characters escaped."""
     text = _text(value)
     if not text or any(character.isspace() or character in '"=' for character in text):
         return printable(json.dumps(text, ensure_ascii=False))
@@ -23,11 +23,13 @@ def shown(value: object) -> str:
 
 
 def json_line(event: Mapping[str, Any]) -> str:
-    """An object for programs, as one line that a terminal can show: escapes the control characters that JSON
-    leaves as they are, and whatever some reader takes for a line end."""
+    """Format an object as one line of JSON that is safe on a terminal.
+
+    Escapes the control characters that JSON permits, and what some readers take for a line end.
+    """
     try:
         text = json.dumps(event, default=_text, ensure_ascii=False, allow_nan=False)
-    except (TypeError, ValueError, RecursionError):  # A key that is not text, NaN, a cycle: shown as text.
+    except (TypeError, ValueError, RecursionError):  # A key that is not text, NaN, or a cycle: use its text.
         text = json.dumps({key: _plain(value) for key, value in event.items()}, ensure_ascii=False)
     if text.isascii() and "\x7f" not in text:
         return text
@@ -41,13 +43,13 @@ _UNSEEN = (
     *range(0x2066, 0x206A),
     *range(0xFFF9, 0xFFFC),
 )
-"""What `printable` escapes, but JSON does not."""
+"""Characters that `printable` escapes, but JSON does not."""
 
 _ESCAPES = {code: f"\\u{code:04x}" for code in _UNSEEN}
 
 
 def bounded(details: Mapping[str, Any]) -> dict[str, Any]:
-    """Details as a line carries them: each is bounded, and so are all together."""
+    """Cut the fields of a line to their limits, each and all together."""
     found: dict[str, Any] = {}
     room = DETAILS
     for name, value in details.items():
@@ -76,7 +78,7 @@ def _bounded(value: Any) -> Any:
 
 
 def _plain(value: object) -> object:
-    """The value if JSON can carry it; else its text."""
+    """Return the value if JSON can represent it, otherwise its text."""
     try:
         json.dumps(value, allow_nan=False)
     except (TypeError, ValueError, RecursionError):
@@ -85,7 +87,7 @@ def _plain(value: object) -> object:
 
 
 def _text(value: object) -> str:
-    """As a plain str. `__str__` may be the application's, and raise."""
+    """Convert to a plain str. `__str__` may be the application's, and raise."""
     try:
         return "".join((str(value), ""))
     except Exception:

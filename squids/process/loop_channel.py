@@ -1,7 +1,7 @@
-"""A channel whose socket an asyncio loop watches.
+"""A channel that is watched by an asyncio loop.
 
-Senders just send. The loop watches for writing only while frames wait for the kernel, so a frame that the
-kernel takes at once costs no more than on a plain `Channel`.
+`send` may be called at any time. The loop watches for writability only while frames are queued, so a frame
+that the kernel accepts at once costs no more than on a plain `Channel`.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ Ts = TypeVarTuple("Ts")
 
 
 class LoopChannel(Channel):
-    """It can be made, and sent to, before there is a loop."""
+    """Can be created and used for sending before there is a loop."""
 
     _loop: AbstractEventLoop | None = None
     _flushing = False
 
     def watch(self, loop: AbstractEventLoop, hear: Callable[[*Ts], object], *args: *Ts) -> None:
-        """Call `hear(*args)` whenever there is something to receive, the end of the socket included.
+        """Call `hear(*args)` whenever there is data, or the end of the socket.
 
         A second call replaces the callback. `hear` must `unwatch` or `close` a channel that is `closed`: its
         socket stays readable.
@@ -34,14 +34,14 @@ class LoopChannel(Channel):
         self._flush_later()
 
     def unwatch(self) -> None:
-        """Neither read nor flush any more. Safe to call at any time, and more than once."""
+        """Stop reading and flushing. May be called at any time, and repeatedly."""
         if self._loop is not None:
             self._loop.remove_reader(self.fileno())
             self._loop.remove_writer(self.fileno())
             self._loop, self._flushing = None, False
 
     def close(self) -> None:
-        self.unwatch()  # First: the next file that is opened may get the same descriptor.
+        self.unwatch()  # First: the next opened file may get the same descriptor.
         super().close()
 
     def _keep(self, data: bytes, descriptors: Sequence[int]) -> None:

@@ -1,10 +1,10 @@
-"""Threads of compiled code, which Python's `threading` does not know, and no fork may cross. Linux only.
+"""Finds threads of compiled code, unknown to `threading`, that do not survive a fork. Linux only.
 
-A thread is not there in a forked child, but the locks that it held are, and what waits for its work waits
-for ever. Some libraries know about forks, and the system calls them before each one (pthread_atfork(3)).
-OpenBLAS, whose threads start when numpy is imported, ends them then and starts them anew at the next use. So
-what is still there after a fork belongs to a library that does nothing of the kind, or keeps its threads and
-mends their state in the child, which few do: those are listed here.
+A forked child lacks its parent's threads, but has their locks, and waits forever for their work. Some
+libraries handle forks with pthread_atfork(3): OpenBLAS, whose threads start when numpy is imported, ends them
+before a fork and starts them at the next use. So a thread that is still there after a fork belongs to a
+library without such handlers, or to one that keeps its threads and repairs its state in the child. The latter
+are few, and listed here.
 """
 
 from __future__ import annotations
@@ -17,17 +17,20 @@ import threading
 import warnings
 
 SAFE = frozenset({"jemalloc_bg_thd"})
-"""Names of threads that a fork may cross. jemalloc takes its locks before a fork, and the child starts
-without them: background_thread_postfork_child in its source."""
+"""Names of threads that tolerate a fork.
+
+jemalloc takes its locks before a fork, and the child starts without them: see
+background_thread_postfork_child in its source.
+"""
 
 TRIAL_SECONDS = 10.0
-"""How long a child that does nothing may take to end."""
+"""How long a child that does nothing may take to exit."""
 
 
 def native_threads() -> list[str]:
-    """The names of those that outlive a fork. One that never got a name has that of the process.
+    """Return the names of threads that are still there after a fork. An unnamed one has the process's name.
 
-    Forks once where there are any, so call it only where no thread of Python's runs.
+    Forks once if there are candidates, so call it only if no Python thread runs.
     """
     if sys.platform != "linux" or not _unknown():
         return []
@@ -36,7 +39,7 @@ def native_threads() -> list[str]:
 
 
 def libraries_loaded() -> list[str]:
-    """The packages whose compiled code is loaded, but for the interpreter's and the system's own."""
+    """Return the packages whose compiled code is loaded, without the interpreter's and the system's."""
     found = set()
     try:
         with open("/proc/self/maps") as maps:
@@ -51,7 +54,7 @@ def libraries_loaded() -> list[str]:
 
 
 def _unknown() -> list[str]:
-    """All but Python's and those that are safe."""
+    """Return the names of all threads except Python's and the safe ones."""
     known = {thread.native_id for thread in threading.enumerate()}
     names = []
     try:
@@ -70,9 +73,9 @@ def _unknown() -> list[str]:
 
 
 def _fork_is_survived() -> bool:
-    """Fork a child that ends at once. False: a library's handler kept it from that."""
+    """Fork a child that exits at once. Returns False if a library's fork handler made it hang."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12: this process has threads.
+        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of threads.
         pid = os.fork()
     if pid == 0:
         os._exit(0)

@@ -1,14 +1,14 @@
-"""Decides when children whose owner is gone are killed. Pure.
+"""Decides when children without an owner are killed. Pure.
 
-Nobody extends the messages of a worker whose consumer is gone: it has a grace to finish, and is
-then killed with all that it started, before its messages are given to somebody else.
+If a consumer is gone, nothing extends its workers' messages. A worker then has a grace period to finish, and
+is killed with its descendants before its messages are delivered again.
 """
 
 from __future__ import annotations
 
 
 class Orphans:
-    """Children without an owner, and when each one's grace ends."""
+    """Children without an owner, and the ends of their grace periods."""
 
     def __init__(self) -> None:
         self._until: dict[int, float] = {}
@@ -17,14 +17,14 @@ class Orphans:
         return len(self._until)
 
     def orphaned(self, child: int, grace: float, now: float) -> None:
-        """The child's owner is gone at `now`; it has `grace` seconds."""
+        """The child's owner is gone at `now`; the child has `grace` seconds."""
         self._until.setdefault(child, now + grace)
 
     def ended(self, child: int) -> None:
         self._until.pop(child, None)
 
     def due(self, now: float) -> list[int]:
-        """Children whose grace is over: kill their groups. Each is named once."""
+        """Return the children whose grace period is over, each once. Kill their process groups."""
         over = [child for child, until in self._until.items() if until <= now]
         for child in over:
             del self._until[child]

@@ -1,7 +1,7 @@
-"""Where a child's words go: a pipe for what it prints, and a socket of its own for its log records.
+"""The outputs of a child: a pipe for what it prints, and a socket for its log records.
 
-Records never travel in what is printed: a task prints what messages say, and that may look like a record. Why
-it is so, and what it costs: `docs/decisions/0017-log-records-have-a-socket-of-their-own.md`.
+Records are never mixed with printed text: tasks print what messages say, which may look like a record. See
+`docs/decisions/0017-log-records-have-a-socket-of-their-own.md`.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from dataclasses import dataclass
 from squids.process.child import print_to
 
 MSG_NOSIGNAL = getattr(socket, "MSG_NOSIGNAL", 0)
-"""No SIGPIPE, whatever the application made of that signal. send(2); not on macOS."""
+"""Suppresses SIGPIPE, whatever the application's handler. send(2); not on macOS."""
 
 
 class RecordStream:
-    """The stream of a log handler. It never raises: without a supervisor, records go nowhere."""
+    """The stream of a log handler. It never raises: without a supervisor, records are discarded."""
 
     def __init__(self, descriptor: int) -> None:
         self._adopt(descriptor)
 
     def move_to(self, descriptor: int) -> None:
-        """Have records go there from now on."""
+        """Send records there from now on."""
         old = self._socket
         if self._is_ours():
             old.close()
@@ -45,17 +45,19 @@ class RecordStream:
             pass  # The supervisor is gone.
 
     def flush(self) -> None:
-        """Nothing waits here."""
+        """Do nothing: there is no buffer."""
 
     def _adopt(self, descriptor: int) -> None:
-        os.set_inheritable(descriptor, False)  # A task's subprocesses get none.
+        os.set_inheritable(descriptor, False)  # Subprocesses of tasks must not inherit it.
         self._socket = socket.socket(fileno=descriptor)
         self._socket.setblocking(True)
         self._is = _identity(descriptor)
 
     def _is_ours(self) -> bool:
-        """Whether the descriptor is still the socket: an application may close what it does not know, and
-        open a file of its own under that number."""
+        """Whether the descriptor is still the socket.
+
+        An application may close unknown descriptors, and its next file gets the number.
+        """
         return _identity(self._socket.fileno()) == self._is
 
 
@@ -71,22 +73,22 @@ _streams: list[RecordStream] = []
 
 
 def records_to(descriptor: int) -> None:
-    """Have this process's log records go to this socket."""
+    """Send this process's log records to this socket."""
     if _streams:
-        # The same object as before the fork: the log handler that has it need not be touched.
+        # The same object as before the fork, so that its log handler stays unchanged.
         _streams[0].move_to(descriptor)
     else:
         _streams.append(RecordStream(descriptor))
 
 
 def record_stream() -> RecordStream | None:
-    """Where this process's log records go; None: it has no supervisor to read them."""
+    """Return the stream for log records, or None without a supervisor."""
     return _streams[0] if _streams else None
 
 
 @dataclass(frozen=True, slots=True)
 class Outlet:
-    """Both ends of both, made before the child is. The reader's ends are `prints` and `records`."""
+    """Both ends of the pipe and the socket of a child. The reader has `prints` and `records`."""
 
     prints: int
     records: int
@@ -95,7 +97,7 @@ class Outlet:
 
     @classmethod
     def make(cls) -> Outlet:
-        """OSError if the system refuses."""
+        """Create an outlet. Raises OSError if the system refuses."""
         prints, child_prints = os.pipe()
         try:
             records, child_records = socket.socketpair()
@@ -106,17 +108,17 @@ class Outlet:
         return cls(prints, records.detach(), child_prints, child_records.detach())
 
     def take(self) -> None:
-        """Be the child: have all that is printed and logged go there."""
+        """In the child: redirect output and log records."""
         self.close_readers()
         print_to(self.child_prints)
         records_to(self.child_records)
 
     def close_readers(self) -> None:
-        """This process does not read what comes."""
+        """Close the reader's ends."""
         os.close(self.prints)
         os.close(self.records)
 
     def given(self) -> None:
-        """The child has its ends: ours of them are closed, so that their end means its end."""
+        """Close the child's ends in this process, so that the reader sees when the child closes its own."""
         os.close(self.child_prints)
         os.close(self.child_records)

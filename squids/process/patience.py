@@ -1,4 +1,4 @@
-"""Waiting for others in a loop, without blaming them for what this process slept through."""
+"""Timeouts for other processes that exclude times when this process was suspended."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import asyncio
 from collections.abc import Callable
 
 LATE = 1.0
-"""Seconds. A timer that comes later than this says that this process was stopped, or the whole machine."""
+"""In seconds. A timer that is later means that this process, or the whole machine, was suspended."""
 
 
 def after(
     loop: asyncio.AbstractEventLoop, seconds: float, call: Callable[..., object], *args: object
 ) -> None:
-    """Call after so many seconds, in which others had the time to act. If this process was stopped meanwhile,
-    they may have been, too: the wait begins anew."""
+    """Call after `seconds` in which others had time to act.
+
+    If this process was suspended meanwhile, they may have been too: the wait starts again.
+    """
     due = loop.time() + seconds
 
     def look() -> None:

@@ -1,8 +1,8 @@
-"""Being PID 1 of a container: init's two duties, in a process that does nothing else.
+"""Runs as PID 1 of a container: init's two duties, in a process that does nothing else.
 
-The kernel gives PID 1 orphans to reap, and no default signal actions. So the process that is
-PID 1 forks at once: the child is the program, and PID 1 passes signals on, reaps, and ends with
-the child's status. The program itself never reaps a stranger, and so never steals a status.
+The kernel gives PID 1 orphans to reap, and no default signal actions. So PID 1 forks at once: the child is
+the program, and PID 1 forwards signals, reaps, and exits with the child's status. The program itself never
+reaps a foreign process, so it never takes another waiter's status.
 """
 
 from __future__ import annotations
@@ -14,18 +14,21 @@ KEEP = frozenset({signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD})
 
 
 def run_as_init_if_pid1() -> None:
-    """Return in the process that is to be the program; stay init in the other."""
+    """If this is PID 1, fork; return in the child."""
     if os.getpid() == 1:
         run_as_init()
 
 
 def run_as_init() -> None:
-    """Fork; return in the child only. This process passes signals on, reaps, and ends as the child ends."""
+    """Fork, and return in the child only.
+
+    The parent forwards signals, reaps, and exits with the child's status.
+    """
     signals = signal.valid_signals() - KEEP
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signals | {signal.SIGCHLD})
     child = os.fork()
     if child == 0:
-        os.setpgid(0, 0)  # Ctrl-C reaches init alone, and from there the child once.
+        os.setpgid(0, 0)  # Ctrl-C reaches only init, which forwards it once.
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return
     while True:
@@ -34,7 +37,7 @@ def run_as_init() -> None:
             try:
                 os.kill(child, number)
             except ProcessLookupError:
-                pass  # Dead: its SIGCHLD is on the way.
+                pass  # Dead: its SIGCHLD will follow.
             continue
         status = _reap(child)
         if status is not None:
@@ -42,7 +45,7 @@ def run_as_init() -> None:
 
 
 def _reap(child: int) -> int | None:
-    """Reap all that is dead; the child's status if it is among them."""
+    """Reap all dead processes; return the child's status if it is among them."""
     found = None
     while True:
         try:

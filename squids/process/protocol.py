@@ -1,7 +1,7 @@
-"""The typed frames between an owner and its children. What a job or a result says is theirs.
+"""The typed frames between an owner and its children. The contents of jobs and results are up to them.
 
-Upwards go facts (Spawned, Exited, Results), downwards commands (Spawn, Kill, Assign). Each is a
-list on the wire, whose first item is its tag.
+Facts go up (Spawned, Exited, Results), commands go down (Spawn, Kill, Assign). On the wire, a frame is a list
+that starts with its tag.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from squids.process.frames import encode
 
 @dataclass(frozen=True, slots=True)
 class Spawn:
-    """Start a child. The descriptors travel beside; the first is the child's socket."""
+    """Start a child. The descriptors are sent along; the first is the child's socket."""
 
     tag: ClassVar[str] = "spawn"
     child: int
@@ -34,17 +34,17 @@ class Spawn:
     descriptors: int
     owns_children: bool = False
     program: str = ""
-    """Not empty: what the child prints and logs goes to the zygote's first owner, as this program's."""
+    """If not empty, the fork server's first owner gets the child's output, as this program's."""
     worker: int | None = None
-    """Which of the program's workers it is; None: its consumer."""
+    """The number of the program's worker; None: it is the consumer."""
     nice: int = 0
     limits: dict[str, int | None] = field(default_factory=dict)
-    """Soft resource limits by name; None is unlimited. The children it owns have them and `nice` too."""
+    """Soft resource limits by name; None is unlimited. Children that it owns inherit these and `nice`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spawned:
-    """The child runs, with this pid."""
+    """The child was started with this pid."""
 
     tag: ClassVar[str] = "spawned"
     child: int
@@ -72,7 +72,7 @@ class SpawnFailed:
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """Send a signal to a child, or to its whole process group, or to all that belongs to it."""
+    """Send a signal to a child, or to its whole process group."""
 
     tag: ClassVar[str] = "kill"
     child: int
@@ -98,9 +98,9 @@ class Exited:
 
 @dataclass(frozen=True, slots=True)
 class Preloaded:
-    """A zygote that its owner started has imported what children share. `facts` None: its children import it.
+    """The fork server has imported what its children share. `facts` None: each child imports it.
 
-    `unforkable` says what the import left behind that no fork may cross; such a zygote exits at once.
+    `unforkable`: what the import left behind that does not survive a fork; such a fork server exits at once.
     """
 
     tag: ClassVar[str] = "preloaded"
@@ -113,8 +113,11 @@ class Preloaded:
 
 @dataclass(frozen=True, slots=True)
 class PreloadFailed:
-    """The import failed, and the zygote leaves. `hopeless`: a restart cannot fix it. `files`: those that it
-    came to, the one that it failed at included."""
+    """The import failed, and the fork server exits.
+
+    `hopeless`: a restart cannot fix it. `files`: those that the import reached, including the one that
+    failed.
+    """
 
     tag: ClassVar[str] = "preload_failed"
     hopeless: bool
@@ -129,8 +132,11 @@ class PreloadFailed:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Two read ends travel beside: that of what a child prints, which ends when all that may print have
-    ended, and that of its log records."""
+    """A child's output. Two read ends are sent along.
+
+    The first has what it and its descendants print, and ends when all of them have exited; the second has its
+    log records.
+    """
 
     tag: ClassVar[str] = "output"
     program: str
@@ -149,7 +155,7 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Booted:
-    """The consumer's loop runs. `facts`: of what it imported for itself; None: its fork server did."""
+    """The consumer's loop runs. `facts`: from its own import; None if its fork server imported the app."""
 
     tag: ClassVar[str] = "booted"
     facts: ImportFacts | None = None
@@ -164,7 +170,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Degraded:
-    """It cannot do its work, for this reason, and tries on. None: it can again."""
+    """It cannot work for this reason, and keeps trying. None: it has recovered."""
 
     tag: ClassVar[str] = "degraded"
     reason: str | None
@@ -184,14 +190,14 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Alive:
-    """Its receive loop advances, and nothing else is to be told."""
+    """Its receive loop advances, and there is nothing else to report."""
 
     tag: ClassVar[str] = "alive"
 
 
 @dataclass(frozen=True, slots=True)
 class ForkServerHangs:
-    """The fork server, which made this consumer and its workers, does not do its work, for this reason."""
+    """The fork server of this consumer and its workers hangs, for this reason."""
 
     tag: ClassVar[str] = "fork_server_hangs"
     reason: str
@@ -213,10 +219,10 @@ class Stopping:
 
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """Stop receiving, let what runs end, leave. The second time: kill what runs.
+    """Stop receiving, let jobs finish, exit. The second time: kill what runs.
 
-    `within`: seconds that what runs may take; None: the shutdown timeout. The second time: seconds that a
-    receive under way may take; None: none.
+    `within`: seconds for jobs to finish; None: the shutdown timeout. The second time: seconds for a receive
+    in progress; None: none.
     """
 
     tag: ClassVar[str] = "drain"
@@ -225,7 +231,7 @@ class Drain:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Stop receiving, or go on."""
+    """Stop receiving, or resume."""
 
     tag: ClassVar[str] = "pause"
     on: bool
@@ -241,7 +247,7 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class Follow:
-    """Log the start and the end of each job, or do so no longer."""
+    """Log the start and end of each job, or stop doing so."""
 
     tag: ClassVar[str] = "follow"
     on: bool
@@ -256,7 +262,7 @@ class WorkerReady:
 
 @dataclass(frozen=True, slots=True)
 class Assign:
-    """Jobs to be run in this order."""
+    """Jobs to run, in this order."""
 
     tag: ClassVar[str] = "assign"
     jobs: list[list[Any]]
@@ -278,7 +284,7 @@ class Recall:
 
 
 Life = Booted | Ready | Degraded | Figures | Alive | ForkServerHangs | Stopping
-"""What a consumer tells its supervisor."""
+"""What a consumer reports to its supervisor."""
 
 Command = Drain | Pause | Scale | Follow
 """What a supervisor tells its consumer."""
@@ -290,12 +296,12 @@ Frame = Spawn | Kill | FromZygote | Life | Command | WorkerReady | Assign | Resu
 _FRAMES: dict[str, type[Frame]] = {frame.tag: frame for frame in get_args(Frame)}
 
 PROTOCOL = 3
-"""What both ends of a socket must have in common, where they may be of different versions of squids."""
+"""The protocol's version, which must match if the ends are different versions of squids."""
 
 
 def to_wire(frame: Frame) -> list[Any]:
-    """A frame as what JSON carries."""
-    # The two of the hot path.
+    """Convert a frame to JSON values."""
+    # These two are on the hot path.
     if isinstance(frame, Assign):
         return ["assign", frame.jobs]
     if isinstance(frame, Results):
@@ -308,7 +314,7 @@ def _plain(value: Any) -> Any:
 
 
 def from_wire(payload: Any) -> Frame:
-    """The frame that a payload is. ValueError if it is not one."""
+    """Convert a payload to a frame. Raises ValueError if it is not one."""
     try:
         tag, *fields = payload
         return _READERS.get(tag, _FRAMES[tag])(*fields)
@@ -325,7 +331,7 @@ _READERS: dict[str, Callable[..., Frame]] = {
     Booted.tag: lambda facts: Booted(_read_facts(facts)),
     Figures.tag: lambda values: Figures(ConsumerFigures.from_wire(values)),
 }
-"""How frames are read that carry values of their own."""
+"""Readers of frames that carry values of their own."""
 
 WORKER_READY = encode(to_wire(WorkerReady()))
-"""Encoded once for all: what an idle child does not touch stays shared with its siblings."""
+"""Encoded once: memory that an idle child does not touch stays shared."""

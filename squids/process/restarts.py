@@ -1,7 +1,7 @@
-"""Decides when what died is started again, or that it is given up: workers, fork servers and programs. Pure.
+"""Decides when a dead worker, fork server or program is started again, or given up. Pure.
 
-Deaths in a row wait longer and longer, up to a maximum. Progress, or a long time without a death, forgets
-them. Two limits give up: on deaths in a row, and on starts within a window of time.
+Consecutive deaths wait longer and longer, up to a maximum. Progress, or a long time without a death, resets
+this. Two limits give up: on consecutive deaths, and on starts within a time window.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ from squids.backoff import exponential
 
 @dataclass(frozen=True, slots=True)
 class RestartPolicy:
-    """Seconds and counts.
+    """The policy, in seconds and counts.
 
-    `immediate`: how many deaths in a row are answered at once; those that follow wait `first`, then twice as
-    long each time, at most `maximum`, of which chance takes the part `spread`. `give_up_after`: deaths in a
-    row. `most`: starts within `window`. `healthy_after`: without a death for so long, those before it are
-    forgotten.
+    `immediate`: how many consecutive deaths restart at once; the following wait `first`, doubled each time,
+    at most `maximum`, of which the fraction `spread` is random. `give_up_after`: consecutive deaths. `most`:
+    starts within `window`. `healthy_after`: earlier deaths are forgotten after this time without one.
     """
 
     immediate: int = 1
@@ -40,13 +39,16 @@ class StartAt:
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """Do not start it again: it died, or was started, so many times."""
+    """Do not start it again: it died, or was started, too often.
+
+    `deaths`: the consecutive deaths, or the starts within the window.
+    """
 
     deaths: int
 
 
 class Restarts:
-    """Deaths in a row, and starts within a window. `policy` may change between them."""
+    """Counts consecutive deaths, and starts within a window. `policy` may change meanwhile."""
 
     def __init__(self, policy: RestartPolicy) -> None:
         self.policy = policy
@@ -55,18 +57,18 @@ class Restarts:
         self.deaths = 0
 
     def progress(self) -> None:
-        """Something was finished: the deaths before it are forgotten."""
+        """Something was finished: forget earlier deaths."""
         self.deaths = 0
 
     def forget(self) -> None:
-        """A person says that it is mended: the starts are forgotten, too."""
+        """An operator asks for a retry: forget the starts, too."""
         self.deaths = 0
         self._starts.clear()
 
     def died(self, now: float, jitter: float, *, healthy: bool | None = None) -> StartAt | GiveUp:
         """Count a death. `jitter`: a random number from 0 to 1.
 
-        `healthy`: whether it had been up for `healthy_after`; None: as the time since the last death says.
+        `healthy`: whether it was up for `healthy_after`; None: decide by the time since the last death.
         """
         policy = self.policy
         if healthy is None:
@@ -91,7 +93,7 @@ class Restarts:
         return StartAt(now + delay)
 
     def starts_again(self, now: float) -> GiveUp | None:
-        """Count one more start, unless that is one too many within the window."""
+        """Count a start, or give up if there are too many within the window."""
         policy = self.policy
         if policy.most is None:
             return None

@@ -1,4 +1,4 @@
-"""What a service tells systemd: datagrams of KEY=VALUE lines to the socket that $NOTIFY_SOCKET names.
+"""Notifies systemd: datagrams of KEY=VALUE lines to the socket in $NOTIFY_SOCKET.
 
 Source: sd_notify(3), https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html
 """
@@ -11,14 +11,14 @@ import time
 from collections.abc import MutableMapping
 
 MAX_STATUS = 400
-"""Characters. systemd shows one line."""
+"""In characters. systemd shows one line."""
 
 
 class Notifier:
-    """One service's line to systemd. `watchdog`: seconds within which it wants a sign of life; None: never.
+    """A service's connection to systemd. `watchdog`: seconds between required signs of life, or None.
 
-    Nothing here raises or waits: a service does its work also where nobody listens any more. Where systemd
-    does not read for a while, `ready`, `reloading` and `stopping` are kept, and sent before the next word.
+    Nothing here raises or blocks: a service works even if systemd no longer reads. Meanwhile `ready`,
+    `reloading` and `stopping` are kept, and sent before the next datagram.
     """
 
     def __init__(self, path: str, watchdog: float | None = None) -> None:
@@ -30,7 +30,7 @@ class Notifier:
 
     @classmethod
     def take(cls, environment: MutableMapping[str, str]) -> Notifier | None:
-        """What the environment names; None if it names nothing that can be spoken to.
+        """Return a notifier from the environment, or None if it names no usable socket.
 
         The variables are removed: children are not the service, and would be refused (NotifyAccess=main).
         """
@@ -44,32 +44,32 @@ class Notifier:
         return cls(path, watchdog)
 
     def close(self) -> None:
-        """Tell no more."""
+        """Stop notifying."""
         self._socket.close()
 
     def ready(self, status: str) -> None:
-        """It is up, or up again after `reloading`."""
+        """The service is up, or up again after `reloading`."""
         self._send("READY=1", _status(status), keep=True)
 
     def reloading(self, status: str) -> None:
-        """It reads its configuration anew. `ready` says that it is over."""
+        """The service rereads its configuration, until `ready`."""
         now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
         self._send("RELOADING=1", f"MONOTONIC_USEC={now}", _status(status), keep=True)
 
     def stopping(self, status: str) -> None:
-        """It is on its way down."""
+        """The service is stopping."""
         self._send("STOPPING=1", _status(status), keep=True)
 
     def status(self, status: str) -> None:
-        """One line for `systemctl status`."""
+        """Set the line of `systemctl status`."""
         self._send(_status(status))
 
     def alive(self) -> None:
-        """The watchdog's sign of life."""
+        """Send the watchdog's sign of life."""
         self._send("WATCHDOG=1")
 
     def extend(self, seconds: float) -> None:
-        """It needs so much more time for what it does: starting, or stopping."""
+        """Request `seconds` more for the start or stop."""
         self._send(f"EXTEND_TIMEOUT_USEC={int(seconds * 1e6)}")
 
     def _send(self, *lines: str, keep: bool = False) -> None:
@@ -80,7 +80,7 @@ class Notifier:
             self._kept += [word] if keep else []
 
     def _has_room(self, word: bytes) -> bool:
-        """Whether it is sent, or never will be."""
+        """Whether it was sent, or never can be."""
         try:
             self._socket.sendto(word, self._address)
         except BlockingIOError:

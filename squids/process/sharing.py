@@ -1,8 +1,8 @@
-"""What makes forked processes small: what is alive now is shared by all of them, and nobody writes to it.
+"""Keeps forked processes small: all share the current memory, and none writes to it.
 
-A page of memory is shared until somebody writes to it. Who only uses what is there writes too: the
-collector of cycles; malloc, which puts what is new into the holes between what is old; and whoever counts a
-reference, of which `immortal` takes care where the interpreter can.
+A page is shared until a process writes to it. Even mere use writes: by the garbage collector; by malloc,
+which puts new objects into the gaps between old ones; and by reference counting, which `immortal` avoids
+where the interpreter permits.
 """
 
 from __future__ import annotations
@@ -15,21 +15,20 @@ import sys
 from squids.process.immortal import make_programs_immortal
 
 M_ARENA_MAX = -8
-"""mallopt(3)."""
+"""From mallopt(3)."""
 
 
 def share_what_is_alive() -> None:
-    """Just before a process begins to fork, when all is imported.
+    """Prepare memory for sharing. Call just before the first fork, when everything is imported.
 
-    Children have a few threads each; with one arena for all of them instead of one each, malloc dirties fewer
-    pages.
+    Children have few threads; with one malloc arena instead of one per thread, fewer pages get dirty.
     """
     try:
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
     except (AttributeError, OSError):
-        pass  # Another libc than glibc.
+        pass  # Not glibc.
     gc.collect()
-    if not os.environ.get("SQUIDS_MORTAL"):  # In case that it disagrees with somebody's extension module.
+    if not os.environ.get("SQUIDS_MORTAL"):  # An escape hatch, for extension modules that do not tolerate it.
         make_programs_immortal()
     _fill_holes()
     gc.freeze()
@@ -41,13 +40,15 @@ _filling: list[list[object]] = []
 
 
 def _fill_holes() -> None:
-    """Take what Python's allocator has free between what is alive: else each child's first objects of each
-    size would lie there, one to a page. A heap has some 1.5 % of small ones free, and few of others.
+    """Fill the free slots of Python's allocator between living objects.
+
+    Otherwise, each child's first objects of each size would go there, one to a page. About 1.5 % of a heap's
+    small slots are free, and few of the others.
     """
     alive = len(gc.get_objects())
     small, others = alive // 50, alive // 400
     _filling.append([object() for _ in range(small)])  # 16 bytes.
-    _filling.append([float(number) for number in range(small)])  # 32, as all that follows in steps of 16.
+    _filling.append([float(number) for number in range(small)])  # 32 bytes; the following in steps of 16.
     _filling.extend(
         [bytes(size - EMPTY_BYTES) for _ in range(small if size <= 64 else others)]
         for size in range(48, 512 + 1, 16)

@@ -1,8 +1,7 @@
-"""What signals mean to a command at the top, and the dispositions of children: what Python has by default,
-whatever was inherited.
+"""The meaning of signals to a command, and Python's default signal dispositions.
 
-A program started in the background of a plain shell has SIGINT ignored, and so would its
-children; a child that ignores signals cannot be stopped by them.
+Dispositions are inherited. A program started in the background of a plain shell ignores SIGINT, and so would
+its children, which could then not be stopped by signals.
 """
 
 from __future__ import annotations
@@ -13,11 +12,11 @@ from collections.abc import Collection
 from enum import Enum
 
 REQUESTS = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
-"""By which a daemon is asked for something; by default they would end it."""
+"""Signals that request something from a daemon; their default is to end it."""
 
 
 def restore_defaults(*, but: Collection[int] = ()) -> None:
-    """Python's own dispositions at start for all signals `but` those, and an empty mask."""
+    """Restore Python's dispositions for all signals except `but`, and an empty mask."""
     keep = {signal.SIGKILL, signal.SIGSTOP, *but}
     changed = [
         number
@@ -29,7 +28,7 @@ def restore_defaults(*, but: Collection[int] = ()) -> None:
 
 
 class Hangup(Enum):
-    """What SIGHUP says to a command."""
+    """What SIGHUP means to a command."""
 
     STOP = "its terminal was closed: drain and exit"
     REQUEST = "somebody asks for something; it has no terminal that could be closed"
@@ -37,10 +36,10 @@ class Hangup(Enum):
 
 
 def meaning_of_hangup() -> Hangup:
-    """What it means to this process. To be asked before any disposition is changed.
+    """Return what SIGHUP means to this process. Call before changing any disposition.
 
-    A controlling terminal counts, and not what the standard streams are: the shell sends the signal to all of
-    its jobs, those that write to a file, too.
+    What counts is a controlling terminal, not the standard streams: the shell sends SIGHUP to all its jobs,
+    including those that write to a file.
     """
     try:
         os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK))
@@ -50,8 +49,10 @@ def meaning_of_hangup() -> Hangup:
 
 
 def ignore_requests() -> Hangup:
-    """Until they can be obeyed; what SIGHUP means then. Where that is a stop, it ends the process already
-    now, as SIGTERM does."""
+    """Ignore requests until they can be handled; return what SIGHUP means.
+
+    If it means a stop, it ends the process even now, like SIGTERM.
+    """
     hangup = meaning_of_hangup()
     for number in REQUESTS:
         if number != signal.SIGHUP or hangup is not Hangup.STOP:
@@ -60,18 +61,18 @@ def ignore_requests() -> Hangup:
 
 
 def restore(*numbers: int) -> None:
-    """Python's own dispositions at start for these signals."""
+    """Restore Python's initial dispositions of these signals."""
     for number in numbers:
         if number == signal.SIGINT:
             signal.signal(number, signal.default_int_handler)
         elif number in (signal.SIGPIPE, getattr(signal, "SIGXFSZ", None)):
-            signal.signal(number, signal.SIG_IGN)  # As Python does at start: an error, not a death.
+            signal.signal(number, signal.SIG_IGN)  # As Python does at start: an error instead of a death.
         else:
             signal.signal(number, signal.SIG_DFL)
 
 
 def signal_name(number: int) -> str:
-    """ "SIGKILL"; "signal 35" for one of the real-time signals, which have no names."""
+    """Return "SIGKILL", or "signal 35" for a real-time signal, which has no name."""
     try:
         return signal.Signals(number).name
     except ValueError:

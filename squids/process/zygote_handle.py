@@ -1,4 +1,4 @@
-"""The zygote as its owner sees it. What runs in it is in `zygote_main`."""
+"""The owner's view of a fork server. `zygote_main` has the fork server itself."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FORK_SECONDS = 15.0
 """How long a fork server may take to fork."""
 
 REPORT_SECONDS = 5.0
-"""How long a fork server may take to report the end of a child, once there are signs of it."""
+"""How long a fork server may take to report the end of a child after signs of it."""
 
 
 class ZygoteHandle:
@@ -39,13 +39,13 @@ class ZygoteHandle:
         self._status: int | None = None
         self._answerable = True
         self.distrusted = False
-        """It said what is not true, or no frame: nothing more of it is heard."""
+        """It sent something false or invalid: nothing more is read from it."""
         self._outputs: deque[list[int]] = deque()
-        """Of each Output that is not whole yet."""
+        """The descriptors of each incomplete Output."""
 
     @classmethod
     def fork(cls, preloaded: Any, title: str) -> ZygoteHandle:
-        """Fork it from this process, which has one thread and has imported what children share."""
+        """Fork it from this process, which has a single thread and has imported what children share."""
         ours, theirs = socket.socketpair()
         sys.stdout.flush()
         sys.stderr.flush()
@@ -56,7 +56,7 @@ class ZygoteHandle:
         code = 1
         try:
             ours.close()
-            os.setsid()  # No terminal: Ctrl-C is for the main process, and no task may type into it.
+            os.setsid()  # No terminal: Ctrl-C is for the main process, and no task may read from it.
             _read_nothing()
             set_title(title)
             Zygote(theirs, preloaded, None).serve()
@@ -68,14 +68,14 @@ class ZygoteHandle:
 
     @classmethod
     def inherited(cls, sock: socket.socket) -> ZygoteHandle:
-        """The one that made this process, which is its child; somebody else is answerable for it."""
+        """The fork server that made this process. Another process is responsible for it."""
         handle = cls(os.getppid(), sock)
         handle._answerable = False
         return handle
 
     @classmethod
     def exec(cls, preload_entry: str, preload_args: dict[str, Any], title: str) -> ZygoteHandle:
-        """Start it as a fresh interpreter, whose children are fresh interpreters too."""
+        """Start it as a fresh interpreter whose children are fresh interpreters too."""
         return cls._start(preload_entry, preload_args, title, preload=False, path=sys.path, protocol=None)
 
     @classmethod
@@ -90,11 +90,11 @@ class ZygoteHandle:
         outlet: Outlet,
         **process: Any,
     ) -> ZygoteHandle:
-        """Start it as a fresh interpreter, which says Preloaded or PreloadFailed.
+        """Start it as a fresh interpreter, which sends Preloaded or PreloadFailed.
 
-        `preload`: it imports what its children share, and forks them; else they are fresh interpreters.
-        `python`: another interpreter, by its path as written. `outlet`: where its words go. `process`: what
-        else subprocess.Popen takes (cwd, env, user, group, umask). OSError if the system refuses.
+        `preload`: it imports what its children share, and forks them; otherwise they are fresh interpreters.
+        `python`: another interpreter, by its path as written. `outlet`: for its output. `process`: further
+        arguments of subprocess.Popen (cwd, env, user, group, umask). Raises OSError if the system refuses.
         """
         return cls._start(
             preload_entry,
@@ -141,7 +141,7 @@ class ZygoteHandle:
                 started = subprocess.Popen(
                     command,
                     pass_fds=[theirs.fileno(), inherited, *([] if records is None else [records])],
-                    start_new_session=True,  # No terminal: code of another user could type into root's.
+                    start_new_session=True,  # No terminal: another user's code could type into root's.
                     stdin=subprocess.DEVNULL,
                     **process,
                 )
@@ -154,7 +154,7 @@ class ZygoteHandle:
 
     @property
     def gone(self) -> bool:
-        """Its socket ended: it is dead, or as good as dead."""
+        """Whether its socket ended: it is dead, or will be."""
         return self.channel.closed
 
     def spawn(  # noqa: PLR0913 (the fields of Spawn)
@@ -172,11 +172,11 @@ class ZygoteHandle:
         nice: int = 0,
         limits: dict[str, int | None] | None = None,
     ) -> None:
-        """Ask for a child. The answer is Spawned or SpawnFailed; the descriptors may be closed at once.
+        """Request a child. The reply is Spawned or SpawnFailed; the descriptors may be closed at once.
 
-        `orphan_grace`: seconds that it may outlive this owner. `program`: if not empty, what the child prints
-        and logs goes to the zygote's first owner, as that of this program's `worker`, or of its consumer.
-        ValueError: more descriptors than can be sent.
+        `orphan_grace`: seconds that it may outlive this owner. `program`: if not empty, the fork server's
+        first owner gets the child's output, as that of this program's `worker`, or of its consumer. Raises
+        ValueError if there are too many descriptors.
         """
         if len(descriptors) > MAX_DESCRIPTORS:
             raise ValueError(f"{len(descriptors)} descriptors are more than {MAX_DESCRIPTORS}")
@@ -196,16 +196,19 @@ class ZygoteHandle:
         self.channel.send(frame, descriptors)
 
     def kill(self, child: int, number: int, *, group: bool = True, tree: bool = False) -> None:
-        """Ask for a signal to a child, to its group, or to all that belongs to it."""
+        """Request a signal to a child, its process group, or all its descendants."""
         self.channel.send(Kill(child, int(number), group, tree))
 
     def receive(self) -> list[FromZygote]:
-        """What it reported since."""
+        """Return its reports since the last call."""
         return [frame for frame in self.channel.receive() if isinstance(frame, FromZygote)]
 
     def receive_with_outputs(self) -> list[tuple[FromZygote, list[int]]]:
-        """What it reported in one read of the socket. With an Output come its descriptors, the caller's to
-        close; fewer if this process can open no more. ValueError: descriptors came with something else."""
+        """Return its reports from one read of the socket, with the descriptors of each Output.
+
+        The caller must close them. There are fewer if this process cannot open more. Raises ValueError if
+        descriptors came with another frame.
+        """
         frames, descriptors = self.channel.receive_with_descriptors()
         if descriptors is not None:
             self._outputs.append(descriptors)
@@ -214,7 +217,7 @@ class ZygoteHandle:
             for frame in frames
             if isinstance(frame, FromZygote)
         ]
-        if len(self._outputs) > 1:  # One set may be that of a frame whose end has not come yet.
+        if len(self._outputs) > 1:  # One set may belong to a frame that is not complete yet.
             for given in (*self._outputs, *(given for _, given in reports)):
                 close_all(given)
             self._outputs.clear()
@@ -222,7 +225,7 @@ class ZygoteHandle:
         return reports
 
     def reap(self) -> int | None:
-        """Its exit status, if it is dead and was not reaped by somebody else."""
+        """Return its exit status, if it is dead and was not reaped elsewhere."""
         if self._status is None and self._answerable:
             if self._process is not None:
                 self._status = self._process.poll()
@@ -235,7 +238,7 @@ class ZygoteHandle:
         return self._status
 
     def wait(self, seconds: float) -> int | None:
-        """Its exit status, waited for up to so many seconds; None if it still lives."""
+        """Wait up to `seconds` for its exit status. Returns None if it is still alive."""
         deadline = time.monotonic() + seconds
         if not self._answerable:
             return None
@@ -248,31 +251,37 @@ class ZygoteHandle:
             os.close(descriptor)
             return self.reap()
         while (status := self.reap()) is None and time.monotonic() < deadline:
-            time.sleep(0.01)  # Without pidfds (macOS) nothing else tells of one process among many.
+            time.sleep(0.01)  # Without pidfds (macOS), there is no way to wait for one of several children.
         return status
 
     def kill_server(self) -> bool:
-        """SIGKILL to the fork server itself. False: it is no child of this process, or was reaped."""
+        """Send SIGKILL to the fork server only.
+
+        Returns False if it is not a child of this process, or was reaped.
+        """
         if not self._answerable or self._status is not None:
             return False
         try:
-            os.kill(self.pid, signal.SIGKILL)  # Not reaped: the number is its own.
+            os.kill(self.pid, signal.SIGKILL)  # Not reaped, so the pid is not reused.
         except OSError:
             return False
         return True
 
     def distrust(self) -> None:
-        """Hear nothing more of it, and kill it."""
+        """Ignore what it sends from now on, and kill it."""
         self.distrusted = self.channel.closed = True
         self.kill_server()
 
     def close(self) -> None:
-        """Be its owner no longer: it leaves when its children have left."""
+        """Give up ownership: it exits when its children have exited."""
         self.channel.close()
 
 
 def _read_nothing() -> None:
-    """Standard input from nowhere: who reads a terminal in the background is stopped (SIGTTIN), for ever."""
+    """Redirect standard input to /dev/null.
+
+    A background read of a terminal would stop the process forever (SIGTTIN).
+    """
     nowhere = os.open(os.devnull, os.O_RDONLY)
     if nowhere != 0:
         os.dup2(nowhere, 0)

@@ -1,17 +1,14 @@
-"""The fork server: one thread, which starts children on request, reaps them, reports their ends, and
-enforces the rule of orphans.
+"""The fork server: a single thread that starts children on request, reaps them, and reports their ends.
 
-Its owners (the process that made it, and children that own children) speak to it over a socket
-each: Spawn and Kill come in, Spawned, SpawnFailed and Exited go out. How its owner sees it is in
-`zygote_handle`. It sleeps in `poll` until something happens: no wake-ups when idle.
+Its owners (the process that started it, and children that own children) each have a socket to it: Spawn and
+Kill come in, Spawned, SpawnFailed and Exited go out. `zygote_handle` is the owner's view. It sleeps in `poll`
+until something happens, without wake-ups when idle. It also kills orphans (`orphans`).
 
-Two start methods behind one face. Forked: the children are copies of this process, which has
-imported what they need. Fresh: each child is a new interpreter (`child_main`), for apps that no
-fork may cross.
+There are two start methods. Forked: children are copies of this process, which has imported what they need.
+Fresh: each child is a new interpreter (`child_main`), for apps that do not survive a fork.
 
-On Linux it is a child subreaper: what a task leaves behind comes to it and is reaped here, and
-each child's death is looked at before it is reaped, so that its group is killed while its pid
-cannot mean anybody else.
+On Linux it is a child subreaper: it adopts and reaps what tasks leave behind. Each dead child's process group
+is killed before the child is reaped, while its pid cannot be reused.
 """
 
 from __future__ import annotations
@@ -40,24 +37,24 @@ from squids.process.protocol import Exited, Frame, Kill, Output, Spawn, Spawned,
 from squids.process.signals import restore, restore_defaults
 
 PR_SET_CHILD_SUBREAPER = 36
-"""prctl(2)."""
+"""From prctl(2)."""
 
 IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
-"""The zygote is told over its socket, and outlives its owner."""
+"""The fork server gets commands over its socket, and outlives its owner."""
 
 
 ALL_SIGNALS = signal.valid_signals()
-"""Here, since making it touches much."""
+"""Computed once, because that touches much memory."""
 
 
 @dataclass(eq=False, slots=True)
 class _Owner:
     channel: Channel
     descriptors: deque[list[int]] = field(default_factory=deque)
-    """Those of each Spawn that is not whole yet."""
+    """The descriptors of each incomplete Spawn."""
     nice: int = 0
     limits: dict[str, int | None] = field(default_factory=dict)
-    """What each of its children gets."""
+    """The limits of each of its children."""
 
 
 @dataclass(eq=False, slots=True)
@@ -72,7 +69,7 @@ class _Child:
 
 @dataclass(frozen=True, slots=True)
 class Fresh:
-    """How a fresh interpreter finds what it needs: an entry point and its arguments."""
+    """How a fresh interpreter gets what it needs: an entry point and its arguments."""
 
     preload_entry: str
     preload_args: dict[str, Any]
@@ -89,12 +86,14 @@ class Zygote:
         self._orphans = Orphans()
         self._first = self._add_owner(owner)
         self._outputs: dict[int, int] = {}
-        """By the child's pid, the read end of what it prints: read by the first owner, and here when that is
-        gone, so that no task fails because nobody reads what it prints."""
+        """The read ends of children's output, by pid.
+
+        The first owner reads them. When it is gone, they are read here, so that no task fails on a full pipe.
+        """
         self._wake_read, self._wake_write = os.pipe()
 
     def serve(self) -> None:
-        """Until no owner and no child is left."""
+        """Run until no owner and no child is left."""
         self._take_signals()
         while self._owners or self._children:
             self._wait()
@@ -103,7 +102,7 @@ class Zygote:
                 _kill_group(pid)
 
     def _take_signals(self) -> None:
-        restore_defaults()  # Here, so that a child has only what is changed below to restore.
+        restore_defaults()  # Here, so that a child need only restore what is changed below.
         for number in IGNORED:
             signal.signal(number, signal.SIG_IGN)
         for descriptor in (self._wake_read, self._wake_write):
@@ -184,7 +183,7 @@ class Zygote:
             if spawn.owns_children:
                 ours, theirs = socket.socketpair()
                 descriptors.insert(1, theirs.detach())
-                new_owner = self._add_owner(ours)  # Before the fork: a child closes what its owners' are.
+                new_owner = self._add_owner(ours)  # Before the fork: a child closes its owners' sockets.
                 new_owner.nice, new_owner.limits = spawn.nice, spawn.limits
             child = self._start(owner, spawn, descriptors)
             child.owns = new_owner
@@ -203,7 +202,7 @@ class Zygote:
     def _start(self, owner: _Owner, spawn: Spawn, descriptors: list[int]) -> _Child:
         outlet = Outlet.make() if spawn.program else None
         nice, limits = spawn.nice or owner.nice, {**owner.limits, **spawn.limits}
-        # A signal that comes before the child has its own dispositions waits until it has them.
+        # Block signals until the child has its own dispositions.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, ALL_SIGNALS)
         try:
             if self._fresh is not None:
@@ -225,7 +224,7 @@ class Zygote:
             if not self._first.channel.closed:
                 frame = Output(spawn.program, spawn.worker, child.pid)
                 self._first.channel.send(frame, [outlet.prints, outlet.records])
-            os.close(outlet.records)  # Unlike a print, a record that nobody reads harms no task.
+            os.close(outlet.records)  # Unlike output, an unread record does no harm to a task.
         return child
 
     def _fork(
@@ -236,16 +235,16 @@ class Zygote:
         nice: int,
         limits: Mapping[str, int | None],
     ) -> int:
-        entry = resolve(spawn.entry)  # Here, so that what it imports is shared by all.
+        entry = resolve(spawn.entry)  # Here, so that children share what it imports.
         sys.stdout.flush()
         sys.stderr.flush()
         pid = os.fork()
         if pid == 0:
             self._be_child(spawn, entry, descriptors, outlet, nice, limits)
         try:
-            os.setpgid(pid, pid)  # The child does so too; whoever comes first.
+            os.setpgid(pid, pid)  # The child does so too; whichever is first.
         except OSError:
-            pass  # It was first, or is gone already.
+            pass  # The child was first, or is already gone.
         return pid
 
     def _be_child(
@@ -272,7 +271,7 @@ class Zygote:
                 outlet.take()
             apply_limits(nice, limits)
             signal.pthread_sigmask(signal.SIG_SETMASK, [])
-        except BaseException as error:  # Whatever it is: behind this call is the fork server's own code.
+        except BaseException as error:  # Whatever it is: above this call is the fork server's own code.
             sys.stderr.write(f"squids: a child could not begin: {error}\n")
             exit_now(1)
         run_and_exit(entry, self._preloaded, descriptors, spawn.args, spawn.title)
@@ -323,7 +322,7 @@ class Zygote:
     def _reap(self) -> None:
         while (pid := _dead_child()) is not None:
             if pid in self._children:
-                _kill_group(pid)  # Before it is reaped: its pid is still its own.
+                _kill_group(pid)  # Before it is reaped, while its pid is not reused.
             try:
                 pid, status = os.waitpid(pid or -1, os.WNOHANG)
             except ChildProcessError:
@@ -332,12 +331,12 @@ class Zygote:
                 return
             child = self._children.pop(pid, None)
             if child is None:
-                continue  # A stranger: something that a task left behind.
+                continue  # Something that a task left behind.
             if not hasattr(os, "waitid"):
                 _kill_group(pid)
             self._orphans.ended(pid)
             if not self._first.channel.closed and pid in self._outputs:
-                self._close_output(self._outputs[pid])  # Its first owner has its own.
+                self._close_output(self._outputs[pid])  # The first owner has its own descriptor.
             code = os.waitstatus_to_exitcode(status)
             if child.process is not None:
                 child.process.returncode = code
@@ -349,7 +348,7 @@ class Zygote:
 
 
 def become_subreaper() -> None:
-    """Have orphans below this process come to it, not to init. Linux only."""
+    """Make this process, instead of init, adopt orphaned descendants. Linux only."""
     if sys.platform != "linux":
         return
     import ctypes
@@ -358,7 +357,7 @@ def become_subreaper() -> None:
 
 
 def _dead_child() -> int | None:
-    """A child that is dead, which this does not reap. None: there is none. 0: the system cannot tell."""
+    """Return a dead child without reaping it; None if there is none, 0 if the system cannot tell."""
     if not hasattr(os, "waitid"):  # macOS, before Python 3.13.
         return 0
     try:
@@ -369,7 +368,7 @@ def _dead_child() -> int | None:
 
 
 def _discard(descriptor: int) -> bool:
-    """Read what is there, for nobody. False at the end."""
+    """Read and discard what is there. Returns False at the end."""
     try:
         return bool(os.read(descriptor, 65536))
     except BlockingIOError:
@@ -383,11 +382,11 @@ def _signal(pid: int, number: int, *, group: bool) -> None:
         else:
             os.kill(pid, number)
     except OSError:
-        pass  # Dead, and soon reaped; or no signal at all.
+        pass  # Dead and soon reaped, or not a valid signal.
 
 
 def _kill_group(group: int) -> None:
     try:
         os.killpg(group, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
-        pass  # Nobody is left in it, or only its dead leader (macOS says so this way).
+        pass  # The group is empty, or has only its dead leader (on macOS).

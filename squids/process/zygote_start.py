@@ -1,7 +1,7 @@
-"""A zygote in an interpreter of its own: what it does before it serves.
+"""Starts a fork server in its own interpreter.
 
-It imports what its children share, tells its owner how that went, and serves; or, where each
-child is to be a fresh interpreter, serves at once.
+It imports what its children share, reports the result to its owner, and serves. If each child is to be a
+fresh interpreter, it serves at once.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from squids.process.signals import restore_defaults
 from squids.process.zygote_main import Fresh, Zygote
 
 PR_SET_PDEATHSIG = 1
-"""prctl(2)."""
+"""From prctl(2)."""
 
 
 def main(argv: list[str]) -> NoReturn:
-    """`argv`: where the specification is. Started by `zygote_handle` only."""
+    """Run the fork server. `argv` has the descriptor of its specification. Called by `zygote_handle` only."""
     spec = spec_of(argv)
     if spec["path"] is not None:
         sys.path[:] = spec["path"]
@@ -62,7 +62,7 @@ def _tell_of_version(sock: socket.socket, spec: dict[str, Any]) -> None:
 
 
 def _preload(sock: socket.socket, spec: dict[str, Any]) -> Any:
-    """What children share; None where there is nothing to serve, which the owner was told."""
+    """Return what children share, or None if the fork server must exit, which the owner was told."""
     answer: Preloaded | PreloadFailed | None = _wrong_version(spec)
     preloaded = None
     if answer is None:
@@ -93,10 +93,10 @@ def _tell(sock: socket.socket, frame: Preloaded | PreloadFailed) -> None:
 
 
 def _die_with_owner(owner: int | None) -> None:
-    """While the app is imported, nobody listens to the owner's end: the kernel does. Linux only."""
+    """Die with the owner during the import, when the owner's socket is not read. Linux only."""
     if sys.platform != "linux":
         return
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(PR_SET_PDEATHSIG, 0 if owner is None else int(signal.SIGKILL), 0, 0, 0)
     if owner is not None and os.getppid() != owner:
-        os._exit(1)  # It died before this was asked for.
+        os._exit(1)  # It died before this call.

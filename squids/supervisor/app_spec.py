@@ -1,4 +1,4 @@
-"""What the system makes of an app spec: where its links lead, its environment, its user and groups."""
+"""Applies an app spec to the system: resolves links, builds the environment, looks up user and groups."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from squids.supervisor.settings import AppSpec
 
 
 def resolved(app_spec: AppSpec) -> tuple[str, str | None, tuple[tuple[str, str], ...]]:
-    """The directory and the interpreter of an app spec, links followed; and what led where.
+    """Return the directory and interpreter of an app spec with links resolved, and what each link led to.
 
-    What runs must find later what it imports lazily, too, where its code came from: a link that a deployment
-    moves leads there no more. The interpreter itself may be a link, as in every virtual environment.
+    A running process must find what it imports lazily where its code came from, even after a deployment has
+    moved a link. The interpreter itself may be a link, as in every virtual environment.
     """
     directory = os.path.realpath(app_spec.directory)
     places = [(app_spec.directory, directory)]
@@ -31,18 +31,21 @@ PASSED = re.compile(
     r"|AWS_(REGION|DEFAULT_REGION|ENDPOINT_URL(_\w+)?|CA_BUNDLE|USE_FIPS_ENDPOINT|USE_DUALSTACK_ENDPOINT"
     r"|STS_REGIONAL_ENDPOINTS|DEFAULTS_MODE|RETRY_MODE|MAX_ATTEMPTS|EC2_METADATA_\w+)"
 )
-"""Names of variables that queues of another user get. What may be a secret of this user is not among them."""
+"""Environment variables that processes of another user get; none that may hold a secret of this user."""
 
 OWN = ("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC")
-"""For the supervisor's process alone: sd_listen_fds(3), sd_notify(3)."""
+"""For the supervisor's process only: sd_listen_fds(3), sd_notify(3)."""
 
 LOCAL = "SQUIDS_LOCAL"
-"""Set with an embedded SQS. All AWS variables are that server's then."""
+"""Set with an embedded SQS. All AWS variables then belong to that server."""
 
 
 def environment_of(app_spec: AppSpec) -> dict[str, str]:
-    """The environment of an app spec's processes: the supervisor's, or where they run as another user a short
-    list of it and a home of their own; and over it what the file says."""
+    """Return the environment of an app spec's processes.
+
+    It is the supervisor's, or for another user a short list of it, with that user's home; the file's
+    variables override both.
+    """
     environment = {name: value for name, value in os.environ.items() if name not in OWN}
     if app_spec.user is not None:
         if _uid_of(app_spec.user) != os.geteuid():
@@ -87,12 +90,12 @@ def _number(name: str | None) -> str | int | None:
 
 
 def user_of(app_spec: AppSpec) -> str | int | None:
-    """The user to run as; None: this one."""
+    """Return the user to run as, or None for the current one."""
     return _number(app_spec.user)
 
 
 def uid_of(app_spec: AppSpec) -> int:
-    """The number of the user that it runs as. KeyError if there is no such user."""
+    """Return the uid to run as. Raises KeyError if there is no such user."""
     user = user_of(app_spec)
     if user is None:
         return os.getuid()
@@ -100,14 +103,14 @@ def uid_of(app_spec: AppSpec) -> int:
 
 
 def group_of(app_spec: AppSpec) -> str | int | None:
-    """The group to run as: that of the user where none is named, and never root's own by omission."""
+    """Return the group to run as. If only a user is named, it is that user's group, never root's."""
     if app_spec.group is not None or app_spec.user is None:
         return _number(app_spec.group)
     return _entry(app_spec.user).pw_gid
 
 
 def groups_of(app_spec: AppSpec) -> list[int]:
-    """The groups that the user is in."""
+    """Return the groups of the user."""
     assert app_spec.user is not None
     entry = _entry(app_spec.user)
     return os.getgrouplist(entry.pw_name, entry.pw_gid)

@@ -1,4 +1,4 @@
-"""Tasks of the loop that nothing awaits: each has a name, is kept until it ends, and is missed if it dies."""
+"""Background tasks of the loop: each has a name, is kept until it ends, and is reported if it fails."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 
 
 class BackgroundTasks:
-    """Starts them. `on_death` is called with the name and the exception of one that dies of an exception."""
+    """Starts background tasks. `on_death` gets the name and the exception of a task that fails."""
 
     def __init__(self, on_death: Callable[[str, BaseException], None]) -> None:
         self._on_death = on_death
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """The task; to cancel it is no death."""
+        """Start a task and return it. Cancelling it is not a failure."""
         task = asyncio.get_running_loop().create_task(work, name=name)
-        self._tasks.add(task)  # The loop itself keeps weak references only.
+        self._tasks.add(task)  # The loop keeps only weak references.
         task.add_done_callback(self._ended)
         return task
 

@@ -1,7 +1,7 @@
-"""How many consumers boot at once, and in which order. Pure.
+"""Limits how many consumers boot at once, and decides their order. Pure.
 
-Booting is the expensive part of a process's life. All of them at once would only make each slower,
-and the first one ready as late as the last: so no more boot at once than there are CPUs.
+Booting is the most expensive part of a process's life. If all booted at once, each would be slower and the
+first ready as late as the last; so at most as many boot as there are CPUs.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import heapq
 
 
 class BootQueue:
-    """Who may boot, and who waits for it. Children are numbers."""
+    """Which consumers may boot, and which wait. They are identified by number."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -19,18 +19,18 @@ class BootQueue:
         self._cancelled: set[int] = set()
 
     def want(self, child: int, priority: int) -> None:
-        """It is to boot: lower priorities first, and among equals who came first."""
+        """Add a consumer. Lower priorities boot first, equal ones in order of arrival."""
         heapq.heappush(self._waiting, (priority, child))
 
     def over(self, child: int) -> None:
-        """It has booted, or will not."""
+        """The consumer has booted, or will not."""
         if child in self._booting:
             self._booting.discard(child)
         elif any(child == waiting for _, waiting in self._waiting):
             self._cancelled.add(child)
 
     def next(self) -> list[int]:
-        """Who may begin now."""
+        """Return the consumers that may boot now."""
         begin = []
         while self._waiting and len(self._booting) < self._most:
             _, child = heapq.heappop(self._waiting)

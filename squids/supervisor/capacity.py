@@ -1,7 +1,7 @@
-"""What a file needs of the system: descriptors and tasks, in numbers that `check` can compare. Pure.
+"""Computes what a file needs of the system: descriptors, and kernel tasks. Pure.
 
-The supervisor and each fork server hold, for each consumer, its socket and what it prints, and for each of
-its workers what that prints. A task, for the kernel, is a process or one of its threads.
+It counts a socket and an output pipe per consumer, and an output pipe per worker. A kernel task is a process
+or one of its threads.
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ from collections.abc import Iterable, Sequence
 from squids.supervisor.settings import ProgramSettings
 
 OWN_DESCRIPTORS = 40
-"""Of the supervisor itself: files of logs, the control socket and its clients, fork servers."""
+"""Of the supervisor itself: log files, the control socket and its clients, fork servers."""
 
 TASKS_OF_A_CONSUMER = 4
-"""Its process, and the threads that call SQS when little happens."""
+"""Its process, and the threads that call SQS under low load."""
 
 Limit = tuple[str, int | None]
-"""What it is called, and how many there may be; None: any number."""
+"""The limit's name and value; None means unlimited."""
 
 
 def descriptors_needed(programs: Iterable[ProgramSettings], cpus: int) -> int:
-    """At once, in the process that holds the most. `cpus`: workers where the file says nothing."""
+    """Return the descriptors of the process that needs most. `cpus`: the default number of workers."""
     return OWN_DESCRIPTORS + sum(2 + _workers(program, cpus) for program in programs)
 
 
 def tasks_needed(programs: Iterable[ProgramSettings], cpus: int) -> int:
-    """Of all processes together, when all programs run."""
+    """Return the kernel tasks of all processes when all programs run."""
     return sum(TASKS_OF_A_CONSUMER + _workers(program, cpus) for program in programs)
 
 
@@ -37,7 +37,7 @@ def shortages(
     descriptors: Sequence[Limit],
     tasks: Sequence[Limit],
 ) -> list[str]:
-    """A sentence for each limit that cannot hold these programs."""
+    """Return a sentence for each limit that is too low for these programs."""
     needs = (
         ("file descriptors", descriptors_needed(programs, cpus), descriptors),
         ("processes and threads", tasks_needed(programs, cpus), tasks),

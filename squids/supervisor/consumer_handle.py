@@ -1,4 +1,4 @@
-"""One consumer process as the supervisor sees it: its socket, and what it said of itself last."""
+"""The supervisor's view of a consumer process: its socket, and what it last reported."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from squids.supervisor.history import LastLines
 from squids.supervisor.settings import ProgramSettings
 
 RATE_SECONDS = 10.0
-"""Over how long DONE/s is counted."""
+"""The interval that `rate` covers."""
 
 
 class ConsumerHandle:
-    """A process that was asked for. Its channel is there once its zygote was asked."""
+    """A requested process. It has a channel once its fork server was asked for it."""
 
     def __init__(self, child: int, program: str, settings: ProgramSettings, generation: Generation) -> None:
         self.child = child
@@ -32,19 +32,19 @@ class ConsumerHandle:
         """When its fork server was asked for it, in seconds since boot."""
         self.process: Held | None = None
         self.orphan = False
-        """Its fork server is dead: this process is its parent now."""
+        """Its fork server is dead, so the supervisor is its parent."""
         self.kills = 0
         """How often its fork server was told to kill it."""
         self.figures: ConsumerFigures | None = None
-        """None until it tells the first."""
+        """None until the first report."""
         self.degraded: str | None = None
         self.facts: ImportFacts | None = None
-        """Of what it imported for itself. None: its fork server did."""
+        """From its own import. None if its fork server imported the app."""
         self.lines = LastLines()
         self._done: deque[tuple[float, int]] = deque()
 
     def hear(self) -> list[Frame]:
-        """What it said since; figures and troubles are kept."""
+        """Return the frames received since the last call; keep figures and degradation."""
         if self.channel is None:
             return []
         frames = self.channel.receive()
@@ -83,7 +83,7 @@ class ConsumerHandle:
 
     @property
     def fork_server(self) -> ZygoteHandle | None:
-        """The one that forked it, as long as that is its parent."""
+        """The fork server that forked it, as long as that is its parent."""
         return self.generation.handle if not self.orphan else None
 
     @property
@@ -92,11 +92,11 @@ class ConsumerHandle:
 
     @property
     def worker_pids(self) -> tuple[int, ...]:
-        """As it tells them: to be verified before anything is done to them."""
+        """As the consumer reports them: verify each pid before acting on it."""
         return self.figures.pids if self.figures is not None else ()
 
     def rate(self) -> float:
-        """Tasks done a second, over the last ten seconds."""
+        """Return the tasks done per second over the last ten seconds."""
         now = time.monotonic()
         while len(self._done) > 1 and now - self._done[0][0] > RATE_SECONDS:
             self._done.popleft()

@@ -1,6 +1,6 @@
-"""The consumer processes: asked for, started in their turn, heard, signalled, and known to be dead.
+"""The consumer processes: requests, starts, hears, signals and reaps them.
 
-What becomes of a program is not decided here: what happens to a process is told to it as an event.
+What becomes of a program is decided elsewhere; what happens to a process is passed to it as an event.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ SPARE_DESCRIPTORS = 8
 """Kept free for the control socket, and for workers that are replaced."""
 
 ORPHAN_LOOKS = 1.0
-"""Seconds between two looks at an orphan whose end nothing tells, where there are no pidfds."""
+"""Seconds between checks whether an orphan has ended, on systems without pidfds."""
 
 ORPHAN_MARGIN = 15.0
 """Seconds beyond its shutdown timeout that a consumer may live without a supervisor."""
 
 
 class ConsumerProcesses:
-    """All consumer processes, by the number of each. `soft_nofile`: their limit of descriptors."""
+    """All consumer processes, by number. `soft_nofile`: their limit of descriptors."""
 
     def __init__(
         self,
@@ -73,19 +73,19 @@ class ConsumerProcesses:
         self._memory_kills = out_of_memory_kills()
 
     def start(self) -> None:
-        """Take the loop."""
+        """Attach to the running loop."""
         self._loop = asyncio.get_running_loop()
         self._loop.add_signal_handler(signal.SIGCHLD, self.reap)
         self.reap()
 
     def of(self, process: Process | None) -> ConsumerHandle | None:
-        """The consumer that a program knows as this process."""
+        """Return the consumer of a program's process."""
         return self.all.get(process.child) if process is not None else None
 
     def want(self, child: int, generation: Generation, settings: ProgramSettings) -> None:
-        """A process was asked for: it starts once there is code, and its turn has come."""
+        """Request a process. It starts once its generation is ready and the boot queue permits."""
         self.all[child] = ConsumerHandle(child, settings.name, settings, generation)
-        # Later: whoever asks is in the midst of deciding.
+        # Deferred, because the caller is still deciding.
         self._loop.call_soon(
             self.fork_servers.when_ready,
             generation,
@@ -117,7 +117,7 @@ class ConsumerProcesses:
     def _spawn(self, consumer: ConsumerHandle) -> None:
         child, settings = consumer.child, consumer.settings
         handle = consumer.generation.handle
-        if handle is None:  # It died while this one waited for its turn.
+        if handle is None:  # It died while this consumer was queued.
             self._forget(child)
             self._tell(consumer, ev.ProcessCancelled(child))
             return
@@ -164,30 +164,30 @@ class ConsumerProcesses:
             return
         process = consumer.process
         if process is not None and process.descriptor is not None and not process.ended:
-            return  # It closed its socket and lives: its program judges it.
+            return  # It closed its socket but is alive: its program decides.
         if handle is not None and consumer.generation.handle is handle:
             self._give_up(consumer.generation, handle, "did not report the end of a consumer")
         elif process is not None and process.ended:
             self._exited(consumer, None)
 
     def _give_up(self, generation: Generation, handle: ZygoteHandle, why: str) -> None:
-        """A fork server that hangs, or was stopped, is as good as dead: make it so, and all else follows."""
+        """Kill a fork server that hangs or was stopped; the rest follows from its death."""
         if generation.handle is handle:
             self._say(events.fork_server_hangs(generation.app_spec.app, why))
             handle.kill_server()
 
     def distrust(self, generation: Generation, what: str) -> None:
-        """A fork server says what cannot be: nothing more of it is heard, and it is killed."""
+        """Ignore and kill a fork server that reported something impossible."""
         self._say(events.fork_server_broken(generation.app_spec.app, what))
         if generation.handle is not None:
             generation.handle.distrust()
 
     def cancel(self, child: int) -> None:
-        """It is not wanted any more, if it has not been started."""
+        """Cancel a process that has not been started yet."""
         consumer = self.all.get(child)
         if consumer is not None and not consumer.asked:
             self._forget(child)
-            # Later: whoever cancels is in the midst of deciding.
+            # Deferred, because the caller is still deciding.
             self._loop.call_soon(self._tell, consumer, ev.ProcessCancelled(child))
 
     def _forget(self, child: int) -> None:
@@ -204,19 +204,19 @@ class ConsumerProcesses:
             self._loop.remove_reader(consumer.process.descriptor)
 
     def told(self, child: int, tell: Callable[[ConsumerHandle], None]) -> None:
-        """Say something to a process over its socket."""
+        """Send something to a process over its socket."""
         consumer = self.all.get(child)
         if consumer is None or consumer.channel is None:
             return
         tell(consumer)
 
     def follow(self, program: str, on: bool) -> None:
-        """Have a program's jobs logged, while anybody wants it."""
+        """Count a client that follows the jobs of a program; they are logged while there is one."""
         self.followed[program] += 1 if on else -1
         self._tell_follow(child for child, consumer in self.all.items() if consumer.program == program)
 
     def log_all_jobs(self, on: bool) -> None:
-        """Have all jobs logged, or only those that somebody follows."""
+        """Log all jobs, or only those that are followed."""
         self.log_jobs = on
         self._tell_follow(self.all)
 
@@ -226,7 +226,7 @@ class ConsumerProcesses:
             self.told(child, lambda consumer, on=on: consumer.tell_follow(on))  # type: ignore[misc]
 
     def _shows_jobs(self, consumer: ConsumerHandle) -> bool:
-        """Who follows them wants them whatever the log's level."""
+        """Whether its jobs are logged. Followers get them at any log level."""
         all_jobs = self.log_jobs and consumer.settings.log_level in ("DEBUG", "INFO")
         return all_jobs or bool(self.followed[consumer.program])
 
@@ -235,7 +235,7 @@ class ConsumerProcesses:
         frames: list[Any] = []
         try:
             frames = consumer.hear()
-        except Exception as error:  # Not a frame: whatever it is, it is no consumer of ours.
+        except Exception as error:  # Not a frame, so not from a consumer of ours.
             self._say(events.garbage(consumer.program, error))
             consumer.channel.unwatch()
             self.kill(consumer.child)
@@ -243,7 +243,7 @@ class ConsumerProcesses:
         for frame in frames:
             self._heard(consumer, frame)
         if consumer.channel.closed:
-            consumer.channel.unwatch()  # Whether it is dead, its zygote knows.
+            consumer.channel.unwatch()  # The fork server knows whether it is dead.
             handle = consumer.fork_server
             if handle is not None:
                 after(self._loop, REPORT_SECONDS, self._look_for_end, consumer, handle)
@@ -277,14 +277,14 @@ class ConsumerProcesses:
             self._signal(consumer, number)
 
     def ask_for_stacks(self, name: str) -> bool:
-        """Have a program's processes write what each of their threads does. False: there are none."""
+        """Make a program's processes write the stacks of all threads. Returns False if there are none."""
         mine = [one for one in self.all.values() if one.program == name and one.process is not None]
         for consumer in mine:
             self._signal(consumer, signal.SIGUSR2, workers=True)
         return bool(mine)
 
     def _signal(self, consumer: ConsumerHandle, number: int, *, workers: bool = False) -> None:
-        """To its main process, and if asked and its fork server lives, to its workers."""
+        """Signal its main process; with `workers`, also its workers if its fork server is alive."""
         server, process = consumer.fork_server, consumer.process
         if process is None:
             return
@@ -294,7 +294,7 @@ class ConsumerProcesses:
             process.signal(number)
 
     def kill(self, child: int) -> None:
-        """SIGKILL to a consumer and all that belongs to it."""
+        """Send SIGKILL to a consumer and all its descendants."""
         consumer = self.all.get(child)
         if consumer is None or consumer.process is None:
             return
@@ -305,17 +305,17 @@ class ConsumerProcesses:
             return
         server.kill(child, signal.SIGKILL, tree=True)
         consumer.kills += 1
-        if consumer.kills > 1:  # The first did nothing: the fork server hangs, too.
+        if consumer.kills > 1:  # The first had no effect, so the fork server hangs too.
             self._give_up(consumer.generation, server, "did not kill")
 
     def _kill_workers(self, consumer: ConsumerHandle) -> None:
-        """Those of a consumer whose fork server is dead: they are children of this process now."""
+        """Kill the workers of a consumer whose fork server is dead: they are now children of this process."""
         for pid in consumer.worker_pids:
             if self._is_worker(consumer, pid):
                 kill_group(pid, signal.SIGKILL)
 
     def _is_worker(self, consumer: ConsumerHandle, pid: int) -> bool:
-        """Whether a child of this process is what its consumer says: a worker, of its user."""
+        """Whether a child of this process is a worker of this consumer, with the expected user."""
         if pid not in consumer.worker_pids or not is_child(pid):
             return False
         if pid in self.fork_servers.pids() or any(pid == other.pid for other in self.all.values()):
@@ -326,7 +326,7 @@ class ConsumerProcesses:
     # What fork servers report.
 
     def on_report(self, generation: Generation, frame: protocol.FromZygote) -> None:
-        """A fork server says something of its children."""
+        """Handle a fork server's report on its children."""
         match frame:
             case protocol.Spawned(child, pid):
                 self._spawned(generation, child, pid)
@@ -341,7 +341,7 @@ class ConsumerProcesses:
                     self._exited(consumer, status)
 
     def _named_by(self, generation: Generation, child: int) -> ConsumerHandle | None:
-        """The consumer that a fork server reports on, if it is one of its own."""
+        """Return the consumer that a fork server reports on, if it belongs to it."""
         consumer = self.all.get(child)
         if consumer is not None and consumer.generation is not generation:
             self.distrust(generation, f"reported on {consumer.program}, which is not its own")
@@ -365,7 +365,7 @@ class ConsumerProcesses:
         self._tell(consumer, ev.ProcessSpawned(child, pid))
 
     def _ended(self, consumer: ConsumerHandle) -> None:
-        """Its pidfd says that it is dead. Its fork server or this process may know how it ended."""
+        """Its pidfd became readable: it is dead. Its fork server or this process may know its exit status."""
         self._unwatch_process(consumer)
         self.reap()
         if self.all.get(consumer.child) is not consumer:
@@ -376,7 +376,7 @@ class ConsumerProcesses:
             after(self._loop, REPORT_SECONDS, self._look_for_end, consumer, consumer.generation.handle)
 
     def _exited(self, consumer: ConsumerHandle, status: int | None) -> None:
-        """It is dead. `status` None: nobody knows how it ended."""
+        """Handle its death. `status` is None if its exit status is unknown."""
         if consumer.orphan:
             self._kill_workers(consumer)
         if consumer.channel is not None and not consumer.channel.closed:
@@ -387,12 +387,12 @@ class ConsumerProcesses:
         self._forget(consumer.child)
 
     def _memory_ran_out(self) -> bool:
-        """Whether the kernel has killed for want of memory since the last look."""
+        """Whether the kernel's OOM killer has killed since the last check."""
         before, self._memory_kills = self._memory_kills, out_of_memory_kills()
         return before is not None and self._memory_kills is not None and self._memory_kills > before
 
     def on_fork_server_lost(self, generation: Generation, status: int | None) -> None:
-        """A fork server died: its children are this process's from now on."""
+        """A fork server died, so this process is now the parent of its children."""
         how = "ended" if status is None else exit_text(status)
         self._say(events.fork_server_died(generation.app_spec.app, how))
         for consumer in list(self.all.values()):
@@ -410,7 +410,7 @@ class ConsumerProcesses:
                 self._look_at_orphan(consumer)
 
     def _look_at_orphan(self, consumer: ConsumerHandle) -> None:
-        """Its fork server may have reaped it, and died before it could say so."""
+        """Its fork server may have reaped it and died before it could report that."""
         process = consumer.process
         if self.all.get(consumer.child) is not consumer or process is None:
             return
@@ -420,7 +420,7 @@ class ConsumerProcesses:
             self._loop.call_later(ORPHAN_LOOKS, self._look_at_orphan, consumer)
 
     def reap(self) -> None:
-        """Each dead child of this process by its own pid, so that no status is taken from whom it is for."""
+        """Reap each dead child by its pid, so that no other waiter loses a status."""
         while True:
             try:
                 dead = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
@@ -436,14 +436,16 @@ class ConsumerProcesses:
             except ChildProcessError:
                 continue
             if consumer is not None and pid:
-                consumer.orphan = True  # Else it were its fork server's to reap.
+                consumer.orphan = True  # Otherwise its fork server would have reaped it.
                 self._exited(consumer, os.waitstatus_to_exitcode(status))
 
     def _orphan_of(self, pid: int) -> ConsumerHandle | None:
-        """The consumer that this dead child of this process is. What is left of the group of a consumer or a
-        worker is killed before the number can be another's."""
+        """Return the consumer that this dead child is.
+
+        If it is a consumer or a worker, the rest of its process group is killed before the pid can be reused.
+        """
         for consumer in list(self.all.values()):
-            if consumer.process is None and consumer.asked:  # Its pid may be told, and not heard yet.
+            if consumer.process is None and consumer.asked:  # Its pid may not be read yet.
                 self.fork_servers.hear(consumer.generation)
         found = next((consumer for consumer in self.all.values() if consumer.pid == pid), None)
         if found is not None or any(self._is_worker(consumer, pid) for consumer in self.all.values()):
@@ -452,10 +454,10 @@ class ConsumerProcesses:
 
 
 def check_room(workers: int) -> None:
-    """OSError if this process cannot hold what one more consumer needs, and still answer others."""
+    """Raise OSError if this process lacks the descriptors for one more consumer and for other requests."""
     soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if soft == resource.RLIM_INFINITY or not os.path.isdir("/proc/self/fd"):
         return
-    # Of the consumer a socket and a pidfd; and of each process, a pipe and a socket for what it says.
+    # A socket and a pidfd for the consumer, and a pipe and a socket for the output of each process.
     if len(os.listdir("/proc/self/fd")) + 2 * workers + 4 + SPARE_DESCRIPTORS > soft:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))

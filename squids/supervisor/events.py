@@ -1,7 +1,7 @@
-"""The supervisor's events: what an operator should know of, and every sentence about it. Pure.
+"""The supervisor's events: what an operator should know, and all their texts. Pure.
 
-An event is a line of the supervisor's log and an entry of the `events` verb. Its kind is stable: alerts, and
-the parts of the supervisor that act on events, go by it. The words are not.
+An event is a line of the supervisor's log and an entry of the `events` verb. Its kind is stable: alerts and
+parts of the supervisor rely on it. Its text is not.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from squids.tracebacks import error_line, traceback_of
 class EventKind(Enum):
     """The value is the log's `action`, and the `event` that the `events` verb shows."""
 
-    # The supervisor, or a program: the event names it.
+    # The supervisor, or a program, which the event then names.
     STARTED = "started"
     STOPPING = "stopping"
 
@@ -73,12 +73,12 @@ KIND_OF_STATE = {state: EventKind(state.value) for state in ProgramState}
 """Each change of a program's state is an event of that name."""
 
 PLAIN_REASONS = ("", "started", "stopped", "restarted", "receiving")
-"""Reasons that say no more than the state itself."""
+"""Reasons that add nothing to the state."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that an operator should know of. `level`: of the log; `program`: whom it is about, if one."""
+    """An event for operators. `level`: of its log record; `program`: the one it is about, if any."""
 
     kind: EventKind
     level: str
@@ -117,12 +117,12 @@ def verb(name: str, queues: list[str], uid: int | None) -> Event:
 
 
 def state(program: str, text: str, **details: Any) -> Event:
-    """One program, as SIGUSR1 asks for."""
+    """The state of one program, as SIGUSR1 requests it."""
     return Event(EventKind.STATE, "INFO", text, program, details=details)
 
 
 def internal_error(what: str, error: BaseException) -> Event:
-    """A bug of ours. `what`: the work that it ended."""
+    """A bug of squids. `what`: the work that failed."""
     text = f"{what} failed: an error inside the supervisor: {error_line(error)}"
     return Event(EventKind.INTERNAL_ERROR, "ERROR", text, traceback=traceback_of(error, error.__traceback__))
 
@@ -139,7 +139,7 @@ def output_trouble(text: str) -> Event:
 
 
 def state_changed(program: str, new: ProgramState, reason: str, retry_in: float | None) -> Event:
-    """`retry_in`: seconds until the next start; None: none is planned."""
+    """`retry_in`: seconds until the next start; None if none is planned."""
     level = {ProgramState.BACKOFF: "WARNING", ProgramState.FATAL: "ERROR"}.get(new, "INFO")
     text = new.value
     if reason not in PLAIN_REASONS:
@@ -150,7 +150,7 @@ def state_changed(program: str, new: ProgramState, reason: str, retry_in: float 
 
 
 def died(program: str, cause: str, uptime: float, tasks: int) -> Event:
-    """A process that nobody told to stop. `uptime`: seconds; `tasks`: how many it was running."""
+    """A process died without being told to exit. `uptime`: in seconds; `tasks`: how many it was running."""
     jobs = f"; it was running {tasks} tasks" if tasks else ""
     return Event(EventKind.DIED, "WARNING", f"{cause} after {uptime:.1f} s{jobs}", program)
 
@@ -162,7 +162,7 @@ def handed_over(program: str, failure: str | None) -> Event:
 
 
 def degraded(program: str, reason: str | None) -> Event:
-    """None: it has recovered. The consumer writes its own line of log about it."""
+    """`reason` is None if it recovered. The consumer logs this itself."""
     if reason is None:
         return Event(EventKind.HEALED, "INFO", "recovered", program)
     return Event(EventKind.DEGRADED, "WARNING", reason, program)
@@ -186,7 +186,7 @@ def import_failed(text: str) -> Event:
 
 
 def import_failed_as_before(event: Event) -> Event:
-    """The same failure again: its traceback is not repeated."""
+    """The same failure again, without the traceback."""
     return Event(event.kind, event.level, f"{event.text}, as before")
 
 

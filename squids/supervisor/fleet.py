@@ -1,6 +1,4 @@
-"""Decides across programs: in which order they start and stop, which kinds of consumers there are, and when
-the supervisor exits because of them. Pure.
-"""
+"""Decides across programs: order of start and stop, kinds of consumers, when the supervisor exits. Pure."""
 
 from __future__ import annotations
 
@@ -13,18 +11,21 @@ from squids.supervisor.settings import ExitOn, ProgramSettings
 
 
 def start_order(programs: Iterable[ProgramSettings]) -> list[ProgramSettings]:
-    """By priority, and as they stand in the file."""
+    """Return the programs by priority, equal ones in the order of the file."""
     return sorted(programs, key=lambda program: program.priority)
 
 
 def stop_order(programs: Iterable[ProgramSettings]) -> list[ProgramSettings]:
-    """The reverse. All stop at the same time; this is the order in which they are told."""
+    """Return the reverse of the start order. All stop at once; this is the order in which they are told."""
     return list(reversed(start_order(programs)))
 
 
 def kinds_of_consumers(programs: Iterable[ProgramSettings]) -> list[dict[str, Any]]:
-    """The options of one consumer of each kind. Those of one kind differ in their queue's name alone, which a
-    fork server prepares nothing for; so thousands of queues are, most often, of one kind."""
+    """Return the options of one consumer of each kind.
+
+    Consumers of one kind differ only in the queue's name, for which a fork server prepares nothing; thousands
+    of queues are usually of one kind.
+    """
     found: dict[Any, dict[str, Any]] = {}
     for program in programs:
         options = dict(program.options)
@@ -35,7 +36,7 @@ def kinds_of_consumers(programs: Iterable[ProgramSettings]) -> list[dict[str, An
 
 
 def gives_up(exit_on: ExitOn, programs: Iterable[tuple[ProgramSettings, ProgramState]]) -> str | None:
-    """Why the supervisor is to leave, if it is."""
+    """Return why the supervisor must exit, or None."""
     listed = list(programs)
     if exit_on is ExitOn.ESSENTIAL:
         for settings, state in listed:

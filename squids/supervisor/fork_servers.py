@@ -1,8 +1,8 @@
-"""Fork servers, one for each import of each app spec: started, watched, and started anew when they die.
+"""Fork servers, one per import of each app spec: starts, watches and restarts them.
 
-An import of an app is a `Code`: a number that programs hold on to, so that what is started again after a
-crash runs the code that it ran before. A new Code imports what is on disk now. Whose last program has let
-it go is closed, and leaves when its children have left.
+An import of an app is a `Generation`, which programs refer to by number, so that a restart after a crash runs
+the same code as before. A new generation imports what is on disk now. The fork server of a generation that no
+program uses is closed, and exits when its children have exited.
 """
 
 from __future__ import annotations
@@ -38,23 +38,25 @@ FRESH_ENTRY = "squids.pool.preload:load"
 
 
 EXIT_SECONDS = 1.0
-"""How long after the end of its socket one may take to be dead."""
+"""How long a fork server may live after it closed its socket."""
 
 EMFILE = os.strerror(errno.EMFILE)
 
 REFUSALS = frozenset((errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE))
-"""What the system says when it has no more of something."""
+"""Errors of the system that runs out of a resource."""
 
 FAILED_EXIT_SECONDS = 3.0
-"""How long one that failed may write its stacks and exit."""
+"""How long a failed fork server may take to write its stacks and exit."""
 
 HEALTHY_AFTER = 60.0
-"""Seconds after which the death of a fork server is nothing that happens again and again."""
+"""Seconds after which the death of a fork server does not count as one of a series."""
 
 
 class ForkServers:
-    """All of them. What they report of their children goes to `on_report`; what they print to `on_output`;
-    what is no frame, to `on_lie`."""
+    """All fork servers.
+
+    Reports on their children go to `on_report`, their output to `on_output`, invalid frames to `on_lie`.
+    """
 
     def __init__(
         self,
@@ -80,12 +82,12 @@ class ForkServers:
         self._dying: list[ZygoteHandle] = []
 
     write_bytecode = True
-    """Whether apps leave caches of what they import."""
+    """Whether apps write bytecode of what they import."""
 
     def when_ready(
         self, generation: Generation, call: Callable[[Failure | None], None], timeout: float
     ) -> None:
-        """Call once there is code to run, or why not. Starts the import where that is needed."""
+        """Call once the generation is ready, or with its failure. Starts the import if necessary."""
         if generation.state is GenerationState.READY:
             call(None)
             return
@@ -99,18 +101,18 @@ class ForkServers:
         if generation.state is not GenerationState.IMPORTING:
             self._start(generation, timeout)
         elif timeout > generation.timeout and generation.timer is not None:
-            # One import for all: the most patient counts.
+            # One import serves all callers: the longest timeout applies.
             at = generation.timer.when() + timeout - generation.timeout
             generation.timer.cancel()
             self._time_out(generation, at, timeout)
 
     def forget_failure(self, generation: Generation) -> None:
-        """Somebody says that it is mended: try now."""
+        """An operator asks for a retry: forget the failures."""
         generation.failure = None
         generation.restarts.forget()
 
     def release(self, used: set[int]) -> None:
-        """Close all but those of these numbers."""
+        """Close the fork servers of all generations but these."""
         for generation in self.generations.keep_only(used):
             if generation.timer is not None:
                 generation.timer.cancel()
@@ -124,7 +126,7 @@ class ForkServers:
                 self._dying.append(handle)
 
     def reap(self, pid: int) -> bool:
-        """A child of this process died: whether it is one of these. Reaps it then."""
+        """Reap a dead child if it is a fork server; return whether it is."""
         for handle in self._dying:
             if handle.pid == pid:
                 handle.reap()
@@ -132,21 +134,21 @@ class ForkServers:
                 return True
         for generation in self.generations:
             if generation.handle is not None and generation.handle.pid == pid:
-                self._hear(generation)  # What it said before.
+                self._hear(generation)  # What it sent before it died.
                 self._ended(generation)
                 return True
         return False
 
     def hear(self, generation: Generation) -> None:
-        """What a fork server has said until now."""
+        """Read what a fork server has sent so far."""
         self._hear(generation)
 
     def pids(self) -> set[int]:
-        """Those of all fork servers that were not reaped."""
+        """Return the pids of all fork servers that were not reaped."""
         alive = {generation.handle.pid for generation in self.generations if generation.handle is not None}
         return alive | {handle.pid for handle in self._dying}
 
-    # The life of one.
+    # The life of a fork server.
 
     def _start(self, generation: Generation, timeout: float) -> None:
         app_spec = generation.app_spec
@@ -230,7 +232,7 @@ class ForkServers:
             handle.channel.unwatch()
             if handle.reap() is not None:
                 self._ended(generation)
-            else:  # How it ended is known in a moment; but it may have closed its socket and live on.
+            else:  # Its exit status is available soon, unless it closed its socket and lives on.
                 asyncio.get_running_loop().call_later(EXIT_SECONDS, self._ended_if, generation, handle)
 
     def _output(self, generation: Generation, frame: Output, descriptors: list[int]) -> None:
@@ -262,7 +264,7 @@ class ForkServers:
             generation.timer.cancel()
         generation.state = GenerationState.READY
         generation.ready_since = time.monotonic()
-        generation.facts = frame.facts or generation.facts  # One whose children import tells none.
+        generation.facts = frame.facts or generation.facts  # None if its children import.
         if generation.shares:
             self._on_event(generation, events.imported(generation.app_spec.app))
         self._answer(generation, None)
@@ -286,7 +288,7 @@ class ForkServers:
     ) -> None:
         generation.state = GenerationState.FAILED
         self._drop(generation)
-        kept = LastLines()  # An exception may say anything, and all that fails with it says it, too.
+        kept = LastLines()  # An exception's text is unbounded, and many programs may repeat it.
         for line in text.splitlines():
             kept.add(line)
         text = "\n".join(kept)
@@ -301,7 +303,7 @@ class ForkServers:
         self._answer(generation, generation.failure)
 
     def _ended(self, generation: Generation) -> None:
-        """It is dead, or as good as dead."""
+        """It is dead, or considered dead."""
         handle = generation.handle
         if handle is None:
             return
@@ -315,7 +317,7 @@ class ForkServers:
         generation.state = GenerationState.LOST
         healthy = time.monotonic() - generation.ready_since >= HEALTHY_AFTER
         retry_at = _next_try(generation, healthy=healthy)
-        if generation.restarts.deaths > 1:  # The first is answered at once.
+        if generation.restarts.deaths > 1:  # After the first, it restarts at once.
             text = "its fork server keeps dying"
             generation.failure = Failure(text, retry_at, text)
         self._on_lost(generation, status)
@@ -332,7 +334,7 @@ class ForkServers:
             asyncio.get_running_loop().call_later(FAILED_EXIT_SECONDS, self._kill_if_dying, handle)
 
     def kill_dying(self) -> None:
-        """Wait no longer for those that are to leave."""
+        """Kill the fork servers that should have exited."""
         for handle in self._dying:
             _kill(handle)
 
@@ -347,7 +349,7 @@ class ForkServers:
 
 
 def _next_try(generation: Generation, *, healthy: bool) -> float:
-    """Count a failed import or a dead fork server; when the next is tried, monotonic."""
+    """Count a failed import or a dead fork server; return the monotonic time of the next attempt."""
     now = time.monotonic()
     answer = generation.restarts.died(now, random.random(), healthy=healthy)
     return answer.at if isinstance(answer, StartAt) else now  # Its policy never gives up.
@@ -358,11 +360,11 @@ def _kill(handle: ZygoteHandle) -> None:
         os.killpg(handle.pid, signal.SIGKILL)
     except OSError:
         pass
-    handle.kill_server()  # The app may have moved it to another group.
+    handle.kill_server()  # The app may have moved it to another process group.
 
 
 def _abort(handle: ZygoteHandle) -> None:
-    """Have it write its stack, if faulthandler is on, and die of it."""
+    """Make it write its stacks, if faulthandler is on, and abort."""
     try:
         os.killpg(handle.pid, signal.SIGCONT)
         os.kill(handle.pid, signal.SIGABRT)

@@ -1,4 +1,4 @@
-"""One import of an app, as programs hold on to it; and why there is none. `fork_servers` makes them."""
+"""A generation: one import of an app, as programs refer to it, or why it failed. Made by `fork_servers`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from squids.process.zygote_handle import ZygoteHandle
 from squids.supervisor.settings import AppSpec
 
 RETRY = RestartPolicy(immediate=0, first=1.0, maximum=60.0)
-"""When an import that failed is tried again, and a fork server that died is started again."""
+"""When a failed import is retried, and a dead fork server restarted."""
 
 
 class GenerationState(Enum):
@@ -28,9 +28,9 @@ class GenerationState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why there is no code, in full and in short. `retry_at`: monotonic; None: a restart cannot fix it.
+    """Why an import failed. `retry_at`: monotonic; None if a restart cannot fix it.
 
-    `refused`: it is the system's fault.
+    `short`: the same in one line. `refused`: the system refused a resource.
     """
 
     text: str
@@ -38,7 +38,7 @@ class Failure:
     short: str
     refused: bool = False
     files: tuple[str, ...] = ()
-    """What the import came to."""
+    """The files that the import reached."""
 
 
 @dataclass(eq=False, slots=True)
@@ -50,17 +50,17 @@ class Generation:
     state: GenerationState = GenerationState.NEW
     handle: ZygoteHandle | None = None
     uid: int = -1
-    """The user that it runs as, once it was started."""
+    """The user that it runs as, once started."""
     shares: bool = True
     on_trial: bool = False
-    """It is imported once to see whether it can be; then it starts as it is."""
+    """It is imported once to see whether that works, then started without sharing."""
     unforkable: str = ""
     facts: ImportFacts | None = None
-    """Of the last import that succeeded; None: there was none yet, or each process imports for itself."""
+    """Of the last successful import. None if there was none, or each process imports for itself."""
     places: tuple[tuple[str, str], ...] = ()
     """Its directory and its interpreter's: as written, and where links led when it was started."""
     restarts: Restarts = field(default_factory=lambda: Restarts(RETRY))
-    """Failed imports, and deaths of its fork server."""
+    """Counts failed imports, and deaths of its fork server."""
     failure: Failure | None = None
     imports: int = 0
     ready_since: float = 0.0
@@ -70,6 +70,6 @@ class Generation:
     """Seconds that its import may take."""
 
     def stale_files(self) -> list[str]:
-        """The files it imported that have changed on disk since; first, links on its way that were moved."""
+        """Return moved links, and imported files that have changed on disk since."""
         moved = [written for written, real in self.places if os.path.realpath(written) != real]
         return [*moved, *(changed_files(self.facts.files) if self.facts is not None else ())]

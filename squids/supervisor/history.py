@@ -1,6 +1,6 @@
-"""What happened: the last deaths of each program, and the last events of all. Values only.
+"""History: the last deaths of each program, and the last events of all. Values only.
 
-Times are seconds since 1970, for people; nothing is decided by them.
+Times are seconds since the epoch, for display only.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ EVENTS_KEPT = 1000
 LINES_KEPT = 100
 CHARACTERS_KEPT = 32 * 1024
 LONGEST_LINE = 4 * 1024
-"""Of what a process said last: what prints long lines and dies again and again is kept twenty times."""
+"""Limits of a process's last output: one that prints long lines and keeps dying is stored twenty times."""
 
 
 class LastLines:
-    """What a process said last, as far as there is room."""
+    """The last lines of a process, within these limits."""
 
     def __init__(self) -> None:
         self._lines: deque[str] = deque()
         self._characters = 0
 
     def add(self, text: str) -> None:
-        """It said one more line."""
+        """Add a line."""
         text = cut(text, LONGEST_LINE)
         self._lines.append(text)
         self._characters += len(text)
@@ -44,7 +44,7 @@ class LastLines:
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """One end of a process: when, how, after how long, what it said last, and what it was running."""
+    """One death of a process: when, why, its uptime, its last lines, and what it was running."""
 
     at: float
     pid: int | None
@@ -53,7 +53,7 @@ class Death:
     asked: bool
     uptime: float
     lines: Iterable[str] = ()
-    """It may grow for a moment: what a process said last is read after it died."""
+    """It may still grow: output is read after the death."""
     running: tuple[RunningJob, ...] = ()
     held: int | None = None
 
@@ -63,7 +63,7 @@ class Death:
 
 @dataclass(frozen=True, slots=True)
 class NotedEvent:
-    """An event, its number, and when it was."""
+    """An event with its number and time."""
 
     number: int
     at: float
@@ -78,7 +78,7 @@ class NotedEvent:
         return self.event.program
 
     def as_dict(self) -> dict[str, Any]:
-        """For programs."""
+        """For machine-readable output."""
         event = self.event
         return {
             "number": self.number,
@@ -91,7 +91,7 @@ class NotedEvent:
 
 
 class History:
-    """The last of both."""
+    """Keeps the last deaths and events."""
 
     def __init__(self) -> None:
         self._deaths: dict[str, deque[Death]] = {}
@@ -102,23 +102,23 @@ class History:
         self._deaths.setdefault(program, deque(maxlen=DEATHS_KEPT)).append(death)
 
     def deaths(self, program: str) -> Sequence[Death]:
-        """The last ones, the oldest first."""
+        """Return the last deaths, oldest first."""
         return list(self._deaths.get(program, ()))
 
     def last_unasked(self, program: str) -> Death | None:
-        """The last death that nobody asked for."""
+        """Return the last death that was not requested."""
         return next((death for death in reversed(self.deaths(program)) if not death.asked), None)
 
     def forget(self, program: str) -> None:
         self._deaths.pop(program, None)
 
     def note(self, at: float, event: Event) -> NotedEvent:
-        """Keep it, under the next number."""
+        """Keep an event under the next number."""
         self._number += 1
         noted = NotedEvent(self._number, at, event)
         self._events.append(noted)
         return noted
 
     def events(self) -> list[NotedEvent]:
-        """The last ones, the oldest first."""
+        """Return the last events, oldest first."""
         return list(self._events)

@@ -1,6 +1,6 @@
-"""What a start, a restart, a stop or a wait comes to: one answer, wherever it is asked. Pure.
+"""Decides the outcome of a start, restart, stop or wait, the same for every caller. Pure.
 
-Each function answers None as long as nothing is decided.
+Each function returns None until the outcome is known.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from squids.supervisor.program.machine import Program
 
 
 class ProgramOutcome(NamedTuple):
-    """Whether a program came to be what was asked for, and what it is, for people."""
+    """Whether a request succeeded for a program, and a text for people."""
 
     ok: bool
     text: str
@@ -23,7 +23,7 @@ Decide = Callable[[Program], ProgramOutcome | None]
 
 
 def is_as_wanted(program: Program, degraded: str | None) -> bool:
-    """Whether it is what it is wanted to be. What is alive but cannot do its work is not.
+    """Whether the program is in its desired state. A degraded one is not.
 
     `degraded`: why its consumer cannot work, if it cannot.
     """
@@ -35,7 +35,7 @@ def is_as_wanted(program: Program, degraded: str | None) -> bool:
 
 
 def of_start(program: Program, degraded: str | None) -> ProgramOutcome | None:
-    """Of a program that was told to start: it runs once its consumer receives."""
+    """For a program that was told to start: it runs once its consumer receives."""
     process = program.current
     pid = f", pid {process.pid}" if process is not None and process.pid else ""
     match program.state:
@@ -52,7 +52,7 @@ def of_start(program: Program, degraded: str | None) -> ProgramOutcome | None:
 
 
 def of_generation(program: Program, generation: int, degraded: str | None) -> ProgramOutcome | None:
-    """Of a program that was told to run this generation of its code, or a newer one that overtook it."""
+    """For a program that was told to run this generation, or a newer one that superseded it."""
     generation = max(generation, program.generation)
     if program.replacement is not None and program.replacement.generation >= generation:
         return None
@@ -74,27 +74,27 @@ def of_generation(program: Program, generation: int, degraded: str | None) -> Pr
 
 
 def of_stop(program: Program) -> ProgramOutcome | None:
-    """Of a program that was told to stop."""
+    """For a program that was told to stop."""
     if program.wanted is not Wanted.DOWN:
         return ProgramOutcome(False, "another request wants it up again")
     return ProgramOutcome(True, "stopped") if program.gone else None
 
 
 def of_wait_for_running(program: Program) -> ProgramOutcome | None:
-    """FATAL decides: only a person can help."""
+    """FATAL ends the wait: it needs an operator."""
     if program.state is ProgramState.FATAL:
         return ProgramOutcome(False, f"fatal: {program.reason}")
     return ProgramOutcome(True, "running") if program.state is ProgramState.RUNNING else None
 
 
 def of_wait_for_stopped(program: Program) -> ProgramOutcome | None:
-    """Whatever stopped it."""
+    """It counts whatever stopped the program."""
     down = program.gone and program.state in (ProgramState.STOPPED, ProgramState.EXITED, ProgramState.FATAL)
     return ProgramOutcome(True, program.state.value) if down else None
 
 
 def of_pause(program: Program, on: bool, paused: bool | None) -> ProgramOutcome | None:
-    """Of a program that was told to pause, or to resume. `paused`: its consumer's word; None: it has none."""
+    """For a program that was told to pause or resume. `paused`: as its consumer reports, if it has one."""
     if program.wanted is Wanted.DOWN or program.state in (ProgramState.EXITED, ProgramState.FATAL):
         return ProgramOutcome(False, f"is {program.state.value}")
     if program.wanted is not (Wanted.PAUSED if on else Wanted.UP):
@@ -107,5 +107,5 @@ def of_pause(program: Program, on: bool, paused: bool | None) -> ProgramOutcome 
 
 
 def timed_out(program: Program) -> ProgramOutcome:
-    """Of a program of which nothing was decided in time."""
+    """For a program without an outcome in time."""
     return ProgramOutcome(False, f"timed out; {program.state.value}: {program.reason}")

@@ -1,7 +1,7 @@
-"""Files that are read whole, as far as they are files: regular, and of bounded size; and what leads to one.
+"""Reads regular files of bounded size, and lists the steps of a path.
 
-A FIFO would hold up whoever opens it, /dev/zero whoever reads it, and a tape would be rewound. Nothing is
-opened here that is not a regular file.
+Opening a FIFO blocks, reading /dev/zero never ends, and opening a tape rewinds it. Only regular files are
+opened here.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import stat
 from squids.supervisor.trust import PathStep
 
 MOST_LINKS = 40
-"""More than the system itself follows: path_resolution(7)."""
+"""As many as Linux follows: path_resolution(7)."""
 
 KINDS = {
     stat.S_IFIFO: "a FIFO",
@@ -28,13 +28,13 @@ CHUNK = 1 << 16
 
 
 class NotPlain(OSError):
-    """Not a regular file, or larger than allowed; `strerror` says which."""
+    """Not a regular file, or too large; `strerror` says which."""
 
 
 def read_plain(path: str, most: int) -> tuple[bytes, PathStep]:
-    """All bytes of a regular file, links followed, and whose it is. Raises OSError, also as NotPlain."""
+    """Read a regular file, following links; also return its owner and mode. Raises OSError or NotPlain."""
     _refuse_others(path, os.stat(path).st_mode)
-    # It may be another by now: a FIFO does not hold up who does not wait for its writer.
+    # It may have been replaced: O_NONBLOCK keeps a FIFO from blocking the open.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     try:
         status = os.fstat(descriptor)
@@ -58,9 +58,9 @@ def _refuse_others(path: str, mode: int) -> None:
 
 
 def steps_to(path: str) -> list[PathStep]:
-    """Each folder and link on the way to an absolute path, from the root folder on, then what is there.
+    """Return each directory and link on the way to an absolute path, from the root, then its target.
 
-    A step that is no folder comes after the folder that it is in. Raises OSError.
+    A step that is not a directory comes after the directory that it is in. Raises OSError.
     """
     here = os.sep
     steps = [_step(here)]
@@ -98,7 +98,7 @@ def _step(path: str) -> PathStep:
 
 
 def user_name(uid: int) -> str:
-    """A user's name, or its number where it has none."""
+    """Return a user's name, or its uid if it has none."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:

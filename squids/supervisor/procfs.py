@@ -1,4 +1,4 @@
-"""What the system says of processes: CPU and memory. Linux; elsewhere nothing is known."""
+"""CPU and memory use of processes, from Linux's /proc; unknown on other systems."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from dataclasses import dataclass
 TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 FRESH_SECONDS = 60.0
-"""How old the last look may be for CPU to be counted from it; else from the process's start."""
+"""CPU use is computed since the last sample if that is not older; otherwise since the process's start."""
 
 
 MEMORY_SECONDS = 10.0
-"""How old a look at a process's memory may be: it costs ten times as much as the rest."""
+"""How long a memory sample is reused: it costs ten times as much as the rest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """`cpu`: parts of one core. `memory`: bytes, what processes share being divided among them (PSS)."""
+    """`cpu`: in cores. `memory`: bytes, with shared pages divided among their processes (PSS)."""
 
     cpu: float
     memory: int
 
 
 class Meter:
-    """Looks at processes, and remembers the CPU time that each had."""
+    """Measures processes, and remembers their CPU times."""
 
     def __init__(self) -> None:
         self._last: dict[int, tuple[float, float]] = {}
         self._memory: dict[int, tuple[float, int]] = {}
 
     def measure(self, pids: Mapping[str, Sequence[int]]) -> dict[str, Usage]:
-        """For each name what its processes use together. May be called in a thread."""
+        """Return the total use of each name's processes. May be called in a thread."""
         found = {}
         last: dict[int, tuple[float, float]] = {}
         for name, members in pids.items():
@@ -65,7 +65,7 @@ class Meter:
 
 
 def _times(pid: int) -> tuple[float | None, float]:
-    """CPU seconds, and the start in monotonic seconds (more exactly, since boot)."""
+    """Return the CPU seconds, and the start on the monotonic clock (converted from seconds since boot)."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()
@@ -87,7 +87,7 @@ def _pss(pid: int) -> int:
 
 
 def out_of_memory_kills() -> int | None:
-    """How often the kernel killed for want of memory in this process's control group (cgroup v2)."""
+    """Return how often the OOM killer killed in this process's cgroup (v2), or None if unknown."""
     try:
         with open("/proc/self/cgroup") as file:
             path = next(line for line in file if line.startswith("0::")).strip()[3:]

@@ -1,7 +1,7 @@
-"""What a supervisor is to systemd: whether it is up, and the line that `systemctl status` shows. Pure.
+"""What systemd is told of the supervisor: whether it is up, and its status line. Pure.
 
-It is up when each program that starts by itself has been seen to run, to be degraded, or to have failed once:
-one bad queue must not time out the unit.
+It is up once each program that starts automatically was seen to run, to be degraded, or to have failed: one
+bad queue must not time out the unit.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from squids.hints import count
 from squids.supervisor.program.events import ProgramState, Wanted
 
 OVERDUE_SECONDS = 5.0
-"""Seconds by which something may be overdue before the state machines count as standing still."""
+"""Seconds that a deadline may be missed before the state machines count as stuck."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProgramView:
-    """One program. `degraded`: why it cannot work, though it lives. `tried`: it has failed before."""
+    """One program. `degraded`: why it cannot work although alive. `tried`: it has failed before."""
 
     name: str
     state: ProgramState
@@ -28,11 +28,11 @@ class ProgramView:
     retry_in: float | None = None
     tried: bool = False
     due: float | None = None
-    """When it wants to be looked at."""
+    """The monotonic time of its next deadline."""
 
     @property
     def settled(self) -> bool:
-        """Whether it is known how its start went."""
+        """Whether the result of its start is known."""
         on_its_way = self.state is ProgramState.STARTING and self.degraded is None and not self.tried
         return not on_its_way and not (self.state is ProgramState.STOPPING and self.wanted is Wanted.UP)
 
@@ -43,7 +43,7 @@ def is_up(programs: Iterable[ProgramView]) -> bool:
 
 
 def advances(programs: Iterable[ProgramView], now: float) -> bool:
-    """Whether what was due was done."""
+    """Whether nothing is overdue."""
     return all(program.due is None or now < program.due + OVERDUE_SECONDS for program in programs)
 
 
@@ -67,7 +67,7 @@ def summary(programs: Sequence[ProgramView], trouble: str | None = None) -> str:
 
 
 def draining(programs: Sequence[ProgramView]) -> str:
-    """While it stops."""
+    """The status line while it stops."""
     left = [program.name for program in programs if program.state is not ProgramState.STOPPED]
     return f"draining {count(len(left), 'queue')}: {', '.join(left)}" if left else "stopped"
 

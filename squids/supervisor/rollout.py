@@ -1,7 +1,7 @@
-"""Other code, or other settings, for programs that run: what is new is tried first, then takes over.
+"""Rolls out new code or settings to running programs: the new is tried first, then takes over.
 
-A restart takes the code that is on disk now: a new import of it comes first, and where that fails the old
-code goes on. A reload touches only what the file changed.
+A restart imports the code that is on disk now; if that fails, the old code keeps running. A reload touches
+only what changed in the file.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Prepare = Callable[[Settings], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Reloaded:
-    """What became of one program."""
+    """The outcome for one program."""
 
     name: str
     ok: bool
@@ -50,12 +50,15 @@ class Plan:
 
 
 ROLLOUT = "the rollout"
-"""What `restart` and `reload` start in the background, as the log names it."""
+"""The log's name for the background work of `restart` and `reload`."""
 
 
 class Rollout:
-    """`read` reads the file anew: its settings, or all that is wrong with it. `prepare` is awaited before new
-    settings are carried out."""
+    """Rolls out code and settings.
+
+    `read` reads the file: it returns the settings, or all problems. `prepare` is awaited before new settings
+    are applied.
+    """
 
     def __init__(self, supervisor: Supervisor, read: Read, prepare: Prepare | None = None) -> None:
         self._supervisor = supervisor
@@ -66,14 +69,16 @@ class Rollout:
         """A read of the file that did not return in time."""
         self._coming: dict[str, ProgramSettings] = {}
         self.removing: set[str] = set()
-        """Programs that are not in the file any more, and drain."""
+        """Programs that are no longer in the file, and drain."""
         self.last_error: str | None = None
         self.on_reload: Callable[[bool], None] | None = None
-        """Told when a reload of the file begins, and when it is over."""
+        """Called with True when a reload of the file begins, and with False when it ends."""
 
     def begin(self, outcomes: AsyncIterator[Reloaded]) -> asyncio.Queue[Reloaded | None]:
-        """Carry it out, whether or not anyone waits for the answers; None is the last. How it went is logged,
-        too. An error of ours is a failure like any other to whoever waits."""
+        """Run a rollout in the background; return its outcomes, followed by None.
+
+        It continues even if no one waits. Outcomes are also logged; an internal error is one of them.
+        """
         answers: asyncio.Queue[Reloaded | None] = asyncio.Queue()
 
         async def run() -> None:
@@ -93,9 +98,9 @@ class Rollout:
     # Reload of code.
 
     async def take_new_code(self, app_spec: AppSpec, kill_after: float | None) -> Failure | None:
-        """Import what is on disk now; where that succeeds, have the programs of this app spec run it.
+        """Import what is on disk now; if that succeeds, switch the programs of this app spec to it.
 
-        They go on as they are until the new processes receive. Cancelled: the import is given up.
+        The old processes run until the new ones receive. Cancelling abandons the import.
         """
         supervisor = self._supervisor
         generation = supervisor.fork_servers.generations.new(app_spec, on_trial=True)
@@ -108,7 +113,7 @@ class Rollout:
                     supervisor.stale[app_spec] = failure.short
                     return failure
                 supervisor.stale.pop(app_spec, None)
-                # Asked again, for the file may have been read since.
+                # Asked again: there may have been a reload.
                 for program, settings in self._of_app_spec(app_spec):
                     seconds = settings.shutdown_timeout if kill_after is None else kill_after
                     supervisor.feed(program, ev.ReplaceProgram(generation.number, settings, seconds))
@@ -117,7 +122,7 @@ class Rollout:
         return None
 
     def _of_app_spec(self, app_spec: AppSpec) -> list[tuple[Program, ProgramSettings]]:
-        """The programs that run its code or are about to, with the settings that they are to have."""
+        """Return the programs that use or will use this app spec, with the settings that they are to have."""
         found = []
         for name, program in self._supervisor.programs.items():
             settings = self._coming.get(name, program.settings)
@@ -130,7 +135,7 @@ class Rollout:
     async def restart(
         self, programs: list[Program], *, rolling: bool, timeout: float | None
     ) -> AsyncIterator[Reloaded]:
-        """Have these programs run the code that is on disk now."""
+        """Restart these programs with the code that is on disk now."""
         wanted = [(program, program.settings) for program in programs]
         async for outcome in self._roll(wanted, rolling=rolling, timeout=timeout, fresh=True):
             yield outcome
@@ -143,7 +148,7 @@ class Rollout:
         timeout: float | None,
         fresh: bool,
     ) -> AsyncIterator[Reloaded]:
-        """`fresh`: from a new import; else from the one that each runs, where its app spec is the same."""
+        """`fresh`: from a new import; otherwise from the current one if the app spec is the same."""
         supervisor = self._supervisor
         loop = asyncio.get_running_loop()
         deadline = None if timeout is None else loop.time() + timeout
@@ -164,7 +169,7 @@ class Rollout:
                 now = self._settings_now(program, generation.app_spec)
                 generation = generations.unless_overtaken(program, generation)
                 if now is not None:
-                    stopped = program.wanted is Wanted.DOWN and program not in down  # While it was imported.
+                    stopped = program.wanted is Wanted.DOWN and program not in down  # During the import.
                     event = (
                         ev.ReplaceProgram if rolling or stopped or supervisor.stopping else ev.RestartProgram
                     )
@@ -175,9 +180,11 @@ class Rollout:
             yield outcome
 
     def _settings_now(self, program: Program, app_spec: AppSpec) -> ProgramSettings | None:
-        """Those that it is to have, where they are of this app spec: while the code was imported the file may
-        have been read again, or the number of workers changed. None: it was given another app spec, whose
-        import is newer."""
+        """Return the settings that a program is to have, if they have this app spec.
+
+        During the import, the file may have been reloaded, or the program scaled. None: it has another app
+        spec now, whose import is newer.
+        """
         coming = self._coming.get(program.settings.name)
         replacement = program.replacement
         for settings in (coming, replacement.settings if replacement else None, program.settings):
@@ -234,7 +241,7 @@ class Rollout:
     # Reload.
 
     async def plan(self) -> Plan | list[str]:
-        """Read the file. What is wrong with it goes to the log too."""
+        """Read the file. Problems are also logged."""
         settings = await self._read_in_time()
         if isinstance(settings, list):
             self.last_error = settings[0] if settings else "invalid"
@@ -247,7 +254,7 @@ class Rollout:
         return Plan(settings, self._difference(settings))
 
     async def _read_in_time(self) -> Settings | list[str]:
-        """A file system that is away may answer in a day. It costs no more than one thread."""
+        """Read the file, for at most READ_SECONDS. A hung file system blocks only one thread."""
         if self._hangs is not None and not self._hangs.done():
             return ["an earlier read of the file has not returned yet: is its file system available?"]
         reading = asyncio.ensure_future(in_thread(self._read))
@@ -265,12 +272,12 @@ class Rollout:
             raise
 
     def _difference(self, settings: Settings) -> Difference:
-        """From what runs, which is not the last file where that could not be carried out, or was scaled."""
+        """Compare with what runs, which a failed reload or `scale` may have made differ from the file."""
         running = tuple(program.settings for program in self._supervisor.programs.values())
         return difference(replace(self._supervisor.settings, programs=running), settings)
 
     async def apply(self, plan: Plan, timeout: float | None) -> AsyncIterator[Reloaded]:
-        """Touch what changed, and nothing else. A reload in progress is waited for, within the same time."""
+        """Apply only what changed. Waits for a reload in progress, within the same timeout."""
         loop = asyncio.get_running_loop()
         deadline = None if timeout is None else loop.time() + timeout
         try:
@@ -284,7 +291,7 @@ class Rollout:
             async for outcome in self._apply(plan, deadline):
                 yield outcome
         finally:
-            self.removing.clear()  # Also where it died: start and restart would refuse them for ever.
+            self.removing.clear()  # Even after an error: start and restart would refuse them forever.
             self._tell_reload(False)
             self._lock.release()
 
@@ -301,7 +308,7 @@ class Rollout:
 
         if self._prepare is not None:
             await self._prepare(plan.settings)
-        changes = self._difference(plan.settings)  # Somebody else may have reloaded meanwhile.
+        changes = self._difference(plan.settings)  # There may have been another reload meanwhile.
         supervisor.settings = plan.settings
         supervisor.output.use(plan.settings.supervisor.log_format)
         supervisor.consumers.log_all_jobs(bool(plan.settings.supervisor.log_jobs))

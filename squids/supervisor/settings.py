@@ -1,7 +1,7 @@
-"""What a configuration file comes to: plain values, checked and merged, with every default filled in.
+"""The settings of a configuration file: plain values, validated, merged, with all defaults filled in.
 
-Values only: `config_text` and `config` make them, `difference` compares them, the rest obeys them.
-Times in seconds, sizes in bytes. Equal settings mean equal processes.
+Values only: `config.text` and `config.build` make them, `config.difference` compares them. Times are in
+seconds, sizes in bytes. Equal settings mean equal processes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 
 class RestartWhen(Enum):
-    """When a consumer that ended by itself is started again."""
+    """When a consumer that exited by itself is started again."""
 
     ALWAYS = "always"
     ON_FAILURE = "on-failure"
@@ -20,7 +20,7 @@ class RestartWhen(Enum):
 
 
 class ExitOn(Enum):
-    """When the supervisor leaves with exit code 69."""
+    """When the supervisor exits with code 69."""
 
     NEVER = "never"
     ESSENTIAL = "essential"
@@ -29,10 +29,11 @@ class ExitOn(Enum):
 
 @dataclass(frozen=True, slots=True)
 class AppSpec:
-    """What is applied before the app is imported. Programs of one app spec share a fork server.
+    """What is applied before the app is imported. Programs with the same app spec share a fork server.
 
-    `directory` is absolute. `python` None: the supervisor's own interpreter. `environment` is laid over the
-    supervisor's; None unsets. `groups` None: those of the user. `umask` None: inherited.
+    `directory` is absolute. `python` None: the supervisor's interpreter. `environment` overrides the
+    supervisor's; None unsets a variable. `user` None: the supervisor's. `group` None: the user's. `umask`
+    None: inherited.
     """
 
     app: str
@@ -47,7 +48,7 @@ class AppSpec:
 
 @dataclass(frozen=True, slots=True)
 class BackoffSettings:
-    """Seconds before a restart: `first`, doubled up to `maximum`; chance may take the part `jitter` of it."""
+    """Seconds before a restart: `first`, doubled up to `maximum`; the fraction `jitter` of it is random."""
 
     first: float = 1.0
     maximum: float = 60.0
@@ -64,9 +65,9 @@ class MaxRestarts:
 
 @dataclass(frozen=True, slots=True)
 class LogFile:
-    """Where a program's lines go, instead of standard error. `path` is absolute.
+    """The log file of a program, instead of standard error. `path` is absolute.
 
-    `max_bytes` 0: others rotate it, if anybody does.
+    `max_bytes` 0: squids does not rotate it.
     """
 
     path: str
@@ -78,9 +79,9 @@ class LogFile:
 class ProgramSettings:
     """One consumer of one queue.
 
-    `name` is unique: the key under `queues`, with `:1`, `:2` and so on behind it where it has several
-    consumers. `options` are the consumer's own, by the names of `squids.options`; what is not there has its
-    default. `limits`: a resource's name ("nofile", "as") to its soft limit; None is unlimited.
+    `name` is unique: the key under `queues`, with the suffix `:1`, `:2` and so on if it has several
+    consumers. `options` are the consumer's, by the names of `squids.options`; missing ones have their
+    defaults. `limits`: a resource's name ("nofile", "as") to its soft limit; None is unlimited.
     """
 
     name: str
@@ -102,7 +103,7 @@ class ProgramSettings:
     limits: tuple[tuple[str, int | None], ...] = ()
 
     def option(self, name: str, default: Any = None) -> Any:
-        """A consumer's option as the file gives it."""
+        """Return a consumer's option as given in the file."""
         return dict(self.options).get(name, default)
 
     @property
@@ -115,15 +116,17 @@ class ProgramSettings:
         return float(self.option("shutdown_timeout", 30.0))
 
     def scaled(self, workers: int) -> ProgramSettings:
-        """The same with another number of workers."""
+        """Return a copy with another number of workers."""
         options = tuple(sorted({**dict(self.options), "workers": workers}.items()))
         return replace(self, options=options)
 
 
 @dataclass(frozen=True, slots=True)
 class SupervisorSettings:
-    """The supervisor's own. `socket` None: where the configuration's path says. `log_format` None: by what
-    standard error is."""
+    """The supervisor's own settings.
+
+    `socket` None: derived from the configuration's path. `log_format` None: depends on standard error.
+    """
 
     log_format: str | None = None
     log_jobs: bool | None = None
@@ -137,11 +140,11 @@ class SupervisorSettings:
 
 @dataclass(frozen=True, slots=True)
 class ReloadSettings:
-    """Whether changed code replaces code that runs.
+    """Automatic reload of changed code.
 
-    `paths` are absolute: files and directories that are watched besides. `include` and `exclude` are globs.
-    `delay`: seconds of quiet before it acts. `kill_after`: seconds that old code may go on; None: its
-    shutdown timeout.
+    `paths` are absolute: additional files and directories to watch. `include` and `exclude` are globs.
+    `delay`: seconds without changes before it acts. `kill_after`: seconds that old code may keep running;
+    None: its shutdown timeout.
     """
 
     enabled: bool = False
@@ -154,9 +157,9 @@ class ReloadSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """A whole file. `files` are all that were read, absolute: the first is the file itself.
+    """A whole file. `files`: all that were read, absolute, the main file first.
 
-    `directories`: where further files would count, if they came.
+    `directories`: where additional files would be included.
     """
 
     supervisor: SupervisorSettings
@@ -168,8 +171,10 @@ class Settings:
 
     @property
     def longest_drain(self) -> float:
-        """Seconds that a stop may take: tasks have their shutdown timeout, those on replaced code what is
-        left of `kill_after`, a receive its wait."""
+        """Seconds that a stop may take.
+
+        Tasks have their shutdown timeout, those on replaced code `kill_after`; a receive has its wait.
+        """
         replaced = self.reload.kill_after if self.reload.enabled else None
         return max(
             max(program.shutdown_timeout, float(program.option("polling_wait_time", 5.0)), replaced or 0.0)
@@ -178,7 +183,7 @@ class Settings:
 
     @property
     def app_specs(self) -> tuple[AppSpec, ...]:
-        """Each app to import, once."""
+        """The distinct apps to import."""
         return tuple(dict.fromkeys(program.app_spec for program in self.programs))
 
     def program(self, name: str) -> ProgramSettings | None:

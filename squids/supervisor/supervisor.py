@@ -1,7 +1,7 @@
-"""The shell of the supervisor: one loop, which carries out what the programs ask for.
+"""The shell of the supervisor: one loop that carries out what the programs ask for.
 
-It owns the processes, sockets, timers and lines; what becomes of a program is decided in `program`,
-what happens across programs in `fleet`. What operators ask for is in `orders`.
+It owns processes, sockets, timers and output. `program` decides about a program, `fleet` across programs.
+Operators' requests are in `control`.
 """
 
 from __future__ import annotations
@@ -38,22 +38,22 @@ from squids.supervisor.settings import AppSpec, ProgramSettings, Settings
 from squids.supervisor.waiters import Waiters
 
 STALLED_SECONDS = 2.0
-"""Seconds by which a timer may be late before this process counts as having been stalled."""
+"""Seconds that a timer may be late before the supervisor counts as stalled."""
 
 FORK_SERVERS_EXIT_SECONDS = 5.0
 """How long fork servers may take to exit at the end."""
 
 STARTING = (ev.StartProgram, ev.RestartProgram, ev.ResetProgram, ev.ResumeProgram)
-"""Commands after which something may run."""
+"""Commands that may start a process."""
 
 SPARE_OUTPUTS = 64
-"""Pipes and sockets that each fork server may have open beside those that its children need."""
+"""Pipes and sockets that each fork server may have open beyond those that its children need."""
 
 LEVELS = {logging.getLevelName(number): number for number in (10, 20, 30, 40, 50)}
 
 
 class Supervisor:
-    """Keeps the programs of a file as they are wanted. `run` answers with the exit code."""
+    """Keeps the programs of a file in their desired states. `run` returns the exit code."""
 
     def __init__(self, settings: Settings, soft_nofile: int | None = None) -> None:
         self.settings = settings
@@ -64,7 +64,7 @@ class Supervisor:
         self.stopping = False
         self.exit_reason: str | None = None
         self.stale: dict[AppSpec, str] = {}
-        """Apps whose code on disk cannot be imported, so that older code keeps running: why."""
+        """Why the code on disk cannot be imported, by app spec. Older code keeps running."""
         self._last_failure: dict[AppSpec, Event] = {}
         self.fork_servers = ForkServers(
             on_report=lambda generation, frame: self.consumers.on_report(generation, frame),
@@ -91,37 +91,37 @@ class Supervisor:
         self.waiters = Waiters()
         self._relay = Relay(self.changed)
         self._overflowed: set[int] = set()
-        """Codes whose fork server has too many outputs open."""
+        """Generations whose fork server has too many outputs open."""
         self.watchers: set[Callable[[NotedEvent], None]] = set()
         self._done = asyncio.Event()
         self.local_endpoint: str | None = None
-        """Of the embedded SQS, if it has one."""
+        """The endpoint of the embedded SQS, if there is one."""
 
-    # The whole.
+    # Start and end.
 
     def start(self) -> None:
-        """Take the loop, and start what is to start."""
+        """Attach to the running loop, and start the programs that start automatically."""
         self._loop = asyncio.get_running_loop()
         become_subreaper()
         self.consumers.start()
         if self.stopping:
-            return  # It was told so before.
+            return  # It was already told to stop.
         for settings in start_order(self.settings.programs):
             self.add(settings)
 
     async def run(self, close: Callable[[], Awaitable[None]]) -> ExitCode:
-        """Until all programs are down and it was told to stop. `close` ends the control socket."""
+        """Run until told to stop and all programs are down. `close` closes the control socket."""
         await self._done.wait()
         await close()
         self.fork_servers.release(set())
-        # They leave, and with them ends what they and their children print.
+        # Once they exit, their output and that of their children ends.
         await self.waiters.until(lambda: not self._relay.reading, FORK_SERVERS_EXIT_SECONDS)
         self.fork_servers.kill_dying()
         self.output.close()
         return ExitCode.UNAVAILABLE if self.exit_reason is not None else ExitCode.OK
 
     def add(self, settings: ProgramSettings, generation: Generation | None = None) -> Program:
-        """A program of the file; it starts if the file says so."""
+        """Add a program of the file; start it if the file says so."""
         generation = generation or self.fork_servers.generations.for_start(settings.app_spec)
         program = Program(settings, generation.number, self._numbers)
         self.programs[settings.name] = program
@@ -130,7 +130,7 @@ class Supervisor:
         return program
 
     def remove(self, name: str) -> None:
-        """A program that is down and not in the file any more."""
+        """Remove a program that is down and no longer in the file."""
         app_spec = self.programs.pop(name).settings.app_spec
         if all(program.settings.app_spec != app_spec for program in self.programs.values()):
             self.stale.pop(app_spec, None)
@@ -139,7 +139,7 @@ class Supervisor:
         self.changed()
 
     def shut_down(self, reason: str) -> None:
-        """Drain all and leave; called again, let nobody wait for tasks."""
+        """Drain all programs and exit; at the second call, do not wait for tasks."""
         if self.stopping:
             self.say(events.forcing(reason))
             for program in self.programs.values():
@@ -159,8 +159,11 @@ class Supervisor:
     # Programs: events in, actions out.
 
     def feed(self, program: Program, event: ev.Event) -> None:
-        """Tell a program what happened, and do what it asks for. Once the supervisor stops, no command starts
-        anything: also not that of a restart or a reload that began before and is still importing."""
+        """Pass an event to a program and carry out its actions.
+
+        Once the supervisor stops, commands that would start a process are dropped, including those of a
+        restart or reload that is still importing.
+        """
         if self.stopping and isinstance(event, STARTING):
             return
         self._act(program, handle(program, event, time.monotonic()))
@@ -211,8 +214,10 @@ class Supervisor:
     # Time.
 
     def _wake_by(self, at: float | None) -> None:
-        """Look at all programs then at the latest. Too early costs one look; to look at all of them after
-        each sign of life of one costs more."""
+        """Set the timer to check all programs by then.
+
+        An early check is cheap; checking all programs after each sign of life of one is not.
+        """
         if at is None or (self._timer is not None and self._timer.when() <= at):
             return
         if self._timer is not None:
@@ -233,7 +238,7 @@ class Supervisor:
         self._wake_by(min((at for at in times if at is not None), default=None))
 
     def scale(self, program: Program, workers: int) -> None:
-        """Another number of workers, until the file is read again."""
+        """Change the number of workers until the next reload."""
         program.settings = program.settings.scaled(workers)
         for process in program.processes():
             if process in (program.current, program.replacement):
@@ -245,7 +250,7 @@ class Supervisor:
         if program is not None:
             self.feed(program, event)
         if self.waiters and isinstance(event, ev.ProcessBeat):
-            self.changed()  # Figures may have come.
+            self.changed()  # There may be new figures.
 
     # Fork servers.
 
@@ -260,12 +265,12 @@ class Supervisor:
             self.say(event)
 
     def _consumers_of(self, generation: Generation) -> list[dict[str, Any]]:
-        """The options of those that will be forked from it: what it can prepare for them."""
+        """Return the options of the consumers that will be forked from it, for its warm-up."""
         programs = (program.settings for program in self.programs.values())
         return kinds_of_consumers(program for program in programs if program.app_spec == generation.app_spec)
 
     def release_generations(self) -> None:
-        """Close the fork servers whose code nobody runs, or will run."""
+        """Close the fork servers of generations that no program uses or will use."""
         used = {program.generation for program in self.programs.values()}
         used |= {process.generation for program in self.programs.values() for process in program.processes()}
         used |= {consumer.generation.number for consumer in self.consumers.all.values()}
@@ -274,8 +279,7 @@ class Supervisor:
     # Lines and events.
 
     def _has_program(self, generation: Generation, name: str) -> bool:
-        """Whether a process of this program may come from this generation's fork server: now, or before a
-        reload."""
+        """Whether this generation may have a process of this program, now or before a reload."""
         program = self.programs.get(name)
         return (program is not None and program.settings.app_spec == generation.app_spec) or any(
             consumer.program == name and consumer.generation.app_spec == generation.app_spec
@@ -283,7 +287,7 @@ class Supervisor:
         )
 
     def _on_output(self, generation: Generation, source: Source, pid: int, descriptors: list[int]) -> None:
-        """What a child says: its lines are its consumer's, too, for `why` and for the program's log file."""
+        """Read a child's output. Its lines also go to its consumer, for `why` and the program's log file."""
         consumer: ConsumerHandle | None = None
         for one in self.consumers.all.values():
             if one.program == source.program and (source.worker is not None or one.pid in (None, pid)):
@@ -300,7 +304,7 @@ class Supervisor:
         self._relay.add(descriptors, source, lambda line: self._take_line(line, consumer), generation.number)
 
     def _most_outputs(self, generation: Generation) -> int:
-        """Twice what its consumers and their workers need: what tasks left behind may hold some open."""
+        """Return twice what its consumers and workers need: processes left by tasks may hold some open."""
         default = os.cpu_count() or 1
         mine = [one.settings for one in self.consumers.all.values() if one.generation is generation]
         return SPARE_OUTPUTS + 4 * sum(1 + int(settings.option("workers") or default) for settings in mine)
@@ -316,7 +320,7 @@ class Supervisor:
         )
 
     def report(self) -> None:
-        """One line for each program, of what it does."""
+        """Log one line for each program."""
         for name, program in self.programs.items():
             process = program.current
             consumer = self.consumers.of(process)
@@ -342,13 +346,13 @@ class Supervisor:
             )
 
     def note(self, event: Event) -> None:
-        """Keep an event for the `events` verb, and tell those who act on it. Its log line is another's."""
+        """Keep an event for the `events` verb and notify watchers, without logging it."""
         noted = self.history.note(time.time(), event)
         for watcher in list(self.watchers):
             watcher(noted)
 
     def _output_trouble(self, text: str) -> None:
-        """From a thread that writes."""
+        """Called by a writer thread."""
 
         def tell() -> None:
             self.say(events.output_trouble(text))
@@ -356,7 +360,7 @@ class Supervisor:
         try:
             self._loop.call_soon_threadsafe(tell)
         except (RuntimeError, AttributeError):
-            pass  # No loop yet, or none any more.
+            pass  # The loop has not started, or is closed.
 
     def _record_death(self, name: str, died: ev.ProcessDied) -> None:
         consumer = self.consumers.all.get(died.child)
@@ -379,13 +383,13 @@ class Supervisor:
         if not died.asked:
             self.say(events.died(name, died.cause, died.uptime, len(running)))
 
-    # Those who wait.
+    # Waiters.
 
     def changed(self) -> None:
-        """Something is not as it was: whoever waits for something looks again."""
+        """Something changed: waiters check their conditions again."""
         self.waiters.look()
 
     def degraded(self, program: Program) -> str | None:
-        """Why a program's consumer cannot work, if it cannot."""
+        """Return why a program's consumer cannot work, or None."""
         consumer = self.consumers.of(program.current)
         return consumer.degraded if consumer is not None else None

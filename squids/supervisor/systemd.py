@@ -1,4 +1,4 @@
-"""The supervisor as a systemd service: READY, STATUS, RELOADING, STOPPING, WATCHDOG. `unit_state` decides."""
+"""The supervisor as a systemd service: READY, STATUS, RELOADING, STOPPING, WATCHDOG. `readiness` decides."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from squids.supervisor.rollout import Rollout
 from squids.supervisor.supervisor import Supervisor
 
 TICK = 5.0
-"""Seconds at most between two looks; a third of the watchdog's time, if that is less."""
+"""Maximum seconds between checks; a third of the watchdog's timeout if that is less."""
 
 EXTENSION = 3 * TICK
-"""Seconds that are asked for at a time, while it starts or stops and gets on with it."""
+"""Seconds of each timeout extension while the start or stop makes progress."""
 
 SOON = 0.05
-"""Seconds in which changes are gathered."""
+"""Seconds over which changes are collected."""
 
 
 class Unit:
-    """Speaks for a supervisor from before its start to its end."""
+    """Reports a supervisor's state to systemd, from before its start to its end."""
 
     def __init__(self, supervisor: Supervisor, rollout: Rollout, notifier: Notifier) -> None:
         self._supervisor = supervisor
@@ -40,13 +40,13 @@ class Unit:
         self._began_to_stop = False
 
     def start(self) -> None:
-        """The control socket listens; the programs were told to start."""
+        """Start, once the control socket listens and the programs were told to start."""
         self._supervisor.watchers.add(self._on_event)
         self._rollout.on_reload = self._on_reload
         self._tick()
 
     def close(self) -> None:
-        """It ends."""
+        """Report the end."""
         self._supervisor.watchers.discard(self._on_event)
         self._rollout.on_reload = None
         for timer in (self._timer, self._soon):

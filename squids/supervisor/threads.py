@@ -1,7 +1,7 @@
-"""Calls that may never return, as of a file system that is away, without anybody who has to wait for them.
+"""Runs calls that may never return, such as to a file system that hangs, without blocking an exit.
 
-`asyncio.to_thread` is no home for these: the loop waits for its threads when it closes, and the interpreter
-when it exits. These threads are daemons, and a bounded number of them.
+With `asyncio.to_thread`, the loop waits for its threads when it closes, and so does the interpreter. These
+threads are daemons, and their number is bounded.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 MOST_THREADS = 32
-"""At once. So many that do not return are a system that has a trouble of its own."""
+"""At most this many at once: if all hang, the system has a problem of its own."""
 
 _places = threading.BoundedSemaphore(MOST_THREADS)
 
 
 class NoThread(Exception):
-    """None can be started: why."""
+    """No thread can be started."""
 
 
 async def in_thread(call: Callable[[], T]) -> T:
-    """What a call comes to, made in a thread that holds up neither the loop's end nor the process's.
+    """Run a call in a thread that delays neither the end of the loop nor of the process; return its result.
 
-    Cancelled, the wait ends; the thread goes on. Raises NoThread.
+    Cancelling ends the wait, not the thread. Raises NoThread.
     """
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[T] = loop.create_future()

@@ -1,22 +1,21 @@
-"""Who else could change what a path leads to, and whether a reader may trust it all the same. Pure.
+"""Decides who could change what a path leads to, and whether a reader may trust it. Pure.
 
-Three kinds of paths are judged here, each by its own rule:
+There are three kinds of paths, each with its own rule:
 
-- **The configuration, and code** (`distrusted`). A reader that runs what it reads must trust each folder and
-  each link on the way, and the file itself, as sshd (StrictModes) and sudo do.
-  **root** trusts what root alone can change: owned by root, and not writable by group or others. A folder
-  that others may write to and that has the sticky bit, as /tmp, is no danger to an entry of root's.
-  **Any other user** trusts files that not all can write to. Whose they are does not matter: that `deploy`
-  owns what `www-data` runs is common. In a sticky folder that all may write to, an entry must be the reader's
-  own, root's or that of the folder's owner.
-- **A supervisor's lock and socket** (`distrusted_place`). Each folder on the way belongs to root or to the
-  reader, and nobody else can write to it. In a folder with the sticky bit, an entry must be root's or the
-  reader's own. The last folder may belong to another user where only root could have given it to them:
-  `/run/squids/NAME` belongs to the service's user.
+- **The configuration, and code** (`distrusted`). A reader that runs what it reads must trust each directory
+  and link on the way, and the file itself, as sshd (StrictModes) and sudo do. **root** trusts what only root
+  can change: owned by root, and not writable by group or others. A sticky directory that others may write to,
+  such as /tmp, is safe for an entry of root's. **Any other user** trusts files that are not world-writable.
+  The owner does not matter: it is common that `deploy` owns what `www-data` runs. In a sticky, world-writable
+  directory, an entry must be owned by the reader, root, or the owner of the directory.
+- **A supervisor's lock and socket** (`distrusted_place`). Each directory on the way is owned by root or the
+  reader, and no one else can write to it. In a sticky directory, an entry must be owned by root or the
+  reader. The last directory may have another owner if only root could have given it away: `/run/squids/NAME`
+  belongs to the service's user.
 - **A log file that root writes** (`leads_root`). A link on the way counts only if root made it and only root
   can replace it.
 
-`plain_files` looks at the steps. Each room says the result to people in its own words.
+`plain_files` collects the steps. Each room words the result for people.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ ROOT = 0
 
 
 class PathStep(NamedTuple):
-    """One folder or link on the way, or the file itself: its path, its `st_mode`, its owner and its group."""
+    """A directory or link on the way, or the file itself: path, `st_mode`, owner and group."""
 
     path: str
     mode: int
@@ -54,9 +53,9 @@ class Distrust(NamedTuple):
 
 
 def distrusted(steps: Iterable[PathStep], reader: int) -> Distrust | None:
-    """The first of these steps that this user must not trust; None: all checks passed.
+    """Return the first step that this user must not trust, or None.
 
-    Each step comes after the folder that it is in.
+    Each step comes after the directory that it is in.
     """
     folder: PathStep | None = None
     for step in steps:
@@ -69,7 +68,7 @@ def distrusted(steps: Iterable[PathStep], reader: int) -> Distrust | None:
 
 
 def distrusted_place(steps: Iterable[PathStep], reader: int) -> Distrust | None:
-    """The first step on the way to a supervisor's place that others could change; None: all is well."""
+    """Return the first step to a supervisor's place that others could change, or None."""
     steps = list(steps)
     folder: PathStep | None = None
     for step in steps:
@@ -86,13 +85,15 @@ def distrusted_place(steps: Iterable[PathStep], reader: int) -> Distrust | None:
 
 
 def leads_root(link: PathStep, folder: PathStep) -> bool:
-    """Whether root may follow this link, which is in this folder."""
+    """Whether root may follow this link in this directory."""
     return link.uid == folder.uid == ROOT and (_sticky(folder) or _writers(folder, OTHERS) is None)
 
 
 def open_folders(steps: Iterable[PathStep]) -> list[PathStep]:
-    """The folders in which all may replace what is there. Only root refuses these: volumes of containers have
-    such modes."""
+    """Return the directories in which anyone may replace files.
+
+    Only root refuses these: volumes of containers have such modes.
+    """
     return [step for step in steps if stat.S_ISDIR(step.mode) and step.mode & ALL and not _sticky(step)]
 
 
@@ -105,7 +106,7 @@ def _reason(step: PathStep, folder: PathStep | None, reader: int) -> Reason | No
     shared = folder if folder is not None and _sticky(folder) and folder.mode & others else None
     if shared is not None and step.uid not in _trusted_in(shared, reader):
         return Reason.OWNER
-    if stat.S_ISLNK(step.mode):  # It cannot be written, only replaced, and that is up to its folder.
+    if stat.S_ISLNK(step.mode):  # It cannot be written, only replaced, which its directory controls.
         return None
     if reader == ROOT:
         if step.uid != ROOT:

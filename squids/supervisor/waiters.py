@@ -1,4 +1,4 @@
-"""Waiting for something to come true: conditions are looked at when something has changed, not in between."""
+"""Waits for conditions, which are checked only when something has changed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ R = TypeVar("R")
 
 
 class Waiters:
-    """Those who wait, each for a condition of its own."""
+    """All waiters, each with its own condition."""
 
     def __init__(self) -> None:
         self._waiting: set[asyncio.Future[None]] = set()
@@ -20,14 +20,14 @@ class Waiters:
         return bool(self._waiting)
 
     def look(self) -> None:
-        """Something has changed."""
+        """Something has changed: check all conditions."""
         waiting, self._waiting = self._waiting, set()
         for future in waiting:
             if not future.done():
                 future.set_result(None)
 
     async def until(self, condition: Callable[[], bool], timeout: float | None = None) -> bool:
-        """Whether the condition came true within so many seconds."""
+        """Wait until the condition holds; return False if it does not within `timeout` seconds."""
         loop = asyncio.get_running_loop()
         deadline = None if timeout is None else loop.time() + timeout
         while not condition():
@@ -47,8 +47,10 @@ class Waiters:
     async def each(
         self, items: Iterable[T], decide: Callable[[T], R | None], timeout: float | None = None
     ) -> AsyncIterator[tuple[T, R | None]]:
-        """Each item with what `decide` says of it, as soon as that is not None. When `timeout` seconds are
-        over, those that are left, with None."""
+        """Yield each item with the result of `decide`, once that is not None.
+
+        After `timeout` seconds, yield the rest with None.
+        """
         loop = asyncio.get_running_loop()
         deadline = None if timeout is None else loop.time() + timeout
         left = list(items)

@@ -1,7 +1,7 @@
-"""For tests of code that sends tasks: run them at once, record them, or run them against an embedded SQS.
+"""Helpers to test code that sends tasks: run them at once, record them, or use an embedded SQS.
 
-`eager` and `outbox` need no server; the pytest fixtures `squids_outbox` and `squids_local` come with squids.
-Names are resolved when they are used.
+`eager` and `outbox` need no server. squids also has the pytest fixtures `squids_outbox` and `squids_local`.
+Names are resolved on first use.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What boto3 and SQS would refuse of a message, with the errors that they raise, and without asking SQS.
+"""Raises the errors that boto3 and SQS would raise for a message, without calling SQS.
 
 Sources: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html and
 botocore's model of it.
@@ -14,11 +14,11 @@ from squids.queues import QueueRef
 from squids.sqs_limits import MAX_MESSAGE_BYTES
 
 MAX_DELAY = 900
-"""DelaySeconds, by the page above."""
+"""The maximum of DelaySeconds, from the page above."""
 
 
 def check_send(ref: QueueRef, body: str, options: Mapping[str, Any]) -> None:
-    """Botocore's ParamValidationError or ClientError, if a real send would raise it."""
+    """Raise botocore's ParamValidationError or ClientError if a real send would."""
     from botocore.exceptions import ParamValidationError
     from botocore.validate import ParamValidator
 

@@ -1,4 +1,4 @@
-"""Takes what apps send before it leaves the process."""
+"""Intercepts what apps send before it reaches SQS."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ from squids.sqs import SQS
 from squids.testing.aws_rules import check_send
 
 Take = Callable[[App, QueueRef, str, str, Mapping[str, Any]], str]
-"""Takes the app, the queue, a new message id, the body and the options. Returns the id that the send answers:
-that of an earlier message where a FIFO queue takes this one for a repetition of it."""
+"""Takes the app, the queue, a new message id, the body and the options; returns the id for the response.
+
+That is the id of an earlier message if a FIFO queue treats this one as a duplicate.
+"""
 
 _numbers = itertools.count(18_849_496_460_467_696_128)
 
 
 @contextmanager
 def diverted(apps: tuple[App, ...], take: Take) -> Iterator[None]:
-    """Give what these apps send (none named: all apps) to `take`. What SQS would refuse is refused."""
+    """Pass what these apps send to `take`; without arguments, all apps. Raises what SQS would raise."""
     sequence: dict[str, str] = {}
 
     def send(sqs: SQS, ref: QueueRef, body: str, options: Mapping[str, Any]) -> dict[str, Any]:

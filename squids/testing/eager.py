@@ -1,4 +1,4 @@
-"""Runs what is sent at once, in the process that sends it."""
+"""Runs messages when they are sent, in the sending process."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from squids.testing.divert import diverted
 
 @contextmanager
 def eager(*apps: App) -> Iterator[None]:
-    """Within it, a `send` of these apps (none named: of all apps) runs the task before it returns.
+    """Within this context, `send` runs the task before it returns; without arguments, for all apps.
 
-    As in a worker: arguments go through JSON, all hooks run, `squids.current_job()` is there. What the task
-    or a `pre_task` hook raises is raised by `send`; BadMessage, where a `pre_send` hook made a message that
-    nobody can run. `options` are checked as SQS checks them, and otherwise without effect: there is no delay.
+    As in a worker, arguments go through JSON, all hooks run, and `squids.current_job()` works. `send` raises
+    what the task or a `pre_task` hook raises, and BadMessage if a `pre_send` hook made a message that cannot
+    be run. `options` are validated as SQS does, and otherwise ignored: there is no delay.
     """
     pending = _PendingJobs()
 
@@ -37,7 +37,7 @@ def eager(*apps: App) -> Iterator[None]:
 
     with ExitStack() as stack:
         stack.enter_context(diverted(apps, take))
-        # Of all apps: those that are made within it, too.
+        # Patching the class also covers apps that are made within the context.
         patched: list[Any] = [app.hooks for app in apps] or [Hooks]
         for hooks in patched:
             post_send = hooks.run_post_send
@@ -53,7 +53,7 @@ def eager(*apps: App) -> Iterator[None]:
 
 
 class _PendingJobs(threading.local):
-    """What was taken and not run yet: each thread runs what it sent."""
+    """Messages that were taken and not yet run. Each thread runs what it sent."""
 
     def __init__(self) -> None:
         self.taken: list[tuple[App, str, Delivery]] = []

@@ -8,7 +8,7 @@ from squids.testing.local_sqs import LocalSQS
 
 
 class LocalQueues:
-    """What the fixture `squids_local` gives. All apps of the process speak to it while the test runs."""
+    """The value of the fixture `squids_local`. All apps of the process use it while the test runs."""
 
     def __init__(self, server: LocalSQS) -> None:
         self._server = server
@@ -20,34 +20,36 @@ class LocalQueues:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables by which another process speaks to it."""
+        """Environment variables that make another process use this server."""
         return self._server.environment
 
     def begin(self) -> None:
-        """Make the queues of all tasks."""
+        """Create the queues of all tasks."""
         self._forget_clients()
         self.create(*(task.queue for app in living for task in app.tasks.values()))
 
     def end(self) -> None:
-        """Remove all queues."""
+        """Delete all queues."""
         for url in self._urls():
             self._server.call("DeleteQueue", {"QueueUrl": url})
         self._forget_clients()
 
     def create(self, *queues: str) -> None:
-        """Make more queues, each with a dead-letter queue; those that are there stay as they are."""
+        """Create queues, by name, URL or ARN, each with a dead-letter queue. Existing ones are kept."""
         self._server.create(queues)
 
     def messages(self, queue: str) -> int:
-        """How many messages a queue has: visible, delayed or in flight."""
+        """Return the number of messages in a queue: visible, delayed or in flight."""
         url = f"{self._server.url}/123456789012/{QueueRef.parse(queue).name}"
         names = [f"ApproximateNumberOfMessages{kind}" for kind in ("", "Delayed", "NotVisible")]
         answer = self._server.call("GetQueueAttributes", {"QueueUrl": url, "AttributeNames": names})
         return sum(int(answer["Attributes"][name]) for name in names)
 
     def drain(self, app: App) -> int:
-        """Receive and run, in this process, what is visible in the queues of an app's tasks, and what is sent
-        meanwhile; how many messages were run to their end. Failures are logged, and stay in flight."""
+        """Run the visible messages of an app's queues, and those sent meanwhile; return how many succeeded.
+
+        They run in this process. Failures are logged and stay in flight.
+        """
         consumers = [
             app.create_consumer(queue) for queue in dict.fromkeys(t.queue for t in app.tasks.values())
         ]

@@ -1,7 +1,7 @@
-"""An embedded SQS for development and for tests: moto's server as a child process, on loopback.
+"""An embedded SQS for development and tests: moto's server as a child process, on loopback.
 
-It ends with its owner, however that dies. It is spoken to over plain HTTP here, so that who only starts it
-needs no boto3.
+It exits with its owner, however that dies. This module calls it over plain HTTP, so that starting it does not
+need boto3.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from squids.sqs import LOCAL, LOCAL_CREDENTIALS
 HOST = "127.0.0.1"
 
 RECEIVES = 5
-"""How often a message is received before it goes to its dead-letter queue."""
+"""How often a message is received before it moves to its dead-letter queue."""
 
 
 def _url(port: int) -> str:
@@ -32,7 +32,7 @@ def _url(port: int) -> str:
 
 
 def port_of(url: str) -> int | None:
-    """The port of a local SQS's address; None of any other address."""
+    """Return the port of a local SQS's URL, or None for any other URL."""
     scheme, _, rest = url.partition("://")
     host, _, port = rest.rpartition(":")
     is_port = port.isascii() and port.isdigit() and len(port) <= 5
@@ -40,7 +40,7 @@ def port_of(url: str) -> int | None:
 
 
 def exports_of(port: int) -> dict[str, str]:
-    """The least that a program needs to speak to the local SQS at this port."""
+    """Return the environment variables that a program needs to use the local SQS at this port."""
     return {
         "AWS_ENDPOINT_URL_SQS": _url(port),
         "AWS_ACCESS_KEY_ID": LOCAL_CREDENTIALS["aws_access_key_id"],
@@ -55,9 +55,10 @@ class LocalSQSFailed(SquidsError):
 
 
 class LocalSQS:
-    """One server, its queues lost when it ends. `port` 0: a free one. LocalSQSFailed if it does not start.
+    """A server, whose queues are lost when it exits. `port` 0 picks a free port.
 
-    It is a child of the thread that starts it: let that be one that lasts as long as the process.
+    Raises LocalSQSFailed if the server cannot start. It is a child of the thread that starts it, and dies
+    with that thread: use one that lives as long as the process.
     """
 
     def __init__(self, port: int = 0) -> None:
@@ -70,7 +71,7 @@ class LocalSQS:
 
     @classmethod
     def start(cls, port: int = 0) -> LocalSQS:
-        """Started, and ready to be spoken to."""
+        """Start a server and wait until it is ready. Raises LocalSQSFailed."""
         server = cls(port)
         server.wait()
         return server
@@ -89,7 +90,7 @@ class LocalSQS:
             )
 
     def wait(self) -> None:
-        """Until it listens."""
+        """Wait until the server listens. Raises LocalSQSFailed if it does not start."""
         assert self.process.stdout is not None
         assert self.process.stderr is not None
         line = self.process.stdout.readline().strip()
@@ -100,7 +101,7 @@ class LocalSQS:
         self.port = int(line)
 
     def restart(self) -> None:
-        """It died: another one on the same port, which knows no queue yet. `wait` for it."""
+        """Start another server, without queues, on the same port after a crash. Then call `wait`."""
         self.stop()
         self.process = self._begin()
 
@@ -110,28 +111,30 @@ class LocalSQS:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a process needs to speak to it, and to nothing else, AWS's other services included."""
+        """Environment variables that make a process use this server and no other service of AWS."""
         return {**self.exports, **_ALONE, "AWS_ENDPOINT_URL": self.url}
 
     @property
     def exports(self) -> dict[str, str]:
-        """The least that another program needs to speak to it."""
+        """Environment variables that another program needs to use this server."""
         return exports_of(self.port)
 
     @property
     def export_line(self) -> str:
-        """The line to paste into another terminal."""
+        """A shell command that sets `exports`, to paste into another terminal."""
         return "export " + " ".join(f"{name}={shlex.quote(text)}" for name, text in self.exports.items())
 
     def use_here(self) -> None:
-        """Have this process, and those that it starts, speak to it alone."""
+        """Make this process and its children use only this server."""
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             del os.environ[name]
         os.environ.update(self.environment)
 
     def create(self, queues: Iterable[str]) -> None:
-        """Make queues, by name, URL or ARN, each with a dead-letter queue: FIFO where the name says so. Those
-        that are there already stay as they are."""
+        """Create queues, by name, URL or ARN, each with a dead-letter queue. Existing ones are kept.
+
+        Both are FIFO queues if the name ends in `.fifo`.
+        """
         there = {url.rpartition("/")[2] for url in self.call("ListQueues", {}).get("QueueUrls", ())}
         for name in dict.fromkeys(QueueRef.parse(queue).name for queue in queues):
             if name in there:
@@ -146,9 +149,10 @@ class LocalSQS:
             self.call("CreateQueue", {"QueueName": name, "Attributes": attributes})
 
     def call(self, action: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        """One call of SQS's JSON protocol. LocalSQSFailed if it is refused.
+        """Make one call of SQS's JSON protocol. Raises LocalSQSFailed if it fails.
 
-        Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-making-api-requests-json.html
+        Source:
+        https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-making-api-requests-json.html
         """
         region = LOCAL_CREDENTIALS["region_name"]
         request = urllib.request.Request(
@@ -172,7 +176,7 @@ class LocalSQS:
             raise LocalSQSFailed(f"the local SQS at {self.url} does not answer: {error}") from None
 
     def stop(self) -> None:
-        """End it."""
+        """Kill the server."""
         self.process.kill()
         self.process.wait()
         for stream in (self.process.stdin, self.process.stdout, self.process.stderr):

@@ -1,4 +1,4 @@
-"""moto's server as a process that ends with its owner. Started by `local_sqs` only."""
+"""Runs moto's server in a process that exits with its owner. Only `local_sqs` starts it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import threading
 from squids.process.interpreter import spec_of
 
 PR_SET_PDEATHSIG = 1
-"""prctl(2)."""
+"""From prctl(2)."""
 
 
 def main(argv: list[str]) -> None:
-    """Print the port, and serve until the standard input ends."""
+    """Print the port, and serve until standard input closes."""
     spec = spec_of(argv)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)

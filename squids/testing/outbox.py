@@ -1,4 +1,4 @@
-"""Records what is sent, and runs it when the test says so, with retries, by a clock that the test turns."""
+"""Records messages and runs them on demand, with retries, on a clock that the test controls."""
 
 from __future__ import annotations
 
@@ -22,17 +22,18 @@ from squids.wire import Call, decode
 
 DEDUPLICATION_SECONDS = 300
 """How long a FIFO queue remembers a deduplication id.
-https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html"""
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+"""
 
 
 class Clock:
-    """The outbox's time: `now` in seconds since 1970. It stands still until it is turned."""
+    """The outbox's clock. `now` is in seconds since the epoch, and moves only by `advance` and `run_all`."""
 
     def __init__(self) -> None:
         self.now = time.time()
 
     def advance(self, seconds: float) -> None:
-        """Turn it on by so many seconds. ValueError for a negative number."""
+        """Move the clock forward. Raises ValueError if `seconds` is negative."""
         if seconds < 0:
             raise ValueError("time does not go back")
         self.now += seconds
@@ -40,12 +41,12 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A message that was sent. `args` and `kwargs` are as JSON gives them; `sent_at` is the outbox's time.
+    """A message that was sent. `args` and `kwargs` are as JSON gives them.
 
-    `arguments`: all of them by the names of the task's parameters, as far as they were given.
-    `deduplication_id`: in a FIFO queue the one that was given, or else the SHA-256 of the body, as in a queue
-    with content-based deduplication; None in other queues. `duplicate`: whether that id was sent to the queue
-    less than five minutes before, so that this message is never delivered. Its `id` is the earlier one's.
+    `sent_at`: by the outbox's clock. `arguments`: the given arguments by parameter name. `deduplication_id`:
+    for a FIFO queue the given id, or the SHA-256 of the body as with content-based deduplication; None for
+    other queues. `duplicate`: this id was sent to the queue less than five minutes before, so this message is
+    never delivered; its `id` is that of the earlier message.
     """
 
     id: str
@@ -63,7 +64,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of a message: the how many-th it was, when by the outbox's clock, and what it raised."""
+    """One run of a message. `at` is by the outbox's clock; `error` is None if the task returned."""
 
     sent: Sent
     receive_count: int
@@ -82,9 +83,9 @@ class _PendingMessage:
 
 @dataclass(eq=False)
 class Outbox:
-    """What was sent, in the order of sending. `box["emails"]` is what went to that queue.
+    """The messages that were sent, in order. `box["emails"]` are those of one queue.
 
-    `dead` is what failed `max_receives` times. `clock` is turned by `run_all`, or by the test.
+    `dead` are the messages that failed `max_receives` times. `run_all` or the test moves `clock`.
     """
 
     max_receives: int = 5
@@ -94,10 +95,13 @@ class Outbox:
     dead: list[Sent] = field(default_factory=list)
     _pending: list[_PendingMessage] = field(default_factory=list, repr=False)
     _first: dict[tuple[str, str], Sent] = field(default_factory=dict, repr=False)
-    """By queue and deduplication id, the last message that was no duplicate."""
+    """By queue and deduplication id, the last message that was not a duplicate."""
 
     def __getitem__(self, queue: str) -> list[Sent]:
-        """What was sent to a queue: its name, URL or ARN. Nothing is an empty list."""
+        """Return the messages sent to a queue, by name, URL or ARN; may be empty.
+
+        Raises TypeError if `queue` is not a string, ValueError if it is malformed.
+        """
         if not isinstance(queue, str):
             raise TypeError(f"name a queue, such as box['emails'][0], or take box.sent[{queue!r}]")
         name = QueueRef.parse(queue).name
@@ -113,25 +117,26 @@ class Outbox:
         return bool(self.sent)
 
     def clear(self) -> None:
-        """Forget all, deduplication ids included."""
+        """Forget all messages and deduplication ids."""
         self.sent.clear()
         self._first.clear()
         self.dead.clear()
         self._pending.clear()
 
     def run_due(self, *, limit: int = 1000) -> list[Run]:
-        """Run once each what is due by the clock, and what of that is sent meanwhile.
+        """Run each due message once, also due ones that are sent meanwhile.
 
-        It does not raise what tasks raise. RuntimeError if they send more than `limit` messages meanwhile.
+        Exceptions of tasks are in the result, not raised. Raises RuntimeError if tasks send more than `limit`
+        messages.
         """
         return self._run_due(_Bound(self.sent, limit))
 
     def run_all(self, *, check: bool = True, limit: int = 1000) -> list[Run]:
-        """Run everything, what is sent meanwhile too; turn the clock on to what is not due yet.
+        """Run all messages, also those sent meanwhile; move the clock forward to those not yet due.
 
-        What fails is run again after its retry delay, up to `max_receives` times. `check`: raise at the end
-        what the first message that failed to the last raised. RuntimeError if tasks send more than `limit`
-        messages meanwhile, as one that sends itself does.
+        A failed message runs again after its retry delay, up to `max_receives` times. `check`: at the end,
+        raise the last error of the first message that failed every time. Raises RuntimeError if tasks send
+        more than `limit` messages meanwhile, for instance if one sends itself.
         """
         runs: list[Run] = []
         before = len(self.dead)
@@ -157,7 +162,7 @@ class Outbox:
         return runs
 
     def _heads(self) -> list[_PendingMessage]:
-        """Those that nothing of their FIFO group stands before."""
+        """Return the messages that no earlier one of their FIFO group blocks."""
         seen: set[tuple[str, str]] = set()
         heads = []
         for pending in self._pending:
@@ -191,7 +196,7 @@ class Outbox:
         return Run(sent, pending.receives, self.clock.now, error)
 
     def _take(self, app: App, ref: QueueRef, message_id: str, body: str, options: Mapping[str, Any]) -> str:
-        """A message comes in. The id that SQS would answer."""
+        """Record a message; return the id that SQS would return."""
         key = _deduplication_of(body, options) if ref.is_fifo else None
         first = self._first.get((ref.name, key)) if key is not None else None
         duplicate = first is not None and self.clock.now - first.sent_at < DEDUPLICATION_SECONDS
@@ -220,7 +225,7 @@ class Outbox:
 
 
 class _Bound:
-    """How many messages may be sent while the box runs others."""
+    """Limits how many messages tasks may send while the outbox runs them."""
 
     def __init__(self, sent: list[Sent], limit: int) -> None:
         self._sent = sent
@@ -228,7 +233,7 @@ class _Bound:
         self._limit = limit
 
     def check(self) -> None:
-        """RuntimeError, with the task that was sent most often, once there are more."""
+        """Raise RuntimeError, with the task that was sent most often, if there are more."""
         if len(self._sent) - self._before <= self._limit:
             return
         task, times = Counter(sent.task for sent in self._sent[self._before :]).most_common(1)[0]
@@ -244,20 +249,20 @@ def _deduplication_of(body: str, options: Mapping[str, Any]) -> str:
 
 
 def _read(body: str, app: App) -> tuple[Call, dict[str, Any]]:
-    """The call in a body, and its arguments by the names of the task's parameters."""
+    """Return the call in a body, and its arguments by parameter name."""
     try:
         call = decode(body)
         bound = find(call, app.tasks).signature.bind(*call.args, **call.kwargs)
         return call, dict(bound.arguments)
-    except (BadMessage, TypeError):  # A pre_send hook's work: SQS takes it all the same.
+    except (BadMessage, TypeError):  # A pre_send hook changed it. SQS accepts it nevertheless.
         return Call(""), {}
 
 
 @contextmanager
 def outbox(*apps: App, max_receives: int = 5) -> Iterator[Outbox]:
-    """Within it, what these apps (none named: all apps) send is recorded, and run when the box is told to.
+    """Record what these apps send, and run it on demand; without arguments, for all apps.
 
-    `max_receives`: how often a message may fail before it counts as dead, as a queue's redrive policy says.
+    `max_receives`: how often a message may fail before it is dead, as in a queue's redrive policy.
     """
     box = Outbox(max_receives=max_receives)
     with diverted(apps, box._take):

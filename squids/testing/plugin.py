@@ -1,4 +1,4 @@
-"""The pytest plugin: fixtures for tests of code that sends tasks. pytest finds it by its entry point."""
+"""The pytest plugin: fixtures to test code that sends tasks. pytest finds it by its entry point."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def squids_outbox() -> Iterator[Outbox]:
-    """What any app sends is recorded here, and not run before `run_all`."""
+    """Records the messages that apps send; `run_all` and `run_due` run them."""
     from squids.testing.outbox import outbox
 
     with outbox() as box:
@@ -37,7 +37,7 @@ def _squids_local_server() -> Iterator[LocalSQS]:
 
 @pytest.fixture
 def squids_local(_squids_local_server: LocalSQS, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalQueues]:
-    """An embedded SQS, one for the whole session, with the queues of all apps' tasks, new for each test."""
+    """An embedded SQS, shared by the session, with fresh queues of all apps' tasks for each test."""
     from squids.testing.local_queues import LocalQueues
 
     for name in [name for name in os.environ if name.startswith("AWS_")]:

@@ -1,4 +1,4 @@
-"""`squids-supervisor init`: a small project that works."""
+"""`squids-supervisor init`: writes a small project that works."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAMES = ("tasks.py", "squids.yaml", "test_tasks.py", "README.md", SCHEMA)
 
 
 def write_project(directory: str) -> int:
-    """Write what is not there; the exit code. What is there stays as it is."""
+    """Write the missing files, keep existing ones; return the exit code."""
     root = Path(directory)
     written, kept = [], []
     try:
@@ -63,13 +63,13 @@ def _content(name: str) -> str:
 
 def _write(path: Path, text: str) -> bool:
     try:
-        # Whatever the umask: root refuses a configuration that its group or others can write.
+        # Whatever the umask: root refuses a configuration that group or others can write to.
         with open(path, "x", encoding="utf-8", opener=_not_for_others) as file:
             file.write(text)
     except FileExistsError:
         return False
     except OSError as error:
-        path.unlink(missing_ok=True)  # Or the next time it would count as written.
+        path.unlink(missing_ok=True)  # Otherwise it would count as written the next time.
         raise OSError(error.errno, error.strerror, str(path)) from None
     return True
 

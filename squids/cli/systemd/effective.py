@@ -15,7 +15,7 @@ from squids.supervisor.control.protocol import SYSTEM_CONFIG, without_suffix
 from squids.supervisor.settings import ProgramSettings
 
 UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1, "min": 60, "h": 3600, "d": 86400, "w": 604800}
-"""systemd.time(7), as `systemctl show` writes spans of time."""
+"""systemd.time(7): units of time spans from `systemctl show`."""
 
 PROPERTIES = (
     "Id",
@@ -31,7 +31,7 @@ PROPERTIES = (
 
 
 def stop_warning(config: str, longest_drain: float) -> str | None:
-    """What is wrong with the unit's TimeoutStopSec; None if nothing is, or there is no unit."""
+    """Return what is wrong with the unit's TimeoutStopSec, or None if it is fine or there is no unit."""
     for unit, flag, known in units_of(config):
         seconds = parse_span(known.get("TimeoutStopUSec", ""))
         if seconds is not None and seconds < longest_drain:
@@ -43,16 +43,16 @@ def stop_warning(config: str, longest_drain: float) -> str | None:
 
 
 def room_warnings(config: str, programs: Sequence[ProgramSettings]) -> list[str]:
-    """Which limits cannot hold these programs: those of the file's unit, else those of this shell."""
+    """Return warnings of limits that are too low: those of the file's unit, or of this shell."""
     cpus = usable_cpus()
     for unit, _, known in units_of(config):
         descriptors = [_limit_of(unit, "LimitNOFILE", known)]
         tasks = [_limit_of(unit, name, known) for name in ("TasksMax", "LimitNPROC")]
         return shortages(programs, cpus, descriptors=descriptors, tasks=[*tasks, *_kernels()])
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]  # The supervisor raises its own to this.
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]  # The supervisor raises its limit to this.
     descriptors = [("the hard limit of this shell (ulimit -Hn)", _finite(hard))]
     tasks = [("pids.max of this container", _number_in("/sys/fs/cgroup/pids.max"))]
-    if os.geteuid() != 0:  # Root is not held to it: setrlimit(2).
+    if os.geteuid() != 0:  # It does not apply to root: setrlimit(2).
         tasks.append(("ulimit -u of this shell", _finite(resource.getrlimit(resource.RLIMIT_NPROC)[0])))
     return shortages(programs, cpus, descriptors=descriptors, tasks=[*tasks, *_kernels()])
 
@@ -80,7 +80,7 @@ def _number_in(path: str) -> int | None:
 
 
 def units_of(config: str) -> Iterator[tuple[str, str, dict[str, str]]]:
-    """Each unit that runs this file: its name, the installer's flag for it, and its properties."""
+    """Yield each unit that runs this file: its name, the installer's flag for it, and its properties."""
     directory, name = os.path.split(os.path.abspath(config))
     if directory != SYSTEM_CONFIG or shutil.which("systemctl") is None:
         return
@@ -103,8 +103,10 @@ def _show(unit: str) -> dict[str, str]:
 
 
 def runs(known: Mapping[str, str], config: str) -> bool:
-    """Whether a unit is for this file. Of a template there is a unit for each name: it is one when it is
-    enabled, has something of its own, or runs."""
+    """Whether a unit is for this file.
+
+    A template matches any name; its instance counts if it is enabled, has drop-ins of its own, or runs.
+    """
     if f" -c {config} " not in known.get("ExecStart", ""):
         return False
     if "@" not in known.get("Id", ""):
@@ -115,6 +117,6 @@ def runs(known: Mapping[str, str], config: str) -> bool:
 
 
 def parse_span(text: str) -> float | None:
-    """`1min 30s` in seconds; None for `infinity`, and for what is no span."""
+    """Parse `1min 30s` to seconds; None for `infinity`, and if it is not a time span."""
     parts = re.findall(r"([\d.]+)(us|ms|s|min|h|d|w)\b", text)
     return sum(float(number) * UNITS[unit] for number, unit in parts) if parts else None

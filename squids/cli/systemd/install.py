@@ -1,4 +1,4 @@
-"""Writes units, shows what that changes, and takes them away again. `units` says what is in them."""
+"""Writes units, shows what changes, and removes them. `units` has their contents."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ from squids.supervisor.control.protocol import SYSTEM_CONFIG
 from squids.supervisor.plain_files import read_plain
 
 INSTANCE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]*")
-"""What the name of a unit and of a file may have, and systemd reads as it stands there."""
+"""Characters that are valid in the names of a unit and a file, and have no special meaning to systemd."""
 
 
 MOST_BYTES = 1 << 20
-"""Of a unit, and of a file of variables."""
+"""The limit of a unit, and of a file of variables."""
 
 
 OURS = (
@@ -47,7 +47,7 @@ OURS = (
     "squids-supervisor@*.service.d/stop-timeout.conf",
     "squids.conf",
 )
-"""What `install` writes, in whichever directory."""
+"""Files that `install` writes, in any directory."""
 
 
 class CannotInstall(Exception):
@@ -55,7 +55,7 @@ class CannotInstall(Exception):
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """`systemd install`, `uninstall` or `print`; the exit code."""
+    """Run `systemd install`, `uninstall` or `print`; return the exit code."""
     try:
         if arguments.action == "uninstall":
             return _uninstall(user_mode=arguments.user_mode, dry_run=arguments.dry_run)
@@ -72,14 +72,14 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"squids-supervisor: {error.filename}: {error.strerror}: are you root?", file=sys.stderr)
         return ExitCode.FAILURE
     except BrokenPipeError:
-        raise  # The command's own: a reader that has seen enough.
+        raise  # The command handles it: the reader has seen enough.
     except OSError as error:
         print(f"squids-supervisor: {error.filename or 'cannot write'}: {error.strerror}", file=sys.stderr)
         return ExitCode.FAILURE
 
 
 def _installation(arguments: argparse.Namespace) -> Installation:
-    """What was said, and, for an installation over one, what was said for that."""
+    """Build an installation from the arguments, and from an existing installation."""
     home = None
     given = arguments.unit_config or arguments.config
     config = os.path.abspath(given) if given else None
@@ -121,7 +121,7 @@ def _installation(arguments: argparse.Namespace) -> Installation:
 
 
 def _refuse_other_places(config: str, instance: str | None) -> None:
-    """The socket's place follows from the file's, and /run/squids is for files in /etc/squids."""
+    """Reject other places: the socket's is derived from the file's, and /run/squids is for /etc/squids."""
     directory, name = os.path.split(config)
     if directory != SYSTEM_CONFIG:
         raise CannotInstall(
@@ -135,8 +135,10 @@ def _refuse_other_places(config: str, instance: str | None) -> None:
 
 
 def _commands() -> str:
-    """Where squids-supervisor is, by the path it was called with: a link to the command is followed, one on
-    the way to it (`current`, say) stays."""
+    """Return the directory of squids-supervisor, by the path of this call.
+
+    Links to the command itself are followed; those on the way to it, such as `current`, are kept.
+    """
     path = os.path.abspath(shutil.which(sys.argv[0]) or sys.argv[0])
     while os.path.islink(path):
         path = os.path.normpath(os.path.join(os.path.dirname(path), os.readlink(path)))
@@ -156,7 +158,7 @@ def _group_of(user: str) -> str:
 def _longest_drain(config: str) -> float | None:
     if not os.path.exists(config):
         return None
-    # Whoever can write to it: nothing of it is run here, and the service looks itself.
+    # Trusting, because nothing of it is run here, and the service checks for itself.
     settings = read(config, {**os.environ, **_variables_of(config)}, trusting=True)
     if isinstance(settings, list):
         print(f"{config} is not right yet, so its time-outs are not known: see `check`", file=sys.stderr)
@@ -165,7 +167,7 @@ def _longest_drain(config: str) -> float | None:
 
 
 def _variables_of(config: str) -> dict[str, str]:
-    """Those that the service will have beside its file. None where only root may read them."""
+    """Return the variables that the service will get; none if only root may read them."""
     try:
         return parse(_read(variables_file(config)) or "")
     except PermissionError:
@@ -223,11 +225,11 @@ def _show(path: str, old: str, new: str) -> None:
 
 
 def _write(path: str, text: str) -> None:
-    """At once: no reader sees half of it."""
+    """Write atomically, so that no reader sees a partial file."""
     os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
     temporary = f"{path}.squids-new"
     with contextlib.suppress(FileNotFoundError):
-        os.unlink(temporary)  # Of an installation that was killed; or a link, or a FIFO, of whomever.
+        os.unlink(temporary)  # Left by a killed installation; or a link or FIFO of anyone's.
     with open(temporary, "x", encoding="utf-8") as file:
         os.fchmod(file.fileno(), 0o644)
         file.write(text)
@@ -235,7 +237,7 @@ def _write(path: str, text: str) -> None:
 
 
 def _tell_systemd(of: Installation) -> bool:
-    """Have the user and the directories made, and the units read; whether that went well."""
+    """Create the user and directories, and reload the units; return whether that succeeded."""
     if of.home is not None:
         return _systemctl("--user", "daemon-reload")
     made = of.user != "squids" or _call("systemd-sysusers", "squids.conf")
@@ -257,7 +259,7 @@ def _tell_person(of: Installation) -> None:
 
 
 def _uninstall(*, user_mode: bool, dry_run: bool) -> int:
-    """Stop and disable what was installed, and remove what this command wrote."""
+    """Stop and disable the units, and remove the files that this command wrote."""
     base = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
     directories = [f"{base}/systemd/user"] if user_mode else [SYSTEM, "/etc/sysusers.d", "/etc/tmpfiles.d"]
     found = [path for directory in directories for path in _ours(Path(directory))]
@@ -272,7 +274,7 @@ def _uninstall(*, user_mode: bool, dry_run: bool) -> int:
     units = [path.name for path in found if path.suffix == ".service"]
     if units:
         _systemctl(*manager, "stop", *(unit.replace("@.", "@*.") for unit in units))
-        _call("systemctl", *manager, "disable", *units)  # Of a template, all its instances.
+        _call("systemctl", *manager, "disable", *units)  # For a template, all its instances.
     for path in found:
         path.unlink()
         if path.parent.name.endswith(".service.d") and not any(path.parent.iterdir()):
@@ -284,7 +286,10 @@ def _uninstall(*, user_mode: bool, dry_run: bool) -> int:
 
 
 def _ours(directory: Path) -> list[Path]:
-    """What `files` could have named there, and has the mark: copies, links and drop-ins of others stay."""
+    """Return the files that `install` wrote there.
+
+    Their names match and they have the mark. Copies, links and others' drop-ins are kept.
+    """
     candidates = [path for pattern in OURS for path in directory.glob(pattern)]
     plain = [path for path in candidates if path.is_file() and not path.is_symlink()]
     return sorted(path for path in plain if is_ours(_read(str(path)) or ""))
@@ -297,9 +302,9 @@ def _systemctl(*arguments: str) -> bool:
 
 
 def _call(*command: str) -> bool:
-    """Whether it went well; if not, why was printed."""
+    """Run a command; return whether it succeeded, after printing why not."""
     if shutil.which(command[0]) is None:
-        return True  # Another system makes users and directories in its own way.
+        return True  # Other systems create users and directories in their own way.
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         print(f"squids-supervisor: {' '.join(command)}: {done.stderr.strip()}", file=sys.stderr)

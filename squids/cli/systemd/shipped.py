@@ -1,4 +1,4 @@
-"""The units for those who install by hand or by a package: for a virtual environment `/opt/squids/current`.
+"""The units for manual installation and packages, for a virtual environment in `/opt/squids/current`.
 
 `python -m squids.cli.systemd.shipped DIRECTORY` writes them.
 """
@@ -22,11 +22,11 @@ SHIPPED = {
     "/etc/tmpfiles.d/squids.conf": "tmpfiles.d/squids.conf",
     "user/squids-supervisor.service": "user/squids-supervisor.service",
 }
-"""Where each is installed, and where it lies among those that are shipped."""
+"""The installed path of each file, and its path among the shipped ones."""
 
 
 def shipped() -> dict[str, str]:
-    """Each file: its path among those that are shipped, and what is in it."""
+    """Return the path of each shipped file, and its contents."""
     made = files(Installation(bin=BIN)) | files(Installation(bin=BIN, config=USER_CONFIG, home="user"))
     return {SHIPPED[path]: text for path, text in made.items()}
 

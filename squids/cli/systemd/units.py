@@ -1,7 +1,6 @@
-"""What the units say: from where squids is, whom it runs as and how long its stops take. Pure but for the
-templates, which are read.
+"""Makes units from where squids is, its user, and how long its stops take. Pure except for templates.
 
-Each file's first line is a mark, by which it is known as ours.
+The first line of each file is a mark that identifies it as ours.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from squids.supervisor.control.protocol import SYSTEM_CONFIG, without_suffix
 PLACEHOLDER = re.compile("@([A-Z]+)@")
 
 SPECIAL = frozenset(" %\"'\\$*?[]")
-"""What systemd gives a meaning of its own in one directive or another: systemd.syntax(7), systemd.exec(5)."""
+"""Characters that are special to systemd in some directive: systemd.syntax(7), systemd.exec(5)."""
 
 USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*")
 
@@ -28,26 +27,26 @@ SYSTEM = "/etc/systemd/system"
 SUPERVISOR = f"{SYSTEM}/squids-supervisor.service"
 
 UNIT_STOP_MARGIN = 30.0
-"""Seconds beyond the longest drain, for processes to be killed, give back and leave."""
+"""Seconds beyond the longest drain, for processes to be killed, give back and exit."""
 
 LEAST_STOP = 90
 """systemd's own default."""
 
 LEAST_START = 300
-"""Seconds for apps to be imported. Not for queues to be there: the service is up without them, too."""
+"""Seconds to import the apps. Queues need not exist: the service is up without them, too."""
 
 LEAST = {"START": str(LEAST_START), "STOP": str(LEAST_STOP)}
-"""Of units that are not made for one file."""
+"""For units that are not made for a single file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Installation:
     """What units are made for.
 
-    `bin`: where the commands are. `config`: the file of `squids-supervisor.service`; with an `instance`, it
-    is that of `squids-supervisor@INSTANCE.service`, and the unit without a name has the `plain` ones.
-    `longest_drain`: seconds that the file's queues may take; None: it is not there yet. `home`: where a
-    user's units go, for `systemctl --user`; None: system units.
+    `bin`: the directory of the commands. `config`: the file of `squids-supervisor.service`; with an
+    `instance`, the file of `squids-supervisor@INSTANCE.service`, while the `plain` values are for the unit
+    without a name. `longest_drain`: seconds that the file's queues may take; None: the file does not exist
+    yet. `home`: where a user's units go, for `systemctl --user`; None: system units.
     """
 
     bin: str
@@ -68,7 +67,7 @@ class Installation:
 
     @property
     def start_seconds(self) -> int:
-        """TimeoutStartSec, which bounds a reload, too."""
+        """TimeoutStartSec, which also limits a reload."""
         return max(LEAST_START, self.stop_seconds)
 
     @property
@@ -78,7 +77,7 @@ class Installation:
 
 
 def misread(of: Installation) -> str | None:
-    """What systemd would not read as it was given, in words; None: nothing of it."""
+    """Return what systemd would misinterpret, as a sentence, or None."""
     for path in (of.bin, of.config, of.plain_config):
         if not path.isprintable() or SPECIAL.intersection(path):
             shown = path if path.isprintable() else ascii(path)
@@ -94,12 +93,12 @@ def misread(of: Installation) -> str | None:
 
 
 def is_ours(text: str) -> bool:
-    """Whether `install` wrote this file: a text that quotes the mark further down did not come from it."""
+    """Whether `install` wrote this file. A mark further down, such as in a quotation, does not count."""
     return text.startswith(f"# {MARK}\n")
 
 
 def files(of: Installation) -> dict[str, str]:
-    """Each file: its path and what is in it."""
+    """Return the path of each file, and its contents."""
     if of.home is not None:
         values = {"TITLE": _name(of.config), "ENVIRONMENT": variables_file(of.config)}
         return {f"{of.home}/{of.unit}": _filled("user.service", of, **values)}
@@ -125,14 +124,14 @@ def _supervisor_template(of: Installation) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """For whom, and for which file, a unit was made."""
+    """The user and the file that a unit was made for."""
 
     user: str
     config: str
 
 
 def installed_as(supervisor: str) -> Before | None:
-    """What `squids-supervisor.service` was made for; None if it is not ours."""
+    """Return what `squids-supervisor.service` was made for, or None if it is not ours."""
     user = re.search(r"^User=(\S+)$", supervisor, re.MULTILINE)
     config = re.search(r"^ExecStart=\S+ -c (\S+)$", supervisor, re.MULTILINE)
     if not is_ours(supervisor) or user is None or config is None:
@@ -152,7 +151,7 @@ def _instance(of: Installation) -> dict[str, str]:
 
 
 def variables_file(config: str) -> str:
-    """The file of variables beside a configuration file."""
+    """Return the path of the file of variables beside a configuration."""
     return f"{without_suffix(config)}.env"
 
 
@@ -174,5 +173,5 @@ def _filled(template: str, of: Installation, **values: str) -> str:
     }
     if "@HARDENING@" in text:
         known["HARDENING"] = (TEMPLATES / "hardening.conf").read_text(encoding="utf-8")
-    # In one pass: what stands in a value, as `@USER@` in a path, is no placeholder.
+    # In one pass: text like `@USER@` in a value is not a placeholder.
     return PLACEHOLDER.sub(lambda match: known[match[1]], text)

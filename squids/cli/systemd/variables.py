@@ -1,13 +1,13 @@
-"""The variables of a service, from a file that systemd reads: EnvironmentFile= in systemd.exec(5). Pure.
+"""Reads a service's variables from a file: EnvironmentFile= in systemd.exec(5). Pure.
 
-Good enough to know what a configuration file says; the service itself gets them from systemd.
+Good enough to read a configuration file; the service itself gets them from systemd.
 """
 
 from __future__ import annotations
 
 
 def parse(text: str) -> dict[str, str]:
-    """Each line's name and value, without the quotes around it. What is no assignment is left out."""
+    """Return the name and value of each assignment, without quotes; skip other lines."""
     found = {}
     for line in text.replace("\\\n", "").splitlines():
         name, equals, value = line.strip().partition("=")

@@ -1,7 +1,7 @@
-"""A configuration file to settings, or all that is wrong with it, at once.
+"""Builds settings from a configuration file, or reports all its problems at once.
 
-`config_text` reads; `config_rules` says what may stand there; here it is merged, checked across keys
-and against the system, and every mistake gets its place.
+`text` reads the file, and `rules` defines what it may contain. Here the parts are merged and checked across
+keys and against the system, and each problem gets its location.
 """
 
 from __future__ import annotations
@@ -56,9 +56,9 @@ from squids.supervisor.settings import (
 
 
 def read(path: str, environ: Mapping[str, str], *, trusting: bool = False) -> Settings | list[Problem]:
-    """The settings that a file gives, or all problems, in the order of their places. Never raises.
+    """Return the settings of a file, or all problems in order of location. Never raises.
 
-    `trusting`: whoever else can write to the files.
+    `trusting`: accept files that other users can write to.
     """
     text = read_text(path, environ) if trusting else read_text(path, environ, distrusted_file)
     problems = list(text.problems)
@@ -75,10 +75,10 @@ def read(path: str, environ: Mapping[str, str], *, trusting: bool = False) -> Se
 
 
 def _validate(text: Document, problems: list[Problem]) -> FileRules | None:
-    """The rules that hold: what is wrong is told, left out, and the rest is looked at again."""
+    """Return the rules of the valid parts; report and drop invalid parts."""
     known = {problem.path for problem in problems}
     data = copy.deepcopy(text.data)
-    for _ in range(2):  # What is wrong is left out; what is left is valid.
+    for _ in range(2):  # The first pass drops what is invalid; the second validates the rest.
         try:
             return FileRules.model_validate(data)
         except ValidationError as error:
@@ -92,7 +92,7 @@ def _validate(text: Document, problems: list[Problem]) -> FileRules | None:
 
 
 def _leave_out(data: Any, path: Path) -> None:
-    """Take away what the path leads to, or as much of it as there is."""
+    """Remove the value at the path, or at its longest existing prefix."""
     around: Any = None
     last: Any = None
     for part in path:
@@ -110,7 +110,7 @@ def _leave_out(data: Any, path: Path) -> None:
 
 @dataclass(slots=True)
 class _Builder:
-    """From rules that hold, each for itself, to settings."""
+    """Builds settings from valid rules."""
 
     text: Document
     problems: list[Problem]
@@ -147,7 +147,7 @@ class _Builder:
         found = secret_warnings(self.text)
         if not self.trusting:
             found += open_folder_warnings(self.text)
-            of_code: dict[str, Problem] = {}  # One for a folder, however many queues run what is in it.
+            of_code: dict[str, Problem] = {}  # One per directory, however many queues run code from it.
             for program in programs:
                 for warning in code_warnings(
                     program.app_spec, self.text.location(("queues", program.key), key=True)
@@ -229,10 +229,10 @@ class _Builder:
             preload=every["preload"],
         )
 
-    # Against the system.
+    # Checks against the system.
 
     def _relative_to(self, path: Path) -> str:
-        """The directory of the file that says so."""
+        """Return the directory of the file that has this path."""
         shown_file = self.text.location(path).file
         for file in self.text.files:
             if shown_path(file) == shown_file:
@@ -240,7 +240,7 @@ class _Builder:
         return os.path.dirname(self.text.files[0])
 
     def _full(self, value: str, path: Path) -> str:
-        # Not resolved: a symbolic link that a deployment moves must stay one.
+        # Not resolved: a link that a deployment moves must stay a link.
         return os.path.abspath(os.path.join(self._relative_to(path), os.path.expanduser(value)))
 
     def _directory(self, value: str | None, path: Path) -> str:

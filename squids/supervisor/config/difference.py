@@ -1,4 +1,4 @@
-"""Decides what a changed file changes: which programs come, go, are replaced, and stay as they are. Pure."""
+"""Compares two configurations: which programs are added, removed, changed or unchanged. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from squids.supervisor.settings import AppSpec, ProgramSettings, Settings
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A program that is in both files. `keys`: what differs, in words."""
+    """A program that is in both configurations. `keys`: what differs, for people."""
 
     old: ProgramSettings
     new: ProgramSettings
@@ -18,13 +18,13 @@ class Change:
 
     @property
     def other_app_spec(self) -> bool:
-        """It needs an import of its own: what is applied before that has changed."""
+        """Whether it needs another import, because its app spec changed."""
         return self.old.app_spec != self.new.app_spec
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What to do to come from one file to the other."""
+    """What changes between two configurations."""
 
     added: tuple[ProgramSettings, ...]
     removed: tuple[ProgramSettings, ...]
@@ -34,11 +34,11 @@ class Difference:
 
     @property
     def empty(self) -> bool:
-        """Nothing is to be done."""
+        """Whether nothing changes."""
         return not (self.added or self.removed or self.changed or self.supervisor)
 
     def lines(self) -> list[str]:
-        """For people: one line each; what stays is counted."""
+        """For people: a line for each change; unchanged programs are counted."""
         lines = [f"+ {program.name}" for program in self.added]
         lines += [f"- {program.name}" for program in self.removed]
         lines += [f"~ {change.new.name}: {', '.join(change.keys)}" for change in self.changed]
@@ -50,11 +50,11 @@ class Difference:
 
 
 NEEDS_RESTART = ("socket", "socket_mode", "socket_group")
-"""Keys of the supervisor that count from its next start."""
+"""Keys of the supervisor that take effect at its next start."""
 
 
 def difference(old: Settings, new: Settings) -> Difference:
-    """From one to the other."""
+    """Compare two configurations."""
     before = {program.name: program for program in old.programs}
     after = {program.name: program for program in new.programs}
     changed, unchanged = [], []
@@ -84,7 +84,7 @@ def _differences(old: ProgramSettings, new: ProgramSettings) -> list[str]:
     ]
     environments = dict(old.app_spec.environment), dict(new.app_spec.environment)
     found += [
-        f"environment.{name}"  # Its values may be secrets.
+        f"environment.{name}"  # Without its values, which may be secrets.
         for name in sorted(environments[0].keys() | environments[1].keys())
         if environments[0].get(name, ...) != environments[1].get(name, ...)
     ]

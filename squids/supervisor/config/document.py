@@ -1,4 +1,4 @@
-"""What a configuration file says, as plain data with the place of each value, and what is wrong with it."""
+"""The contents of a configuration file as plain data, with locations and problems."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where something stands. Lines and columns count from 1."""
+    """A place in a file. Lines and columns count from 1."""
 
     file: str
     line: int = 1
@@ -24,7 +24,7 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake."""
+    """One mistake in a file."""
 
     location: Location
     path: Path
@@ -37,9 +37,9 @@ class Problem:
 
 @dataclass(slots=True)
 class Document:
-    """What one file, with its includes, says.
+    """The contents of a file and its includes.
 
-    `texts` holds each scalar as it was written, with variables expanded.
+    `texts` holds each scalar as written, with variables expanded.
     """
 
     data: dict[str, Any] = field(default_factory=dict)
@@ -48,17 +48,17 @@ class Document:
     texts: dict[Path, str] = field(default_factory=dict)
     files: list[str] = field(default_factory=list)
     directories: list[str] = field(default_factory=list)
-    """Of what is included by globs."""
+    """The directories of include globs."""
     problems: list[Problem] = field(default_factory=list)
     sources: dict[str, str] = field(default_factory=dict)
-    """Each file's text, as it was read."""
+    """The text of each file."""
     steps: dict[str, list[PathStep]] = field(default_factory=dict)
-    """Each file's way: its folders and links, and the file as it was opened."""
+    """The steps to each file: directories, links, and the file as it was opened."""
     refused: set[str] = field(default_factory=set)
-    """Why files were not read: said once, however many there are in one folder."""
+    """Reasons for refused files, each reported once."""
 
     def location(self, path: Path, *, key: bool = False) -> Location:
-        """The nearest place that is known: of the path, or of what is around it."""
+        """Return the location of a path, or of its nearest known parent."""
         while path:
             found = (self.keys.get(path) if key else None) or self.locations.get(path) or self.keys.get(path)
             if found is not None:

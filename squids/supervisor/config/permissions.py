@@ -1,6 +1,6 @@
-"""What the system says of a configuration's files, users and groups: who may read and write, who is there.
+"""Checks a configuration's files, users and groups against the system.
 
-Whom root, and others, trust is decided in `trust`; here it is looked at, and said to people.
+`trust` decides whom root and others trust; here it is applied and put into words.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from squids.supervisor.settings import AppSpec
 from squids.supervisor.trust import ROOT, Distrust, PathStep, Reason, distrusted, open_folders
 
 SECRET = re.compile(r"SECRET|PASSWORD|PASSWD|TOKEN|API_?KEY|ACCESS_KEY|PRIVATE_KEY", re.IGNORECASE)
-"""Names of variables whose values are nobody else's."""
+"""Names of variables whose values are secret."""
 
 OR_TRUST = "or, if no other user can reach these files, as in a container, pass --trust-files"
 
 
 def distrusted_file(steps: Sequence[PathStep]) -> str | None:
-    """Why this process must not read a file at the end of this way, with the command that mends it."""
+    """Return why this process must not read the last of these files, with a remedy, or None."""
     found = distrusted(steps, os.geteuid())
     if found is None:
         return None
@@ -54,7 +54,7 @@ def _mending(found: Distrust) -> str:
 
 
 def user_name(uid: int) -> str:
-    """A user, by name where there is one."""
+    """Return a user's name and uid, or the uid alone if it has no name."""
     try:
         return f"{pwd.getpwuid(uid).pw_name} (uid {uid})"
     except KeyError:
@@ -62,7 +62,7 @@ def user_name(uid: int) -> str:
 
 
 def group_name(gid: int) -> str:
-    """A group, by name where there is one."""
+    """Return a group's name and gid, or the gid alone if it has no name."""
     try:
         return f"{grp.getgrgid(gid).gr_name} (gid {gid})"
     except KeyError:
@@ -70,7 +70,7 @@ def group_name(gid: int) -> str:
 
 
 def open_folder_warnings(text: Document) -> list[Problem]:
-    """Folders in which any user may put other files in the place of these. Root is refused them."""
+    """Warn of directories in which any user may replace these files. For root they are an error."""
     found = []
     for file, steps in text.steps.items():
         for step in open_folders(steps):
@@ -80,9 +80,9 @@ def open_folder_warnings(text: Document) -> list[Problem]:
 
 
 def code_warnings(app_spec: AppSpec, location: Location) -> list[Problem]:
-    """Code that root would import, and that others can change: whoever does, is root then.
+    """Warn of code that root would import and other users can change.
 
-    A warning only: cron and sudo run what they are told to run, too, whoever owns it.
+    Only a warning: cron and sudo also run what they are told to, regardless of its owner.
     """
     if os.geteuid() != ROOT or not _runs_as_root(app_spec):
         return []
@@ -94,7 +94,7 @@ def code_warnings(app_spec: AppSpec, location: Location) -> list[Problem]:
         try:
             found = distrusted(steps_to(path), ROOT)
         except OSError:
-            continue  # The module may be a package, or be installed elsewhere.
+            continue  # The module may be a package, or installed elsewhere.
         if found is not None:
             words = f"{_who_changes(found)}, and root would run what is there: set user, or {_mending(found)}"
             return [Problem(location, (), words)]
@@ -111,7 +111,7 @@ def _runs_as_root(app_spec: AppSpec) -> bool:
 
 
 def secret_problems(text: Document) -> list[Problem]:
-    """Files with secrets to which another group can write."""
+    """Report files with secrets to which another group can write."""
     if not _secrets(text):
         return []
     words = "it holds a secret, and another group can write to it: chmod g-w"
@@ -123,7 +123,7 @@ def secret_problems(text: Document) -> list[Problem]:
 
 
 def _secrets(text: Document) -> list[Path]:
-    """Where a variable that sounds like a secret has its value in the file itself."""
+    """Return the paths of secrets that are written in the file itself."""
     return [
         path
         for path, location in text.locations.items()
@@ -142,7 +142,7 @@ def _stands_in_clear(text: Document, path: Path, location: Location) -> bool:
 
 
 def secret_warnings(text: Document) -> list[Problem]:
-    """Secrets in a file that others can read."""
+    """Warn of secrets in files that others can read."""
     found = []
     for path in _secrets(text):
         location = text.location(path)
@@ -154,7 +154,7 @@ def secret_warnings(text: Document) -> list[Problem]:
 
 
 def find_user(name: str) -> bool:
-    """Whether there is such a user, by name or number."""
+    """Whether a user exists, by name or uid."""
     try:
         pwd.getpwuid(int(name)) if name.isdigit() else pwd.getpwnam(name)
     except KeyError:
@@ -163,7 +163,7 @@ def find_user(name: str) -> bool:
 
 
 def find_group(name: str) -> bool:
-    """Whether there is such a group, by name or number."""
+    """Whether a group exists, by name or gid."""
     try:
         grp.getgrgid(int(name)) if name.isdigit() else grp.getgrnam(name)
     except KeyError:

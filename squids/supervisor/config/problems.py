@@ -1,4 +1,4 @@
-"""What pydantic finds wrong with a file, in our words and at its place."""
+"""Converts pydantic's errors to problems with our wording and a location."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _unknown(path: Path, known: list[str]) -> str:
 
 
 def _home_of(key: str, path: Path) -> str | None:
-    """A key that is right elsewhere."""
+    """Return where a misplaced key belongs, or None."""
     if len(path) == 1 and key in DefaultRules.model_fields:
         return "it belongs under defaults, or a queue"
     if len(path) > 1 and key in SupervisorRules.model_fields:

@@ -1,7 +1,7 @@
-"""What a configuration file may say: each key with its type, range, default and meaning.
+"""What a configuration file may contain: each key with its type, range, default and description.
 
-The keys of a consumer come from `squids.options`, the one list of them. pydantic checks shapes and makes
-the JSON Schema; its words for what is wrong are put into ours in `config`.
+The keys of a consumer come from `squids.options`. pydantic validates shapes and makes the JSON Schema;
+`problems` words its errors.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 
 TIMES = ("_time", "_timeout", "_interval", "_delay")
-"""Options whose names end so are times, and take units."""
+"""Suffixes of options that are times and accept units."""
 
 
 def _defaults(settings: Any) -> dict[str, Any]:
-    """The defaults of settings: they are stated there, and nowhere else."""
+    """Return the defaults of a settings class, the only place where they are defined."""
     found = {}
     for field in fields(settings):
         default = field.default_factory() if field.default_factory is not MISSING else field.default
@@ -60,7 +60,7 @@ PROGRAM, SUPERVISOR, RELOAD = map(_defaults, (ProgramSettings, SupervisorSetting
 
 
 class Rules(BaseModel):
-    """Common to all."""
+    """Base class of all rules."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -316,7 +316,7 @@ class FileRules(GroundRules):
 
 
 def json_schema() -> dict[str, Any]:
-    """For editors and for docs."""
+    """Return the JSON Schema, for editors and the documentation."""
     schema = FileRules.model_json_schema()
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

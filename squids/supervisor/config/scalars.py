@@ -1,4 +1,4 @@
-"""Scalars that YAML has no types for: times, sizes, permission bits, limits; and how a value is shown."""
+"""Scalars without a type in YAML: times, sizes, permission bits and limits; and how values are shown."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ SIZES = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 
 MOST_SECONDS = 30 * 365 * 86400
 MOST_BYTES = 2**63 - 1
-"""What setrlimit(2) takes."""
+"""The maximum of setrlimit(2)."""
 
 OCTAL = r"0o[0-7]{1,4}|[0-7]{3,4}"
 
 
 def duration(value: Any) -> Any:
-    """Seconds: a number, or a number with a unit."""
+    """Parse seconds: a number, or a number with a unit. Raises ValueError."""
     if isinstance(value, str):
         match = DURATION.fullmatch(value.strip())
         if match is None:
@@ -31,13 +31,13 @@ def duration(value: Any) -> Any:
         value = float(match[1]) * UNITS[match[2]]
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"expected a time such as 30, 30s or 5m, not {shown(value)}")
-    if not abs(value) <= MOST_SECONDS:  # Neither is NaN, nor what no float holds.
+    if not abs(value) <= MOST_SECONDS:  # Rejects NaN, and integers too large for a float.
         raise ValueError("expected a time of at most 30 years")
     return float(value)
 
 
 def whole_seconds(value: Any) -> Any:
-    """Int seconds."""
+    """Parse whole seconds. Raises ValueError."""
     seconds = duration(value)
     if seconds != int(seconds):
         raise ValueError(f"expected whole seconds, not {shown(value)}")
@@ -45,7 +45,7 @@ def whole_seconds(value: Any) -> Any:
 
 
 def size(value: Any) -> Any:
-    """Bytes: a number, or a number with K, M, G or T."""
+    """Parse bytes: a number, or a number with K, M, G or T. Raises ValueError."""
     if isinstance(value, str):
         match = SIZE.fullmatch(value.strip())
         if match is None:
@@ -59,19 +59,19 @@ def size(value: Any) -> Any:
 
 
 def limit(value: Any) -> Any:
-    """A number, a size, or "unlimited"."""
+    """Parse a number, a size, or "unlimited". Raises ValueError."""
     return None if value == "unlimited" else size(value)
 
 
 def octal(value: Any) -> Any:
-    """Permission bits, always octal."""
+    """Parse permission bits, which are always octal. Raises ValueError."""
     if not isinstance(value, str) or not re.fullmatch(OCTAL, value):
         raise ValueError(f"expected octal digits such as 0027, not {shown(value)}")
     return int(value.replace("o", ""), 8)
 
 
 def limit_names(limits: dict[str, Any]) -> dict[str, Any]:
-    """Only limits that there are."""
+    """Check that all limits are known. Raises ValueError."""
     for name in limits:
         if name not in LIMITS:
             hint = did_you_mean(name, LIMITS, f"known limits: {', '.join(LIMITS)}", quoted=True)
@@ -80,7 +80,7 @@ def limit_names(limits: dict[str, Any]) -> dict[str, Any]:
 
 
 def shown(value: object) -> str:
-    """A value as its writer would recognize it."""
+    """Format a value as its author would recognize it."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):
@@ -102,5 +102,5 @@ Size = Annotated[int, BeforeValidator(size), WithJsonSchema(_SIZE_SCHEMA)]
 Limit = Annotated[int | None, BeforeValidator(limit), WithJsonSchema(_SIZE_SCHEMA)]
 Octal = Annotated[int, BeforeValidator(octal), WithJsonSchema(_OCTAL_SCHEMA)]
 Text = Annotated[str, Strict(False)]
-"""A word or a sentence. A plain number is one, too: a queue may be called 2025."""
+"""A string. A plain number is accepted too: a queue may be called 2025."""
 Environment = dict[str, Text | None]

@@ -1,7 +1,7 @@
-"""A configuration file and all that it includes, as one document.
+"""Reads a configuration file and its includes as one document.
 
-Reading never raises: whatever is wrong is a Problem with a place, and reading continues. What the data mean
-is not looked at here; that is `build`.
+Reading never raises: each error becomes a Problem with a location, and reading continues. `build` interprets
+the data.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from squids.supervisor.plain_files import NotPlain, read_plain, steps_to
 from squids.supervisor.trust import PathStep
 
 MOST_BYTES = 4 * 1024 * 1024
-"""Of a file and all that it includes."""
+"""The limit of a file with all its includes."""
 
 IN_INCLUDES = ("queues", "include")
-"""What an included file may hold."""
+"""Keys that an included file may have."""
 
 Distrusted = Callable[[Sequence[PathStep]], "str | None"]
-"""Why a file with these folders and links on the way is not to be read, in words; None: it may be."""
+"""Returns why a file with these steps must not be read, or None."""
 
 
 def read_text(path: str, environ: Mapping[str, str], distrusted: Distrusted = lambda steps: None) -> Document:
-    """The file and all that it includes, but for those that are distrusted."""
+    """Read a file and its includes, except those that are distrusted."""
     text = Document()
     _TextReader(text, environ, distrusted).read(os.path.abspath(path), (), None)
     return text
@@ -36,14 +36,14 @@ def read_text(path: str, environ: Mapping[str, str], distrusted: Distrusted = la
 
 @dataclass(frozen=True, slots=True)
 class _TextReader:
-    """Reads files, one after the other, into one text."""
+    """Reads files one after another into one document."""
 
     into: Document
     environ: Mapping[str, str]
     distrusted: Distrusted
 
     def read(self, path: str, chain: tuple[str, ...], asked: Location | None) -> None:
-        """One file, and what it includes. `chain`: those that led here, the last one at `asked`."""
+        """Read a file and its includes. `chain`: the files that led here, the last one at `asked`."""
         into = self.into
         here = Location(shown_path(path))
         if path in chain:
@@ -124,8 +124,11 @@ def _is_ours(data: Any) -> bool:
 
 
 def _not_ours(data: Any, reader: YamlReader, here: Location) -> Problem:
-    """An included file that is no part of a configuration may hold anything, and who reads the error may not
-    be allowed to read the file: its place is told, and nothing that it says."""
+    """Report that an included file does not belong to a configuration.
+
+    Such a file may hold anything, and the reader of the error may have no access to it, so the problem has a
+    location and nothing of the contents.
+    """
     if not isinstance(data, dict):
         return Problem(here, (), "is not a mapping of keys to values")
     key = next(key for key in data if key not in IN_INCLUDES)
@@ -171,7 +174,7 @@ def _merge(data: dict[str, Any], reader: YamlReader, into: Document, *, main: bo
 
 
 def shown_path(path: str) -> str:
-    """As a person would name it: relative below the current directory, unless that is the root."""
+    """Format a path for people: relative if it is below the current directory, unless that is the root."""
     try:
         relative = os.path.relpath(path)
         here = os.getcwd()

@@ -1,9 +1,9 @@
-"""The YAML of one file, with its variables, to plain data with places.
+"""Reads the YAML of one file to plain data with locations, and expands variables.
 
-Reading never raises: whatever is wrong is a Problem with a place, and reading continues.
+Reading never raises: each error becomes a Problem with a location, and reading continues.
 
-YAML 1.1 has traps, and this refuses them instead of guessing: `yes` (a boolean), `010` (eight), `1_000`,
-`1:30` (ninety). Keys in `WRITTEN` are taken as they are written.
+Traps of YAML 1.1 are rejected, not guessed at: `yes` (a boolean), `010` (eight), `1_000`, `1:30` (ninety).
+Values of the keys in `WRITTEN` are kept as written.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ import yaml
 from squids.supervisor.config.document import Location, Path, Problem
 
 WRITTEN = frozenset({"umask", "socket_mode"})
-"""Keys whose values are octal, as they are written."""
+"""Keys whose values are octal and kept as written."""
 
 MOST_NODES = 100_000
-"""More than this is no configuration, but an alias that multiplies itself."""
+"""More than this is not a configuration but an alias bomb."""
 
 
 class YamlReader:
-    """One file's YAML to data."""
+    """Reads one file's YAML."""
 
     def __init__(self, file: str, environ: Mapping[str, str]) -> None:
         self._file = file
@@ -32,13 +32,13 @@ class YamlReader:
         self._nodes = 0
         self.problems: list[Problem] = []
         self.broken = False
-        """Whether it is no YAML."""
+        """Whether the file is not valid YAML."""
         self.locations: dict[Path, Location] = {}
         self.keys: dict[Path, Location] = {}
         self.texts: dict[Path, str] = {}
 
     def read(self, source: str) -> Any:
-        """The data; None, and one problem, where it is no YAML."""
+        """Return the data; or None with a problem, if the file is not valid YAML."""
         self.broken = True
         try:
             node = yaml.compose(source, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
@@ -101,7 +101,7 @@ class YamlReader:
         return {**merged, **found}
 
     def _merged(self, node: Any, path: Path, around: tuple[int, ...], into: dict[str, Any]) -> None:
-        """YAML's merge key: the values of an anchor, under those that stand here."""
+        """Apply YAML's merge key: the values of an anchor, which keys of this mapping override."""
         nodes = node.value if isinstance(node, yaml.SequenceNode) else [node]
         for other in nodes:
             if not isinstance(other, yaml.MappingNode) or id(other) in around:
@@ -180,17 +180,17 @@ class YamlReader:
 
 
 def _is_variable(path: Path) -> bool:
-    """Whether the value of a variable stands there, which is a text whatever it looks like."""
+    """Whether this is the value of an environment variable, which is always a string."""
     return len(path) > 1 and path[-2] == "environment"
 
 
 def _unquoted(text: str) -> str:
-    """What YAML's parser says, without the words of the file that it may quote."""
+    """Remove quoted parts of the file from a message of the YAML parser."""
     return re.sub(r"'[^']{2,}'", "...", text)
 
 
 def _expanded(text: str) -> Any:
-    """A variable's value: a number or a boolean where it is written as one."""
+    """Convert an expanded variable to a number or boolean if it is written as one."""
     if text in ("true", "false"):
         return text == "true"
     if re.fullmatch(r"-?(0|[1-9][0-9]{0,17})", text):

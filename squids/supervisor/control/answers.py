@@ -1,4 +1,4 @@
-"""The shapes of answers, as `protocol` describes them."""
+"""Constructors of answers, which `protocol` describes."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Answers = AsyncIterator[Answer]
 
 
 def end(code: int, error: str | None = None) -> Answer:
-    """The last answer of each request. `code`: the exit code of the command."""
+    """The last answer to each request. `code`: the exit code of the command."""
     return {"type": "end", "code": code, "error": error}
 
 
 def result(queue: str, outcome: ProgramOutcome) -> Answer:
-    """What became of one queue."""
+    """The outcome for one queue."""
     return {"type": "result", "queue": queue, "ok": outcome.ok, "text": outcome.text}
 
 

@@ -1,4 +1,4 @@
-"""Verbs that change something: each is a function of its name, and waits for its effect."""
+"""Verbs that change something, each a function of its name that waits for the effect."""
 
 from __future__ import annotations
 
@@ -23,8 +23,10 @@ from squids.supervisor.threads import NoThread, in_thread
 FOR_MEMBERS = frozenset(
     {signals.SIGTERM, signals.SIGINT, signals.SIGQUIT, signals.SIGABRT, signals.SIGUSR1, signals.SIGUSR2}
 )
-"""Signals that members of `socket_group` may send: those that a consumer ends or reports at. SIGKILL and
-SIGSTOP are root's and the owner's."""
+"""Signals that members of `socket_group` may send: those on which a consumer exits or reports.
+
+SIGKILL and SIGSTOP are reserved for root and the owner.
+"""
 
 
 async def start(context: Context, request: Request) -> Answers:
@@ -34,7 +36,7 @@ async def start(context: Context, request: Request) -> Answers:
     for name in names:
         program = supervisor.programs.get(name)
         if program is None:
-            continue  # Meanwhile the file was read again.
+            continue  # It was removed from the file meanwhile.
         if program.state in (ProgramState.STOPPED, ProgramState.EXITED, ProgramState.FATAL):
             await _take_newest_generation(context, program)
         if supervisor.programs.get(name) is program and name not in context.rollout.removing:
@@ -60,7 +62,7 @@ def _came_up(context: Context) -> outcome.Decide:
 
 
 async def _take_newest_generation(context: Context, program: Program) -> None:
-    """What is on disk now: where that has changed, or its import failed, a new import."""
+    """Take a new import if the code on disk changed or its last import failed."""
     supervisor = context.supervisor
     generations = supervisor.fork_servers.generations
     generation = generations.for_start(program.settings.app_spec)

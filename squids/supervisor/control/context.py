@@ -1,4 +1,4 @@
-"""What verbs work on, and how they wait for its programs."""
+"""What verbs work on, and how they wait for programs."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from squids.supervisor.supervisor import Supervisor
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """A supervisor and its rollouts. `meter` remembers the CPU times that `status` saw last."""
+    """A supervisor and its rollouts. `meter` remembers the CPU times of the last `status`."""
 
     supervisor: Supervisor
     rollout: Rollout
     meter: Meter = field(default_factory=Meter)
 
     def selected(self, request: Request) -> list[str]:
-        """The programs that a request means. Refused."""
+        """Return the programs that a request selects. Raises RequestRefused."""
         return selected(self.supervisor.programs, request.queues)
 
     def selected_to_run(self, request: Request) -> list[str]:
-        """The same, less those that are no longer in the file, and drain. Refused."""
+        """Return the selected programs that are still in the file. Raises RequestRefused."""
         names = self.selected(request)
         kept = [name for name in names if name not in self.rollout.removing]
         if names and not kept:
@@ -35,12 +35,12 @@ class Context:
         return kept
 
     def refuse_if_stopping(self) -> None:
-        """Refused, once the supervisor stops."""
+        """Raise RequestRefused if the supervisor is shutting down."""
         if self.supervisor.stopping:
             raise RequestRefused("the supervisor is shutting down", FAILED)
 
     async def each(self, names: list[str], decide: Decide, request: Request) -> Answers:
-        """Wait for each program's outcome, and report it."""
+        """Wait for each program's outcome and report it."""
         supervisor = self.supervisor
         seconds = request.timeout()
 
@@ -59,7 +59,7 @@ class Context:
         yield answers.end(code, error)
 
     async def effect(self, names: list[str], decide: Decide, request: Request) -> Answers:
-        """The same, unless the client does not wait for it."""
+        """Wait and report likewise, unless the client does not wait."""
         if request.waits:
             async for answer in self.each(names, decide, request):
                 yield answer

@@ -1,7 +1,7 @@
-"""Takes a request, and has the function of its verb carry it out.
+"""Dispatches a request to the function of its verb.
 
-What is already so is a success. A verb is an async generator of answers (`protocol`), the last of which is
-the end, with an exit code.
+What already holds is a success. A verb is an async generator of answers (see `protocol`); the last has the
+type "end" and an exit code.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def _function_of(name: str) -> Carry:
 
 
 FUNCTIONS: dict[str, Carry] = {name: _function_of(name) for name in REMOTE}
-"""Each verb of the table is a function of its name in `queries` or `commands`."""
+"""Each verb is a function of its name in `queries` or `commands`."""
 
 
 class Dispatch:
@@ -36,7 +36,7 @@ class Dispatch:
         self._context = context
 
     async def run(self, verb: str, queues: list[str], options: dict[str, Any], uid: int | None) -> Answers:
-        """Carry out one request. A bug of ours fails it, and is logged with its traceback."""
+        """Carry out one request. An internal error fails it, and is logged with its traceback."""
         if verb not in FUNCTIONS:
             yield answers.end(USAGE, f"unknown verb {verb}")
             return

@@ -1,12 +1,15 @@
-"""One supervisor for each configuration file and for each control socket.
+"""Permits one supervisor per configuration file and per control socket.
 
-flock(2) of a file beside the socket decides, not a pid that may be another process's. Only its owner can open
-that file, or any user could lock it first. Another file, for all who may use the socket, says who holds the
-lock and where the socket is. Their place follows from the configuration's path as it was written. That a link
-leads to the same configuration, that another one names the same socket, or that a sweeper took the lock's
-folder away, is seen by more locks, named after the real paths of both and the configuration's inode, in a
-folder of this user's own. All are looked at again and again: what was swept is taken once more, and who finds
-that another was faster leaves."""
+flock(2) on a file beside the socket decides, not a pid, which may be reused. Only its owner can open that
+file, because any user who can open it could lock it first. A second file, readable by all who may use the
+socket, says who holds the lock and where the socket is. The location of both derives from the configuration's
+path as written.
+
+More locks ("claims"), in a directory of this user, detect a link to the same configuration, another
+configuration with the same socket, and a lock directory removed by a temp cleaner. They are named after the
+real paths of both and the configuration's inode. All locks are checked regularly: a removed one is taken
+again, and a supervisor that finds another holder exits.
+"""
 
 from __future__ import annotations
 
@@ -30,11 +33,11 @@ from squids.supervisor.control.protocol import (
 )
 
 TRIES = 100
-"""How often a file is opened that others remove meanwhile, one supervisor after the other at their ends."""
+"""How often opening is retried if others keep removing the file, as supervisors do when they exit."""
 
 
 class Locked(Exception):
-    """Somebody else holds it."""
+    """Another supervisor holds the lock."""
 
     def __init__(self, what: str, holder: dict[str, Any]) -> None:
         pid, since = holder.get("pid", "unknown"), holder.get("started_at")
@@ -44,15 +47,17 @@ class Locked(Exception):
 
 @dataclass(slots=True)
 class _Claim:
-    """A file that one process of this user can have locked, in a folder of its own. Where there is no such
-    folder, the lock beside the socket decides alone."""
+    """A file in this user's claims directory that one process can lock.
+
+    Without that directory, only the lock beside the socket counts.
+    """
 
     what: str
     key: bytes
     _descriptor: int | None = None
 
     def keep(self) -> None:
-        """Take it, or again if it was taken away. Locked."""
+        """Take the lock, again if its file was removed. Raises Locked."""
         path = self._path()
         if self._descriptor is not None and _is_there(path, self._descriptor):
             return
@@ -64,7 +69,7 @@ class _Claim:
             told = os.pread(descriptor, 20, 0)
             os.close(descriptor)
             raise Locked(self.what, {"pid": int(told)} if told.isdigit() else {})
-        with contextlib.suppress(OSError):  # The disk may be full: then it is locked all the same.
+        with contextlib.suppress(OSError):  # The disk may be full; the lock holds anyway.
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         if self._descriptor is not None:
@@ -72,7 +77,7 @@ class _Claim:
         self._descriptor = descriptor
 
     def release(self) -> None:
-        """Give it up, and remove its file."""
+        """Release the lock and remove its file."""
         if self._descriptor is not None:
             _remove(self._path(), self._descriptor)
             self._descriptor = None
@@ -84,23 +89,26 @@ class _Claim:
 
 @dataclass(slots=True)
 class Lock:
-    """Held until it is released, or the process ends. No child inherits it."""
+    """Held until it is released or the process exits. Children do not inherit it."""
 
     path: str
     descriptor: int
     _told: str
-    """The path of the file that says who holds it."""
+    """The path of the file that says who holds the lock."""
     _is_service: bool
-    """Whether its folder is that of a service."""
+    """Whether its directory is that of a service."""
     _claims: list[_Claim] = field(default_factory=list)
     _config: int | None = None
-    """The configuration, open: so long nobody else's file has its inode."""
+    """The open configuration, so that no other file can reuse its inode."""
     _holder: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def take(cls, config: str, socket_path: str) -> Lock:
-        """Locked if another supervisor holds it; Untrusted if its place is not safe; OSError if the system
-        refuses it."""
+        """Take the lock.
+
+        Raises Locked if another supervisor holds it, Untrusted if its place is not safe, OSError if the
+        system refuses.
+        """
         path = lock_path(config)
         descriptor, is_mine = _take(path)
         if not is_mine:
@@ -116,12 +124,14 @@ class Lock:
             lock.release()
             raise
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(lock._told)  # It speaks of one that is gone.
+            os.unlink(lock._told)  # It is from an earlier holder.
         return lock
 
     def _keys(self, config: str, socket_path: str) -> list[tuple[str, bytes]]:
-        """What no two supervisors may have in common. A hard link has another path, an edited file another
-        inode."""
+        """Return keys that no two supervisors may share.
+
+        A hard link has another path, an edited file another inode.
+        """
         keys = [("file", os.fsencode(os.path.realpath(config)))]
         with contextlib.suppress(OSError):
             self._config = os.open(config, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -130,7 +140,7 @@ class Lock:
         return [*keys, ("socket", os.fsencode(os.path.realpath(socket_path)))]
 
     def tell(self, **holder: Any) -> None:
-        """Say who holds it. OSError, with the path, if it cannot be written."""
+        """Write who holds the lock. Raises OSError with the path."""
         self._holder = holder
         data = json.dumps(holder).encode()
         new = f"{self._told}.new"
@@ -148,7 +158,10 @@ class Lock:
             raise OSError(error.errno, error.strerror, self._told) from None
 
     def keep(self) -> None:
-        """Make the files again, if they were taken away. OSError, Untrusted; Locked if another was faster."""
+        """Create removed files again.
+
+        Raises OSError, Untrusted, or Locked if another supervisor took over.
+        """
         for claim in self._claims:
             claim.keep()
         if _is_there(self.path, self.descriptor):
@@ -164,11 +177,11 @@ class Lock:
         self.tell(**self._holder)
 
     def release(self) -> None:
-        """Give it up, and remove the files and empty folders that it made. Not to be used after this.
+        """Release the lock, and remove its files and empty directories. The lock is unusable afterwards.
 
-        The lock goes last: until then no other supervisor of this file writes here. What is of one that took
-        over after a sweep stays. So do `/run/squids/NAME`, which systemd or root made for a service's
-        user, and this user's own folder: in /tmp its name would be free for others to take.
+        The lock file is removed last: until then, no other supervisor of this file writes here. Files of a
+        supervisor that took over are kept. So are `/run/squids/NAME`, which systemd or root made for a
+        service's user, and this user's directory, whose name in /tmp others could take.
         """
         with contextlib.suppress(OSError):
             if _is_there(self.path, self.descriptor):
@@ -191,10 +204,10 @@ def _claims_directory() -> str:
 
 
 def _take(path: str) -> tuple[int, bool]:
-    """Open a file and lock it: its descriptor, and whether it was free. Untrusted, OSError.
+    """Open and lock a file; return its descriptor and whether it was free. Raises Untrusted or OSError.
 
-    Only its holder removes it. So whoever has locked the file that is at this path has it alone; whoever has
-    locked one that was removed meanwhile takes the next one.
+    Only the holder removes the file. So a lock on the file at this path is exclusive, and a lock on a removed
+    file is retried.
     """
     for _ in range(TRIES):
         descriptor = _open(path)
@@ -209,7 +222,7 @@ def _take(path: str) -> tuple[int, bool]:
 
 
 def _remove(path: str, descriptor: int) -> None:
-    """Remove a file that is locked, and give up the lock."""
+    """Remove a locked file and release the lock."""
     with contextlib.suppress(OSError):
         if _is_there(path, descriptor):
             os.unlink(path)
@@ -217,7 +230,7 @@ def _remove(path: str, descriptor: int) -> None:
 
 
 def _is_there(path: str, descriptor: int) -> bool:
-    """Whether the file that is open is the one at this path."""
+    """Whether the open file is the one at this path."""
     try:
         there = os.lstat(path)
     except FileNotFoundError:
@@ -233,15 +246,15 @@ def _open(path: str) -> int:
             _make_private(os.path.dirname(path))
             descriptor = os.open(path, flags, 0o600)
             break
-        except FileNotFoundError:  # Another supervisor ended just now, and removed the folder.
+        except FileNotFoundError:  # Another supervisor just exited and removed the directory.
             if not left:
                 raise
-    os.fchmod(descriptor, 0o600)  # An earlier version let others read it.
+    os.fchmod(descriptor, 0o600)  # Earlier versions let others read it.
     return descriptor
 
 
 def _make_private(directory: str) -> None:
-    """The directory, and one above it, if need be; refused where others could put another in its place."""
+    """Create the directory and its parent if necessary. Raises Untrusted if others could replace it."""
     for path in (os.path.dirname(directory), directory):
         try:
             os.mkdir(path, 0o755 if path == SYSTEM_RUN else 0o700)

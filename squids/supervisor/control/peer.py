@@ -1,6 +1,6 @@
-"""Who is at the other end of a unix socket, by the kernel's word: SO_PEERCRED and SO_PEERGROUPS, unix(7).
+"""Identifies the peer of a unix socket by SO_PEERCRED and SO_PEERGROUPS, unix(7).
 
-Imports next to nothing: the client starts fast.
+Imports little, so that the client starts fast.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import struct
 from typing import NamedTuple
 
 SO_PEERGROUPS = 59
-"""socket(7), Linux 4.13: the peer's supplementary groups. Python's socket module has no name for it."""
+"""socket(7), Linux 4.13: the peer's supplementary groups. Missing in Python's socket module."""
 
 MOST_BYTES = 1024
-"""Of an option, as Python's getsockopt allows."""
+"""The limit of Python's getsockopt."""
 
 
 class Peer(NamedTuple):
-    """A process, its user and its group when it connected or began to listen."""
+    """A process, with its user and group when it connected or listened."""
 
     pid: int
     uid: int
@@ -26,7 +26,7 @@ class Peer(NamedTuple):
 
 
 def peer_of(connection: socket.socket) -> Peer | None:
-    """The other end; None where the system does not tell (macOS)."""
+    """Return the peer, or None if the system cannot tell (macOS)."""
     if not hasattr(socket, "SO_PEERCRED"):
         return None
     size = struct.calcsize("3i")
@@ -34,11 +34,11 @@ def peer_of(connection: socket.socket) -> Peer | None:
 
 
 def groups_of(connection: socket.socket, peer: Peer) -> set[int]:
-    """All groups of the other end."""
+    """Return all groups of the peer."""
     try:
         data = connection.getsockopt(socket.SOL_SOCKET, SO_PEERGROUPS, MOST_BYTES)
         return {peer.gid, *struct.unpack(f"{len(data) // 4}I", data)}
-    except OSError:  # An older kernel, or more than 256 groups: by the system's lists.
+    except OSError:  # An older kernel, or more than 256 groups: look them up.
         import pwd
 
         try:

@@ -1,8 +1,8 @@
-"""Whether a supervisor's lock and socket may be believed: whose they are, and who could have put them there.
+"""Checks whether a supervisor's lock and socket can be trusted, by who owns and who could replace them.
 
-Client and supervisor ask the same question with the same rules: those of `trust` for the folders; the lock
-is a regular file and the socket a socket, of the user whose place it is. That user may answer, and is trusted
-no more than an answer has to be. Imports next to nothing: verbs start fast.
+Client and supervisor apply the same rules: those of `trust` for directories; the lock must be a regular file
+and the socket a socket, owned by the user of the place. That user may answer, and is trusted only as far as
+that requires. Imports little, so that verbs start fast.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Untrusted(Exception):
 
 
 def owner_of_place(directory: str) -> int:
-    """The user whose place this is. Untrusted; OSError if it is not there."""
+    """Return the user of this place. Raises Untrusted, or OSError if it does not exist."""
     steps = steps_to(directory)
     found = distrusted_place(steps, os.geteuid())
     if found is not None and found.reason is Reason.OWNER:
@@ -33,12 +33,12 @@ def owner_of_place(directory: str) -> int:
 
 
 def check_file(path: str, trusted: set[int]) -> None:
-    """That a regular file is there, and is one of these users'. Untrusted; OSError."""
+    """Check that it is a regular file of one of these users. Raises Untrusted or OSError."""
     _check(os.lstat(path), path, "a regular file", stat.S_IFREG, trusted)
 
 
 def check_socket(path: str, trusted: set[int]) -> None:
-    """That a socket is there, and is one of these users'. Untrusted; OSError."""
+    """Check that it is a socket of one of these users. Raises Untrusted or OSError."""
     _check(os.lstat(path), path, "a socket", stat.S_IFSOCK, trusted)
 
 

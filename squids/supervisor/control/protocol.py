@@ -1,10 +1,10 @@
-"""What is said over the control socket: one request, then answers, each a line of JSON.
+"""The protocol of the control socket: one request, then answers, each a line of JSON.
 
-Request: `{"verb": "stop", "queues": ["email*"], "options": {"timeout": 10}}`. Answers carry a `type`:
-`result` (one for each queue), `status`, `line`, `event`, `why`, `text`; the last is `end`, with an exit
-code. A client keeps its end open until then: one that leaves ends its request.
+A request: `{"verb": "stop", "queues": ["email*"], "options": {"timeout": 10}}`. Answers have a `type`:
+`result` (one per queue), `status`, `line`, `event`, `why`, `text`, `local`; the last is `end`, with an exit
+code. A client that closes its end before that cancels its request.
 
-Imports next to nothing: the client starts fast.
+Imports little, so that the client starts fast.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ import os
 from typing import Any
 
 MAX_REQUEST = 64 * 1024
-"""Bytes."""
+"""In bytes."""
 
 MAX_PATH = 107
-"""Bytes of a unix socket's path: unix(7)."""
+"""Maximum bytes of a unix socket's path: unix(7)."""
 
 SYSTEM_CONFIG = "/etc/squids"
-"""The folder of configuration files of services."""
+"""The directory of services' configuration files."""
 
 
 def without_suffix(config: str) -> str:
-    """A configuration file's path or name, without its `.yaml` or `.yml`."""
+    """Return a configuration file's path or name without `.yaml` or `.yml`."""
     return config.removesuffix(".yaml").removesuffix(".yml")
 
 
 def run_directory(config: str) -> str:
-    """Where the supervisor of a configuration file has its socket and its lock: by the file's path alone.
+    """Return the directory of a supervisor's socket and lock, derived from its configuration's path.
 
-    `config` is made absolute; symbolic links in it are not followed.
+    `config` is made absolute; symbolic links are not followed.
     """
     path = os.path.abspath(config)
     stem = without_suffix(os.path.basename(path))
@@ -43,16 +43,16 @@ def run_directory(config: str) -> str:
 
 
 def is_service(config: str) -> bool:
-    """Whether it is the file of a service, whose runtime folder the system makes and removes."""
+    """Whether it is the file of a service, whose runtime directory the system creates and removes."""
     return os.path.dirname(os.path.abspath(config)) == SYSTEM_CONFIG
 
 
 SYSTEM_RUN = "/run/squids" if os.path.isdir("/run") else "/var/run/squids"
-"""Where only root makes directories."""
+"""Where only root can create directories."""
 
 
 def private_directory() -> str:
-    """This user's directory for sockets. Root has none where others could make one of its name."""
+    """Return this user's directory for sockets. For root, it is where others cannot create one."""
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     if runtime and os.path.isdir(runtime):
         return os.path.join(runtime, "squids")
@@ -60,28 +60,30 @@ def private_directory() -> str:
 
 
 def default_socket(config: str) -> str:
-    """The control socket's path."""
+    """Return the default path of the control socket."""
     return os.path.join(run_directory(config), "control.sock")
 
 
 def lock_path(config: str) -> str:
-    """The lock's path. Only its owner can open it: whoever can open a file can lock it."""
+    """Return the path of the lock. Only its owner can open it: who can open a file can lock it."""
     return os.path.join(run_directory(config), "lock")
 
 
 def holder_path(config: str) -> str:
-    """The path of the file that says who holds the lock, and where the control socket is."""
+    """Return the path of the file that says who holds the lock and where the control socket is."""
     return os.path.join(run_directory(config), "supervisor.json")
 
 
 def read_holder(config: str) -> dict[str, Any]:
-    """What the holder of the lock, or the last one, said of itself: `pid`, `started_at` and `socket`, as far
-    as they can be true. Whose word it is, the caller has to look."""
+    """Return `pid`, `started_at` and `socket` of the current or last lock holder, as far as plausible.
+
+    The caller must check who owns the file.
+    """
     try:
         descriptor = os.open(holder_path(config), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(descriptor, "rb") as file:
             told = json.loads(file.read(64 * 1024))
-    except (OSError, ValueError, TypeError, RecursionError):  # Of a FIFO, read gives None.
+    except (OSError, ValueError, TypeError, RecursionError):  # Reading a FIFO returns None.
         return {}
     return _believable(told) if isinstance(told, dict) else {}
 
@@ -99,12 +101,12 @@ def _believable(told: dict[str, Any]) -> dict[str, Any]:
 
 
 def socket_of(config: str) -> str:
-    """Where the supervisor of this file listens, or would."""
+    """Return where the supervisor of this file listens, or would."""
     return str(read_holder(config).get("socket") or default_socket(config))
 
 
 def encode(message: dict[str, Any]) -> bytes:
-    """One line. What cannot be written as UTF-8, a surrogate alone, becomes a question mark."""
+    """Encode a line. Lone surrogates, which UTF-8 cannot encode, become question marks."""
     return json.dumps(message, ensure_ascii=False, default=str).encode("utf-8", "replace") + b"\n"
 
 
@@ -113,7 +115,7 @@ def request(verb: str, queues: list[str], **options: Any) -> bytes:
 
 
 def decode_request(line: bytes) -> tuple[str, list[str], dict[str, Any]]:
-    """The verb, the queues and the options. ValueError for what is no request."""
+    """Return verb, queues and options. Raises ValueError if it is not a request."""
     try:
         message = json.loads(line)
         verb, queues, options = message["verb"], message.get("queues", []), message.get("options", {})

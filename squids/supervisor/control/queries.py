@@ -1,4 +1,4 @@
-"""Verbs that look, and change nothing: each is a function of its name."""
+"""Verbs that only look, each a function of its name."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from squids.supervisor.outcome import ProgramOutcome
 from squids.supervisor.threads import NoThread, in_thread
 
 QUIET_SECONDS = 0.5
-"""How long nothing is printed before a dump counts as written."""
+"""Seconds without output after which a dump counts as complete."""
 
 DUMP_SECONDS = 5.0
 
 LOOK_SECONDS = 30.0
-"""How long `status` looks at processes and files, before it answers without."""
+"""How long `status` inspects processes and files before it answers without the result."""
 
 LINES_SHOWN = 50
-"""Of the log, or of events, where the request does not say how many."""
+"""The default number of log lines or events."""
 
 MOST_WAITING = 1000
-"""Lines or events that a client which follows may lag behind, before it loses some."""
+"""Lines or events that a follower may lag behind before it loses some."""
 
 T = TypeVar("T")
 
@@ -70,7 +70,7 @@ async def status(context: Context, request: Request) -> Answers:
 
 
 async def _in_time(call: Callable[[], T]) -> T | None:
-    """What a look comes to; None if that takes too long: `status` answers also when a file system is away."""
+    """Return the result, or None if it takes too long: `status` must answer even if a file system hangs."""
     try:
         return await asyncio.wait_for(in_thread(call), LOOK_SECONDS)
     except (TimeoutError, NoThread):
@@ -78,7 +78,7 @@ async def _in_time(call: Callable[[], T]) -> T | None:
 
 
 async def local(context: Context, request: Request) -> Answers:
-    """Where the embedded SQS listens, if there is one."""
+    """Report where the embedded SQS listens, if there is one."""
     yield {"type": "local", "endpoint": context.supervisor.local_endpoint}
     yield answers.end(OK)
 
@@ -138,14 +138,16 @@ async def events(context: Context, request: Request) -> Answers:
 
 
 def _is_of(context: Context, request: Request) -> Callable[[Line | NotedEvent], bool]:
-    """Whether a line or an event is of the programs that a request means; without queues, all are."""
+    """Return a filter for lines and events of the selected programs; without queues, of everything."""
     names = set(context.selected(request)) if request.queues else None
     return lambda item: names is None or item.program in names
 
 
 async def follow(context: Context, request: Request) -> Answers:
-    """The lines of the programs of an SQS queue, with the start and the end of each job among them. The first
-    answer says that they come, and the state of each program."""
+    """Follow the lines and jobs of the programs of an SQS queue.
+
+    The first answer confirms that, and has the state of each program.
+    """
     supervisor = context.supervisor
     programs = {
         name: program
@@ -168,7 +170,7 @@ async def follow(context: Context, request: Request) -> Answers:
 
 
 async def _coming(followers: set[Any], wanted: Callable[[Any], bool]) -> AsyncIterator[Any]:
-    """What comes from now on; a client that is too slow loses some."""
+    """Yield new items. A client that is too slow loses some."""
     queue: asyncio.Queue[Any] = asyncio.Queue(maxsize=MOST_WAITING)
 
     def take(item: Any) -> None:

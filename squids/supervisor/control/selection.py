@@ -1,4 +1,4 @@
-"""What a request means: which programs, how long to wait, which signal."""
+"""Interprets a request: which programs, how long to wait, which signal."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ GLOB = re.compile(r"[*?[]")
 
 MOST_GLOBS = 64
 LONGEST_GLOB = 256
-"""Characters. Globs are compiled and matched between other work of the supervisor."""
+"""Characters. Globs are compiled and matched in the supervisor's loop."""
 
 MOST_COMPARED = 500
-"""Names that an unknown name is compared with."""
+"""Maximum names to which an unknown one is compared."""
 
 MOST_NAMED = 20
-"""Known names that the error about an unknown one lists."""
+"""Maximum known names in the error for an unknown one."""
 
 
 class RequestRefused(Exception):
-    """The request cannot be carried out as it stands. `code`: the exit code."""
+    """The request cannot be carried out. `code`: the exit code."""
 
     def __init__(self, text: str, code: int) -> None:
         super().__init__(text)
@@ -36,7 +36,7 @@ class RequestRefused(Exception):
 
 
 class Request(NamedTuple):
-    """A verb, and what it was given. `uid`: of the client, if the kernel says it."""
+    """A verb and its arguments. `uid`: the client's, if the kernel reports it."""
 
     verb: str
     queues: list[str]
@@ -49,7 +49,7 @@ class Request(NamedTuple):
         return bool(self.options.get("wait", True))
 
     def positive(self, name: str, default: int) -> int:
-        """An option that is a number from 1. Refused."""
+        """Return an option that is a positive number. Raises RequestRefused."""
         value = self.options.get(name)
         if value is None:
             return default
@@ -58,7 +58,7 @@ class Request(NamedTuple):
         return value
 
     def timeout(self) -> float | None:
-        """Seconds that the client waits at most; None: no limit. Refused."""
+        """Return the seconds that the client waits, or None for no limit. Raises RequestRefused."""
         value = self.options.get("timeout")
         if value is None:
             return None
@@ -67,7 +67,7 @@ class Request(NamedTuple):
         return float(value)
 
     def signal(self) -> int:
-        """The signal that is named. Refused."""
+        """Return the signal's number. Raises RequestRefused."""
         text = str(self.options.get("signal")).upper()
         if text in {str(int(number)) for number in signal.valid_signals()}:
             return int(text)
@@ -78,7 +78,10 @@ class Request(NamedTuple):
 
 
 def selected(programs: Mapping[str, Program], patterns: Iterable[str]) -> list[str]:
-    """The programs that are meant: names, keys of the file, globs. None given: all. Refused."""
+    """Return the programs that match names, keys of the file, or globs; without any, all.
+
+    Raises RequestRefused.
+    """
     patterns = list(dict.fromkeys(patterns))
     if not patterns:
         return list(programs)

@@ -1,9 +1,9 @@
-"""The control socket: takes requests, limits who sends them, and hands them to the orders.
+"""The control socket: accepts requests, checks who sends them, and passes them to the verbs.
 
-Its own user, root, and who the file's mode and group admit may send requests; the kernel says who a peer is,
-also where the folder was opened too far. The peer's uid goes to the log. No client delays the supervisor:
-each has a limit on the size of its request, on the time to send it and to take the answer, and there is one
-on their number, of which places are kept for the owner and for short requests.
+Its user, root, and those whom the socket's mode and group admit may send requests. The kernel identifies the
+peer, so that holds even if the directory is too permissive. The peer's uid is logged. No client delays the
+supervisor: the size of a request, the time to send it and to read the answer, and the number of clients are
+limited; some places are reserved for the owner and for short requests.
 """
 
 from __future__ import annotations
@@ -25,37 +25,40 @@ from squids.supervisor.control.verbs import REMOTE
 
 MOST_CLIENTS = 64
 MOST_FOLLOWERS = 40
-"""Clients that may stay: those that follow, and those that wait for an effect."""
+"""Maximum clients that follow or wait for an effect."""
 
 SHORT = frozenset({verb.name for verb in REMOTE.values() if verb.prompt} | {"shutdown"})
-"""Verbs that are answered at once, unless they follow; and the one that must always be heard."""
+"""Verbs that are answered at once, unless they follow; and `shutdown`, which must always be accepted."""
 
 KEPT_FOR_OWNER = 8
-"""Places that only root and this user get."""
+"""Places reserved for root and this user."""
 
 REQUEST_SECONDS = 10.0
 """How long a client may take to send its request."""
 
 REFUSED_SECONDS = 1.0
-"""How long one that is turned away may take to do so."""
+"""How long a refused client may take to send its request."""
 
 TAKE_SECONDS = 10.0
 """How long a client may take to read an answer."""
 
 MOST_WAITING = 1024 * 1024
-"""Bytes that wait for one client, before it has to take them."""
+"""Bytes buffered for one client before it must read."""
 
 LOOK_EVERY = 5.0
-"""Seconds between looks at the socket's path: sweepers of temporary directories take it away."""
+"""Seconds between checks of the socket's path, which temp cleaners may remove."""
 
 Answer = dict[str, Any]
 Run = Callable[[str, list[str], dict[str, Any], int | None], AsyncIterator[Answer]]
 
 
 class ControlServer:
-    """`run` carries out one request, and yields its answers; the last has the type "end". `keep_lock` makes
-    the lock again if it was taken away; it is called at each look at the socket. `trouble` is told when a
-    lock or a socket that vanished cannot be made again."""
+    """Serves the control socket.
+
+    `run` carries out one request and yields its answers; the last has the type "end". `keep_lock` restores
+    the lock if its file was removed, and is called at each check of the socket. `trouble` gets a text if a
+    lock or socket cannot be restored.
+    """
 
     def __init__(
         self,
@@ -81,15 +84,15 @@ class ControlServer:
         self._again: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Listen. The caller holds the lock: a socket that is there is a dead one's. OSError."""
+        """Listen. The caller holds the lock, so an existing socket is stale. Raises OSError."""
         listener = self._bind()
         self._server = await asyncio.start_unix_server(self._accept, sock=listener, limit=MAX_REQUEST)
         self._look_later()
 
     async def close(self) -> None:
-        """Let those who wait for an answer have it, and end."""
+        """Stop listening; give clients a moment to get their answers."""
         if self._again is not None:
-            await asyncio.wait([self._again])  # It listens anew just now.
+            await asyncio.wait([self._again])  # It is being restored.
         if self._look is not None:
             self._look.cancel()
         if self._server is not None:
@@ -104,7 +107,7 @@ class ControlServer:
 
     def _bind(self) -> socket.socket:
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        # Not longer than the path itself, which may have no byte to spare.
+        # Not longer than the path itself, which may be at its limit.
         temporary = os.path.join(os.path.dirname(self.path), f".{os.getpid() % 100_000_000}")
         if len(os.fsencode(temporary)) > MAX_PATH:
             temporary = self.path
@@ -150,7 +153,7 @@ class ControlServer:
             return
         try:
             self._keep_lock()
-        except Exception as error:  # Tried again at the next look.
+        except Exception as error:  # Retried at the next check.
             if not self._in_trouble:
                 self._trouble(f"the lock was removed, and cannot be made again: {error}")
             self._in_trouble = True
@@ -166,14 +169,14 @@ class ControlServer:
             if old is not None:
                 old.close()
             self._in_trouble = False
-        except Exception as error:  # Tried again at the next look.
+        except Exception as error:  # Retried at the next check.
             if not self._in_trouble:
                 reason = error.strerror if isinstance(error, OSError) else error
                 self._trouble(f"the control socket {self.path} vanished, and cannot be made again: {reason}")
             self._in_trouble = True
         self._look_later()
 
-    # One client.
+    # Clients.
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -186,10 +189,10 @@ class ControlServer:
         try:
             await self._serve(reader, writer)
         except (ConnectionError, TimeoutError, asyncio.LimitOverrunError):
-            pass  # It left, or took too long.
+            pass  # It disconnected, or took too long.
         except asyncio.CancelledError:
-            pass  # By `close` alone. To Python 3.11's streams it would be an error to be told.
-        except Exception as error:  # Of ours: the client is told that it failed, and the log why.
+            pass  # From `close`. Python 3.11's streams would log it as an error.
+        except Exception as error:  # An internal error: the client learns of it, and the log has the reason.
             self._trouble(f"a request failed: {type(error).__name__}: {error}")
             writer.write(encode({"type": "end", "code": FAILED, "error": f"the request failed: {error}"}))
         finally:
@@ -220,7 +223,7 @@ class ControlServer:
     async def _answer(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answers: AsyncIterator[Answer]
     ) -> None:
-        gone = asyncio.ensure_future(reader.read(1))  # A client that leaves ends its request.
+        gone = asyncio.ensure_future(reader.read(1))  # A client that disconnects cancels its request.
         try:
             while True:
                 coming = asyncio.ensure_future(anext(answers))
@@ -233,7 +236,7 @@ class ControlServer:
                 try:
                     answer = coming.result()
                 except StopAsyncIteration:
-                    writer.transport.set_write_buffer_limits(high=0)  # All of it, before it is closed.
+                    writer.transport.set_write_buffer_limits(high=0)  # Flush everything before closing.
                     await asyncio.wait_for(writer.drain(), TAKE_SECONDS)
                     return
                 await self._send(writer, answer)
@@ -249,14 +252,14 @@ class ControlServer:
     async def _turn_away(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, refusal: str
     ) -> None:
-        """Say why. What is closed with a request unread is reset, and the answer with it."""
+        """Send the reason. Reads the request first: closing with unread data would reset the connection."""
         with contextlib.suppress(OSError, TimeoutError, ValueError):
             writer.write(encode({"type": "end", "code": FAILED, "error": refusal}))
             await asyncio.wait_for(reader.readline(), REFUSED_SECONDS)
         writer.close()
 
     def _refusal(self, writer: asyncio.StreamWriter) -> str | None:
-        """Why this client is not served, if it is not."""
+        """Return why this client is not served, or None."""
         peer = _peer(writer)
         owner = peer is None or peer.uid in (0, os.geteuid())
         if len(self._clients) >= MOST_CLIENTS - (0 if owner else KEPT_FOR_OWNER):
@@ -273,8 +276,7 @@ def _peer(writer: asyncio.StreamWriter) -> Peer | None:
 
 
 def refuse_what_is_not_ours(path: str) -> None:
-    """FileExistsError, unless what is at this path is nothing, or a socket of this user's or root's at which
-    nobody listens: that may be replaced."""
+    """Raise FileExistsError, unless the path is free or has a stale socket of this user or root."""
     try:
         status = os.lstat(path)
     except FileNotFoundError:
@@ -293,7 +295,7 @@ def _somebody_listens(path: str) -> bool:
         try:
             asking.connect(path)
         except BlockingIOError:
-            return True  # More wait there than it takes.
+            return True  # Its backlog is full.
         except OSError:
             return False
         return True

@@ -1,4 +1,4 @@
-"""What `status` shows: each program as plain values, with stable names. Times are ISO, durations seconds."""
+"""The output of `status`: programs as plain values with stable names. ISO times, durations in seconds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from squids.supervisor.supervisor import Supervisor
 
 
 def pids_of(supervisor: Supervisor, names: Iterable[str]) -> dict[str, list[int]]:
-    """The processes of each program: its consumers and their workers."""
+    """Return the processes of each program: consumers and workers."""
     found: dict[str, list[int]] = {name: [] for name in names}
     for consumer in supervisor.consumers.all.values():
         if consumer.program in found and consumer.pid is not None:
@@ -35,8 +35,11 @@ def status_of(
     stale: dict[int, list[str]],
     stale_alone: dict[int, list[str]],
 ) -> list[dict[str, Any]]:
-    """One entry for each program. `stale`: the files that changed, by the number of the code; `stale_alone`:
-    by that of a consumer which imported for itself."""
+    """Return one entry per program.
+
+    `stale`: changed files by generation; `stale_alone`: by consumer, for those that imported the app
+    themselves.
+    """
     return [
         _status(supervisor, supervisor.programs[name], usage.get(name), stale, stale_alone)
         for name in names
@@ -45,7 +48,7 @@ def status_of(
 
 
 def state_of(supervisor: Supervisor, program: Program) -> str:
-    """The word that `status` shows."""
+    """Return the state as `status` shows it."""
     consumer = supervisor.consumers.of(program.current)
     return _state(program, consumer, consumer.figures if consumer is not None else None)
 
@@ -146,7 +149,7 @@ def _generation_of(
     stale: dict[int, list[str]],
     stale_alone: dict[int, list[str]],
 ) -> dict[str, Any] | None:
-    """The code that its process runs: where each is a fresh interpreter, what it imported itself."""
+    """The code that its process runs; without a shared import, what the process imported itself."""
     entry = _code(generation, stale)
     if entry is None or generation is None or generation.shares or consumer is None:
         return entry
@@ -174,7 +177,7 @@ def _code(generation: Generation | None, stale: dict[int, list[str]]) -> dict[st
 
 
 def zygotes_of(supervisor: Supervisor, stale: dict[int, list[str]]) -> list[dict[str, Any]]:
-    """One entry for each import that programs run."""
+    """Return one entry per generation."""
     entries = []
     for generation in supervisor.fork_servers.generations:
         entry = _code(generation, stale)

@@ -1,7 +1,7 @@
-"""The verbs of `squids-supervisor`: one table, for its parser, its dispatch, its completion and its page.
+"""The verbs of `squids-supervisor`, for its parser, dispatch, completion and documentation.
 
-A verb is carried out by the supervisor, by a function of its name in `queries` or `commands`; or, if it is
-`local`, by the command itself. Imports next to nothing: the client starts fast. Pure.
+The supervisor carries out a verb by the function of its name in `queries` or `commands`; the command itself
+carries out a `local` one. Imports little, so that the client starts fast. Pure.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ GROUPS = {
     "develop": "Develop and check",
     "install": "Run and install",
 }
-"""Groups of verbs, as the help shows them, and their titles."""
+"""Groups of verbs, in the order of the help, with their titles."""
 
 
 class Argument(NamedTuple):
-    """An argument of a verb. `kind`: what its text is converted by; a flag takes no text.
+    """An argument of a verb. `kind`: how its text is converted; a flag has none.
 
-    `name`: what a request calls it, where that differs; "" if it is the command's own affair.
+    `name`: its name in a request, if different; "" if it is not sent.
     """
 
     flags: tuple[str, ...]
@@ -40,15 +40,15 @@ class Argument(NamedTuple):
 
     @property
     def dest(self) -> str:
-        """The parser's name of it."""
+        """The attribute of the parser's result."""
         return self.name or self.flags[-1].lstrip("-").replace("-", "_")
 
 
 class Verb(NamedTuple):
-    """One verb. `changes`: it changes something, so that the log says who asked for it.
+    """A verb. `changes`: it changes something, so the log says who requested it.
 
-    `prompt`: the supervisor answers at once, unless the verb follows. `stream`: with --json it prints one
-    object for each answer as it comes, not one for all. `codes`: exit codes beside those of all verbs.
+    `prompt`: the supervisor answers at once, unless the verb follows. `stream`: with --json, print one object
+    per answer as it comes instead of one document. `codes`: exit codes beyond those of all verbs.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Verb(NamedTuple):
     codes: tuple[int, ...] = ()
     local: bool = False
     shown: bool = True
-    """Whether the help and the page show it."""
+    """Whether the help and the documentation show it."""
 
 
 QUEUES = Argument(("queues",), "Names as in the file, or globs; default: all", "queue", "QUEUE", nargs="*")
@@ -69,7 +69,7 @@ SOME_QUEUES = QUEUES._replace(help="Names as in the file, or globs", nargs="+")
 JSON = Argument(("--json",), "Print one JSON document")
 JSON_LINES = Argument(("--json",), "Print one JSON object a line")
 LONGEST_TIMEOUT = 1e9
-"""Seconds: the loop's clock takes hardly longer ones."""
+"""Seconds. The loop's clock can hardly handle longer ones."""
 
 TIMEOUT = Argument(("--timeout",), "Wait no longer than this: 30, 30s, 5m", "seconds", "SECONDS")
 NO_WAIT = Argument(("--no-wait",), "Do not wait for the effect")

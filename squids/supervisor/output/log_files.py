@@ -1,9 +1,9 @@
-"""Opens, writes and rotates the files of `log_file`, so that nobody can turn them against root.
+"""Opens, writes and rotates the files of `log_file`, so that no one can use them against root.
 
-A folder of logs often belongs to the user whose program writes them, and the supervisor is often root. So
-the way to a file is walked folder by folder: a link counts only where root made it, and only root can
-change it. The file itself is no link, has no second name, and belongs to root or to the program's user. All
-of this is looked at the first time, after SIGUSR2 and after a rotation.
+A log directory often belongs to the program's user while the supervisor runs as root. So the path is walked
+directory by directory: a link counts only if root made it and only root can replace it. The file itself must
+not be a link or have hard links, and must belong to root or the program's user. This is checked on first use,
+after SIGUSR2 and after a rotation.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from squids.supervisor.settings import AppSpec, LogFile
 from squids.supervisor.trust import PathStep, leads_root
 
 NEW_MODE = 0o640
-"""Of a new file. It belongs to the program's group, whose members may read it."""
+"""The mode of a new file. It belongs to the program's group, whose members may read it."""
 
 _FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
 _FILE = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
@@ -29,14 +29,14 @@ _FILE = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 @dataclass(frozen=True, slots=True)
 class Trusted:
-    """Whose files these may be. `users` None: anybody's, since this process has no rights but its own."""
+    """Whose files are accepted. `users` None: anyone's, as this process has only its own rights."""
 
     users: frozenset[int] | None
     group: int | None
 
     @classmethod
     def of(cls, app_spec: AppSpec) -> Trusted:
-        """What is right for a program of this app spec."""
+        """Return the rule for a program of this app spec."""
         if os.geteuid() != 0:
             return cls(None, None)
         if app_spec.user is None:
@@ -46,14 +46,14 @@ class Trusted:
         return cls(frozenset({0, uid}), group if isinstance(group, int) else None)
 
     def check(self, status: os.stat_result) -> None:
-        """PermissionError, with whose it is and what to do, if it is somebody else's."""
+        """Raise PermissionError, with the owner and a remedy, if the owner is not accepted."""
         if self.users is not None and status.st_uid not in self.users:
             owners = " or ".join(map(user_name, sorted(self.users)))
             raise _refusal(f"it belongs to {user_name(status.st_uid)}, not to {owners}: change its owner")
 
 
 class LogWriter:
-    """One file. `write` raises OSError, with a reason for people."""
+    """A log file. `write` raises OSError with a reason for people."""
 
     def __init__(self, file: LogFile, app_spec: AppSpec) -> None:
         self._descriptor: int | None = None
@@ -62,13 +62,13 @@ class LogWriter:
         self._file, self._app_spec = file, app_spec
 
     def use(self, file: LogFile, app_spec: AppSpec) -> None:
-        """A reload may change what holds for it. From another thread."""
+        """Apply settings from a reload. Called from another thread."""
         if (file, app_spec) != (self._file, self._app_spec):
             self._file, self._app_spec = file, app_spec
             self._reopen = True
 
     def reopen(self) -> None:
-        """Somebody moved the file away. From another thread."""
+        """Reopen the file, which was moved. Called from another thread."""
         self._reopen = True
 
     def write(self, texts: list[str]) -> None:
@@ -117,7 +117,7 @@ class LogWriter:
 
 
 def _open(folder: int, path: str, trusted: Trusted) -> tuple[int, int]:
-    """The file's descriptor and size; a new file, if there is none."""
+    """Open or create the file; return its descriptor and size."""
     name = os.path.basename(path)
     try:
         descriptor = os.open(name, _FILE | os.O_CREAT | os.O_EXCL, NEW_MODE, dir_fd=folder)
@@ -144,7 +144,7 @@ def _open(folder: int, path: str, trusted: Trusted) -> tuple[int, int]:
 
 
 def _check_file(status: os.stat_result, trusted: Trusted) -> None:
-    if not stat.S_ISREG(status.st_mode) and not stat.S_ISCHR(status.st_mode):  # /dev/null is welcome.
+    if not stat.S_ISREG(status.st_mode) and not stat.S_ISCHR(status.st_mode):  # /dev/null is fine.
         raise _refusal("it is not a regular file")
     trusted.check(status)
     if trusted.users is not None and stat.S_ISREG(status.st_mode) and status.st_nlink > 1:
@@ -152,7 +152,7 @@ def _check_file(status: os.stat_result, trusted: Trusted) -> None:
 
 
 def _folder_of(path: str, trusted: Trusted) -> int:
-    """A descriptor of the file's folder, which is reached by no link that others could have made."""
+    """Open the file's directory, following no link that others could have made."""
     if trusted.users is None:
         return os.open(os.path.dirname(path), _FOLDER)
     folder = os.open("/", _FOLDER)
@@ -179,7 +179,7 @@ def _folder_of(path: str, trusted: Trusted) -> int:
 
 
 def _check_link(name: str, folder: int, links: int) -> None:
-    """PermissionError if it is not root's, or if others may replace it."""
+    """Raise PermissionError if it is not root's, or if others may replace it."""
     if links > MOST_LINKS:
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
     link, place = _step(name, os.stat(name, dir_fd=folder, follow_symlinks=False)), os.fstat(folder)

@@ -1,7 +1,7 @@
-"""Reads what children print, from a pipe for each, and their log records, from a socket for each.
+"""Reads the output of children from a pipe each, and their log records from a socket each.
 
-Both are handed on line by line. What a process printed before it logged a record comes before that record;
-what it prints right after one may come before it, too.
+Both are passed on line by line. Output printed before a log record comes before it; output printed right
+after one may come before it, too.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from squids.process.channel import close_all
 from squids.process.log_lines import MAX_RECORD, Line, LineReader, Source, parse_record, printed
 
 READ_BYTES = 64 * 1024
-"""Bytes read at once of what one child prints: no child keeps the others waiting. A pipe holds no more."""
+"""Bytes read at once from one child, so that none starves the others. A pipe holds no more."""
 
 
 class _ChildOutput:
-    """The pipe and the socket of one child; either may have ended."""
+    """The pipe and the socket of one child; either may have reached its end."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class _ChildOutput:
         if data is None:
             return
         if self._prints is not None:
-            self.read_prints(self._prints)  # All that was printed before is in the pipe by now.
+            self.read_prints(self._prints)  # All earlier output is in the pipe by now.
         now = time.time()
         for text in self._records.feed(data) if data else self._records.end():
             self._take(parse_record(text, self._source, now))
@@ -61,29 +61,31 @@ class _ChildOutput:
 
 
 class Relay:
-    """All children. `on_end` is called when a pipe or a socket has ended."""
+    """Reads all children. `on_end` is called at the end of each pipe or socket."""
 
     def __init__(self, on_end: Callable[[], None]) -> None:
         self._on_end = on_end
         self._open: dict[int, int] = {}
-        """Whose each is that is read."""
+        """The owner of each open descriptor."""
         self._counts: Counter[int] = Counter()
-        """Of each owner. Counted, since each process that starts asks."""
+        """Open descriptors per owner. Kept, because each new process asks for it."""
 
     @property
     def reading(self) -> bool:
-        """Whether somebody may still say something."""
+        """Whether any descriptor is open."""
         return bool(self._open)
 
     def open_of(self, owner: int) -> int:
-        """How many of this owner are read."""
+        """Return the number of open descriptors of this owner."""
         return self._counts[owner]
 
     def add(
         self, descriptors: Sequence[int], source: Source, take: Callable[[Line], None], owner: int
     ) -> None:
-        """Read a child's pipe, and its socket for records if it came, to their ends, and close them. Whatever
-        came beside these is closed."""
+        """Read a child's pipe, and its record socket if given, to the end; then close them.
+
+        Any further descriptors are closed.
+        """
         child = _ChildOutput(descriptors, source, take, self._ended)
         loop = asyncio.get_running_loop()
         for descriptor, read in zip(descriptors, (child.read_prints, child.read_records), strict=False):
@@ -104,7 +106,7 @@ class Relay:
 
 
 def _read(descriptor: int) -> bytes | None:
-    """What is there; b"" at the end; None if there is nothing yet."""
+    """Return available data; b"" at the end; None if there is none yet."""
     try:
         return os.read(descriptor, READ_BYTES)
     except BlockingIOError:

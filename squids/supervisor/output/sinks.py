@@ -1,7 +1,7 @@
-"""Where lines go: standard error, files, and those who follow `logs`.
+"""Writes lines to standard error and files, and passes them to followers of `logs`.
 
-Destinations are written to by threads of their own: a terminal that is paused, a full disk or a slow pipe
-delays nobody. What a destination does not take in time is dropped, the oldest first, and counted.
+Each destination has a writer thread, so a paused terminal, a full disk or a slow pipe delays nothing else.
+Lines that a destination does not accept in time are dropped, oldest first, and counted.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from squids.supervisor.output.log_files import LogWriter
 from squids.supervisor.settings import AppSpec, LogFile
 
 MOST_WAITING = 4 * 1024 * 1024
-"""Characters that wait for one destination before the oldest are dropped."""
+"""Characters buffered for one destination before the oldest lines are dropped."""
 
 KEPT_LINES = 5000
 KEPT_CHARACTERS = 4 * 1024 * 1024
-"""For `logs`."""
+"""Limits of the lines kept for `logs`."""
 
 COMPLAIN_EVERY = 60.0
-"""Seconds between two words about one trouble."""
+"""Seconds between two reports of trouble with a destination."""
 
 FLUSH_SECONDS = 2.0
-"""How long the end waits for what is still to be written."""
+"""How long `close` waits for pending lines."""
 
 Render = Callable[[Line], str]
 
 
 class Sink:
-    """One destination. `write` may block and may raise OSError."""
+    """One destination. `write` may block, and may raise OSError."""
 
     def __init__(
         self, name: str, write: Callable[[list[str]], None], complain: Callable[[str], None]
@@ -54,7 +54,7 @@ class Sink:
         threading.Thread(target=self._run, name=f"squids-log-{name}", daemon=True).start()
 
     def put(self, text: str) -> None:
-        """Have it written, in time."""
+        """Queue a line."""
         with self._changed:
             self._waiting.append(text)
             self._characters += len(text)
@@ -64,7 +64,7 @@ class Sink:
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Write what waits, if that is possible soon, and end."""
+        """Write pending lines, for a limited time, and stop."""
         deadline = time.monotonic() + FLUSH_SECONDS
         with self._changed:
             while (self._waiting or self._busy) and time.monotonic() < deadline:
@@ -102,7 +102,7 @@ class Sink:
 
 
 class LogOutput:
-    """All lines, to all destinations. `trouble` is told, in the loop or not, what could not be written."""
+    """Passes all lines to all destinations. `trouble` gets a text, in any thread, if lines are lost."""
 
     def __init__(self, style: str | None, trouble: Callable[[str], None]) -> None:
         self._trouble = trouble
@@ -115,11 +115,11 @@ class LogOutput:
         self.followers: set[Callable[[Line], None]] = set()
 
     def use(self, style: str | None) -> None:
-        """Write in this style from now on: "text", "brief", "json"; None: what standard error is made for."""
+        """Use this style: "text", "brief" or "json"; None chooses by standard error."""
         self._render = renderer(style)
 
     def line(self, line: Line, file: tuple[LogFile, AppSpec] | None = None) -> None:
-        """Write a line: to its program's file, or to standard error."""
+        """Write a line to its program's file, or to standard error."""
         sink = self._stderr if file is None else self._file(*file)
         render = self._render if file is None else as_text
         if text := render(line):
@@ -129,7 +129,7 @@ class LogOutput:
             follower(line)
 
     def reopen(self) -> None:
-        """Somebody moved the files away."""
+        """Reopen the files, which were moved."""
         for sink in self._files.values():
             sink.reopen()
 
@@ -154,7 +154,7 @@ class LogOutput:
 
 
 def renderer(style: str | None) -> Render:
-    """How lines look on standard error."""
+    """Return the function that formats lines for standard error."""
     if style == "json":
         return as_json
     if style is None and is_journal():

@@ -1,6 +1,6 @@
-"""The vocabulary of a program: its states, the events it is given, and the actions it asks for.
+"""The vocabulary of a program: its states, its events, and the actions that it requests.
 
-Values only. `rules` says which event leads to what.
+Values only. `rules` maps events to actions.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class ProgramState(Enum):
     RUNNING = "running"
     """Its consumer receives: it reported that its first receive was answered."""
     BACKOFF = "backoff"
-    """Its process failed or could not be had. The next one starts at `retry_at`."""
+    """Its process failed or was not available. The next one starts at `retry_at`."""
     STOPPING = "stopping"
     """Its process was told to exit or is being killed, and has not exited yet."""
     EXITED = "exited"
@@ -31,7 +31,7 @@ class ProgramState(Enum):
 
 
 class Wanted(Enum):
-    """What an operator, or the file, wants the program to be."""
+    """The desired state of a program, from an operator or the file."""
 
     UP = "up"
     DOWN = "down"
@@ -63,8 +63,8 @@ class RestartProgram:
 class ReplaceProgram:
     """Run this code with these settings. The old process drains once the new one receives.
 
-    `kill_after`: the seconds that the old process may drain; processes that drain already are hurried then.
-    None: each has its own shutdown timeout.
+    `kill_after`: seconds that the old process may drain; older ones that drain already are forced then. None:
+    each has its shutdown timeout.
     """
 
     generation: int
@@ -107,8 +107,8 @@ class ProcessRefused:
 class CodeUnavailable:
     """There is no code to run, because the app's import failed.
 
-    `retry_at`: when the import is tried again, monotonic; None: never. `refused`: the system refused the fork
-    server, so that it does not count as a failure.
+    `retry_at`: monotonic time of the next import; None if there is none. `refused`: the system refused the
+    fork server, which does not count as a failure.
     """
 
     child: int

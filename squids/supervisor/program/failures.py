@@ -1,5 +1,4 @@
-"""Decides what follows when a program's process fails, or cannot be had: when the next one starts, if at
-all. Pure."""
+"""Decides what follows a failed or refused process: whether and when the next one starts. Pure."""
 
 from __future__ import annotations
 
@@ -12,11 +11,11 @@ from squids.supervisor.program.process import Process
 from squids.supervisor.settings import ProgramSettings, RestartWhen
 
 REFUSED = RestartPolicy(immediate=0, first=0.5, maximum=10.0, spread=0.0)
-"""Before a process that the system refused is asked for again."""
+"""The delays after the system refused a process."""
 
 
 class Verdict(NamedTuple):
-    """The state that the program is in then, why, and when it is started again, if it is."""
+    """The program's next state, the reason, and when it starts again, if it does."""
 
     state: ProgramState
     reason: str
@@ -24,7 +23,7 @@ class Verdict(NamedTuple):
 
 
 class Failures:
-    """The failures of one program, in a row and within the window of `max_restarts`."""
+    """The failures of one program: consecutive ones, and those within the window of `max_restarts`."""
 
     def __init__(self) -> None:
         self._restarts = Restarts(RestartPolicy())
@@ -35,25 +34,25 @@ class Failures:
         return self._restarts.deaths
 
     def forget(self) -> None:
-        """A person started it, or says that it is mended."""
+        """Forget the failures: an operator started or reset the program."""
         self._restarts.forget()
 
     def progress(self) -> None:
-        """It runs other code, or other settings, than what failed."""
+        """Other code or settings run than those that failed."""
         self._restarts.progress()
 
     def process_came(self) -> None:
-        """The system gives processes again."""
+        """The system grants processes again."""
         self._refusals.progress()
 
     def refused(self, reason: str, now: float) -> Verdict:
-        """The system refused a process. It is no failure of the program's."""
+        """The system refused a process, which is not a failure of the program."""
         answer = self._refusals.died(now, jitter=1.0, healthy=False)
         at = None if isinstance(answer, GiveUp) else answer.at
         return Verdict(ProgramState.BACKOFF, f"the system refused a process: {reason}", at)
 
     def unavailable(self, event: CodeUnavailable, settings: ProgramSettings, now: float) -> Verdict:
-        """There is no code to run: the fork server says when it tries again, `max_restarts` how often."""
+        """The import failed: the fork server decides when to retry, `max_restarts` how often."""
         if event.retry_at is None:
             return Verdict(ProgramState.FATAL, event.reason)
         self._restarts.policy = policy_of(settings)
@@ -65,7 +64,7 @@ class Failures:
     def died(
         self, process: Process, event: ProcessExited, cause: str, settings: ProgramSettings, now: float
     ) -> Verdict:
-        """Its process exited unasked."""
+        """Its process exited without being told to."""
         if event.status == ExitCode.CONFIG:
             return Verdict(ProgramState.FATAL, f"{cause}: a restart cannot fix it")
         if _may_stay_down(event, settings):
@@ -82,7 +81,7 @@ class Failures:
 
 
 def policy_of(settings: ProgramSettings) -> RestartPolicy:
-    """As the settings have it, which may have changed since the last failure."""
+    """Return the policy of the settings, which may have changed since the last failure."""
     backoff, limit = settings.backoff, settings.max_restarts
     return RestartPolicy(
         immediate=0,
@@ -95,7 +94,7 @@ def policy_of(settings: ProgramSettings) -> RestartPolicy:
 
 
 def _may_stay_down(event: ProcessExited, settings: ProgramSettings) -> bool:
-    """Whether the file says that this exit is fine."""
+    """Whether the file accepts this exit."""
     if settings.restart is RestartWhen.NEVER:
         return True
     expected = settings.restart is RestartWhen.ON_FAILURE or bool(settings.option("exit_when_empty"))

@@ -1,20 +1,18 @@
-"""Decides the life of one program: when its process is started, stopped, replaced and started again. Pure.
+"""The state machine of one program: when its process is started, stopped, replaced and restarted. Pure.
 
-It alone decides that; processes, sockets and clocks are the shell's. It is told what happens, with the time,
-and answers with what to do. All times are monotonic seconds.
+It only decides; the shell owns processes, sockets and clocks. It is told events, with the time, and returns
+actions. All times are monotonic seconds.
 
-What is wanted (up, down, paused) is kept apart from what is. A program has one process that counts, the
-current one. Besides, it may have a replacement, which takes over once it receives, and some that are
-leaving: they drain, and receive nothing any more. So two processes of one program receive at the same time
-only for the moment of a hand-over. How far each has come, and what happens when it misses a deadline, is
-decided in `process`.
+The desired state (up, down, paused) is separate from the actual one. A program has one current process. It
+may also have a replacement, which takes over once it receives, and draining processes, which receive nothing
+any more. So two processes of a program receive at the same time only for the moment of a hand-over.
+`process` decides how far each has come, and what happens when it misses a deadline.
 
-A process that dies unasked is a failure: the program waits, exponentially longer each time, and the failures
-are forgotten only once it has been running for `healthy_after` seconds: what crashes every five seconds is a
-crash loop too (`squids.process.restarts`). A failure that a restart cannot fix (exit code 78) is FATAL at
-once.
+A process that dies without being told to is a failure. The program waits, exponentially longer each time, and
+forgets the failures only after it has run for `healthy_after` seconds: crashing every five seconds is a crash
+loop too (`squids.process.restarts`). A failure that a restart cannot fix (exit code 78) is FATAL at once.
 
-Which of this happens on which event, in which state, is the table in `rules`.
+The table in `rules` defines which event does what in which state.
 """
 
 from __future__ import annotations
@@ -53,7 +51,7 @@ FOR_GOOD = (ProgramState.STOPPED, ProgramState.EXITED, ProgramState.FATAL)
 
 
 class Program:
-    """One consumer of one queue, over all of its processes."""
+    """One consumer of one queue, across all its processes."""
 
     def __init__(self, settings: ProgramSettings, generation: int, children: Iterator[int]) -> None:
         self.settings = settings
@@ -73,10 +71,10 @@ class Program:
         self.failures = Failures()
         self._actions: list[Action] = []
 
-    # What it is told, and what it wants to be told.
+    # Events and deadlines.
 
     def told(self, event: Event, now: float) -> None:
-        """An event about the replacement, or about a process that leaves; or time has passed."""
+        """Handle an event of the replacement or of a draining process, or a Tick."""
         child = getattr(event, "child", None)
         if isinstance(event, Tick):
             self._tick(now)
@@ -86,45 +84,45 @@ class Program:
             self._on_leaving(self.leaving[child], event, now)
 
     def force(self, now: float) -> list[Action]:
-        """Those that drain do not wait for their tasks any longer."""
+        """Do not wait for the tasks of draining processes."""
         for process in self.processes():
             self._actions += process.hurry(now)
         return self.taken()
 
     def taken(self) -> list[Action]:
-        """What it asks for since the last time."""
+        """Return the actions requested since the last call."""
         actions, self._actions = self._actions, []
         return actions
 
     def wakes_at(self) -> float | None:
-        """When it wants a Tick, if nothing happens before."""
+        """Return when it needs a Tick if nothing happens before, or None."""
         times = [process.deadline for process in self.processes() if process.deadline is not None]
         if self.state is ProgramState.BACKOFF and self.retry_at is not None:
             times.append(self.retry_at)
         return min(times, default=None)
 
     def retry_in(self, now: float) -> float | None:
-        """Seconds until it is started again; None: that is not planned."""
+        """Return the seconds until it starts again, or None if that is not planned."""
         if self.state is not ProgramState.BACKOFF or self.retry_at is None:
             return None
         return max(0.0, self.retry_at - now)
 
     def stalled(self, seconds: float) -> None:
-        """The supervisor stood still for so long: that is not held against any process."""
+        """Extend deadlines, because the supervisor was stalled for `seconds`."""
         for process in self.processes():
             process.stalled(seconds)
 
     def processes(self) -> list[Process]:
-        """All that are there or were asked for; the current one first."""
+        """Return all processes that exist or were requested; the current one first."""
         first = [process for process in (self.current, self.replacement) if process is not None]
         return [*first, *self.leaving.values()]
 
     @property
     def gone(self) -> bool:
-        """Whether nothing of it is left."""
+        """Whether it has no process."""
         return not self.processes()
 
-    # Commands. What each of these does, and in which states, is said by its row in `rules`.
+    # Commands. The rows in `rules` say what each does, and in which states.
 
     def start(self, now: float) -> None:
         if self.wanted is Wanted.DOWN:
@@ -201,11 +199,11 @@ class Program:
 
     def drains_by_itself(self, process: Process, reason: str, now: float) -> None:
         process.drains(now)
-        process.fault = None if self.wanted is Wanted.DOWN else ""  # "": its exit says why.
+        process.fault = None if self.wanted is Wanted.DOWN else ""  # "": the exit status will be the reason.
         self._become(ProgramState.STOPPING, reason)
 
     def rest(self, verdict: Verdict) -> None:
-        """It has no process now, until the time that is set for the next."""
+        """Have no process until the time of the next start."""
         self.current = None
         self.retry_at = verdict.retry_at
         self._become(verdict.state, verdict.reason)
@@ -216,7 +214,7 @@ class Program:
 
     def fork_server_lost(self, process: Process, now: float) -> None:
         if self.state is ProgramState.STOPPING and (self.wanted is Wanted.DOWN or process.fault is None):
-            return  # It leaves as it was told.
+            return  # It was told to exit anyway.
         if process.pid is None:
             self.never_came(now)
             return
@@ -253,7 +251,7 @@ class Program:
         else:
             self.rest(self.failures.died(process, event, cause, self.settings, now))
 
-    # The replacement, and those that leave.
+    # The replacement, and draining processes.
 
     def _on_replacement(self, process: Process, event: Event, now: float) -> None:
         match event:
@@ -261,10 +259,11 @@ class Program:
                 process.spawned(pid, now)
             case ProcessBooted() if process.drain_limit_of_old is not None:
                 process.booted(now)
-            case ProcessBooted():  # It has the rest of `start_timeout` to receive, whatever it says.
+            case ProcessBooted():  # It must receive within the rest of `start_timeout`, whatever it reports.
                 process.step = Step.STARTING
             case ProcessBeat() if process.drain_limit_of_old is not None and process.step is Step.STARTING:
-                # Where SQS does not answer, the old one receives nothing either: it takes over when both can.
+                # If SQS does not answer, the old process receives nothing either: the hand-over waits until
+                # both can.
                 process.beat(now)
             case ProcessReady():
                 self._take_over(process, now)
@@ -284,11 +283,11 @@ class Program:
                 pass
 
     def _take_over(self, process: Process, now: float) -> None:
-        """The replacement receives, and becomes the current process."""
+        """Make the replacement, which receives, the current process."""
         old = self.current
         if old is not None:
             if process.drain_limit_of_old is not None:
-                # Before the old process joins those that leave: they had their time, it has yet to have its.
+                # Before the old process joins the draining ones: their time is over, its own begins.
                 for leaving in self.leaving.values():
                     self._actions += leaving.hurry(now, RECEIVE_PATIENCE)
                 old.drain_seconds = process.drain_limit_of_old  # First: `tell_to_leave` sends it.
@@ -323,9 +322,9 @@ class Program:
             case ProcessCancelled() | ProcessRefused() | CodeUnavailable():
                 del self.leaving[process.child]
             case _:
-                pass  # It leaves already.
+                pass  # It drains already.
 
-    # Time, and what is common to all.
+    # Time, and helpers.
 
     def _tick(self, now: float) -> None:
         for process in self.processes():
@@ -336,13 +335,16 @@ class Program:
             self._ask(now, self.reason)
 
     def _overdue(self, process: Process, now: float) -> None:
-        """A replacement that does not receive in time is dropped, not killed as hung. With a limit for the
-        old process it may wait for SQS, and must only show that it is alive, as a current process must."""
+        """Handle a missed deadline.
+
+        A replacement that does not receive in time is dropped, not killed as hung. With a limit for the old
+        process, it may wait for SQS and must only show signs of life, like a current process.
+        """
         patient = process.drain_limit_of_old is not None
         if process is self.replacement and process.step is Step.STARTING and not patient:
             self._drop_replacement(now, f"did not receive within {process.settings.start_timeout:g} s")
             return
-        hangs = process.step in ALIVE  # Looked at first: `overdue` moves it on.
+        hangs = process.step in ALIVE  # Checked first: `overdue` changes it.
         self._actions += process.overdue(now)
         if hangs and process is self.current:
             self._become(ProgramState.STOPPING, process.fault or "")

@@ -1,9 +1,9 @@
-"""Decides about one process of a program: how far it has come, how long it has, and how it is ended. Pure.
+"""The state machine of one process of a program: its progress, its deadlines, and how it is ended. Pure.
 
-A process has one deadline at a time. It must boot within `start_timeout`, then give a sign of life each
-`heartbeat_timeout`; one that is told to drain must answer, then exit within its drain limit. What misses a
-deadline is made to end by the next harder means: a message, SIGTERM, SIGABRT for its stacks, SIGKILL. What
-that means for its program is decided in `machine`.
+A process has one deadline at a time. It must boot within `start_timeout`, then give a sign of life every
+`heartbeat_timeout`; if told to drain, it must answer, then exit within its drain limit. A missed deadline
+escalates: a frame, SIGTERM, SIGABRT for its stacks, SIGKILL. `machine` decides what that means for its
+program.
 """
 
 from __future__ import annotations
@@ -24,20 +24,22 @@ from squids.supervisor.program.events import (
 from squids.supervisor.settings import ProgramSettings
 
 DRAIN_ANSWER_SECONDS = 2.0
-"""How long a consumer may take to say that it drains, before it gets a SIGTERM."""
+"""How long a consumer may take to confirm that it drains, before it gets SIGTERM."""
 
 DRAIN_MARGIN = 12.0
 """Seconds beyond the shutdown timeout in which a consumer kills, gives back and exits by itself."""
 
 RECEIVE_PATIENCE = 5.0
-"""Seconds that a process which is killed for newer ones may still wait for a receive under way: what that
-brings would be hidden for the visibility timeout."""
+"""Seconds that a process that is killed for newer ones may wait for a receive in progress.
+
+Messages of that receive would otherwise stay hidden for the visibility timeout.
+"""
 
 STACK_SECONDS = 3.0
-"""How long a process that hangs may write its stacks, before it is killed."""
+"""How long a hung process may write its stacks before it is killed."""
 
 KILL_AGAIN = 10.0
-"""Seconds after which what does not die of SIGKILL (it is in the kernel) gets another."""
+"""Seconds after which SIGKILL is sent again to a process that did not die (it is in the kernel)."""
 
 
 class Step(Enum):
@@ -52,16 +54,16 @@ class Step(Enum):
 
 
 ALIVE = (Step.BOOTING, Step.STARTING, Step.READY)
-"""Steps in which a process must show that it is alive."""
+"""Steps in which a process must show signs of life."""
 
 
 @dataclass(eq=False, slots=True)
 class Process:
     """One process. `fault`: why it is killed, if that is its own fault.
 
-    `drain_seconds`: how long its tasks may take when it exits; None: its shutdown timeout.
-    `drain_limit_of_old`: when it takes over, the process before it has so many seconds, and those before
-    that are hurried; None: each as long as its own.
+    `drain_seconds`: how long its tasks may take when it drains; None: its shutdown timeout.
+    `drain_limit_of_old`: when it takes over, the previous process gets this many seconds, and older ones are
+    forced; None: each keeps its own limit.
     """
 
     child: int
@@ -77,16 +79,16 @@ class Process:
     drain_seconds: float | None = None
     drain_limit_of_old: float | None = None
 
-    # How far it has come.
+    # Progress.
 
     def spawned(self, pid: int, now: float) -> None:
-        """It has `start_timeout` to boot."""
+        """It was spawned, and has `start_timeout` to boot."""
         self.pid, self.there_since = pid, now
         self.step = Step.BOOTING
         self.deadline = now + self.settings.start_timeout
 
     def booted(self, now: float) -> None:
-        """From now on it must give signs of life."""
+        """It booted, and must now give signs of life."""
         self.step = Step.STARTING
         self.beat(now)
 
@@ -97,30 +99,30 @@ class Process:
         self.beat(now)
 
     def beat(self, now: float) -> None:
-        """A sign of life; the next one is due in `heartbeat_timeout`."""
+        """It gave a sign of life; the next one is due within `heartbeat_timeout`."""
         if self.step in (Step.STARTING, Step.READY):
             self.deadline = now + self.settings.heartbeat_timeout
 
     def was_healthy(self, now: float) -> bool:
-        """Whether it received for long enough that the failures before it are forgotten."""
+        """Whether it received for long enough to forget earlier failures."""
         return self.ready_since is not None and now - self.ready_since >= self.settings.healthy_after
 
     def stalled(self, seconds: float) -> None:
-        """The supervisor itself stood still for so long: that is not held against the process."""
+        """Extend its deadline, because the supervisor was stalled for `seconds`."""
         if self.deadline is not None and self.step in ALIVE:
             self.deadline += seconds
 
-    # How it is ended.
+    # Its end.
 
     def tell_to_leave(self, now: float) -> list[Action]:
-        """Drain, or do not come at all. Once is enough."""
+        """Tell it to drain, or cancel it. Repeated calls do nothing."""
         if self.step in (Step.STOPPING, Step.KILLED):
             return []
         self.step = Step.STOPPING
         return [CancelProcess(self.child)] if self.pid is None else self._tell_drain(now)
 
     def came_too_late(self, pid: int, now: float) -> list[Action]:
-        """It was spawned when it was no longer wanted."""
+        """It was spawned when no longer wanted."""
         self.pid, self.there_since = pid, now
         return self._tell_drain(now)
 
@@ -129,20 +131,20 @@ class Process:
         return [TellDrain(self.child, self.drain_seconds)]
 
     def drains(self, now: float) -> None:
-        """It says that it drains, or is made to: it has its drain limit to exit."""
+        """It drains: it has its drain limit to exit."""
         self.step = Step.STOPPING
         self.answered = True
         seconds = self.settings.shutdown_timeout if self.drain_seconds is None else self.drain_seconds
         self.deadline = now + seconds + DRAIN_MARGIN
 
     def answered_drain(self, now: float) -> None:
-        """It says that it drains, as it was told to."""
+        """It confirmed that it drains."""
         self.answered = True
         if self.step is Step.STOPPING:
             self.drains(now)
 
     def hurry(self, now: float, patience: float | None = None) -> list[Action]:
-        """Do not wait for its tasks any longer. `patience`: seconds for a receive under way."""
+        """Do not wait for its tasks. `patience`: seconds for a receive in progress."""
         if self.pid is None or self.step is not Step.STOPPING:
             return []
         self.answered = True
@@ -154,7 +156,7 @@ class Process:
         return self.deadline is not None and now >= self.deadline
 
     def overdue(self, now: float) -> list[Action]:
-        """It missed its deadline: the next harder means."""
+        """It missed its deadline: escalate."""
         match self.step:
             case Step.BOOTING:
                 return self._hangs(f"did not start within {self.settings.start_timeout:g} s", now)
@@ -176,7 +178,7 @@ class Process:
 
 
 def how_it_ended(event: ProcessExited) -> str:
-    """ "exit 3", "signal 9", "killed: out of memory"."""
+    """Return "exit 3", "signal 9" or "killed: out of memory"."""
     if event.status == 0:
         return "exit 0, unasked"
     if event.out_of_memory and event.status is not None and event.status < 0:

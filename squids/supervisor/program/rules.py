@@ -1,7 +1,7 @@
-"""The table of a program's life: what happens on which event, in which state, and why nothing does. Pure.
+"""The transition table of a program: what each event does in each state, or why nothing. Pure.
 
-`RULES` are about commands and about the current process. The replacement and those that leave are looked at
-apart, in `machine`: for them the program's state does not count.
+`RULES` cover commands and the current process. `machine` handles the replacement and draining processes, for
+which the program's state does not matter.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ MAY_PAUSE = (*HAS_PROCESS, ProgramState.BACKOFF)
 
 @dataclass(frozen=True, slots=True)
 class OnCommand:
-    """What a command does in these states. `text`: for the documentation. `on_command` makes it."""
+    """What a command does in these states. `text`: for the documentation. Made by `on_command`."""
 
     event: type[Any]
     states: tuple[ProgramState, ...]
@@ -58,7 +58,7 @@ class OnCommand:
 
 @dataclass(frozen=True, slots=True)
 class OnReport:
-    """What a report about the current process does in these states. `on_report` makes it."""
+    """What a report about the current process does in these states. Made by `on_report`."""
 
     event: type[Any]
     states: tuple[ProgramState, ...]
@@ -75,8 +75,8 @@ class Ignored:
     why: str
 
 
-# A table of generic rows would be a table of Any, and no rule in it would be checked. So the rows are plain,
-# and these two tie the event of a rule to what the rule does with it.
+# Generic rows would make this a table of Any, with no rule checked. So the rows are plain, and these two
+# functions tie the event of a rule to its action.
 
 
 def on_command(
@@ -289,7 +289,7 @@ IGNORED: tuple[Ignored, ...] = (
     Ignored(ForkServerLost, _but(*HAS_PROCESS), "it is gone"),
     Ignored(ProcessExited, _but(*HAS_PROCESS), "it is gone"),
 )
-"""With `RULES` a total table: each event has a rule, or a reason, in each state."""
+"""Together with `RULES`, this covers each event in each state."""
 
 _ON_COMMAND = {
     (state, rule.event): rule for rule in RULES if isinstance(rule, OnCommand) for state in rule.states
@@ -300,7 +300,7 @@ _ON_REPORT = {
 
 
 def handle(program: Program, event: Event, now: float) -> list[Action]:
-    """What to do about an event, in order. `now`: monotonic seconds."""
+    """Handle an event; return the actions in order. `now`: monotonic seconds."""
     before = program.state
     current = program.current
     if isinstance(event, Command):

@@ -1,8 +1,8 @@
-"""Decides what changed files mean: which of them count, when they are all there, and whom they concern. Pure.
+"""Decides which changed files count, when they are complete, and which apps they affect. Pure.
 
-A file that is known to be imported concerns who imports it. Of any other nothing is known (it is imported
-lazily, or new), so it concerns each app in whose directory it lies. Whose last import failed is concerned by
-every change: nobody knows what it would have imported.
+A file that is known to be imported affects the apps that import it. Any other file is new or imported lazily,
+and affects each app in whose directory it is. Every change affects an app whose last import failed, because
+its imports are unknown.
 
 Paths are absolute, with symbolic links resolved.
 """
@@ -26,24 +26,27 @@ NEVER = frozenset(
         "env",
     )
 )
-"""Directories whose files are nobody's own code. Those with a dot in front of their name are not, either."""
+"""Directories without code of the user's own. Hidden directories do not count either."""
 
 YAML = (".yaml", ".yml")
 
 
 def may_hold_code(directory: str) -> bool:
-    """By its name."""
+    """Whether a directory may hold the user's code, by its name."""
     return directory not in NEVER and not directory.startswith(".")
 
 
 LONGEST = 20
-"""How many times `delay` changes may go on before they are acted on all the same."""
+"""Changes that continue are acted on after this many times `delay`."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileFilter:
-    """Which files count. `include` and `exclude` are globs: with a slash in it of the path below `roots`,
-    else of a name. `files` count always, and so does any YAML file of `included`: directories."""
+    """Decides which files count.
+
+    `include` and `exclude` are globs: those with a slash match the path below `roots`, others a name. `files`
+    always count, and so do YAML files in the directories `included`.
+    """
 
     roots: tuple[str, ...]
     files: frozenset[str] = frozenset()
@@ -52,7 +55,7 @@ class FileFilter:
     included: frozenset[str] = frozenset()
 
     def passes(self, path: str) -> bool:
-        """Whether a change of this file is one of code."""
+        """Whether a change of this file counts."""
         if path in self.roots:
             return True
         below = self._below(path)
@@ -68,11 +71,11 @@ class FileFilter:
         return any(_matches(glob, below, (name,)) for glob in self.include)
 
     def held(self, path: str) -> set[str]:
-        """The files that lay in this directory, as far as they are known: it is gone, with all of them."""
+        """Return the known files of this directory, which is gone."""
         return {file for file in self.files if file.startswith(f"{path}/")}
 
     def is_included(self, path: str) -> bool:
-        """Whether it is, or may become, a part of the configuration: a glob of `include` finds new files."""
+        """Whether it is or may become part of the configuration: globs of `include` find new files."""
         directory, _, name = path.rpartition("/")
         return name.endswith(YAML) and not name.startswith(".") and directory in self.included
 
@@ -89,7 +92,7 @@ def _matches(glob: str, below: str, parts: Iterable[str]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class AppFiles:
-    """What is known of one app. `imported`: its files; empty, if that is not known."""
+    """What is known of one app. `imported`: its files; empty if unknown."""
 
     app_spec: AppSpec
     directory: str
@@ -98,12 +101,12 @@ class AppFiles:
 
 
 def affected(changed: Iterable[str], known: Iterable[AppFiles]) -> list[AppSpec]:
-    """The apps that are to be imported anew, in the order in which they are given."""
+    """Return the apps to import again, in the given order."""
     known = list(known)
     found: set[AppSpec] = set()
     for path in changed:
         importers = {one.app_spec for one in known if path in one.imported}
-        # Of one that was never imported nothing is known, wherever the file lies.
+        # The imports of a failed app are unknown, wherever the file is.
         importers |= {one.app_spec for one in known if one.failed}
         if not any(path in one.imported for one in known):
             below = [one.app_spec for one in known if path == one.directory or _lies_in(path, one.directory)]
@@ -117,9 +120,9 @@ def _lies_in(path: str, directory: str) -> bool:
 
 
 class Debounce:
-    """Changes come in heaps: many files at once, or one file in several steps.
+    """Collects bursts of changes: many files at once, or one file in several steps.
 
-    A heap is whole when nothing was added to it for `delay` seconds; one that never ends is taken as it is.
+    A burst is complete after `delay` seconds without a change, or when it lasts too long.
     """
 
     def __init__(self) -> None:
@@ -128,27 +131,29 @@ class Debounce:
         self._last = 0.0
 
     def add(self, files: Iterable[str], now: float) -> None:
-        """These changed."""
+        """Add changed files."""
         if not self._files:
             self._first = now
         self._files.update(files)
         self._last = now
 
     def due(self, delay: float) -> float | None:
-        """When to take them; None if there are none."""
+        """Return when to take them, or None if there are none."""
         if not self._files:
             return None
         return min(self._last + delay, self._first + LONGEST * delay)
 
     def take(self) -> set[str]:
-        """All of them; a new heap begins."""
+        """Return all files and start a new burst."""
         files, self._files = self._files, set()
         return files
 
 
 def failure_in_short(text: str, directory: str) -> str:
-    """`SyntaxError in shop/tasks.py:12`, of a traceback: the innermost line of the user's own code, if there
-    is one. The first line of what is no traceback."""
+    """Return `SyntaxError in shop/tasks.py:12` for a traceback, or the first line of another text.
+
+    The place is the innermost line of the user's own code, if there is one.
+    """
     root = directory.rstrip("/") + "/"
     lines = [_GROUP.sub("", line) for line in text.strip().splitlines()]
     places = []
@@ -163,7 +168,7 @@ def failure_in_short(text: str, directory: str) -> str:
         return "it cannot be imported"
     if not places:
         return lines[0]
-    # The messages of many errors, and notes, have several lines: the first behind the frames has its name.
+    # Messages and notes may have several lines: the first after the frames has the name.
     error = next((line for line in lines[behind:] if line and not line[0].isspace()), lines[-1])
     name = error.partition(":")[0]
     own = (place for place in reversed(places) if place[0].startswith(root))
@@ -173,7 +178,7 @@ def failure_in_short(text: str, directory: str) -> str:
 
 
 _GROUP = re.compile(r"^ {2}[|+] ?")
-"""What is in front of the outermost lines of an exception group."""
+"""The prefix of the outermost lines of an exception group."""
 
 _OF_SYNTAX = ("SyntaxError", "IndentationError", "TabError")
-"""Their last place is where the mistake is; it was not run."""
+"""Their last place is the mistake itself, which did not run."""

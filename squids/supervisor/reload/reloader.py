@@ -1,7 +1,7 @@
-"""Development: changed code is run, a changed file is read. The shell of `watch`, `changes`, `rollout`.
+"""Development mode: runs changed code and reloads a changed file. The shell of `watch`, `changes`, `rollout`.
 
-One import for each app that changed; a newer change gives up the import in progress and begins anew. What
-does not import changes nothing but `status`.
+There is one import per changed app; a newer change abandons it and starts another. Code that cannot be
+imported only changes `status`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ CHANGE_WHAT_IS_WATCHED = frozenset(
 
 
 class Reloader:
-    """Watches while the settings say so; they may change."""
+    """Watches while the settings enable it; a reload may change them."""
 
     def __init__(self, supervisor: Supervisor, rollout: Rollout) -> None:
         self._supervisor = supervisor
@@ -54,15 +54,17 @@ class Reloader:
         self._met: dict[AppSpec, frozenset[str]] = {}
 
     async def start(self) -> None:
-        """Before the supervisor starts, and until files are watched: what changes while the apps are imported
-        counts, too."""
+        """Start watching, and wait until files are watched.
+
+        Called before the supervisor starts, so that changes during the first import count.
+        """
         self._supervisor.watchers.add(self._on_event)
         self.refresh()
         if self._watch is not None:
             await self._watch.ready()
 
     def close(self) -> None:
-        """Watch no more."""
+        """Stop watching."""
         self._supervisor.watchers.discard(self._on_event)
         if self._watch is not None:
             self._watch.close()
@@ -70,7 +72,7 @@ class Reloader:
             task.cancel()
 
     def refresh(self) -> None:
-        """Watch what is to be watched now."""
+        """Update what is watched."""
         settings = self._supervisor.settings
         self._supervisor.fork_servers.write_bytecode = not settings.reload.enabled
         if not settings.reload.enabled:
@@ -78,7 +80,7 @@ class Reloader:
                 self._watch.close()
             return
         if self._watch is None:
-            from squids.supervisor.reload.watch import Watch  # Not before it is needed: most never do.
+            from squids.supervisor.reload.watch import Watch  # Rarely needed.
 
             self._watch = Watch(self._on_change, self._on_trouble)
         files = {os.path.realpath(path) for path in settings.files}
@@ -104,8 +106,10 @@ class Reloader:
         self._watch.use(trees, flat, self._sieve)
 
     def _imported(self) -> dict[AppSpec, frozenset[str]]:
-        """What each app was seen to import, of its newest code that imports, and what an import came to that
-        failed since; less what is installed."""
+        """Return the imported files of each app, without installed packages.
+
+        These are the files of its newest successful import, and those that a later failed import reached.
+        """
         found: dict[AppSpec, frozenset[str]] = {}
         for generation in self._supervisor.fork_servers.generations:
             if generation.facts is not None and generation.facts.files:
@@ -117,7 +121,7 @@ class Reloader:
             found[app_spec] = found.get(app_spec, frozenset()) | files
         return found
 
-    # What happens.
+    # Changes.
 
     def _on_event(self, event: NotedEvent) -> None:
         if event.kind in CHANGE_WHAT_IS_WATCHED:
@@ -140,7 +144,7 @@ class Reloader:
     def _act(self) -> None:
         files = self._gathering.take()
         config = {path for path in files if self._is_config(path)}
-        came = files & self._config_directories  # One that comes back may bring files with it.
+        came = files & self._config_directories  # A directory that reappears may bring files with it.
         if config or came:
             self._read_config()
         imported, fork_servers = self._imported(), self._supervisor.fork_servers
@@ -184,7 +188,7 @@ class Reloader:
             del self._imports[app_spec]
 
     def _read_config(self) -> None:
-        """Once at a time; what changes meanwhile is read after it."""
+        """Read the configuration, one read at a time; later changes are read afterwards."""
         before = self._reading
 
         async def read() -> None:

@@ -1,7 +1,7 @@
-"""Threads that watch files, and say what changed. watchfiles is used here and nowhere else.
+"""Threads that watch files and report changes. Only this module uses watchfiles.
 
-A directory that goes, comes back, or is another one behind the same name (a symbolic link that a deployment
-moved) counts as changed, and is watched anew.
+A directory that disappears, reappears, or is replaced under its name (a symbolic link that a deployment
+moved) counts as changed and is watched again.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from squids.process.imported_files import drop_bytecode
 from squids.supervisor.reload.changes import FileFilter, may_hold_code
 
 STEP_MS = 50
-"""How often a thread looks whether the system told of changes."""
+"""How often a thread checks for changes that the system reported."""
 
 LOOK_MS = 1000
-"""How often it looks whether its directories are still there."""
+"""How often it checks whether its directories still exist."""
 
 OVERLAP_SECONDS = 1.0
-"""How long the old threads go on when others watch: what they saw before is still to be told."""
+"""How long old threads continue after new ones started, to report earlier changes."""
 
 
 class _Stop:
-    """Ends a thread. watchfiles asks for it from the moment on when the system watches: `on_watching`."""
+    """Ends a thread. watchfiles first checks it once the system watches, which calls `on_watching`."""
 
     def __init__(self, on_watching: Callable[[], None]) -> None:
         self._event = threading.Event()
         self._on_watching: Callable[[], None] | None = on_watching
 
     def is_set(self) -> bool:
-        """For watchfiles alone: who asks, watches."""
+        """For watchfiles only: the first call means that it watches."""
         self.tell()
         return self.ended
 
@@ -59,7 +59,7 @@ class _Stop:
 
 
 class Watch:
-    """Watches what it is told to. `on_change` is called in the loop, `on_trouble` too."""
+    """Watches directories. Calls `on_change` and `on_trouble` in the loop."""
 
     def __init__(self, on_change: Callable[[set[str]], None], on_trouble: Callable[[str], None]) -> None:
         self._on_change = on_change
@@ -76,7 +76,7 @@ class Watch:
         self._parents: frozenset[str] = frozenset()
 
     def use(self, trees: Iterable[str], flat: Iterable[str], sieve: FileFilter) -> None:
-        """Watch whole trees, and directories without what is below; what passes the sieve counts."""
+        """Watch whole trees, and directories without subdirectories; files that pass the filter count."""
         self._sieve = sieve
         self._parents = frozenset(str(parent) for file in sieve.files for parent in PurePath(file).parents)
         trees, flat = frozenset(trees), frozenset(flat)
@@ -98,12 +98,12 @@ class Watch:
         self._unsettled = len(self._stops)
 
     async def ready(self) -> None:
-        """Until the system watches what it is to watch."""
+        """Wait until everything is watched."""
         await self._ready.wait()
 
     def _on_watching(self, number: int) -> None:
         if number != self._settling:
-            return  # Others have taken over meanwhile.
+            return  # There was another `use` meanwhile.
         self._unsettled -= 1
         if self._unsettled == 0:
             self._ready.set()
@@ -112,7 +112,7 @@ class Watch:
                 self._loop.call_later(OVERLAP_SECONDS, _set_all, old)
 
     def close(self) -> None:
-        """Watch no more."""
+        """Stop watching."""
         _set_all([*self._stops, *self._old])
         self._stops, self._old = [], []
         self._trees = self._flat = frozenset()
@@ -136,7 +136,7 @@ class Watch:
                 try:
                     self._follow_present(present, there, deep, stop, polling)
                 except FileNotFoundError:
-                    pass  # It went just now.
+                    pass  # It just disappeared.
                 except (OSError, WatchfilesRustInternalError) as error:
                     if polling:
                         self._tell(self._on_trouble, f"cannot watch {', '.join(present)}: {error}")
@@ -183,7 +183,7 @@ class Watch:
                 return
 
     def _below_moved(self, changes: Iterable[tuple[Change, str]], real: set[str]) -> set[str]:
-        """Of a directory that was moved in or away the system tells nothing but its name."""
+        """Return the files of directories that were moved: the system reports only the directory's name."""
         found: set[str] = set()
         for change, path in changes:
             real_path = os.path.realpath(path)
