@@ -1,7 +1,6 @@
 """Computes what a file needs of the system: descriptors, and kernel tasks. Pure.
 
-It counts a socket and an output pipe per consumer, and an output pipe per worker. A kernel task is a process
-or one of its threads.
+A kernel task is a process or one of its threads.
 """
 
 from __future__ import annotations
@@ -21,8 +20,16 @@ Limit = tuple[str, int | None]
 
 
 def descriptors_needed(programs: Iterable[ProgramSettings], cpus: int) -> int:
-    """Return the descriptors of the process that needs most. `cpus`: the default number of workers."""
-    return OWN_DESCRIPTORS + sum(2 + _workers(program, cpus) for program in programs)
+    """Return the descriptors that the supervisor needs. `cpus`: the default number of workers."""
+    return OWN_DESCRIPTORS + sum(descriptors_of_consumer(_workers(program, cpus)) for program in programs)
+
+
+def descriptors_of_consumer(workers: int) -> int:
+    """Return the descriptors that the supervisor has for a consumer with this many workers.
+
+    A socket and a pidfd of the consumer; a pipe and a socket for the output of each process.
+    """
+    return 2 + 2 * (1 + workers)
 
 
 def tasks_needed(programs: Iterable[ProgramSettings], cpus: int) -> int:

@@ -6,30 +6,30 @@ What becomes of a program is decided elsewhere; what happens to a process is pas
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 import random
-import resource
 import signal
 import socket
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from squids.process import protocol
 from squids.process.cpus import usable_cpus
 from squids.process.exit_status import exit_text
-from squids.process.held import Untrue, hold, is_child, kill_group, look, since_boot
+from squids.process.held import Untrue, hold, since_boot
 from squids.process.loop_channel import LoopChannel
 from squids.process.patience import after
 from squids.process.zygote_handle import FORK_SECONDS, REPORT_SECONDS, ZygoteHandle
 from squids.supervisor import events
 from squids.supervisor.boot_queue import BootQueue
+from squids.supervisor.capacity import descriptors_of_consumer
 from squids.supervisor.consumer_handle import ConsumerHandle
+from squids.supervisor.dead_children import DeadChildren
 from squids.supervisor.events import Event
 from squids.supervisor.fork_servers import ForkServers
 from squids.supervisor.generation import Failure, Generation
-from squids.supervisor.procfs import out_of_memory_kills
+from squids.supervisor.job_log import JobLog
+from squids.supervisor.procfs import check_free_descriptors, out_of_memory_kills
 from squids.supervisor.program import events as ev
 from squids.supervisor.program.process import Process
 from squids.supervisor.settings import ProgramSettings
@@ -61,9 +61,9 @@ class ConsumerProcesses:
         log_jobs: bool,
     ) -> None:
         self.all: dict[int, ConsumerHandle] = {}
-        self.followed: Counter[str] = Counter()
-        self.log_jobs = log_jobs
+        self.job_log = JobLog(self.all, log_all=log_jobs)
         self.fork_servers = fork_servers
+        self._dead_children = DeadChildren(self.all, fork_servers)
         self._tell = tell
         self._say = say
         self._note = note
@@ -122,7 +122,8 @@ class ConsumerProcesses:
             self._tell(consumer, ev.ProcessCancelled(child))
             return
         try:
-            check_room(settings.option("workers") or usable_cpus())
+            needed = descriptors_of_consumer(settings.option("workers") or usable_cpus())
+            check_free_descriptors(needed + SPARE_DESCRIPTORS)
             ours, theirs = socket.socketpair()
         except OSError as error:
             self._forget(child)
@@ -210,26 +211,6 @@ class ConsumerProcesses:
             return
         tell(consumer)
 
-    def follow(self, program: str, on: bool) -> None:
-        """Count a client that follows the jobs of a program; they are logged while there is one."""
-        self.followed[program] += 1 if on else -1
-        self._tell_follow(child for child, consumer in self.all.items() if consumer.program == program)
-
-    def log_all_jobs(self, on: bool) -> None:
-        """Log all jobs, or only those that are followed."""
-        self.log_jobs = on
-        self._tell_follow(self.all)
-
-    def _tell_follow(self, children: Iterable[int]) -> None:
-        for child in list(children):
-            on = self._shows_jobs(self.all[child])
-            self.told(child, lambda consumer, on=on: consumer.tell_follow(on))  # type: ignore[misc]
-
-    def _shows_jobs(self, consumer: ConsumerHandle) -> bool:
-        """Whether its jobs are logged. Followers get them at any log level."""
-        all_jobs = self.log_jobs and consumer.settings.log_level in ("DEBUG", "INFO")
-        return all_jobs or bool(self.followed[consumer.program])
-
     def _hear(self, consumer: ConsumerHandle) -> None:
         assert consumer.channel is not None
         frames: list[Any] = []
@@ -256,8 +237,7 @@ class ConsumerProcesses:
                 self._begin_boots()
                 self._tell(consumer, ev.ProcessBooted(child))
             case protocol.Ready():
-                if self._shows_jobs(consumer):
-                    self._tell_follow([child])
+                self.job_log.on_ready(consumer)
                 self._tell(consumer, ev.ProcessReady(child))
             case protocol.Stopping(reason):
                 self._tell(consumer, ev.ProcessDraining(child, reason))
@@ -300,28 +280,13 @@ class ConsumerProcesses:
             return
         server = consumer.fork_server
         if server is None:
-            self._kill_workers(consumer)
+            self._dead_children.kill_workers(consumer)
             consumer.process.signal_group(signal.SIGKILL)
             return
         server.kill(child, signal.SIGKILL, tree=True)
         consumer.kills += 1
         if consumer.kills > 1:  # The first had no effect, so the fork server hangs too.
             self._give_up(consumer.generation, server, "did not kill")
-
-    def _kill_workers(self, consumer: ConsumerHandle) -> None:
-        """Kill the workers of a consumer whose fork server is dead: they are now children of this process."""
-        for pid in consumer.worker_pids:
-            if self._is_worker(consumer, pid):
-                kill_group(pid, signal.SIGKILL)
-
-    def _is_worker(self, consumer: ConsumerHandle, pid: int) -> bool:
-        """Whether a child of this process is a worker of this consumer, with the expected user."""
-        if pid not in consumer.worker_pids or not is_child(pid):
-            return False
-        if pid in self.fork_servers.pids() or any(pid == other.pid for other in self.all.values()):
-            return False
-        seen = look(pid)
-        return seen is not None and consumer.generation.uid in (0, seen.uid)
 
     # What fork servers report.
 
@@ -378,7 +343,7 @@ class ConsumerProcesses:
     def _exited(self, consumer: ConsumerHandle, status: int | None) -> None:
         """Handle its death. `status` is None if its exit status is unknown."""
         if consumer.orphan:
-            self._kill_workers(consumer)
+            self._dead_children.kill_workers(consumer)
         if consumer.channel is not None and not consumer.channel.closed:
             self._hear(consumer)
         killed = status == -signal.SIGKILL and self._memory_ran_out()
@@ -420,44 +385,7 @@ class ConsumerProcesses:
             self._loop.call_later(ORPHAN_LOOKS, self._look_at_orphan, consumer)
 
     def reap(self) -> None:
-        """Reap each dead child by its pid, so that no other waiter loses a status."""
-        while True:
-            try:
-                dead = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            except ChildProcessError:
-                return
-            if dead is None:
-                return
-            if self.fork_servers.reap(dead.si_pid):
-                continue
-            consumer = self._orphan_of(dead.si_pid)
-            try:
-                pid, status = os.waitpid(dead.si_pid, os.WNOHANG)
-            except ChildProcessError:
-                continue
-            if consumer is not None and pid:
-                consumer.orphan = True  # Otherwise its fork server would have reaped it.
-                self._exited(consumer, os.waitstatus_to_exitcode(status))
-
-    def _orphan_of(self, pid: int) -> ConsumerHandle | None:
-        """Return the consumer that this dead child is.
-
-        If it is a consumer or a worker, the rest of its process group is killed before the pid can be reused.
-        """
-        for consumer in list(self.all.values()):
-            if consumer.process is None and consumer.asked:  # Its pid may not be read yet.
-                self.fork_servers.hear(consumer.generation)
-        found = next((consumer for consumer in self.all.values() if consumer.pid == pid), None)
-        if found is not None or any(self._is_worker(consumer, pid) for consumer in self.all.values()):
-            kill_group(pid, signal.SIGKILL)
-        return found
-
-
-def check_room(workers: int) -> None:
-    """Raise OSError if this process lacks the descriptors for one more consumer and for other requests."""
-    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    if soft == resource.RLIM_INFINITY or not os.path.isdir("/proc/self/fd"):
-        return
-    # A socket and a pidfd for the consumer, and a pipe and a socket for the output of each process.
-    if len(os.listdir("/proc/self/fd")) + 2 * workers + 4 + SPARE_DESCRIPTORS > soft:
-        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        """Reap dead children, and handle the death of those that are consumers."""
+        for consumer, status in self._dead_children.reap():
+            consumer.orphan = True  # Otherwise its fork server would have reaped it.
+            self._exited(consumer, status)

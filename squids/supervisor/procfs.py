@@ -1,8 +1,10 @@
-"""CPU and memory use of processes, from Linux's /proc; unknown on other systems."""
+"""What processes use of CPU, memory and descriptors, from Linux's /proc; unknown on other systems."""
 
 from __future__ import annotations
 
+import errno
 import os
+import resource
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -84,6 +86,15 @@ def _pss(pid: int) -> int:
     except OSError:
         pass
     return 0
+
+
+def check_free_descriptors(count: int) -> None:
+    """Raise OSError (EMFILE) if this process has fewer free descriptors than this."""
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if soft == resource.RLIM_INFINITY or not os.path.isdir("/proc/self/fd"):
+        return
+    if len(os.listdir("/proc/self/fd")) + count > soft:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
 
 def out_of_memory_kills() -> int | None:

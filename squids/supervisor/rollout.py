@@ -311,7 +311,7 @@ class Rollout:
         changes = self._difference(plan.settings)  # There may have been another reload meanwhile.
         supervisor.settings = plan.settings
         supervisor.output.use(plan.settings.supervisor.log_format)
-        supervisor.consumers.log_all_jobs(bool(plan.settings.supervisor.log_jobs))
+        supervisor.consumers.job_log.set_all(bool(plan.settings.supervisor.log_jobs))
         for line in plan.lines():
             supervisor.say(events.reload(line))
         added = [supervisor.add(settings) for settings in changes.added]

@@ -13,8 +13,8 @@ MOST_LINES = 400
 MOST_METHODS = 30
 
 # What is larger today. An entry may shrink or go: look for the seam before you add one.
-LARGER_FILES = {"squids.supervisor.consumers": 461}
-LARGER_CLASSES = {"ConsumerProcesses": 37, "InFlight": 35, "Program": 37}
+LARGER_FILES: dict[str, int] = {}
+LARGER_CLASSES = {"InFlight": 35, "Program": 37}
 
 # Modules that only whole processes run: `tests/system/` and `tests/systemd/` have their tests. It may only shrink.
 WITHOUT_UNIT_TEST = {

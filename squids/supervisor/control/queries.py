@@ -158,7 +158,7 @@ async def follow(context: Context, request: Request) -> Answers:
         raise RequestRefused(f"its file has no queue {', '.join(request.queues)}", NO_SUCH_NAME)
     states = {name: state_of(supervisor, program) for name, program in programs.items()}
     for name in programs:
-        supervisor.consumers.follow(name, True)
+        supervisor.consumers.job_log.follow(name, True)
     lines = _coming(supervisor.output.followers, lambda line: line.program in programs)
     try:
         yield answers.text("", queues=sorted(programs), states=states)
@@ -166,7 +166,7 @@ async def follow(context: Context, request: Request) -> Answers:
             yield answers.line(line)
     finally:
         for name in programs:
-            supervisor.consumers.follow(name, False)
+            supervisor.consumers.job_log.follow(name, False)
 
 
 async def _coming(followers: set[Any], wanted: Callable[[Any], bool]) -> AsyncIterator[Any]:

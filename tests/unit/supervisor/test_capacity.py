@@ -16,15 +16,16 @@ def programs(count, queue="q{}", **options):
     ]
 
 
-def test_each_consumer_costs_two_descriptors_and_one_for_each_worker():
-    assert descriptors_needed(programs(10, workers=3), cpus=8) == OWN_DESCRIPTORS + 50
-    assert descriptors_needed(programs(10), cpus=8) == OWN_DESCRIPTORS + 100
+def test_each_consumer_costs_two_descriptors_and_two_for_each_process():
+    """Its socket and its pidfd; a pipe for what a process prints, and a socket for what it logs."""
+    assert descriptors_needed(programs(10, workers=3), cpus=8) == OWN_DESCRIPTORS + 100
+    assert descriptors_needed(programs(10), cpus=8) == OWN_DESCRIPTORS + 200
 
 
 def test_a_limit_that_cannot_hold_the_file_is_named_with_both_numbers():
     many = programs(1000, workers=1)
     (text,) = shortages(many, 2, descriptors=[("ulimit -Hn", 1024)], tasks=[("TasksMax", None)])
-    assert "1000 consumers need about 3040 file descriptors, and ulimit -Hn allows 1024" in text
+    assert "1000 consumers need about 6040 file descriptors, and ulimit -Hn allows 1024" in text
     (text,) = shortages(
         many, 2, descriptors=[("ulimit -Hn", None)], tasks=[("TasksMax", 4915), ("pids", 9999)]
     )
@@ -32,7 +33,7 @@ def test_a_limit_that_cannot_hold_the_file_is_named_with_both_numbers():
 
 
 def test_limits_that_are_enough_say_nothing():
-    assert shortages(programs(10), 2, descriptors=[("a", 80)], tasks=[("b", 60)]) == []
+    assert shortages(programs(10), 2, descriptors=[("a", 120)], tasks=[("b", 60)]) == []
 
 
 def test_a_fork_server_is_told_of_one_consumer_of_each_kind():

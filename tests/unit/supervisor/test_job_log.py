@@ -1,0 +1,57 @@
+"""Which consumers log each of their jobs."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from squids.supervisor.job_log import JobLog
+
+
+class StubConsumer:
+    """Records what it is told."""
+
+    def __init__(self, program: str, log_level: str = "INFO", connected: bool = True) -> None:
+        self.program = program
+        self.settings = SimpleNamespace(log_level=log_level)
+        self.channel = object() if connected else None
+        self.told: list[bool] = []
+
+    def tell_follow(self, on: bool) -> None:
+        self.told.append(on)
+
+
+@pytest.fixture
+def consumers() -> dict[int, StubConsumer]:
+    return {1: StubConsumer("emails"), 2: StubConsumer("orders"), 3: StubConsumer("quiet", "WARNING")}
+
+
+def test_a_followed_program_logs_its_jobs_until_the_last_follower_is_gone(consumers):
+    jobs = JobLog(consumers, log_all=False)
+    jobs.follow("emails", True)
+    jobs.follow("emails", True)
+    jobs.follow("emails", False)
+    jobs.follow("emails", False)
+    assert consumers[1].told == [True, True, True, False]
+    assert consumers[2].told == []
+
+
+def test_a_follower_sees_jobs_at_any_log_level_but_the_file_asks_within_it(consumers):
+    jobs = JobLog(consumers, log_all=True)
+    for consumer in consumers.values():
+        jobs.on_ready(consumer)
+    assert [consumer.told for consumer in consumers.values()] == [[True], [True], []]
+    jobs.follow("quiet", True)
+    assert consumers[3].told == [True]
+    jobs.set_all(False)
+    assert [consumer.told[-1] for consumer in consumers.values()] == [False, False, True]
+
+
+def test_a_consumer_without_a_socket_is_told_when_it_is_ready(consumers):
+    jobs = JobLog(consumers, log_all=False)
+    consumers[4] = StubConsumer("emails", connected=False)
+    jobs.follow("emails", True)
+    assert consumers[4].told == []
+    jobs.on_ready(consumers[4])
+    assert consumers[4].told == [True]
