@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 import subprocess
 import sys
@@ -189,12 +190,15 @@ def test_what_no_fork_may_cross_is_told_and_workers_start_anew(caplog):
         assert zygote.wait(60) == 0
 
 
-def test_who_wants_no_preload_is_told_nothing(caplog):
+@pytest.mark.parametrize("threads", [(), ("metrics",)])
+def test_who_wants_no_preload_gets_none_and_is_told_nothing(caplog, threads):
     """It is what was asked for."""
     options = replace(OPTIONS, preload=False)
-    zygote = start_zygote(squids.App("shop"), options, settings(), SimpleNamespace(), Unforkable(("a",), 0))
+    app, unforkable = squids.App("shop"), Unforkable(threads, 0)
+    zygote = start_zygote(app, options, settings(), SimpleNamespace(), unforkable)
     zygote.close()
     assert zygote.wait(60) == 0
+    assert zygote._process is not None, "it was not forked"
     assert caplog.records == []
 
 
@@ -240,6 +244,12 @@ exit_at_once(78)
 def test_a_thread_that_cannot_be_stopped_keeps_nobody():
     """What was printed is flushed all the same."""
     done = subprocess.run(
-        [sys.executable, "-c", LEAVES], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", LEAVES],
+        cwd=ROOT,
+        env={key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert (done.returncode, done.stdout) == (78, "last words"), done.stderr

@@ -8,6 +8,7 @@ import mmap
 import os
 import queue
 import socket
+import threading
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -20,6 +21,7 @@ from botocore.exceptions import EndpointConnectionError, NoRegionError
 from squids.delivery import Delivery
 from squids.exit_codes import ExitCode
 from squids.pool import polls as polls_module
+from squids.pool import settling as settling_module
 from squids.pool.inflight import Phase
 from squids.pool.pooled_consumer import ADVANCE_MARGIN, PooledConsumer
 from squids.pool.settings import Limits, PoolSettings
@@ -231,13 +233,18 @@ def play(
                 await scene.running
         return scene
 
-    return asyncio.run(run())
+    scene = asyncio.run(run())
+    for thread in threading.enumerate():
+        if thread.name.startswith("squids-"):
+            thread.join(60)
+    return scene
 
 
 @pytest.fixture(autouse=True)
 def no_long_backoff(monkeypatch) -> None:
-    """After a receive that failed."""
+    """After a receive that failed, or a delete."""
     monkeypatch.setattr(polls_module, "BACKOFF_FIRST", 0.01)
+    monkeypatch.setattr(settling_module, "ENTRY_RETRY", 0.01)
 
 
 @pytest.fixture
