@@ -120,9 +120,18 @@ def test_a_task_that_was_renamed_is_found_out_by_its_name(app):
     assert f"did you mean {name}?" in executed(json.dumps({"task": name[:-1] + "k"}), app).error
 
 
-def test_what_a_stranger_sends_is_bounded_in_what_is_said_of_it(app):
+@pytest.mark.parametrize("known", [False, True], ids=["its task", "its arguments"])
+def test_what_a_stranger_sends_is_bounded_in_what_is_said_of_it(app, known):
     """A log line is not his to fill."""
-    assert len(executed(json.dumps({"task": "x" * 200_000}), app).error) <= ERROR
+
+    @app.task("emails")
+    def mail():
+        pass
+
+    task, kwargs = (mail.name, {"x" * 200_000: 1}) if known else ("x" * 200_000, {})
+    outcome = executed(json.dumps({"task": task, "kwargs": kwargs}), app)
+    assert outcome.end is JobEnd.BAD_MESSAGE
+    assert len(outcome.error) < 2 * ERROR
 
 
 @pytest.mark.parametrize("hook", [False, True], ids=["no hook", "a hook"])
