@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -60,3 +61,13 @@ def test_a_handler_that_never_ends_in_the_child_is_found_out():
     hangs = "import os, signal\nfrom squids.process import native_threads as own\nown.TRIAL_SECONDS = 0.2\n"
     hangs += "os.register_at_fork(after_in_child=signal.pause)\n"
     assert seen_after(NATIVE_THREAD + hangs) == ["crunching"]
+
+
+def test_packages_with_compiled_code_are_named():
+    """Where a thread comes from nobody knows, but from one of these. The interpreter's own are none."""
+    code = "import json, pydantic_core\nfrom squids.process.native_threads import *\nprint(json.dumps(libraries_loaded()))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout)
+    assert "pydantic_core" in found
+    packages = [Path(path) for path in sys.path if path.endswith("-packages")]
+    assert [name for name in found if not any((path / name).exists() for path in packages)] == []

@@ -1,0 +1,116 @@
+"""From the text of --app to an App, or to an error that helps."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import squids
+from squids.errors import AppImportFailed, AppNotFound, ConfigurationError
+from squids.loading import load_app
+
+Write = Callable[[str, str], None]
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch) -> Write:
+    """Write a module to where apps are looked for; afterwards none of them was ever imported."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    before = set(sys.modules)
+
+    def write(name: str, source: str) -> None:
+        file = tmp_path / (name.replace(".", "/") + ".py")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(textwrap.dedent(source))
+
+    yield write
+    for name in set(sys.modules) - before:
+        if name.partition(".")[0] in ("shopkeeper", "package_of_apps"):
+            del sys.modules[name]
+
+
+APP = """
+    import squids
+    app = squids.App("shop")
+    class holder:
+        inner = app
+    def make():
+        return app
+    number = 3
+"""
+
+
+@pytest.mark.parametrize(
+    "path", ["shopkeeper.app", "shopkeeper:app", "shopkeeper:holder.inner", "package_of_apps.mail:app"]
+)
+def test_an_app_is_found_by_either_way_of_writing(write, path):
+    write("shopkeeper", APP)
+    write("package_of_apps.mail", APP)
+    assert isinstance(load_app(path), squids.App)
+
+
+@pytest.mark.parametrize(
+    "path", ["", "app", ":app", "shop:", "shop:app()", "shop/tasks.py:app", "a b.app", "..app"]
+)
+def test_what_says_no_place_is_told_how_to_say_one(path):
+    with pytest.raises(AppNotFound, match=r"write module\.app or module:app"):
+        load_app(path)
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("shopkeper:app", "there is no module shopkeper; did you mean shopkeeper?"),
+        ("package_of_apps.mial:app", "did you mean package_of_apps.mail?"),
+        ("qzxv_qzxv:app", "there is no module qzxv_qzxv in {directory}"),
+        ("shopkeeper:apq", "module shopkeeper has no apq; did you mean app?"),
+        ("shopkeeper:make", "is a function, not a squids.App; did you mean shopkeeper:app?"),
+        ("shopkeeper:holder", "is the class holder, not a squids.App"),
+        ("shopkeeper:number", "is an int, not a squids.App"),
+        ("package_of_apps.mail.squids", "is a module, not a squids.App"),
+    ],
+)
+def test_what_is_not_there_is_named_with_what_may_be_meant(write, tmp_path, path, says):
+    """A restart cannot heal it."""
+    write("shopkeeper", APP)
+    write("package_of_apps.mail", APP)
+    with pytest.raises(AppNotFound) as caught:
+        load_app(path)
+    assert says.format(directory=tmp_path) in str(caught.value)
+    assert isinstance(caught.value, ConfigurationError)
+
+
+@pytest.mark.parametrize(
+    ("source", "last"),
+    [
+        (
+            "import squids\nimport no_such_library_here",
+            "ModuleNotFoundError: No module named 'no_such_library_here'",
+        ),
+        ("def broken():\n    return {}['key']\nbroken()", "KeyError: 'key'"),
+        ("import sys\nsys.exit()", "SystemExit"),
+        ("app = (", "SyntaxError: '(' was never closed"),
+    ],
+    ids=["a library is missing", "it raises", "it exits", "it is no Python"],
+)
+def test_a_module_that_raises_shows_the_users_own_traceback(write, source, last):
+    """A restart may heal it: a library is being installed, a file is half written. sys.exit is no good end."""
+    write("shopkeeper", source)
+    with pytest.raises(AppImportFailed) as caught:
+        load_app("shopkeeper:app")
+    text = str(caught.value)
+    assert text.splitlines()[-1] == last
+    assert "shopkeeper.py" in text
+    assert "loading.py" not in text and "importlib" not in text
+    assert not isinstance(caught.value, ConfigurationError)
+
+
+def test_ctrl_c_while_it_is_imported_is_ctrl_c(write):
+    write("shopkeeper", "raise KeyboardInterrupt")
+    with pytest.raises(KeyboardInterrupt):
+        load_app("shopkeeper:app")
