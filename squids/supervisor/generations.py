@@ -35,6 +35,9 @@ class Generations:
     def __iter__(self) -> Iterator[Generation]:
         return iter(tuple(self._by_number.values()))
 
+    def __len__(self) -> int:
+        return len(self._by_number)
+
     def __getitem__(self, number: int) -> Generation:
         return self._by_number[number]
 

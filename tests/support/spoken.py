@@ -51,7 +51,7 @@ class SpokenForkServer:
         self, fork_servers: ForkServers, app_spec: AppSpec, state: GenerationState = GenerationState.READY
     ) -> None:
         """Be the fork server of a new generation of these."""
-        self.generation = fork_servers.new(app_spec)
+        self.generation = fork_servers.generations.new(app_spec)
         self.generation.state, self.generation.uid = state, os.getuid()
         self.generation.handle = self.handle
         self.handle.channel.watch(asyncio.get_running_loop(), fork_servers.hear, self.generation)

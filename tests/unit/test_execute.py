@@ -137,7 +137,7 @@ def test_what_a_stranger_sends_is_bounded_in_what_is_said_of_it(app, known):
 @pytest.mark.parametrize("hook", [False, True], ids=["no hook", "a hook"])
 def test_arguments_that_do_not_fit_are_a_bad_message(app, run, hook):
     """And the hook before the task does not run: it would have no end."""
-    ran = []
+    ran: list[object] = []
     if hook:
         app.pre_task(ran.append)
 

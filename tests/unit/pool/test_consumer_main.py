@@ -68,7 +68,7 @@ def test_the_delays_of_failed_messages_are_the_users():
 
 def test_a_client_has_a_connection_for_each_call_that_may_be_under_way(monkeypatch):
     """Receives of ten, deletes, and visibility changes: none waits for the connection of another."""
-    asked = {}
+    asked: dict[str, object] = {}
     app = squids.App("shop")
     monkeypatch.setattr(app.sqs, "queue_client", lambda ref, **options: asked.update(options, ref=ref))
     client_of(app, settings(workers=20, polling_wait_time=3))

@@ -127,7 +127,9 @@ def started(theirs: socket.socket, **changes: Any) -> subprocess.Popen[bytes]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux's kernel tells")
-@pytest.mark.parametrize(("owner", "imports"), [(os.getpid(), True), (os.getppid(), False)])
+@pytest.mark.parametrize(
+    ("owner", "imports"), [(os.getpid(), True), (os.getppid(), False)], ids=["alive", "dead"]
+)
 def test_one_whose_owner_died_meanwhile_leaves_before_it_imports(tmp_path, owner, imports):
     """Nobody would end it, and an import can take long or hang."""
     source = (

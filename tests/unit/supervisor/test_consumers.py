@@ -29,8 +29,8 @@ from squids.process.protocol import (
     SpawnFailed,
     Stopping,
 )
-from squids.supervisor import consumers
-from squids.supervisor.consumers import ConsumerProcesses, check_room
+from squids.supervisor import consumers, procfs
+from squids.supervisor.consumers import ConsumerProcesses
 from squids.supervisor.events import Event, EventKind
 from squids.supervisor.fork_servers import ForkServers
 from squids.supervisor.generation import Failure
@@ -294,15 +294,10 @@ def test_a_consumer_is_refused_where_the_supervisor_could_not_answer_others_any_
 ) -> None:
     """Of descriptors: its pipes and sockets, those of its workers, and some for the control socket."""
     in_use = len(os.listdir("/proc/self/fd"))
-    for workers, soft in ((2, in_use + 8 + consumers.SPARE_DESCRIPTORS), (0, in_use + 4 + 8)):
-        monkeypatch.setattr(consumers.resource, "getrlimit", lambda _, soft=soft: (soft, soft))
-        check_room(workers)
-        with pytest.raises(OSError, match="Too many open files"):
-            check_room(workers + 1)
 
     async def work(owner: Owner) -> None:
         server = owner.fork_server()
-        monkeypatch.setattr(consumers.resource, "getrlimit", lambda _: (in_use, in_use))
+        monkeypatch.setattr(procfs.resource, "getrlimit", lambda _: (in_use, in_use))
         owner.consumers.want(1, server.generation, EMAILS)
         await owner.told_of(ev.ProcessRefused(1, "Too many open files"))
         assert not server.all_of(Spawn)
@@ -321,13 +316,13 @@ def test_jobs_are_logged_while_anybody_wants_it() -> None:
         await owner.start(server)
         await owner.start(server, named("quiet", log_level="WARNING"), child=2)
         mine, quiet = server.ends
-        owner.consumers.follow("emails", True)
-        owner.consumers.follow("emails", True)
-        owner.consumers.follow("emails", False)
-        owner.consumers.follow("emails", False)
-        owner.consumers.log_all_jobs(True)
+        owner.consumers.job_log.follow("emails", True)
+        owner.consumers.job_log.follow("emails", True)
+        owner.consumers.job_log.follow("emails", False)
+        owner.consumers.job_log.follow("emails", False)
+        owner.consumers.job_log.set_all(True)
         assert await frames_of(mine, 5) == [Follow(on) for on in (True, True, True, False, True)]
-        owner.consumers.follow("quiet", True)
+        owner.consumers.job_log.follow("quiet", True)
         assert await frames_of(quiet, 2) == [Follow(False), Follow(True)]
 
     carry_out(work)
@@ -335,7 +330,7 @@ def test_jobs_are_logged_while_anybody_wants_it() -> None:
 
 def test_one_that_starts_while_its_program_is_followed_logs_its_jobs_too() -> None:
     async def work(owner: Owner) -> None:
-        owner.consumers.follow("emails", True)
+        owner.consumers.job_log.follow("emails", True)
         server = owner.fork_server()
         await owner.start(server)
         server.ends[0].send(Ready())

@@ -73,7 +73,7 @@ class Owner:
         return self.answers[count - 1]
 
     def close(self) -> None:
-        for generation in self.all.generations.values():
+        for generation in self.all.generations:
             if generation.handle is not None:
                 generation.handle.kill_server()
         self.all.release(set())
@@ -133,7 +133,7 @@ def test_an_app_is_imported_once_for_all_who_wait_and_released_when_nobody_holds
     (tmp_path / "shop.py").write_text("import squids\nprint('imported')\napp = squids.App('shop')\n")
 
     async def work(owner: Owner) -> None:
-        generation = owner.all.new(AppSpec("shop:app", str(tmp_path)))
+        generation = owner.all.generations.new(AppSpec("shop:app", str(tmp_path)))
         owner.wait_for(generation)
         owner.wait_for(generation)
         assert await owner.answer(2) is None
@@ -151,7 +151,7 @@ def test_an_app_is_imported_once_for_all_who_wait_and_released_when_nobody_holds
         owner.all.release({generation.number})
         assert owner.all.generations
         owner.all.release(set())
-        assert owner.all.generations == {}
+        assert not owner.all.generations
         assert owner.all.pids() == {pid}, "it is not reaped yet"
         await until(lambda: not owner.all.pids())
         assert owner.lost == []
@@ -165,7 +165,9 @@ def test_an_import_that_fails_says_where_and_is_not_tried_again_at_once(tmp_path
     shop.write_text("import squids\n1 / 0\n")
 
     async def work(owner: Owner) -> None:
-        generation = owner.all.new(AppSpec("shop:app", str(tmp_path), preload=False), on_trial=True)
+        generation = owner.all.generations.new(
+            AppSpec("shop:app", str(tmp_path), preload=False), on_trial=True
+        )
         before = time.monotonic()
         owner.wait_for(generation)
         failure = await owner.answer()
@@ -191,7 +193,9 @@ def test_an_import_that_fails_says_where_and_is_not_tried_again_at_once(tmp_path
 
 def test_an_interpreter_that_is_not_there_is_a_failure_and_no_descriptor_is_left(tmp_path: Path) -> None:
     async def work(owner: Owner) -> None:
-        generation = owner.all.new(replace(APP, directory=str(tmp_path), python=str(tmp_path / "python")))
+        generation = owner.all.generations.new(
+            replace(APP, directory=str(tmp_path), python=str(tmp_path / "python"))
+        )
         before = os.listdir("/proc/self/fd")
         owner.wait_for(generation)
         (failure,) = owner.answers
@@ -212,7 +216,7 @@ def test_a_system_that_has_no_more_of_something_is_not_the_apps_fault(
     monkeypatch.setattr(fork_servers.Outlet, "make", no_pipe)
 
     async def work(owner: Owner) -> None:
-        generation = owner.all.new(APP)
+        generation = owner.all.generations.new(APP)
         owner.wait_for(generation)
         (failure,) = owner.answers
         assert failure is not None
@@ -227,7 +231,7 @@ def test_a_system_that_has_no_more_of_something_is_not_the_apps_fault(
 
 def test_one_import_for_all_takes_as_long_as_the_most_patient_has(no_start: list[Generation]) -> None:
     async def work(owner: Owner) -> None:
-        generation = owner.all.new(APP)
+        generation = owner.all.generations.new(APP)
         owner.wait_for(generation, 60.0)
         assert generation.timer is not None
         before = generation.timer.when()
@@ -457,12 +461,12 @@ def test_the_newest_of_an_app_is_the_one_that_was_made_last() -> None:
     """Also where its import failed: an older one that runs is what others hold on to."""
 
     async def work(owner: Owner) -> None:
-        assert owner.all.newest(APP) is None
-        owner.all.new(APP)
-        second = owner.all.new(APP, on_trial=True)
-        owner.all.new(replace(APP, directory="/opt"))
+        assert owner.all.generations.newest(APP) is None
+        owner.all.generations.new(APP)
+        second = owner.all.generations.new(APP, on_trial=True)
+        owner.all.generations.new(replace(APP, directory="/opt"))
         second.state = GenerationState.FAILED
-        assert owner.all.newest(APP) is second
+        assert owner.all.generations.newest(APP) is second
         assert not second.on_trial, "one that is shared is tried by its import"
 
     carry_out(work)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from squids.supervisor import procfs
-from squids.supervisor.procfs import Meter, Usage, out_of_memory_kills
+from squids.supervisor.procfs import Meter, Usage, check_free_descriptors, out_of_memory_kills
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is known")
 
@@ -119,3 +119,15 @@ def test_kills_for_want_of_memory_are_those_of_this_control_group(
 
     monkeypatch.setattr(procfs, "open", read, raising=False)
     assert out_of_memory_kills() == kills
+
+
+def test_descriptors_that_are_not_free_are_refused_before_they_run_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    in_use = len(os.listdir("/proc/self/fd"))
+    monkeypatch.setattr(procfs.resource, "getrlimit", lambda _: (in_use + 5, in_use + 100))
+    check_free_descriptors(5)
+    with pytest.raises(OSError, match="Too many open files"):
+        check_free_descriptors(6)
+    monkeypatch.setattr(procfs.resource, "getrlimit", lambda _: (procfs.resource.RLIM_INFINITY,) * 2)
+    check_free_descriptors(10**9)

@@ -171,7 +171,7 @@ def test_a_removed_program_takes_its_history_and_its_code_along(monkeypatch: pyt
             supervisor.remove(name)
             assert supervisor.stale == left
         assert supervisor.history.deaths("emails") == []
-        assert supervisor.fork_servers.generations == {}
+        assert not supervisor.fork_servers.generations
         await until(lambda: fleet.servers[0].process.poll() is not None)
 
     steer(monkeypatch, settings_of(EMAILS, REPORTS), work)
@@ -351,7 +351,7 @@ def test_a_program_may_come_from_a_fork_server_of_its_app_and_from_no_other(
 ) -> None:
     async def work(fleet: Fleet) -> None:
         await fleet.running("emails", "payments")
-        shop, bank = fleet.supervisor.fork_servers.generations.values()
+        shop, bank = fleet.supervisor.fork_servers.generations
         has = fleet.supervisor._has_program
         assert [has(shop, "emails"), has(shop, "payments"), has(shop, "unknown")] == [True, False, False]
         fleet["emails"].settings = replace(EMAILS, app_spec=BANK)  # As after a reload.
@@ -393,13 +393,12 @@ def test_code_that_nobody_runs_is_let_go_of_unless_an_order_holds_on_to_it(
     async def work(fleet: Fleet) -> None:
         supervisor = fleet.supervisor
         await fleet.running("emails")
-        new = supervisor.fork_servers.new(SHOP)
-        supervisor.held_generations = frozenset({new.number})
+        new = supervisor.fork_servers.generations.new(SHOP)
+        with supervisor.fork_servers.generations.holding([new]):
+            supervisor.release_generations()
+            assert [one.number for one in supervisor.fork_servers.generations] == [1, new.number]
         supervisor.release_generations()
-        assert list(supervisor.fork_servers.generations) == [1, new.number]
-        supervisor.held_generations = frozenset()
-        supervisor.release_generations()
-        assert list(supervisor.fork_servers.generations) == [1]
+        assert [one.number for one in supervisor.fork_servers.generations] == [1]
         assert new.state is GenerationState.NEW
 
     steer(monkeypatch, settings_of(EMAILS), work)
