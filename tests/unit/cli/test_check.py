@@ -1,0 +1,119 @@
+"""What `check` makes of the answers of apps, for people and for programs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from squids.cli import check as module
+from squids.cli.check import check
+from squids.exit_codes import ExitCode
+
+FILE = """
+app: shop:app
+queues:
+  emails: {}
+  reports: {consumers: 2, start_timeout: 90s}
+"""
+
+
+class Apps:
+    """In the place of the apps' processes: their answer, and what they were asked."""
+
+    def __init__(self) -> None:
+        self.answer: dict[str, Any] = {"tasks": {"emails": ["a", "b"], "reports": ["c"]}}
+        self.asked: list[tuple[str, dict[str, Any], float]] = []
+
+    def ask(self, app_spec: Any, what: dict[str, Any], timeout: float) -> dict[str, Any]:
+        self.asked.append((app_spec.app, what, timeout))
+        return self.answer
+
+
+@pytest.fixture
+def apps(monkeypatch: pytest.MonkeyPatch) -> Apps:
+    made = Apps()
+    monkeypatch.setattr(module, "ask_app", made.ask)
+    monkeypatch.setattr(module, "stop_warning", lambda *_: None)
+    monkeypatch.setattr(module, "room_warnings", lambda *_: ["others may need the room"])
+    return made
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> str:
+    (tmp_path / "squids.yaml").write_text(FILE)
+    return str(tmp_path / "squids.yaml")
+
+
+def test_each_queue_is_a_row_with_the_number_of_its_tasks(
+    apps: Apps, config: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A queue with several consumers is one; the most patient of an app counts."""
+    assert check(config, aws=False, as_json=False) == ExitCode.OK
+    printed = capsys.readouterr()
+    assert printed.out.splitlines() == [
+        "emails     ok      2 tasks",
+        "reports:2  ok      1 task",
+        f"{config}: all checks passed",
+    ]
+    assert printed.err == "warning: others may need the room\n"
+    assert apps.asked == [("shop:app", {"do": "check", "queues": ["emails", "reports"], "aws": False}, 90.0)]
+
+
+def test_a_queue_without_a_task_fails_and_it_is_said_which_have_some(
+    apps: Apps, config: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    apps.answer = {"tasks": {"email": ["a"], "reports": ["c"]}}
+    assert check(config, aws=False, as_json=False) == ExitCode.CONFIG
+    printed = capsys.readouterr().out
+    assert "FAILED  shop:app has no task for the queue emails; it has tasks for: email, reports" in printed
+    assert printed.endswith(f"{config}: 1 of 2 checks failed\n")
+
+
+def test_what_sqs_says_of_a_queue_is_in_its_row(
+    apps: Apps, config: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The calls to AWS have a minute more."""
+    apps.answer["queues"] = {
+        "emails": [],
+        "reports": ["DeleteMessage: access denied", "has no dead-letter queue"],
+    }
+    assert check(config, aws=True, as_json=False) == ExitCode.CONFIG
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith("ok      2 tasks, and SQS agrees")
+    assert lines[1].endswith("FAILED  DeleteMessage: access denied; has no dead-letter queue")
+    assert apps.asked[0][2] == 150.0
+
+
+def test_an_app_that_does_not_import_fails_all_its_queues_and_its_traceback_is_shown_once(
+    apps: Apps, config: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    apps.answer = {"error": "importing it failed\nTraceback\n  in shop.py"}
+    assert check(config, aws=False, as_json=False) == ExitCode.CONFIG
+    printed = capsys.readouterr().out
+    assert printed.count("FAILED  shop:app: importing it failed") == 2
+    assert printed.count("    Traceback\n      in shop.py") == 1
+
+
+def test_for_programs_it_is_one_document(apps: Apps, config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    apps.answer = {"tasks": {"emails": ["a"]}}
+    assert check(config, aws=False, as_json=True) == ExitCode.CONFIG
+    found = json.loads(capsys.readouterr().out)
+    assert (found["type"], found["file"], found["ok"], found["code"]) == ("check", config, False, 78)
+    assert found["error"] == "1 of 2 checks failed"
+    assert [(row["name"], row["ok"]) for row in found["checks"]] == [("emails", True), ("reports:2", False)]
+    assert found["warnings"] == ["others may need the room"]
+
+
+def test_a_file_that_is_wrong_is_not_asked_about(
+    apps: Apps, config: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(config).write_text("app: shop:app\nqueues: {emails: {worker: 3}}\nzebra: 1")
+    assert check(config, aws=False, as_json=False) == ExitCode.CONFIG
+    assert capsys.readouterr().err.endswith(f"{config}: 2 mistakes\n")
+    assert check(config, aws=False, as_json=True) == ExitCode.CONFIG
+    found = json.loads(capsys.readouterr().out)
+    assert len(found["mistakes"]) == 2
+    assert apps.asked == []
