@@ -152,7 +152,7 @@ def test_one_that_prints_without_end_does_not_keep_the_others_waiting() -> None:
     async def work(relay: Relay, lines: list[Line], ends: list[int]) -> None:
         noisy: list[Line] = []
         flood, quiet = Child(relay, noisy.append), Child(relay, lines.append, 2)
-        with subprocess.Popen(["yes", "x" * 1000], stdout=flood.prints) as process:
+        with subprocess.Popen(["yes", "x" * 20], stdout=flood.prints) as process:
             try:
                 await until(lambda: noisy)
                 quiet.print("hello\n")
