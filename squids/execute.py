@@ -19,7 +19,7 @@ from squids.errors import BadMessage, UnknownTask
 from squids.hints import did_you_mean
 from squids.hooks import Hooks
 from squids.job import CURRENT, Job, JobEnd
-from squids.task import Task
+from squids.task import Task, signature_text
 from squids.tracebacks import error_line, traceback_of
 from squids.wire import Call, decode
 
@@ -114,7 +114,7 @@ def _unbindable(call: Call, task: Task[Any, Any]) -> Outcome | None:
 
 def _shown(signature: inspect.Signature) -> str:
     try:
-        return str(signature)
+        return signature_text(signature)
     except Exception:  # The repr of a default value is foreign code.
         return "(...)"
 

@@ -186,3 +186,24 @@ def _importable_module(module: str) -> str:
     if extension == ".py" and stem.isidentifier() and not keyword.iskeyword(stem):
         return stem
     return module
+
+
+def signature_text(signature: inspect.Signature) -> str:
+    """Return a signature as it was written: annotations that are strings stand without quotes."""
+    parameters = [
+        parameter.replace(annotation=_as_written(parameter.annotation))
+        for parameter in signature.parameters.values()
+    ]
+    returned = _as_written(signature.return_annotation)
+    return str(signature.replace(parameters=parameters, return_annotation=returned))
+
+
+class _Annotation(str):
+    """Code in a string, as `from __future__ import annotations` makes of each annotation."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
+
+
+def _as_written(annotation: Any) -> Any:
+    return _Annotation(annotation) if isinstance(annotation, str) else annotation

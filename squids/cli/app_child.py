@@ -19,6 +19,7 @@ from squids.pool.preload import load
 from squids.process.interpreter import spec_of
 from squids.queues import QueueRef
 from squids.sqs import TroubleKind, classify
+from squids.task import signature_text
 from squids.wire import Call
 
 LEAST_RECEIVES = 3
@@ -65,7 +66,7 @@ def _described(task: Any) -> dict[str, Any]:
     return {
         "name": task.name,
         "queue": QueueRef.parse(task.queue).name,
-        "signature": str(task.signature),
+        "signature": signature_text(task.signature),
         "doc": doc.partition("\n")[0],
         "place": place,
     }
@@ -85,7 +86,7 @@ def send(app: Any, spec: dict[str, Any]) -> dict[str, Any]:
             args=spec["args"], kwargs=spec["kwargs"], options=spec["options"], queue=spec["queue"]
         )
     except TypeError as error:
-        return {"refused": f"{error}; its signature is {task.name}{task.signature}"}
+        return {"refused": f"{error}; its signature is {task.name}{signature_text(task.signature)}"}
     except ConfigurationError:
         raise
     except Exception as error:

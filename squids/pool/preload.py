@@ -6,7 +6,6 @@ some at import is detected here, and each of its processes is a fresh interprete
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 import time
@@ -55,13 +54,7 @@ def load_shared(args: dict[str, Any]) -> tuple[App, str, ImportFacts]:
         raise
     unforkable = unforkable_since(sockets)
     if not unforkable:
-        for module in SHARED:
-            importlib.import_module(module)
         from squids.pool.warm_up import warm_up  # It imports all that a consumer does.
 
         warm_up(app, args["consumers"])
     return app, str(unforkable) if unforkable else "", ImportFacts(imported_at, files_imported())
-
-
-SHARED = ("squids.pool.consumer_main", "squids.pool.worker_main", "asyncio.selector_events")
-"""Modules that all children need."""

@@ -73,7 +73,9 @@ class Reporter:
             elif now - self._told_at >= self._alive_every - 0.1:
                 self._liveness.alive()
                 self._told_at = now
-        self._set_timer(now + FIGURES_EVERY if changed else self._told_at + self._alive_every)
+        due = self._told_at + self._alive_every
+        is_stuck = due <= now
+        self._set_timer(now + FIGURES_EVERY if changed or is_stuck else due)
 
     def _set_timer(self, at: float) -> None:
         if self._timer is not None:

@@ -7,7 +7,8 @@ only what changed in the file.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from squids.supervisor import events
@@ -105,21 +106,27 @@ class Rollout:
         supervisor = self._supervisor
         generation = supervisor.fork_servers.generations.new(app_spec, on_trial=True)
         chosen = [(program, settings, generation) for program, settings in self._of_app_spec(app_spec)]
-        try:
-            with supervisor.fork_servers.generations.holding([generation]):
-                failures = await self._import({app_spec: generation}, chosen, None)
-                failure = failures.get(generation.number)
-                if failure is not None:
-                    supervisor.stale[app_spec] = failure.short
-                    return failure
-                supervisor.stale.pop(app_spec, None)
-                # Asked again: there may have been a reload.
-                for program, settings in self._of_app_spec(app_spec):
-                    seconds = settings.shutdown_timeout if kill_after is None else kill_after
-                    supervisor.feed(program, ev.ReplaceProgram(generation.number, settings, seconds))
-        finally:
-            supervisor.release_generations()
+        with self._holding([generation]):
+            failures = await self._import({app_spec: generation}, chosen, None)
+            failure = failures.get(generation.number)
+            if failure is not None:
+                supervisor.stale[app_spec] = failure.short
+                return failure
+            supervisor.stale.pop(app_spec, None)
+            # Asked again: there may have been a reload.
+            for program, settings in self._of_app_spec(app_spec):
+                seconds = settings.shutdown_timeout if kill_after is None else kill_after
+                supervisor.feed(program, ev.ReplaceProgram(generation.number, settings, seconds))
         return None
+
+    @contextmanager
+    def _holding(self, generations: Iterable[Generation]) -> Iterator[None]:
+        """Keep these while they are imported; then only what programs were given."""
+        try:
+            with self._supervisor.fork_servers.generations.holding(generations):
+                yield
+        finally:
+            self._supervisor.release_generations()
 
     def _of_app_spec(self, app_spec: AppSpec) -> list[tuple[Program, ProgramSettings]]:
         """Return the programs that use or will use this app spec, with the settings that they are to have."""
@@ -156,7 +163,7 @@ class Rollout:
         generations = supervisor.fork_servers.generations
         to_import, chosen = generations.for_rollout(wanted, fresh=fresh)
         going: list[tuple[Program, int]] = []
-        with generations.holding(to_import.values()):
+        with self._holding(to_import.values()):
             failures = await self._import(to_import, chosen, deadline)
             for program, _, generation in chosen:
                 if (failure := failures.get(generation.number)) is not None:

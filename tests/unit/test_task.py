@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import json
 import pickle
 import sys
 import types
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ import pytest
 import squids
 from squids.job import CURRENT, Job
 from squids.queues import QueueRef
-from squids.task import check_function
+from squids.task import check_function, signature_text
 from tests.support import sample_tasks
 
 
@@ -235,3 +237,13 @@ def test_a_script_that_nobody_can_import_sends_nothing(app, monkeypatch, file):
     with pytest.raises(RuntimeError, match="move it to a module"):
         mail.send()
     assert app.sqs.sent == []
+
+
+def test_a_signature_is_shown_as_it_was_written():
+    """This module has its annotations as strings, as many apps have; their quotes are nobody's."""
+
+    def charge(order_id: int, to: str = "x", *, card: Path | None = None) -> None: ...
+
+    assert signature_text(inspect.signature(charge)) == (
+        "(order_id: int, to: str = 'x', *, card: Path | None = None) -> None"
+    )

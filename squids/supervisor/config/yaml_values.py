@@ -107,10 +107,8 @@ class YamlReader:
             if not isinstance(other, yaml.MappingNode) or id(other) in around:
                 self._problem(self._mark(node.start_mark), path, "<< takes an anchor of a mapping")
                 continue
-            before = dict(self.locations)
             for key, value in self._mapping(other, path, (*around, id(other))).items():
                 into.setdefault(key, value)
-            self.locations[path] = before[path]
 
     def _scalar(self, node: Any, path: Path) -> Any:
         text = self._expand(node.value, path, self._mark(node.start_mark))
@@ -185,8 +183,8 @@ def _is_variable(path: Path) -> bool:
 
 
 def _unquoted(text: str) -> str:
-    """Remove quoted parts of the file from a message of the YAML parser."""
-    return re.sub(r"'[^']{2,}'", "...", text)
+    """Remove quoted parts of the file from a message of the YAML parser; keep punctuation and tokens."""
+    return re.sub(r"(?<!\S)'(?!<)[^']{2,}'", "...", text)
 
 
 def _expanded(text: str) -> Any:

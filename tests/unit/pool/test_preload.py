@@ -27,7 +27,8 @@ except SquidsError as error:
 else:
     answer.update(app=app.name, unforkable=unforkable, files=[file.path for file in facts.files])
     answer["warm"] = app.sqs.warm_now
-answer["shared"] = [name for name in preload.SHARED if name in sys.modules]
+SHARED = ("squids.pool.consumer_main", "squids.pool.worker_main", "asyncio.selector_events")
+answer["shared"] = [name for name in SHARED if name in sys.modules]
 answer["path"] = sys.path[0]
 print(json.dumps(answer))
 """

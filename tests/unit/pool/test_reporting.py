@@ -80,7 +80,12 @@ class Scene:
         self.values = ConsumerFigures()
         self.advances = True
         self.listener = Listener(loop, **listener)
-        self.reporter = Reporter(self.listener, lambda: self.values, lambda now: self.advances, loop)
+        self.asked = 0
+        self.reporter = Reporter(self.listener, self.figures, lambda now: self.advances, loop)
+
+    def figures(self) -> ConsumerFigures:
+        self.asked += 1
+        return self.values
 
     def done(self, count: int) -> None:
         self.values = replace(self.values, done=count)
@@ -136,6 +141,17 @@ def test_a_consumer_whose_receives_stand_still_says_nothing(loop):
     scene.advances = True
     loop.until(166.0)
     assert scene.heard[1][1] == 1
+
+
+def test_a_consumer_whose_receives_stand_still_looks_once_a_second(loop):
+    """Until somebody kills it: it must not burn a core meanwhile."""
+    scene = Scene(loop)
+    scene.reporter.start()
+    scene.advances = False
+    loop.until(110.0)
+    before = scene.asked
+    loop.until(130.0)
+    assert scene.asked - before <= 20
 
 
 def test_what_happens_after_a_quiet_time_is_told_at_once(loop):

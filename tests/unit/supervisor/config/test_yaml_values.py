@@ -116,7 +116,13 @@ def test_aliases_that_multiply_are_stopped(monkeypatch: pytest.MonkeyPatch) -> N
     assert only.text == "there are more than 50 values"
 
 
-# What is no YAML.
+# What is not YAML.
+
+
+def test_the_parsers_punctuation_is_kept():
+    """It says what to type; only what was read from the file is left out."""
+    assert problem("app: shop:app\nqueues: {emails: [1").endswith("did not find expected ',' or ']'")
+    assert "hunter2" not in problem("a: 'x' *hunter2")
 
 
 def test_what_is_no_yaml_is_one_problem_at_its_place() -> None:
