@@ -155,6 +155,7 @@ class ConsumerProcesses:
         after(self._loop, FORK_SECONDS, self._look_for_answer, consumer, handle)
         theirs.close()
         consumer.channel.watch(self._loop, self._hear, consumer)
+        self.job_log.on_start(consumer)
 
     def _look_for_answer(self, consumer: ConsumerHandle, handle: ZygoteHandle) -> None:
         if consumer.pid is None and self.all.get(consumer.child) is consumer:
@@ -237,7 +238,6 @@ class ConsumerProcesses:
                 self._begin_boots()
                 self._tell(consumer, ev.ProcessBooted(child))
             case protocol.Ready():
-                self.job_log.on_ready(consumer)
                 self._tell(consumer, ev.ProcessReady(child))
             case protocol.Stopping(reason):
                 self._tell(consumer, ev.ProcessDraining(child, reason))

@@ -26,8 +26,8 @@ class JobLog:
         self._log_all = on
         self._tell(self._consumers.values())
 
-    def on_ready(self, consumer: ConsumerHandle) -> None:
-        """Tell a new consumer, which logs no jobs until it is told to."""
+    def on_start(self, consumer: ConsumerHandle) -> None:
+        """Tell a consumer that was just requested: it hears this before it receives its first message."""
         if self._includes(consumer):
             consumer.tell_follow(True)
 

@@ -40,7 +40,7 @@ def test_a_followed_program_logs_its_jobs_until_the_last_follower_is_gone(consum
 def test_a_follower_sees_jobs_at_any_log_level_but_the_file_asks_within_it(consumers):
     jobs = JobLog(consumers, log_all=True)
     for consumer in consumers.values():
-        jobs.on_ready(consumer)
+        jobs.on_start(consumer)
     assert [consumer.told for consumer in consumers.values()] == [[True], [True], []]
     jobs.follow("quiet", True)
     assert consumers[3].told == [True]
@@ -48,10 +48,10 @@ def test_a_follower_sees_jobs_at_any_log_level_but_the_file_asks_within_it(consu
     assert [consumer.told[-1] for consumer in consumers.values()] == [False, False, True]
 
 
-def test_a_consumer_without_a_socket_is_told_when_it_is_ready(consumers):
+def test_a_consumer_without_a_socket_is_told_when_it_has_one(consumers):
     jobs = JobLog(consumers, log_all=False)
     consumers[4] = StubConsumer("emails", connected=False)
     jobs.follow("emails", True)
     assert consumers[4].told == []
-    jobs.on_ready(consumers[4])
+    jobs.on_start(consumers[4])
     assert consumers[4].told == [True]
