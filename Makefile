@@ -6,7 +6,7 @@ BIN := .venv/bin
 PY := $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help venv node demo test test-systemd test-faults lint format types imports pytest coverage docs bench bench-short units clean
+.PHONY: help venv node demo test test-slow test-systemd test-faults lint format types imports pytest coverage docs bench bench-short units clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -21,7 +21,7 @@ demo:  ## start a local SQS server, send work, run the consumer, show the work b
 	@sh scripts/make-venv local
 	@$(PY) examples/demo.py
 
-test: lint types imports pytest  ## lint, types, import rules and all tests (under five minutes)
+test: lint types imports pytest  ## lint, types, import rules and tests (under three minutes)
 
 lint: venv  ## ruff: rules and format
 	$(BIN)/ruff check .
@@ -37,11 +37,14 @@ types: venv  ## mypy, strict for squids/, bodies of functions for the rest
 imports: venv  ## import rules: who may import whom
 	$(BIN)/lint-imports --no-cache
 
-pytest: venv node  ## all tests but those of faults and those under systemd
-	$(PY) -m pytest --ignore=tests/systemd --ignore=tests/faults -n 8
+pytest: venv node  ## all tests but the slow, those of faults and those under systemd
+	$(PY) -m pytest --ignore=tests/systemd --ignore=tests/faults -m "not slow" -n 8 --maxschedchunk 1
+
+test-slow: venv node  ## whole days of a supervisor, storms, reloads: what takes long (under four minutes)
+	$(PY) -m pytest --ignore=tests/systemd --ignore=tests/faults -m slow -n 8 --maxschedchunk 1
 
 coverage: venv node  ## the same with coverage, also of child processes; takes twice as long
-	$(PY) -m pytest --ignore=tests/systemd --ignore=tests/faults -n 4 --cov --cov-report=term
+	$(PY) -m pytest --ignore=tests/systemd --ignore=tests/faults -n 4 --maxschedchunk 1 --cov --cov-report=term
 
 docs: venv  ## build the documentation; a warning is an error
 	$(PY) -m sphinx -n -W --keep-going -b html docs docs/_build/html

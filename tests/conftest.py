@@ -122,3 +122,11 @@ def squids_process(tmp_path: Path) -> Iterator[Callable[..., SquidsProcess]]:
     yield make
     for process in made:
         process.close()
+
+
+QUICK = ("house", "typing", "unit")
+"""Rooms whose tests take milliseconds: last, to fill up the processes that are done with whole systems."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: Path(item.path).relative_to(Path(__file__).parent).parts[0] in QUICK)

@@ -103,6 +103,7 @@ def test_the_python_examples_of_a_page_run(page: Path, tmp_path: Path, environme
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["README.md", "docs/getting-started.md"])
 def test_the_first_app_is_run_by_the_command_beside_it(
     page: str, tmp_path: Path, environment: dict[str, str]
@@ -130,6 +131,7 @@ def test_the_file_of_the_readme_passes_the_check_beside_it(
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.slow
 def test_the_tests_of_the_page_on_testing_pass(tmp_path: Path) -> None:
     """Run as a user would: pytest finds the fixtures by itself, and no AWS setting is there."""
     _write_files((ROOT / "docs" / "testing.md").read_text(), tmp_path)

@@ -35,7 +35,7 @@ def test_every_suite_is_run() -> None:
     run = (ROOT / ".ci" / "run").read_text()
     ours = set(re.findall(r"^ *make ([a-z-]+)$", run, re.MULTILINE)) - {"test"}
     theirs = " ".join(commands(ROOT / ".github" / "workflows" / "ci.yml"))
-    assert ours == {"bench-short", "demo", "docs", "test-faults", "test-systemd"}
+    assert ours == {"bench-short", "demo", "docs", "test-faults", "test-slow", "test-systemd"}
     assert [made for made in ("lint types imports", "pytest", "coverage", *ours) if made not in theirs] == []
 
 

@@ -66,6 +66,7 @@ def run(python: Path, script: str, queue: str, directory: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("aws_environment")
 def test_it_reads_what_we_send_and_we_read_what_it_sends(original, new_queue, tmp_path):
     """Old and new producers and consumers mix during a migration."""

@@ -24,6 +24,7 @@ def demo_copy(tmp_path: Path) -> Path:
     return directory / "demo.py"
 
 
+@pytest.mark.slow
 def test_without_a_terminal_it_does_all_the_work_and_ends_by_itself(demo_copy: Path) -> None:
     done = subprocess.run(
         [sys.executable, str(demo_copy)],
@@ -42,6 +43,7 @@ def test_without_a_terminal_it_does_all_the_work_and_ends_by_itself(demo_copy: P
     assert done.stderr == ""
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_it_and_all_that_it_started(demo_copy: Path) -> None:
     """On a terminal, as a person would: the terminal's interrupt goes to the demo alone."""
     pid, terminal = pty.fork()

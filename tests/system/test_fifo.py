@@ -45,6 +45,7 @@ def test_order_within_groups_and_groups_beside_each_other(strict_sqs, queue, squ
     assert process.stop() == 0
 
 
+@pytest.mark.slow
 def test_nothing_overtakes_a_failed_one(strict_sqs, queue, squids_process):
     """When one of a group fails, those behind it go back unrun and come after it; other groups go on."""
     process = squids_process(strict_sqs.endpoint_url)

@@ -22,6 +22,7 @@ def run_verb(directory, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_a_new_project_goes_all_the_way(tmp_path, supervisor):
     """init, --dev, send, a code change, send again, and its own tests: as its README says."""
     done = run_verb(tmp_path, "init", "shop")
@@ -284,6 +285,7 @@ def test_a_call_is_sent_by_its_name(file, strict_sqs):
     assert strict_sqs.asked("SendMessage")[1]["DelaySeconds"] == 1
 
 
+@pytest.mark.slow
 def test_wait_shows_it_being_run_and_how_it_ended(file):
     """Its own lines, and what the task prints; exit code 1 with the traceback where it failed; 124 in the end."""
     file.up()
@@ -308,6 +310,7 @@ def test_wait_shows_it_being_run_and_how_it_ended(file):
     assert not any("job_" in line for line in file.output[before:]), "nobody follows any more"
 
 
+@pytest.mark.slow
 def test_wait_says_at_once_that_the_queue_is_stopped_and_runs_it_once_it_starts(file):
     file.write({"tests": {}}).up()
     assert file.verb("stop", "tests").returncode == 0
@@ -323,6 +326,7 @@ def test_wait_says_at_once_that_the_queue_is_stopped_and_runs_it_once_it_starts(
     assert errors == ""
 
 
+@pytest.mark.slow
 def test_wait_ends_with_its_own_task_though_another_prints_on(file, tmp_path):
     go = tmp_path / "go"
     (file.directory / "shop.py").write_text(APP + CHATTY)
@@ -338,6 +342,7 @@ def test_wait_ends_with_its_own_task_though_another_prints_on(file, tmp_path):
     assert file.stop() == 0
 
 
+@pytest.mark.slow
 def test_wait_sees_jobs_whatever_the_log_shows(file):
     """`log_level` is of the log, and as before once nobody waits."""
     file.write({"tests": {}}, defaults={"log_level": "CRITICAL"})

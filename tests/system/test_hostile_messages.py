@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 
+import pytest
+
 from tests.support.processes import APP, call
 from tests.support.waiting import wait_until
 
@@ -76,6 +78,7 @@ BODIES = [
 ]
 
 
+@pytest.mark.slow
 def test_no_message_ends_a_worker_or_silences_a_verb(strict_sqs, supervisor):
     """The same two workers run them all, and those of others; the log has a line for each, of bounded length and
     without control characters; `logs`, `why`, `events` and `status` answer."""

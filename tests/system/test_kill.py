@@ -109,6 +109,7 @@ def test_the_zygote_killed_drains_and_exits_1(strict_sqs, queue, squids_process,
     process.nothing_left()
 
 
+@pytest.mark.slow
 def test_workers_that_only_die_slow_down_and_end_the_consumer(strict_sqs, queue, squids_process):
     """Workers that die again and again, with nothing finished in between, end the consumer with 1."""
     process = squids_process(strict_sqs.endpoint_url).start("--workers", "2", "--retry-delay", "0").ready()

@@ -191,6 +191,7 @@ def test_without_moto_one_line_says_how_to_install_it(supervisor, tmp_path):
     assert "moto[server]" in line
 
 
+@pytest.mark.slow
 def test_the_port_may_be_chosen_and_a_taken_one_is_one_line(local):
     """--local-port."""
     up = local()
@@ -245,6 +246,7 @@ def _as_exported(process) -> dict[str, str]:
     return dict(word.split("=", 1) for word in shlex.split(line)[1:])
 
 
+@pytest.mark.slow
 def test_dev_is_local_and_reload_with_short_waits_and_one_worker(supervisor):
     """What the file says of these wins."""
     up = supervisor(NOWHERE, APP)

@@ -148,6 +148,7 @@ def _state(pid: int) -> str:
         return file.read().rpartition(")")[2].split()[0]
 
 
+@pytest.mark.slow
 def test_a_single_queue_tells_of_its_life(strict_sqs, squids_process, manager):
     strict_sqs.create("tests")
     process = squids_process(strict_sqs.endpoint_url, TELLS_ITS_ENVIRONMENT, **manager.variables())

@@ -99,6 +99,7 @@ def developer(strict_sqs, supervisor):
     return make
 
 
+@pytest.mark.slow
 def test_each_way_of_saving_is_one_reload(developer):
     """Truncate and write, rename over, delete and create, a checkout of many files: one import each.
 
@@ -129,6 +130,7 @@ def test_each_way_of_saving_is_one_reload(developer):
     dev.up.nothing_left()
 
 
+@pytest.mark.slow
 def test_a_directory_that_is_moved_away_or_in_is_a_change(developer, tmp_path):
     """The system tells of the directory alone, not of the files in it."""
     dev = developer()
@@ -178,6 +180,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.slow
 def test_what_cannot_be_imported_changes_nothing_but_the_status(developer):
     """Old code goes on, the traceback is shown once, status says what is wrong, the next good save heals it."""
     dev = developer(defaults={"start_timeout": "8s"})
@@ -218,6 +221,7 @@ def test_what_was_broken_outside_the_directory_is_healed_there(developer, tmp_pa
     assert dev.up.stop() == 0
 
 
+@pytest.mark.slow
 def test_what_was_broken_outside_the_directory_from_the_start_is_healed_there(
     strict_sqs, supervisor, tmp_path
 ):
@@ -239,6 +243,7 @@ def test_what_was_broken_outside_the_directory_from_the_start_is_healed_there(
     assert up.stop() == 0
 
 
+@pytest.mark.slow
 def test_a_file_that_one_app_imports_touches_its_queues_alone(developer):
     """Two apps of one directory: a nested import of one is changed, and later a file that nobody imported."""
     nested = "import helper\n" + CODE.replace('VERSION = "v1"', "VERSION = helper.version()")
@@ -261,6 +266,7 @@ def test_a_file_that_one_app_imports_touches_its_queues_alone(developer):
     wait_until(lambda: dev.up.pid_of("two") != before, what="what nobody is known to import is everybody's")
 
 
+@pytest.mark.slow
 def test_bytecode_of_the_same_second_and_size_never_wins(developer):
     """Python tells caches by seconds and size: another process has cached what was saved just before."""
     dev = developer()
@@ -278,6 +284,7 @@ def test_bytecode_of_the_same_second_and_size_never_wins(developer):
         assert list((dev.up.directory / "__pycache__").glob("shop.*.pyc")), "somebody cached it"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["elsewhere", "behind a link"])
 def test_bytecode_that_lies_elsewhere_never_wins_either(developer, tmp_path, where):
     """PYTHONPYCACHEPREFIX; and a file that is imported by a link has its cache beside the link."""
@@ -309,6 +316,7 @@ def test_bytecode_that_lies_elsewhere_never_wins_either(developer, tmp_path, whe
     assert dev.up.stop() == 0
 
 
+@pytest.mark.slow
 def test_fifty_saves_a_second_end_on_the_last_and_lose_nothing(developer):
     """Imports in progress are given up for newer ones; every message runs."""
     dev = developer()
@@ -326,6 +334,7 @@ def test_fifty_saves_a_second_end_on_the_last_and_lose_nothing(developer):
     assert dev.up.stop() == 0
 
 
+@pytest.mark.slow
 def test_a_task_that_runs_ends_on_the_old_code(developer, tmp_path):
     """A save kills no task; a second save hurries what the first one left behind."""
     dev = developer(defaults={"workers": 1, "retry_delay": 0})
@@ -351,6 +360,7 @@ def test_a_task_that_runs_ends_on_the_old_code(developer, tmp_path):
     assert dev.up.stop() == 0
 
 
+@pytest.mark.slow
 def test_new_code_does_not_undo_a_stop(developer, tmp_path):
     """It was saved just before, and is imported while the old consumer drains: of one queue, and of all."""
     dev = developer()
@@ -415,6 +425,7 @@ def test_a_file_that_comes_under_an_included_glob_is_read(developer):
     assert dev.up.stop() == 0
 
 
+@pytest.mark.slow
 def test_code_that_takes_long_to_import_does_not_undo_a_newer_file(developer):
     """Old directory's code is still being imported when the file names another; the file is what counts."""
     dev = developer()
@@ -437,6 +448,7 @@ def test_code_that_takes_long_to_import_does_not_undo_a_newer_file(developer):
     dev.one_consumer()
 
 
+@pytest.mark.slow
 def test_a_directory_that_goes_and_comes_back(developer):
     """A checkout of another branch may take the app's whole directory away for a moment."""
     dev = developer()
@@ -456,6 +468,7 @@ def test_a_directory_that_goes_and_comes_back(developer):
     assert dev.up.process.poll() is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["threads", "preload"])
 def test_apps_that_no_fork_may_copy_are_reloaded_too(developer, how):
     """Threads at import, or `preload: false`: each process imports for itself, and bad code is not tried."""

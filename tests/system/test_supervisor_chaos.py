@@ -57,6 +57,7 @@ def hurt_somebody(process, chance):
         pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_nothing_is_lost_or_left_whatever_is_done(strict_sqs, supervisor, seed):
     """At least once, each; one consumer for each program; no process after the stop."""

@@ -51,6 +51,7 @@ def sqs(strict_sqs):
     return strict_sqs
 
 
+@pytest.mark.slow
 def test_a_flood_of_lines_neither_stops_nor_bloats_the_supervisor(sqs, supervisor):
     """It answers, it stays small, and other queues work on meanwhile."""
     process = supervisor(sqs.endpoint_url, app=PRINTING).write({"tests": {}, "two": {}}).up()
@@ -84,6 +85,7 @@ os._exit(3)
 """
 
 
+@pytest.mark.slow
 def test_what_prints_long_lines_and_dies_again_and_again_is_kept_small(sqs, supervisor):
     """`why` keeps twenty deaths with what was said last, but no more of it than anybody reads."""
     process = supervisor(sqs.endpoint_url, app=LOUD)
@@ -220,6 +222,7 @@ def test_other_rules_for_a_log_file_hold_after_a_reload(sqs, supervisor):
     assert process.stop() == 0
 
 
+@pytest.mark.slow
 def test_a_full_disk_and_a_closed_pipe_are_survived(sqs, supervisor):
     """The trouble is told once; the queue works on; a supervisor whose standard error is gone works on, too."""
     process = supervisor(sqs.endpoint_url, app=PRINTING)

@@ -112,6 +112,7 @@ def test_an_app_that_raises_backs_off_with_its_traceback_and_heals(sqs, supervis
     assert process.stop() == 0
 
 
+@pytest.mark.slow
 def test_a_crash_loop_is_seen_and_slows_down(sqs, supervisor):
     """A consumer that dies soon after it was ready is in a loop: the waits grow, and max_restarts ends it."""
     process = supervisor(sqs.endpoint_url)
@@ -143,6 +144,7 @@ def test_restart_says_who_comes_back(sqs, supervisor, restart, state):
     assert process.stop() == 0
 
 
+@pytest.mark.slow
 def test_exit_when_empty_is_an_end_that_is_fine(sqs, supervisor):
     """A consumer that is told to leave when its queue is empty has exited, and is as wanted."""
     process = supervisor(sqs.endpoint_url).write({"tests": {"exit_when_empty": True}}).start()
@@ -151,6 +153,7 @@ def test_exit_when_empty_is_an_end_that_is_fine(sqs, supervisor):
     assert process.stop() == 0
 
 
+@pytest.mark.slow
 def test_a_hung_consumer_writes_its_stacks_and_is_restarted(sqs, supervisor):
     """SIGSTOP: no sign of life for heartbeat_timeout; SIGCONT and SIGABRT, so that its stacks are in the log."""
     process = supervisor(sqs.endpoint_url)
@@ -287,6 +290,7 @@ def test_an_end_that_nobody_reports_is_known(sqs, supervisor):
     process.nothing_left()
 
 
+@pytest.mark.slow
 def test_a_fork_server_that_hangs_is_killed_and_replaced(sqs, supervisor):
     """SIGSTOP: it forks nothing and kills nobody. Nothing waits for it for ever."""
     process = supervisor(sqs.endpoint_url)
@@ -323,6 +327,7 @@ def test_an_app_with_threads_starts_by_exec(sqs, supervisor, source, named):
     process.nothing_left()
 
 
+@pytest.mark.slow
 def test_status_says_which_code_a_fresh_interpreter_runs(sqs, supervisor):
     """It imports for itself, so after a crash it runs what is on disk, and is no older than that."""
     process = supervisor(sqs.endpoint_url).write({"tests": {"preload": False}}).up()
@@ -402,6 +407,7 @@ def test_a_second_sigterm_kills_what_runs_and_gives_it_back(sqs, five, tmp_path)
     five.nothing_left()
 
 
+@pytest.mark.slow
 def test_stops_of_many_run_at_the_same_time_and_one_that_hangs_is_killed(sqs, supervisor, tmp_path):
     """A stopped (SIGSTOP) consumer is killed after its time; the others are long gone by then."""
     process = supervisor(sqs.endpoint_url)

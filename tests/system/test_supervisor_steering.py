@@ -184,6 +184,7 @@ def test_a_restart_with_code_that_does_not_import_fails_and_the_old_code_goes_on
     assert up.stop() == 0
 
 
+@pytest.mark.slow
 def test_a_rolling_restart_under_load_loses_nothing_and_leaves_no_gap(sqs, up):
     """Messages keep coming while all queues are replaced twice: each is done, and none waits long."""
     names = [f"m{number}" for number in range(300)]
@@ -214,6 +215,7 @@ def test_a_rolling_restart_under_load_loses_nothing_and_leaves_no_gap(sqs, up):
     up.nothing_left()
 
 
+@pytest.mark.slow
 def test_a_rolling_restart_lets_a_long_task_end_on_the_old_code(sqs, up, tmp_path):
     """The new process receives at once; the old one stays until its task is done."""
     old = up.pid_of("tests")
@@ -256,6 +258,7 @@ def test_reload_touches_only_what_changed(sqs, up):
     up.nothing_left()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "word"),
     [
@@ -325,6 +328,7 @@ def test_scale_holds_until_the_next_reload(up):
     assert up.stop() == 0
 
 
+@pytest.mark.slow
 def test_reloads_and_restarts_at_the_same_time(up):
     """Each is carried out, one after the other; nobody runs twice."""
     up.write({name: {"workers": 2} for name in (*NAMES, "four")})
@@ -341,6 +345,7 @@ def test_reloads_and_restarts_at_the_same_time(up):
     up.nothing_left()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rolling", [["--rolling"], []])
 def test_what_a_reload_says_while_a_restart_imports_holds(up, tmp_path, rolling):
     """The restart brings the code, and neither the settings of before nor a queue that was removed."""
@@ -362,6 +367,7 @@ def test_what_a_reload_says_while_a_restart_imports_holds(up, tmp_path, rolling)
     up.nothing_left()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", [("restart",), ("restart", "--rolling"), ("reload",)], ids=" ".join)
 @pytest.mark.parametrize("end", ["SIGTERM", "stop"])
 def test_a_stop_while_new_code_is_imported_holds(sqs, up, tmp_path, verb, end):
@@ -396,6 +402,7 @@ def test_a_stop_while_new_code_is_imported_holds(sqs, up, tmp_path, verb, end):
     up.nothing_left()
 
 
+@pytest.mark.slow
 def test_a_queue_that_was_removed_drains_and_does_not_come_back(sqs, up, tmp_path):
     """Whatever is asked for while it drains; and the next reload is not kept waiting for ever."""
     sqs.put("three", call("wait_for", "a", str(tmp_path / "go")))

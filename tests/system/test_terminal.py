@@ -54,6 +54,7 @@ def status_of(window):
     return os.waitstatus_to_exitcode(ended[window.pid])
 
 
+@pytest.mark.slow
 def test_dev_ends_with_its_terminal_and_the_next_one_starts(supervisor, terminal):
     """With its embedded SQS and all it started: nothing holds the lock."""
     process = supervisor("http://127.0.0.1:9")

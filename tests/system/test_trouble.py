@@ -20,6 +20,7 @@ def queue(strict_sqs):
     return strict_sqs.create("tests")
 
 
+@pytest.mark.slow
 def test_after_a_storm_of_failures_receiving_goes_on(strict_sqs, queue, squids_process):
     """After 500s, 503s, throttling, garbage and cut connections in random order all messages are done."""
     chance = random.Random(5)
@@ -144,6 +145,7 @@ def test_a_delete_without_an_answer_is_retried(strict_sqs, queue, squids_process
     assert process.stop() == 0
 
 
+@pytest.mark.slow
 def test_a_partial_failure_of_a_beat_is_retried(strict_sqs, squids_process, tmp_path):
     """A refused extension is repeated before the visibility runs out."""
     queue = strict_sqs.create("tests")
@@ -176,6 +178,7 @@ def test_a_redelivered_message_is_not_run_twice(strict_sqs, queue, squids_proces
     assert process.stop() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [1, 3])
 def test_a_task_longer_than_the_visibility_is_run_once(strict_sqs, squids_process, tmp_path, seconds):
     """Tasks may take longer than the visibility, also on a queue whose own is a second."""
@@ -324,6 +327,7 @@ def test_without_a_retry_delay_the_visibility_runs_out(strict_sqs, queue, squids
     assert process.stop() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["empty", "null"])
 def test_answers_at_once_are_paused_after_told_once_and_heal(strict_sqs, queue, squids_process, kind):
     """A server that ignores the wait is asked ever less often; the first message ends that."""
