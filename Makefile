@@ -5,6 +5,9 @@ SHELL := /bin/sh
 BIN := .venv/bin
 PY := $(BIN)/python
 
+# Else each process of the tests would compile squids, and the tests, again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help venv node demo test test-slow test-systemd test-faults lint format types imports pytest coverage docs bench bench-short units clean
 
