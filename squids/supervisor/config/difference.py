@@ -16,11 +16,6 @@ class Change:
     new: ProgramSettings
     keys: tuple[str, ...]
 
-    @property
-    def other_app_spec(self) -> bool:
-        """Whether it needs another import, because its app spec changed."""
-        return self.old.app_spec != self.new.app_spec
-
 
 @dataclass(frozen=True, slots=True)
 class Difference:

@@ -30,5 +30,5 @@ def test_the_difference_of_two_files():
         "~ supervisor: log_format default -> json",
         "= 1 program stays as it is",
     ]
-    assert found.changed[0].other_app_spec
+    assert found.changed[0].old.app_spec != found.changed[0].new.app_spec
     assert difference(old, old).lines() == ["nothing changed"]
