@@ -61,9 +61,10 @@ def test_a_warm_up_goes_to_the_end_of_the_http_client_but_over_no_network(server
 def test_a_warm_up_leaves_no_socket_no_thread_and_no_loop(server_of_nobody):
     """None of them may cross a fork."""
     app = squids.App("rehearsed")
-    before = (sockets_open(), threading.enumerate())
+    sockets, threads = sockets_open(), set(threading.enumerate())
     warm_up(app, [consumer("emails")])
-    assert (sockets_open(), threading.enumerate()) == before
+    assert sockets_open() <= sockets  # What tests before this one left may be closed now.
+    assert set(threading.enumerate()) <= threads
     with pytest.raises(RuntimeError):
         asyncio.get_running_loop()
 

@@ -262,7 +262,7 @@ def slow(stats):
     assert process.journal.pids("stats") == [process.pid]
     strict_sqs.put("tests", call("work", "a"))
     wait_until(lambda: process.journal.words("done") == ["a"])
-    assert process.actions("hook_failed")
+    wait_until(lambda: process.actions("hook_failed"))
     assert strict_sqs.calls["GetQueueAttributes"] == 1
     assert process.stop() == 0
 

@@ -33,7 +33,7 @@ class _Stop:
 
     def __init__(self, on_watching: Callable[[], None]) -> None:
         self._event = threading.Event()
-        self._on_watching: Callable[[], None] | None = on_watching
+        self._when_watching = [on_watching]
 
     def is_set(self) -> bool:
         """For watchfiles only: the first call means that it watches."""
@@ -44,10 +44,14 @@ class _Stop:
     def ended(self) -> bool:
         return self._event.is_set()
 
+    def when_watching(self, call: Callable[[], None]) -> None:
+        """Call this, in the thread, as soon as the system watches again, or it is known that it never will."""
+        self._when_watching.append(call)
+
     def tell(self) -> None:
         """It watches, or never will."""
-        call, self._on_watching = self._on_watching, None
-        if call is not None:
+        calls, self._when_watching = self._when_watching, []
+        for call in calls:
             call()
 
     def set(self) -> None:
@@ -147,8 +151,9 @@ class Watch:
             now = {path: _identity(path) for path in paths}
             moved = {path for path in paths if now[path] != there[path] and now[path] is not None}
             there = now
-            if moved:
-                self._tell(self._on_change, {os.path.realpath(path) for path in moved})
+            if moved:  # Reported once it is watched: what is written in between must not be missed.
+                real = {os.path.realpath(path) for path in moved}
+                stop.when_watching(lambda real=real: self._tell(self._on_change, real))  # type: ignore[misc]
 
     def _follow_present(
         self,
