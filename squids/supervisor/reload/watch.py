@@ -45,7 +45,7 @@ class _Stop:
         return self._event.is_set()
 
     def when_watching(self, call: Callable[[], None]) -> None:
-        """Call this, in the thread, as soon as the system watches again, or it is known that it never will."""
+        """Call this in the thread once the system watches again, or it is known that it never will."""
         self._when_watching.append(call)
 
     def tell(self) -> None:
