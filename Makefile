@@ -34,7 +34,7 @@ format: venv  ## ruff: mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-types: venv  ## mypy, strict for squids/, bodies of functions for the rest
+types: venv  ## mypy: strict, but that tests may leave out annotations
 	$(PY) -m mypy
 
 imports: venv  ## import rules: who may import whom
@@ -43,7 +43,7 @@ imports: venv  ## import rules: who may import whom
 pytest: venv node  ## all tests but the slow, those of faults and those under systemd
 	$(PY) -m pytest --ignore=tests/systemd --ignore=tests/faults -m "not slow" -n 8 --maxschedchunk 1
 
-test-slow: venv node  ## whole days of a supervisor, storms, reloads: what takes long (under four minutes)
+test-slow: venv node  ## storms of kills, reloads, what waits for long (under four minutes)
 	$(PY) -m pytest --ignore=tests/systemd --ignore=tests/faults -m slow -n 8 --maxschedchunk 1
 
 coverage: venv node  ## the same with coverage, also of child processes; takes twice as long
@@ -62,7 +62,7 @@ bench-short: venv node  ## the same, brief, as a check that they run
 	$(PY) benchmarks/supervise.py --short
 	$(PY) benchmarks/reload.py --short
 
-units: venv  ## write systemd/ anew, from the installer's templates
+units: venv  ## write systemd/ again, from the installer's templates
 	$(PY) -m squids.cli.systemd.shipped systemd
 
 test-systemd: venv  ## the units under a real systemd, in a container (root on Debian; about five minutes)
@@ -72,4 +72,4 @@ test-faults: venv node  ## kills, attacks, limits, clocks, hostile servers and m
 	$(PY) -m pytest tests/faults -ra -n 4 --timeout 300
 
 clean:  ## remove what the targets above made
-	rm -rf .venv node_modules docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis .demo .coverage .coverage.*
+	rm -rf .venv node_modules build dist htmlcov docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis .demo .coverage .coverage.*

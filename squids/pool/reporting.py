@@ -17,7 +17,7 @@ from squids.process.figures import ConsumerFigures, RunningJob
 from squids.process.liveness import Liveness
 
 FIGURES_EVERY = 1.0
-"""Seconds."""
+"""Minimum seconds between two reports of changed figures."""
 
 MOST_RUNNING = 20
 """Maximum running jobs that are listed."""

@@ -28,6 +28,10 @@ READ_SECONDS = 30.0
 Read = Callable[[], "Settings | list[str]"]
 Prepare = Callable[[Settings], Awaitable[None]]
 
+_NOT_DONE = "the import is not done yet: given up"
+GIVEN_UP = Failure(_NOT_DONE, None, _NOT_DONE)
+"""An import that outlasted the timeout of its rollout."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reloaded:
@@ -167,7 +171,8 @@ class Rollout:
             failures = await self._import(to_import, chosen, deadline)
             for program, _, generation in chosen:
                 if (failure := failures.get(generation.number)) is not None:
-                    yield Reloaded(program.settings.name, False, failure.text)
+                    late = failure is GIVEN_UP
+                    yield Reloaded(program.settings.name, False, failure.text, timed_out=late)
                     continue
                 name = program.settings.name
                 if supervisor.programs.get(name) is not program or name in self.removing:
@@ -229,8 +234,7 @@ class Rollout:
             await asyncio.wait(answers, timeout=left)
         for generation, answer in zip(generations.values(), answers, strict=True):
             if not answer.done():
-                text = "the import is not done yet: given up"
-                failures[generation.number] = Failure(text, None, text)
+                failures[generation.number] = GIVEN_UP
         return failures
 
     async def _watch(

@@ -70,9 +70,7 @@ async def _take_newest_generation(context: Context, program: Program) -> None:
         stale = await in_thread(generation.stale_files)
     except NoThread as error:
         raise RequestRefused(str(error), FAILED) from error
-    if generation.failure is not None or stale:
-        generation = generations.new(program.settings.app_spec)
-    program.generation = generation.number
+    program.generation = generations.for_operator(program.settings.app_spec, bool(stale)).number
 
 
 async def stop(context: Context, request: Request) -> Answers:

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from squids.supervisor.generation import Generation
+from squids.supervisor.generation import Failure, Generation
 from squids.supervisor.generations import Generations
 from squids.supervisor.program import events as ev
 from squids.supervisor.program.machine import Program
@@ -107,3 +107,13 @@ def test_what_a_rollout_holds_is_kept_until_it_is_over_even_if_two_hold_it(gener
     assert generations.keep_only({used.number}) == [held]
     assert list(generations) == [used]
     assert generations.new(SHOP).number == 4, "a number is never used again"
+
+
+def test_an_operator_gets_what_is_on_disk_now(generations):
+    """Code whose files changed, or whose import failed, is imported again; the rest is shared."""
+    first = generations.for_operator(SHOP, stale=False)
+    assert generations.for_operator(SHOP, stale=False) is first
+    second = generations.for_operator(SHOP, stale=True)
+    assert second is not first
+    second.failure = Failure("no", None, "no")
+    assert generations.for_operator(SHOP, stale=False).number == 3
