@@ -66,6 +66,6 @@ def test_check_tells_of_limits_that_cannot_hold_the_file(strict_sqs, supervisor)
         text=True,
         check=False,
     )
-    assert "1000 consumers need about 3040 file descriptors" in done.stderr
+    assert "1000 consumers need about 6040 file descriptors" in done.stderr
     assert "ulimit -Hn) allows 500" in done.stderr
     assert done.returncode == 0, done.stdout + done.stderr
