@@ -6,7 +6,6 @@ raises. Settling the message is up to the caller.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -107,16 +106,9 @@ def _unbindable(call: Call, task: Task[Any, Any]) -> Outcome | None:
     try:
         task.signature.bind(*call.args, **call.kwargs)
     except TypeError as error:
-        text = f"the arguments do not fit {call.task}{_shown(task.signature)}: {error}"
+        text = f"the arguments do not fit {call.task}{signature_text(task.signature)}: {error}"
         return Outcome(JobEnd.BAD_MESSAGE, call.task, cut(text, ERROR))
     return None
-
-
-def _shown(signature: inspect.Signature) -> str:
-    try:
-        return signature_text(signature)
-    except Exception:  # The repr of a default value is foreign code.
-        return "(...)"
 
 
 def _failure(task: Task[Any, Any], error: BaseException, where: str = "") -> Outcome:

@@ -195,7 +195,10 @@ def signature_text(signature: inspect.Signature) -> str:
         for parameter in signature.parameters.values()
     ]
     returned = _as_written(signature.return_annotation)
-    return str(signature.replace(parameters=parameters, return_annotation=returned))
+    try:
+        return str(signature.replace(parameters=parameters, return_annotation=returned))
+    except Exception:  # The repr of a default value is foreign code.
+        return "(...)"
 
 
 class _Annotation(str):

@@ -66,11 +66,10 @@ class Generations:
         """What a program of this app spec starts from."""
         return self.newest(app_spec) or self.new(app_spec)
 
-    def for_operator(self, app_spec: AppSpec, stale: bool) -> Generation:
-        """Return what a program starts from if an operator starts it. `stale`: imported files changed."""
-        generation = self.for_start(app_spec)
+    def for_operator(self, generation: Generation, *, stale: bool) -> Generation:
+        """Return this generation, or a new one if its import failed or its files are stale."""
         is_old = stale or generation.failure is not None
-        return self.new(app_spec) if is_old else generation
+        return self.new(generation.app_spec) if is_old else generation
 
     def for_rollout(
         self, wanted: Iterable[tuple[Program, ProgramSettings]], *, fresh: bool

@@ -33,8 +33,7 @@ class JobLog:
 
     def _tell(self, consumers: Iterable[ConsumerHandle]) -> None:
         for consumer in list(consumers):
-            if consumer.channel is not None:
-                consumer.tell_follow(self._includes(consumer))
+            consumer.tell_follow(self._includes(consumer))
 
     def _includes(self, consumer: ConsumerHandle) -> bool:
         """Whether its jobs are logged. Followers get them at any log level."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from squids.supervisor import events
 from squids.supervisor.config.difference import Difference, difference
 from squids.supervisor.generation import Failure, Generation
+from squids.supervisor.generations import Chosen
 from squids.supervisor.outcome import ProgramOutcome, of_generation, timed_out
 from squids.supervisor.program import events as ev
 from squids.supervisor.program.events import Wanted
@@ -207,7 +208,7 @@ class Rollout:
     async def _import(
         self,
         generations: dict[AppSpec, Generation],
-        chosen: list[tuple[Program, ProgramSettings, Generation]],
+        chosen: Chosen,
         deadline: float | None,
     ) -> dict[int, Failure]:
         failures: dict[int, Failure] = {}

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
 
+@cache
 def modules() -> dict[str, Path]:
     """The path of each module that is not a package's `__init__`, by dotted name."""
     paths = sorted((ROOT / "squids").rglob("*.py"))
     return {_dotted(path): path for path in paths if path.name != "__init__.py"}
 
 
+@cache
 def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text())
 

@@ -8,7 +8,6 @@ import os
 import queue
 import socket
 import threading
-import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
@@ -24,16 +23,9 @@ from squids.process.zygote_handle import ZygoteHandle
 from squids.queues import QueueRef
 from squids.retry import RetryPolicy
 from squids.sqs_answers import BatchAnswer, BatchFailure
+from tests.support.loops import run, until
 
 LIMITS = Limits(workers=1, budget=2, visibility=60, shutdown_timeout=30.0, wait=7)
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Wait for what others do in this loop, and in threads."""
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        await asyncio.sleep(0.002)
 
 
 def delivery(name: str, group: str | None = None) -> Delivery:
@@ -209,7 +201,7 @@ def play(
 ) -> Scene:
     """Run a scenario; the consumer is at its end after it."""
 
-    async def run() -> Scene:
+    async def whole() -> Scene:
         scene = Scene(limits, name)
         try:
             await scenario(scene)
@@ -223,7 +215,7 @@ def play(
                 await scene.running
         return scene
 
-    scene = asyncio.run(run())
+    scene = run(whole(), 60)
     for thread in threading.enumerate():
         if thread.name.startswith("squids-"):
             thread.join(60)

@@ -45,7 +45,7 @@ class Hostile(str):
     def _fail(self, *_: object) -> str:
         raise RuntimeError
 
-    __add__ = __radd__ = __format__ = strip = replace = __len__ = __getitem__ = _fail  # type: ignore[assignment]
+    __add__ = __radd__ = __format__ = strip = replace = __len__ = __getitem__ = _fail
 
 
 class HostileText(Exception):
@@ -90,7 +90,7 @@ def noted() -> BaseException:
         large_group,
         long_chain,
         noted,
-        lambda: SyntaxError("x", ("file", "no line", "no offset", 3)),  # type: ignore[arg-type]
+        lambda: SyntaxError("x", ("file", "no line", "no offset", 3)),
         lambda: SyntaxError("x", ("file", 1, 1, "x" * 10_000_000)),
         lambda: type("T" * 1_000_000, (Exception,), {})("x"),
     ],

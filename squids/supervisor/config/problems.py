@@ -63,10 +63,11 @@ def problem_of(text: Document, detail: Any) -> Problem:
         return Problem(location, path, _unknown(path, known))
     if kind == "extra_forbidden":
         return Problem(location, path, _unknown(path, _known_keys(path[:-1])))
-    return Problem(location, path, _words(kind, detail, detail.get("ctx", {}), detail.get("input")))
+    return Problem(location, path, _words(detail))
 
 
-def _words(kind: str, detail: Any, context: dict[str, Any], value: object) -> str:
+def _words(detail: Any) -> str:
+    kind, context, value = detail["type"], detail.get("ctx", {}), detail.get("input")
     if kind in _EXPECTED:
         return f"expected {_EXPECTED[kind]}, not {shown(value)}"
     if kind in _LIMITS:

@@ -66,11 +66,12 @@ async def _take_newest_generation(context: Context, program: Program) -> None:
     supervisor = context.supervisor
     generations = supervisor.fork_servers.generations
     generation = generations.for_start(program.settings.app_spec)
-    try:
-        stale = await in_thread(generation.stale_files)
-    except NoThread as error:
-        raise RequestRefused(str(error), FAILED) from error
-    program.generation = generations.for_operator(program.settings.app_spec, bool(stale)).number
+    with generations.holding([generation]):
+        try:
+            stale = await in_thread(generation.stale_files)
+        except NoThread as error:
+            raise RequestRefused(str(error), FAILED) from error
+        program.generation = generations.for_operator(generation, stale=bool(stale)).number
 
 
 async def stop(context: Context, request: Request) -> Answers:

@@ -21,7 +21,7 @@ def queues(text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str
     monkeypatch.setattr(completion.argcomplete, "autocomplete", lambda *_, **__: None)
     complete(parser)
     assert not hasattr(other, "completer")
-    offered: list[str] = action.completer(argparse.Namespace(config=str(folder / "squids.yaml")))  # type: ignore[attr-defined]
+    offered: list[str] = action.completer(argparse.Namespace(config=str(folder / "squids.yaml")))
     return offered
 
 

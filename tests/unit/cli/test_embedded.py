@@ -73,7 +73,7 @@ def carry_out(work: Callable[[EmbeddedSQS, Server, StubSupervisor], Coroutine[An
     async def whole() -> None:
         server = Server()
         supervisor = StubSupervisor(settings_of(program("emails"), program("reports")))
-        sqs = EmbeddedSQS(server, supervisor)  # type: ignore[arg-type]
+        sqs = EmbeddedSQS(server, supervisor)
         try:
             await sqs.start()
             await work(sqs, server, supervisor)

@@ -19,7 +19,8 @@ from squids.pool.pooled_consumer import ADVANCE_MARGIN
 from squids.pool.worker_main import MARK
 from squids.process.protocol import Recall
 from squids.sqs_answers import BatchFailure
-from tests.support.consumers import LIMITS, Scene, delivery, play, until
+from tests.support.consumers import LIMITS, Scene, delivery, play
+from tests.support.loops import until
 
 AWAY = EndpointConnectionError(endpoint_url="http://127.0.0.1:1")
 

@@ -72,7 +72,7 @@ def test_figures_do_not_hide_a_trouble(manager, clock, life):
 def test_signs_of_life_go_only_to_a_watchdog(clock):
     for watchdog, heard in ((None, []), (60.0, ["alive", "alive"])):
         manager = Manager(watchdog)
-        life = ToSystemd(manager, lambda: clock[0])  # type: ignore[arg-type]
+        life = ToSystemd(manager, lambda: clock[0])
         life.alive()
         life.figures(FIGURES)
         assert manager.heard == heard
@@ -81,7 +81,7 @@ def test_signs_of_life_go_only_to_a_watchdog(clock):
 def test_they_are_as_frequent_as_the_watchdog_needs(clock):
     """Three times in its time, and at least each five seconds."""
     for watchdog, seconds in ((None, 5.0), (60.0, 5.0), (3.0, 1.0)):
-        assert ToSystemd(Manager(watchdog), lambda: clock[0]).alive_every == seconds  # type: ignore[arg-type]
+        assert ToSystemd(Manager(watchdog), lambda: clock[0]).alive_every == seconds
 
 
 def test_a_drain_asks_for_more_time_while_it_goes_on(manager, life):

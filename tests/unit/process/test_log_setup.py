@@ -185,7 +185,7 @@ def test_what_is_configured_already_is_not_touched(lines):
     log.isEnabledFor(logging.DEBUG)
     lines("record")
     assert logging.getLogger().handlers == [handler]
-    assert logging.DEBUG in log._cache  # type: ignore[attr-defined]
+    assert logging.DEBUG in log._cache
     lines("record", "DEBUG")
     assert logging.getLogger().handlers == [handler]
     assert log.isEnabledFor(logging.DEBUG)

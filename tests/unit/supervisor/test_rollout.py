@@ -43,7 +43,7 @@ def test_a_bug_in_a_rollout_is_a_failure_to_whoever_waits_and_an_error_in_the_lo
     told: list[Reloaded] = []
 
     async def run() -> None:
-        answers = Rollout(supervisor, list).begin(one_and_a_bug())  # type: ignore[arg-type]
+        answers = Rollout(supervisor, list).begin(one_and_a_bug())
         while (outcome := await answers.get()) is not None:
             told.append(outcome)
         while len(supervisor.said) < 2:

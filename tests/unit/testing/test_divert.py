@@ -87,7 +87,7 @@ def test_what_is_no_app_is_told_at_once() -> None:
     with (
         pytest.raises(TypeError, match=r"expected a squids\.App, not 'mine'"),
         diverted(("mine",), Taken().take),
-    ):  # type: ignore[arg-type]
+    ):
         raise AssertionError("it was taken")
 
 

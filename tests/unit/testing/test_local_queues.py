@@ -59,7 +59,7 @@ def app(monkeypatch: pytest.MonkeyPatch) -> squids.App:
 
 
 def test_a_test_begins_with_the_queues_of_all_tasks_and_leaves_none(server: Server, app: squids.App) -> None:
-    queues = LocalQueues(server)  # type: ignore[arg-type]
+    queues = LocalQueues(server)
     queues.begin()
     assert sorted(server.queues) == ["emails", "reports"]
     queues.create("more")
@@ -75,7 +75,7 @@ def test_clients_of_another_server_are_forgotten_before_and_after(
     """They have its address, and an app lives as long as the process."""
     forgotten: list[int] = []
     monkeypatch.setattr(type(app.sqs), "forget", lambda self: forgotten.append(len(server.queues)))
-    queues = LocalQueues(server)  # type: ignore[arg-type]
+    queues = LocalQueues(server)
     queues.begin()
     queues.end()
     assert forgotten == [0, 0]
@@ -84,7 +84,7 @@ def test_clients_of_another_server_are_forgotten_before_and_after(
 def test_messages_are_those_that_are_there_wait_or_are_in_flight(server: Server) -> None:
     name = "ApproximateNumberOfMessages"
     server.queues["emails"] = {name: "1", f"{name}Delayed": "20", f"{name}NotVisible": "300"}
-    queues = LocalQueues(server)  # type: ignore[arg-type]
+    queues = LocalQueues(server)
     assert queues.messages("emails") == 321
     assert queues.messages("https://sqs.eu-west-1.amazonaws.com/1/emails") == 321
 
@@ -106,5 +106,5 @@ def test_a_drain_goes_on_until_no_queue_has_anything(
     """A task of one queue may send to another, and what failed was received, too."""
     consumers = {"emails": Consumer((2, 2), (0, 0), (1, 0), (1, 1)), "reports": Consumer((0, 0), (3, 3))}
     monkeypatch.setattr(app, "create_consumer", lambda queue: consumers[queue])
-    assert LocalQueues(server).drain(app) == 6  # type: ignore[arg-type]
+    assert LocalQueues(server).drain(app) == 6
     assert not consumers["emails"].receives

@@ -259,5 +259,5 @@ def test_what_is_no_queue_or_no_app_is_told(box):
     with pytest.raises(TypeError, match=r"box\.sent\[0\]"):
         box[0]
     assert "_pending" not in repr(box)
-    with pytest.raises(TypeError, match=r"expected a squids\.App, not 'app'"), squids.testing.outbox("app"):  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"expected a squids\.App, not 'app'"), squids.testing.outbox("app"):
         pass

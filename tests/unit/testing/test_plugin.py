@@ -40,7 +40,7 @@ def test_a_local_sqs_is_all_of_aws_that_a_test_sees(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(local_queues, "LocalQueues", Queues)
     server: Any = SimpleNamespace(environment={"AWS_ENDPOINT_URL_SQS": "http://127.0.0.1:1"})
     with pytest.MonkeyPatch.context() as within:
-        fixture = plugin.squids_local.__wrapped__(server, within)  # type: ignore[attr-defined]
+        fixture = plugin.squids_local.__wrapped__(server, within)
         assert next(fixture).server is server
         assert order == ["begin at http://127.0.0.1:1"]
         assert "AWS_PROFILE" not in os.environ
@@ -60,5 +60,5 @@ def test_a_server_that_does_not_start_fails_the_test_without_a_traceback(
 
     monkeypatch.setattr(LocalSQS, "start", fail)
     with pytest.raises(pytest.fail.Exception, match="needs moto's server") as failed:
-        next(plugin._squids_local_server.__wrapped__())  # type: ignore[attr-defined]
+        next(plugin._squids_local_server.__wrapped__())
     assert not failed.value.pytrace

@@ -46,7 +46,7 @@ class BrokenRollout(Rollout):
     """One whose rollouts end with a bug after their first program; so does a plan, where `plans` is False."""
 
     def __init__(self, supervisor: StubSupervisor, plans: bool) -> None:
-        super().__init__(supervisor, list)  # type: ignore[arg-type]
+        super().__init__(supervisor, list)
         self._plans = plans
 
     async def plan(self) -> Plan | list[str]:
@@ -66,7 +66,7 @@ class BrokenRollout(Rollout):
 def carry_out(verb: str, plans: bool = True, **options: Any) -> tuple[list[Answer], StubSupervisor]:
     """The answers, and the supervisor that they are of."""
     supervisor = StubSupervisor()
-    dispatch = Dispatch(Context(supervisor, BrokenRollout(supervisor, plans)))  # type: ignore[arg-type]
+    dispatch = Dispatch(Context(supervisor, BrokenRollout(supervisor, plans)))
 
     async def run() -> list[Answer]:
         answers = [answer async for answer in dispatch.run(verb, [], options, None)]

@@ -242,7 +242,7 @@ def test_an_app_that_never_imported_is_tried_again_at_each_change(
         reloader = Reloader(fleet.supervisor, Rollout(fleet.supervisor, list))
         await reloader.start()
         newest = fleet.supervisor.fork_servers.generations.newest
-        await until(lambda: newest(project.payments.app_spec).state is GenerationState.FAILED)  # type: ignore[union-attr]
+        await until(lambda: newest(project.payments.app_spec).state is GenerationState.FAILED)
         await until(lambda: project.path("broken") in Watched.last.flat)
         fleet.broken.clear()
         fleet.files.clear()
