@@ -20,6 +20,31 @@ from squids.queues import QueueRef
 
 log = logging.getLogger("squids")
 
+NOTICES: dict[Notice, tuple[int, str]] = {
+    Notice.DEGRADED: (logging.WARNING, "cannot receive: {text}; trying again, at least once a minute"),
+    Notice.HEALED: (logging.INFO, "receiving again {text}"),
+    Notice.TASK_FAILED: (logging.ERROR, "task failed: {error}"),
+    Notice.BAD_MESSAGE: (logging.ERROR, "message cannot be run: {error}"),
+    Notice.WORKER_LOST: (logging.ERROR, "task lost, its worker {how}"),
+    Notice.SETTLE_TROUBLE: (logging.WARNING, "cannot {operation} messages: {text}; trying again"),
+    Notice.SETTLE_HEALED: (logging.INFO, "deletes and visibility changes are answered again"),
+    Notice.TOO_LATE: (
+        logging.ERROR,
+        "its task is done, but it could not be deleted ({text}): it may run again",
+    ),
+    Notice.VISIBILITY_LOST: (
+        logging.WARNING,
+        "its visibility was lost while it runs ({text}): it may run elsewhere",
+    ),
+    Notice.VISIBILITY_BOUND: (
+        logging.WARNING,
+        "held for the twelve hours that SQS allows: it may run elsewhere from now on",
+    ),
+    Notice.GAVE_BACK: (logging.INFO, "giving back {text}"),
+    Notice.KILLING: (logging.WARNING, "killing {text}"),
+}
+"""The level and the text of each report. In braces: the report's text, or one of its details."""
+
 
 def _say(level: int, action: str, text: str, **details: object) -> None:
     extra = {"action": action, **{key: value for key, value in details.items() if value is not None}}
@@ -172,58 +197,25 @@ def how_it_ended(status: int) -> str:
 
 
 def report(report: Report, queue: QueueRef, start_trouble: bool) -> None:
-    """Log a report of `inflight`."""
+    """Log a report of `inflight`. `start_trouble`: no receive was ever answered."""
     details: dict[str, object] = {"queue": queue.name, **report.details}
     message = report.message
     if message is not None:
         details["message_id"] = message.message_id
         details["receive_count"] = message.receive_count
-    level, text = _words(report, start_trouble)
+    text = NOTICES[report.notice][1].format(text=report.text, **report.details)
     if report.notice is Notice.WORKER_LOST and message is not None:
         details["task"] = message.task
     traceback = details.pop("traceback", None)
     details.pop("error", None)
     details.pop("how", None)
+    level = level_of(report.notice, start_trouble=start_trouble)
     _say(level, report.notice.value, text, **details, traceback=traceback or None)
 
 
-def _words(report: Report, start_trouble: bool) -> tuple[int, str]:
-    details = report.details
-    match report.notice:
-        case Notice.DEGRADED:
-            level = logging.ERROR if start_trouble else logging.WARNING
-            return level, f"cannot receive: {report.text}; trying again, at least once a minute"
-        case Notice.HEALED:
-            return logging.INFO, f"receiving again {report.text}"
-        case Notice.TASK_FAILED:
-            return logging.ERROR, f"task failed: {details.get('error')}"
-        case Notice.BAD_MESSAGE:
-            return logging.ERROR, f"message cannot be run: {details.get('error')}"
-        case Notice.WORKER_LOST:
-            return logging.ERROR, f"task lost, its worker {details.get('how')}"
-        case Notice.SETTLE_TROUBLE:
-            return logging.WARNING, f"cannot {details.get('operation')} messages: {report.text}; trying again"
-        case Notice.SETTLE_HEALED:
-            return logging.INFO, "deletes and visibility changes are answered again"
-        case Notice.TOO_LATE:
-            return (
-                logging.ERROR,
-                f"its task is done, but it could not be deleted ({report.text}): it may run again",
-            )
-        case Notice.VISIBILITY_LOST:
-            return (
-                logging.WARNING,
-                f"its visibility was lost while it runs ({report.text}): it may run elsewhere",
-            )
-        case Notice.VISIBILITY_BOUND:
-            return (
-                logging.WARNING,
-                "held for the twelve hours that SQS allows: it may run elsewhere from now on",
-            )
-        case Notice.GAVE_BACK:
-            return logging.INFO, f"giving back {report.text}"
-        case Notice.KILLING:
-            return logging.WARNING, f"killing {report.text}"
+def level_of(notice: Notice, *, start_trouble: bool) -> int:
+    """Return a report's level. An outage is an error only if it never worked: an operator must act."""
+    return logging.ERROR if start_trouble and notice is Notice.DEGRADED else NOTICES[notice][0]
 
 
 def _signal_name(status: int | None) -> str | None:

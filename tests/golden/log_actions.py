@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import logging
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import squids
 from squids.pool.actions import Notice
+from squids.pool.log_events import level_of
 from squids.supervisor.events import EventKind, state_changed
 from squids.supervisor.program.events import ProgramState
 
@@ -27,9 +29,11 @@ VARIES = "varies"
 def log_actions() -> str:
     """A line for each action of the pool, the supervisor and the library: who, action, levels."""
     found: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for part, enum in (("pool", Notice), ("supervisor", EventKind)):
-        for member in enum:
-            found[part, member.value] |= set()
+    for kind in EventKind:
+        found["supervisor", kind.value] |= set()
+    for notice in Notice:
+        levels = {level_of(notice, start_trouble=on) for on in (False, True)}
+        found["pool", notice.value] |= {logging.getLevelName(level) for level in levels}
     for state in ProgramState:
         event = state_changed("program", state, "", None)
         found["supervisor", event.kind.value].add(event.level)

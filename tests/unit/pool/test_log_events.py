@@ -54,7 +54,8 @@ def consumer_of(*names: str) -> InFlight:
 @pytest.mark.parametrize("notice", Notice)
 def test_each_notice_has_its_action_and_a_sentence(said, notice):
     """Tests and alerts go by the action. One that nobody put in words would be lost."""
-    log_events.report(Report(notice, "why", message(), {"error": "E", "how": "H"}), EMAILS, False)
+    details: dict[str, object] = {"error": "E", "how": "H", "operation": "delete"}
+    log_events.report(Report(notice, "why", message(), details), EMAILS, False)
     (record,) = said()
     assert record.action == notice.value
     assert record.queue == "emails"
