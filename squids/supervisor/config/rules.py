@@ -28,7 +28,7 @@ from squids.supervisor.config.scalars import (
     Seconds,
     Size,
     Text,
-    limit_names,
+    checked_limits,
 )
 from squids.supervisor.settings import (
     BackoffSettings,
@@ -174,7 +174,7 @@ class ProgramRules(GroundRules):
     nice: Annotated[int, Field(ge=-20, le=19, description="The priority, as of nice(1).")] = PROGRAM["nice"]
     limits: Annotated[
         dict[str, Limit],
-        AfterValidator(limit_names),
+        AfterValidator(checked_limits),
         Field(description="Soft limits as of ulimit, by name, each a number, a size or `unlimited`."),
     ] = {}
 

@@ -9,9 +9,9 @@ import pytest
 from squids.supervisor.config.scalars import (
     MOST_BYTES,
     MOST_SECONDS,
+    checked_limits,
     duration,
     limit,
-    limit_names,
     octal,
     shown,
     size,
@@ -93,11 +93,19 @@ def test_a_limit_may_be_none() -> None:
 
 
 def test_a_limit_that_there_is_not_is_refused_with_the_one_that_was_meant() -> None:
-    assert limit_names({"nofile": 1, "as": None}) == {"nofile": 1, "as": None}
+    assert checked_limits({"nofile": 64, "as": None}) == {"nofile": 64, "as": None}
     with pytest.raises(ValueError, match='unknown limit "nofiles", did you mean "nofile"'):
-        limit_names({"nofiles": 1})
+        checked_limits({"nofiles": 1})
     with pytest.raises(ValueError, match=r'unknown limit "zzzz", .*nofile'):
-        limit_names({"zzzz": 1})
+        checked_limits({"zzzz": 1})
+
+
+@pytest.mark.parametrize("few", [0, 12, 63])
+def test_too_few_open_files_for_a_consumer_are_refused(few: int) -> None:
+    """It passed `check`, and its consumer could not start, with a traceback."""
+    with pytest.raises(ValueError, match=f"nofile: {few} is too few for a consumer: 64 or more"):
+        checked_limits({"nofile": few})
+    assert checked_limits({"nofile": None}) == {"nofile": None}
 
 
 @pytest.mark.parametrize(
