@@ -31,7 +31,7 @@ class ConsumerHandle:
         self.asked_at: float | None = None
         """When its fork server was asked for it, in seconds since boot."""
         self.process: Held | None = None
-        self.orphan = False
+        self.adopted = False
         """Its fork server is dead, so the supervisor is its parent."""
         self.kills = 0
         """How often its fork server was told to kill it."""
@@ -84,7 +84,7 @@ class ConsumerHandle:
     @property
     def fork_server(self) -> ZygoteHandle | None:
         """The fork server that forked it, as long as that is its parent."""
-        return self.generation.handle if not self.orphan else None
+        return self.generation.handle if not self.adopted else None
 
     @property
     def pid(self) -> int | None:

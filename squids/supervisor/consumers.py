@@ -39,8 +39,8 @@ CONSUMER_ENTRY = "squids.pool.consumer_main:run_supervised"
 SPARE_DESCRIPTORS = 8
 """Kept free for the control socket, and for workers that are replaced."""
 
-ORPHAN_LOOKS = 1.0
-"""Seconds between checks whether an orphan has ended, on systems without pidfds."""
+ADOPTED_CHECK_SECONDS = 1.0
+"""Seconds between checks whether an adopted consumer has ended, on systems without pidfds."""
 
 ORPHAN_MARGIN = 15.0
 """Seconds beyond its shutdown timeout that a consumer may live without a supervisor."""
@@ -162,7 +162,7 @@ class ConsumerProcesses:
             self._give_up(consumer.generation, handle, "does not answer")
 
     def _look_for_end(self, consumer: ConsumerHandle, handle: ZygoteHandle | None) -> None:
-        if self.all.get(consumer.child) is not consumer or consumer.orphan:
+        if self.all.get(consumer.child) is not consumer or consumer.adopted:
             return
         process = consumer.process
         if process is not None and process.descriptor is not None and not process.ended:
@@ -335,14 +335,14 @@ class ConsumerProcesses:
         self.reap()
         if self.all.get(consumer.child) is not consumer:
             return
-        if consumer.orphan:
+        if consumer.adopted:
             self._exited(consumer, None)
         else:
             after(self._loop, REPORT_SECONDS, self._look_for_end, consumer, consumer.generation.handle)
 
     def _exited(self, consumer: ConsumerHandle, status: int | None) -> None:
         """Handle its death. `status` is None if its exit status is unknown."""
-        if consumer.orphan:
+        if consumer.adopted:
             self._dead_children.kill_workers(consumer)
         if consumer.channel is not None and not consumer.channel.closed:
             self._hear(consumer)
@@ -367,14 +367,14 @@ class ConsumerProcesses:
                 self._forget(consumer.child)
                 self._tell(consumer, ev.ProcessCancelled(consumer.child))
             elif consumer.pid is not None:
-                consumer.orphan = True
+                consumer.adopted = True
                 self._tell(consumer, ev.ForkServerLost(consumer.child))
         self.reap()
         for consumer in list(self.all.values()):
-            if consumer.generation is generation and consumer.orphan:
-                self._look_at_orphan(consumer)
+            if consumer.generation is generation and consumer.adopted:
+                self._check_adopted(consumer)
 
-    def _look_at_orphan(self, consumer: ConsumerHandle) -> None:
+    def _check_adopted(self, consumer: ConsumerHandle) -> None:
         """Its fork server may have reaped it and died before it could report that."""
         process = consumer.process
         if self.all.get(consumer.child) is not consumer or process is None:
@@ -382,10 +382,10 @@ class ConsumerProcesses:
         if process.ended:
             self._ended(consumer)
         elif process.descriptor is None:
-            self._loop.call_later(ORPHAN_LOOKS, self._look_at_orphan, consumer)
+            self._loop.call_later(ADOPTED_CHECK_SECONDS, self._check_adopted, consumer)
 
     def reap(self) -> None:
         """Reap dead children, and handle the death of those that are consumers."""
         for consumer, status in self._dead_children.reap():
-            consumer.orphan = True  # Otherwise its fork server would have reaped it.
+            consumer.adopted = True  # Otherwise its fork server would have reaped it.
             self._exited(consumer, status)

@@ -33,7 +33,7 @@ def consumer(server) -> ConsumerHandle:
 
 def test_its_fork_server_is_its_parent_until_that_dies(consumer, server):
     assert consumer.fork_server is server
-    consumer.orphan = True
+    consumer.adopted = True
     assert consumer.fork_server is None
 
 
