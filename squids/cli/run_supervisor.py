@@ -33,8 +33,9 @@ from squids.supervisor.control.lock import Lock, Locked
 from squids.supervisor.control.place import Untrusted
 from squids.supervisor.control.protocol import default_socket
 from squids.supervisor.control.server import ControlServer
+from squids.supervisor.file_reload import RELOAD, FileReload
 from squids.supervisor.reload.reloader import Reloader
-from squids.supervisor.rollout import Plan, Rollout
+from squids.supervisor.rollout import Rollout
 from squids.supervisor.settings import Settings
 from squids.supervisor.supervisor import Supervisor
 from squids.supervisor.systemd import Unit
@@ -163,10 +164,13 @@ async def _run(
     supervisor = Supervisor(settings, soft_nofile=_raise_descriptor_limit())
     supervisor.local_endpoint = local.url if local is not None else None
     keeper = embedded.EmbeddedSQS(local, supervisor) if local is not None else None
-    rollout = Rollout(supervisor, source.read, keeper.make_queues if keeper is not None else None)
-    reloader = Reloader(supervisor, rollout)
+    rollout = Rollout(supervisor)
+    file_reload = FileReload(
+        supervisor, rollout, source.read, keeper.make_queues if keeper is not None else None
+    )
+    reloader = Reloader(supervisor, rollout, file_reload)
     notifier = Notifier.take(os.environ)
-    unit = Unit(supervisor, rollout, notifier) if notifier is not None else None
+    unit = Unit(supervisor, file_reload, notifier) if notifier is not None else None
     server: ControlServer | None = None
     _route_logging(supervisor)
     try:
@@ -174,7 +178,7 @@ async def _run(
             await keeper.start()
         await reloader.start()
         if source.config is not None and lock is not None:
-            listening = await _listen(source, supervisor, rollout, lock)
+            listening = await _listen(source, Context(supervisor, rollout, file_reload), lock)
             if isinstance(listening, ExitCode):
                 return listening
             server = listening
@@ -183,7 +187,7 @@ async def _run(
                 started_at=iso(time.time()),
                 socket=server.path,
             )
-        _take_signals(supervisor, rollout, hangup)
+        _take_signals(supervisor, file_reload, hangup)
         socket = {"socket": server.path} if server is not None else {}
         title = source.config or source.title
         supervisor.say(events.started(title, len(settings.programs), pid=os.getpid(), **socket))
@@ -204,11 +208,10 @@ async def _run(
         _take_no_more_signals()
 
 
-async def _listen(
-    source: ConfigSource, supervisor: Supervisor, rollout: Rollout, lock: Lock
-) -> ControlServer | ExitCode:
+async def _listen(source: ConfigSource, context: Context, lock: Lock) -> ControlServer | ExitCode:
     """Start the control socket; if that fails, print why and return an exit code."""
     assert source.config is not None
+    supervisor = context.supervisor
     own = supervisor.settings.supervisor
     path = own.socket or default_socket(source.config)
 
@@ -227,7 +230,7 @@ async def _listen(
         path,
         own.socket_mode,
         own.socket_group,
-        Dispatch(Context(supervisor, rollout)).run,
+        Dispatch(context).run,
         trouble,
         keep_lock,
     )
@@ -246,22 +249,17 @@ async def _nothing() -> None:
     """There is no control socket to close."""
 
 
-def _take_signals(supervisor: Supervisor, rollout: Rollout, hangup: Hangup) -> None:
+def _take_signals(supervisor: Supervisor, file_reload: FileReload, hangup: Hangup) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, supervisor.shut_down, signal.Signals(number).name)
-
-    async def reload() -> None:
-        plan = await rollout.plan()
-        if isinstance(plan, Plan) and not supervisor.stopping:
-            rollout.begin(rollout.apply(plan, timeout=None))
 
     def on_terminal_closed() -> None:
         if not supervisor.stopping:  # The shell and the kernel each send one: it is not a second signal.
             supervisor.shut_down("SIGHUP, the terminal was closed")
 
     def on_request() -> None:
-        supervisor.background.start("the reload of the configuration", reload())
+        supervisor.background.start(RELOAD, file_reload.run())
 
     if hangup is not Hangup.NOTHING:
         loop.add_signal_handler(signal.SIGHUP, on_terminal_closed if hangup is Hangup.STOP else on_request)

@@ -7,10 +7,10 @@ import time
 
 from squids.process.sd_notify import Notifier
 from squids.supervisor.events import EventKind
+from squids.supervisor.file_reload import FileReload
 from squids.supervisor.history import NotedEvent
 from squids.supervisor.program.machine import Program
 from squids.supervisor.readiness import ProgramView, advances, draining, is_up, summary
-from squids.supervisor.rollout import Rollout
 from squids.supervisor.supervisor import Supervisor
 
 TICK = 5.0
@@ -26,9 +26,9 @@ SOON = 0.05
 class Unit:
     """Reports a supervisor's state to systemd, from before its start to its end."""
 
-    def __init__(self, supervisor: Supervisor, rollout: Rollout, notifier: Notifier) -> None:
+    def __init__(self, supervisor: Supervisor, file_reload: FileReload, notifier: Notifier) -> None:
         self._supervisor = supervisor
-        self._rollout = rollout
+        self._file_reload = file_reload
         self._notifier = notifier
         self._loop = asyncio.get_running_loop()
         self._tick_seconds = min(TICK, notifier.watchdog / 3) if notifier.watchdog else TICK
@@ -42,13 +42,13 @@ class Unit:
     def start(self) -> None:
         """Start, once the control socket listens and the programs were told to start."""
         self._supervisor.watchers.add(self._on_event)
-        self._rollout.on_reload = self._on_reload
+        self._file_reload.on_reload = self._on_reload
         self._tick()
 
     def close(self) -> None:
         """Report the end."""
         self._supervisor.watchers.discard(self._on_event)
-        self._rollout.on_reload = None
+        self._file_reload.on_reload = None
         for timer in (self._timer, self._soon):
             if timer is not None:
                 timer.cancel()
@@ -100,7 +100,7 @@ class Unit:
         self._said = text
 
     def _summary(self, seen: list[ProgramView]) -> str:
-        return summary(seen, self._rollout.last_error)
+        return summary(seen, self._file_reload.last_error)
 
     def _seen(self) -> list[ProgramView]:
         return [self._seen_of(program) for program in self._supervisor.programs.values()]

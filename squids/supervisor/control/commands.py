@@ -17,7 +17,7 @@ from squids.supervisor.outcome import ProgramOutcome
 from squids.supervisor.program import events as ev
 from squids.supervisor.program.events import ProgramState
 from squids.supervisor.program.machine import Program
-from squids.supervisor.rollout import Reloaded
+from squids.supervisor.rollout import RolloutOutcome
 from squids.supervisor.threads import NoThread, in_thread
 
 FOR_MEMBERS = frozenset(
@@ -39,7 +39,7 @@ async def start(context: Context, request: Request) -> Answers:
             continue  # It was removed from the file meanwhile.
         if program.state in (ProgramState.STOPPED, ProgramState.EXITED, ProgramState.FATAL):
             await _take_newest_generation(context, program)
-        if supervisor.programs.get(name) is program and name not in context.rollout.removing:
+        if supervisor.programs.get(name) is program and name not in context.rollout.removals.names:
             supervisor.feed(program, ev.StartProgram())
     async for answer in context.effect(names, _came_up(context), request):
         yield answer
@@ -150,7 +150,7 @@ async def scale(context: Context, request: Request) -> Answers:
 
 async def reload(context: Context, request: Request) -> Answers:
     context.refuse_if_stopping()
-    plan = await context.rollout.plan()
+    plan = await context.file_reload.plan()
     if isinstance(plan, list):
         for problem in plan:
             yield answers.text(problem, error=True)
@@ -161,23 +161,23 @@ async def reload(context: Context, request: Request) -> Answers:
     if request.options.get("dry_run"):
         yield answers.end(OK)
         return
-    outcomes = context.rollout.begin(context.rollout.apply(plan, timeout=request.timeout()))
+    outcomes = context.file_reload.begin(plan, timeout=request.timeout())
     async for answer in _reported(outcomes, request):
         yield answer
 
 
-async def _reported(outcomes: asyncio.Queue[Reloaded | None], request: Request) -> Answers:
+async def _reported(outcomes: asyncio.Queue[RolloutOutcome | None], request: Request) -> Answers:
     code = OK
     if not request.waits:
         yield answers.text("continues in the background; see events and logs")
         yield answers.end(OK)
         return
-    while (reloaded := await outcomes.get()) is not None:
-        if reloaded.timed_out:
+    while (outcome := await outcomes.get()) is not None:
+        if outcome.timed_out:
             code = TIMED_OUT
-        elif not reloaded.ok and code == OK:
+        elif not outcome.ok and code == OK:
             code = FAILED
-        yield answers.result(reloaded.name, ProgramOutcome(reloaded.ok, reloaded.text))
+        yield answers.result(outcome.name, ProgramOutcome(outcome.ok, outcome.text))
     yield answers.end(code)
 
 

@@ -8,6 +8,7 @@ from squids.exit_codes import FAILED, NO_SUCH_NAME, OK, TIMED_OUT
 from squids.supervisor.control import answers
 from squids.supervisor.control.answers import Answers
 from squids.supervisor.control.selection import Request, RequestRefused, selected
+from squids.supervisor.file_reload import FileReload
 from squids.supervisor.outcome import Decide, ProgramOutcome, timed_out
 from squids.supervisor.procfs import Meter
 from squids.supervisor.rollout import Rollout
@@ -16,10 +17,11 @@ from squids.supervisor.supervisor import Supervisor
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """A supervisor and its rollouts. `meter` remembers the CPU times of the last `status`."""
+    """A supervisor, its rollouts and its file. `meter` remembers the CPU times of the last `status`."""
 
     supervisor: Supervisor
     rollout: Rollout
+    file_reload: FileReload
     meter: Meter = field(default_factory=Meter)
 
     def selected(self, request: Request) -> list[str]:
@@ -29,7 +31,7 @@ class Context:
     def selected_to_run(self, request: Request) -> list[str]:
         """Return the selected programs that are still in the file. Raises RequestRefused."""
         names = self.selected(request)
-        kept = [name for name in names if name not in self.rollout.removing]
+        kept = [name for name in names if name not in self.rollout.removals.names]
         if names and not kept:
             raise RequestRefused(f"no longer in the file: {', '.join(names)}", NO_SUCH_NAME)
         return kept

@@ -61,7 +61,7 @@ async def status(context: Context, request: Request) -> Answers:
             "uptime": round(time.time() - supervisor.started_at, 1),
             "stopping": supervisor.stopping,
             "config": next(iter(supervisor.settings.files), None),
-            "reload_failed": context.rollout.last_error,
+            "reload_failed": context.file_reload.last_error,
         },
         "zygotes": zygotes_of(supervisor, stale),
         "programs": entries,

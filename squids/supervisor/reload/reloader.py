@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 from squids.process.imported_files import own_files
 from squids.supervisor import events
 from squids.supervisor.events import EventKind
+from squids.supervisor.file_reload import RELOAD, FileReload, Plan
 from squids.supervisor.generation import GenerationState
 from squids.supervisor.history import NotedEvent
 from squids.supervisor.reload.changes import AppFiles, Debounce, FileFilter, affected
-from squids.supervisor.rollout import Plan, Rollout
+from squids.supervisor.rollout import Rollout
 from squids.supervisor.settings import AppSpec
 from squids.supervisor.supervisor import Supervisor
 
@@ -39,9 +40,10 @@ CHANGE_WHAT_IS_WATCHED = frozenset(
 class Reloader:
     """Watches while the settings enable it; a reload may change them."""
 
-    def __init__(self, supervisor: Supervisor, rollout: Rollout) -> None:
+    def __init__(self, supervisor: Supervisor, rollout: Rollout, file_reload: FileReload) -> None:
         self._supervisor = supervisor
         self._rollout = rollout
+        self._file_reload = file_reload
         self._loop = asyncio.get_running_loop()
         self._watch: Watch | None = None
         self._gathering = Debounce()
@@ -194,14 +196,14 @@ class Reloader:
         async def read() -> None:
             if before is not None:
                 await asyncio.wait([before])
-            plan = await self._rollout.plan()
+            plan = await self._file_reload.plan()
             if isinstance(plan, Plan) and not self._supervisor.stopping and not plan.changes.empty:
-                self._rollout.begin(self._rollout.apply(plan, timeout=None))
+                self._file_reload.begin(plan, timeout=None)
             elif isinstance(plan, Plan):
                 self._supervisor.settings = plan.settings
             self.refresh()
 
-        self._reading = self._supervisor.background.start("the reload of the configuration", read())
+        self._reading = self._supervisor.background.start(RELOAD, read())
 
 
 def _named(changed: set[str], directory: str) -> str:

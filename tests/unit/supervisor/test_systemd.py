@@ -11,6 +11,7 @@ import pytest
 
 from squids.process.sd_notify import Notifier
 from squids.supervisor import systemd
+from squids.supervisor.file_reload import FileReload
 from squids.supervisor.program import events as ev
 from squids.supervisor.rollout import Rollout
 from squids.supervisor.systemd import Unit
@@ -52,21 +53,21 @@ def as_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
     """Do something with a fleet that is a service of systemd's."""
 
     def carry_out(
-        work: Callable[[Fleet, Systemd, Rollout], Coroutine[Any, Any, None]],
+        work: Callable[[Fleet, Systemd, FileReload], Coroutine[Any, Any, None]],
         watchdog: float | None = None,
     ) -> None:
         listening = Systemd(tmp_path / "notify")
 
         async def whole(fleet: Fleet) -> None:
-            rollout = Rollout(fleet.supervisor, list)
-            unit = Unit(fleet.supervisor, rollout, Notifier(listening.path, watchdog))
+            file_reload = FileReload(fleet.supervisor, Rollout(fleet.supervisor), list)
+            unit = Unit(fleet.supervisor, file_reload, Notifier(listening.path, watchdog))
             unit.start()
             try:
-                await work(fleet, listening, rollout)
+                await work(fleet, listening, file_reload)
             finally:
                 unit.close()
             assert listening.words[-1] == ["STATUS=stopped"]
-            assert rollout.on_reload is None
+            assert file_reload.on_reload is None
             assert len(fleet.supervisor.watchers) == 1
 
         with listening.socket:
@@ -76,7 +77,7 @@ def as_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
 
 
 def test_it_is_up_once_each_program_runs_and_asks_for_time_until_then(as_service) -> None:
-    async def work(fleet: Fleet, systemd: Systemd, rollout: Rollout) -> None:
+    async def work(fleet: Fleet, systemd: Systemd, file_reload: FileReload) -> None:
         fleet.silent = {"payments"}
         await fleet.running("emails")
         await until(lambda: systemd.said("STATUS=1/2 queues running; payments: starting"))
@@ -89,7 +90,7 @@ def test_it_is_up_once_each_program_runs_and_asks_for_time_until_then(as_service
 
 
 def test_one_queue_that_fails_does_not_keep_the_unit_from_starting(as_service) -> None:
-    async def work(fleet: Fleet, systemd: Systemd, rollout: Rollout) -> None:
+    async def work(fleet: Fleet, systemd: Systemd, file_reload: FileReload) -> None:
         fleet.broken = {"bank:app": "no module named bank"}
         await until(lambda: "READY=1" in systemd.firsts())
         ready = next(word for word in systemd.words if word[0] == "READY=1")
@@ -102,7 +103,7 @@ def test_one_queue_that_fails_does_not_keep_the_unit_from_starting(as_service) -
 def test_one_that_failed_once_counts_as_tried_while_it_starts_again(as_service) -> None:
     """Else a queue that crashes at its start kept the unit from being up for ever."""
 
-    async def work(fleet: Fleet, systemd: Systemd, rollout: Rollout) -> None:
+    async def work(fleet: Fleet, systemd: Systemd, file_reload: FileReload) -> None:
         fleet.silent = {"payments"}
         await fleet.running("emails")
         await until(lambda: fleet.consumers("payments"))
@@ -117,7 +118,7 @@ def test_one_that_failed_once_counts_as_tried_while_it_starts_again(as_service) 
 
 
 def test_what_changes_later_is_a_status_and_the_same_is_not_said_twice(as_service) -> None:
-    async def work(fleet: Fleet, systemd: Systemd, rollout: Rollout) -> None:
+    async def work(fleet: Fleet, systemd: Systemd, file_reload: FileReload) -> None:
         await until(lambda: "READY=1" in systemd.firsts())
         fleet.supervisor.feed(fleet["emails"], ev.StopProgram())
         await until(lambda: systemd.said("STATUS=1/1 queue running; 1 stopped"))
@@ -133,16 +134,16 @@ def test_what_changes_later_is_a_status_and_the_same_is_not_said_twice(as_servic
 def test_a_reload_begins_and_ends_in_the_words_that_systemd_waits_for(as_service) -> None:
     """`systemctl reload` returns when READY=1 comes again: the line says what the reload came to."""
 
-    async def work(fleet: Fleet, systemd: Systemd, rollout: Rollout) -> None:
-        assert rollout.on_reload is not None
-        rollout.on_reload(True)
-        rollout.on_reload(False)
+    async def work(fleet: Fleet, systemd: Systemd, file_reload: FileReload) -> None:
+        assert file_reload.on_reload is not None
+        file_reload.on_reload(True)
+        file_reload.on_reload(False)
         assert "RELOADING=1" not in systemd.firsts(), "it is not up yet: it starts"
         await until(lambda: "READY=1" in systemd.firsts())
         count = len(systemd.words)
-        rollout.on_reload(True)
-        rollout.last_error = "squids.yaml:3: unknown key"
-        rollout.on_reload(False)
+        file_reload.on_reload(True)
+        file_reload.last_error = "squids.yaml:3: unknown key"
+        file_reload.on_reload(False)
         reloading, ready = systemd.words[count : count + 2]
         assert (reloading[0], reloading[2]) == ("RELOADING=1", "STATUS=reading its configuration again")
         assert reloading[1].startswith("MONOTONIC_USEC=")
@@ -153,12 +154,12 @@ def test_a_reload_begins_and_ends_in_the_words_that_systemd_waits_for(as_service
 
 
 def test_a_stop_is_said_once_with_what_still_drains(as_service) -> None:
-    async def work(fleet: Fleet, systemd: Systemd, rollout: Rollout) -> None:
+    async def work(fleet: Fleet, systemd: Systemd, file_reload: FileReload) -> None:
         await until(lambda: "READY=1" in systemd.firsts())
         fleet.busy = {"payments"}
         fleet.supervisor.shut_down("SIGTERM")
         await until(lambda: systemd.said("STATUS=draining 1 queue: payments"))
-        rollout.on_reload(True)
+        file_reload.on_reload(True)
         await until(lambda: systemd.firsts().count("EXTEND_TIMEOUT_USEC=15000000") >= 2)
         fleet.busy = set()
         await until(lambda: all(fleet[name].gone for name in ("emails", "payments")))
@@ -173,7 +174,7 @@ def test_the_watchdog_hears_of_it_while_the_programs_advance_and_not_longer(
 ) -> None:
     """A loop that turns is not enough: what was due must have been done."""
 
-    async def work(fleet: Fleet, notified: Systemd, rollout: Rollout) -> None:
+    async def work(fleet: Fleet, notified: Systemd, file_reload: FileReload) -> None:
         await until(lambda: notified.firsts().count("WATCHDOG=1") >= 3)
         looks: list[int] = []
         monkeypatch.setattr(systemd, "advances", lambda *_: looks.append(1) and False)
@@ -187,7 +188,7 @@ def test_the_watchdog_hears_of_it_while_the_programs_advance_and_not_longer(
 def test_without_a_watchdog_there_is_no_sign_of_life(as_service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(systemd, "TICK", 0.005)
 
-    async def work(fleet: Fleet, notified: Systemd, rollout: Rollout) -> None:
+    async def work(fleet: Fleet, notified: Systemd, file_reload: FileReload) -> None:
         fleet.silent = {"payments"}
         await until(lambda: notified.firsts().count("EXTEND_TIMEOUT_USEC=15000000") >= 3)
         fleet.silent = set()

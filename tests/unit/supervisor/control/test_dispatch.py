@@ -14,8 +14,9 @@ from squids.supervisor.control.answers import Answer
 from squids.supervisor.control.context import Context
 from squids.supervisor.control.dispatch import Dispatch
 from squids.supervisor.events import Event, EventKind, internal_error
+from squids.supervisor.file_reload import FileReload, Plan
 from squids.supervisor.history import History
-from squids.supervisor.rollout import Plan, Reloaded, Rollout
+from squids.supervisor.rollout import Rollout, RolloutOutcome
 
 
 class NoChanges:
@@ -43,10 +44,18 @@ class StubSupervisor:
 
 
 class BrokenRollout(Rollout):
-    """One whose rollouts end with a bug after their first program; so does a plan, where `plans` is False."""
+    """One whose rollouts end with a bug after their first program."""
 
-    def __init__(self, supervisor: StubSupervisor, plans: bool) -> None:
-        super().__init__(supervisor, list)
+    async def restart(self, *_: object, **__: object) -> AsyncIterator[RolloutOutcome]:
+        yield RolloutOutcome("emails", True, "running, pid 7")
+        raise TypeError("no such state")
+
+
+class BrokenFileReload(FileReload):
+    """Its reloads end so too; with `plans` False, so does reading the file."""
+
+    def __init__(self, supervisor: StubSupervisor, rollout: Rollout, plans: bool) -> None:
+        super().__init__(supervisor, rollout, list)
         self._plans = plans
 
     async def plan(self) -> Plan | list[str]:
@@ -54,19 +63,16 @@ class BrokenRollout(Rollout):
             raise TypeError("no such state")
         return NoChanges()  # type: ignore[return-value]
 
-    async def restart(self, *_: object, **__: object) -> AsyncIterator[Reloaded]:
-        yield Reloaded("emails", True, "running, pid 7")
-        raise TypeError("no such state")
-
-    async def apply(self, *_: object, **__: object) -> AsyncIterator[Reloaded]:
-        yield Reloaded("emails", True, "running, pid 7")
+    async def apply(self, *_: object, **__: object) -> AsyncIterator[RolloutOutcome]:
+        yield RolloutOutcome("emails", True, "running, pid 7")
         raise TypeError("no such state")
 
 
 def carry_out(verb: str, plans: bool = True, **options: Any) -> tuple[list[Answer], StubSupervisor]:
     """The answers, and the supervisor that they are of."""
     supervisor = StubSupervisor()
-    dispatch = Dispatch(Context(supervisor, BrokenRollout(supervisor, plans)))
+    rollout = BrokenRollout(supervisor)
+    dispatch = Dispatch(Context(supervisor, rollout, BrokenFileReload(supervisor, rollout, plans)))
 
     async def run() -> list[Answer]:
         answers = [answer async for answer in dispatch.run(verb, [], options, None)]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from squids.supervisor.events import EventKind
+from squids.supervisor.file_reload import FileReload
 from squids.supervisor.generation import GenerationState
 from squids.supervisor.reload import watch
 from squids.supervisor.reload.changes import FileFilter
@@ -76,6 +77,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     return Project(tmp_path.resolve())
 
 
+def reloader_of(fleet: Fleet, read: Callable[[], Settings | list[str]] = list) -> Reloader:
+    rollout = Rollout(fleet.supervisor)
+    return Reloader(fleet.supervisor, rollout, FileReload(fleet.supervisor, rollout, read))
+
+
 async def reloading(
     fleet: Fleet, project: Project, read: Callable[[], Settings | list[str]] = list
 ) -> Reloader:
@@ -84,7 +90,7 @@ async def reloading(
         "shop:app": (project.path("shop/shop.py"), project.path("lib/money.py")),
         "bank:app": (project.path("bank/bank.py"), project.path("lib/money.py")),
     }
-    reloader = Reloader(fleet.supervisor, Rollout(fleet.supervisor, read))
+    reloader = reloader_of(fleet, read)
     await reloader.start()
     assert Watched.last.waited_for
     await fleet.running(*fleet.supervisor.programs)
@@ -239,7 +245,7 @@ def test_an_app_that_never_imported_is_tried_again_at_each_change(
     async def work(fleet: Fleet) -> None:
         fleet.broken["bank:app"] = "SyntaxError"
         fleet.files["bank:app"] = (project.path("broken/tax.py"),)
-        reloader = Reloader(fleet.supervisor, Rollout(fleet.supervisor, list))
+        reloader = reloader_of(fleet)
         await reloader.start()
         newest = fleet.supervisor.fork_servers.generations.newest
         await until(lambda: newest(project.payments.app_spec).state is GenerationState.FAILED)
@@ -351,7 +357,7 @@ def test_files_that_change_while_they_are_read_are_read_again_after_it(
             reading.append("ends")
             return ["wrong"]
 
-        monkeypatch.setattr(reloader._rollout, "plan", plan)
+        monkeypatch.setattr(reloader._file_reload, "plan", plan)
         Watched.last.change({project.path("conf/squids.yaml")})
         await until(lambda: reading)
         first = reloader._reading
