@@ -182,7 +182,7 @@ async def _run(
             if isinstance(listening, ExitCode):
                 return listening
             server = listening
-            lock.tell(
+            lock.record(
                 pid=os.getpid(),
                 started_at=iso(time.time()),
                 socket=server.path,

@@ -70,7 +70,7 @@ class PooledConsumer:
         self._done = asyncio.Event()
         self._announced = False
         self._start_trouble = False
-        self._told_trouble: str | None = None
+        self._reported_trouble: str | None = None
         self._poll_started: dict[int, float] = {}
         self.following = False
         """Whether each job is logged."""
@@ -167,7 +167,7 @@ class PooledConsumer:
                 self._carry_out(action)
         finally:
             self._deciding = False
-        self._tell_trouble()
+        self._report_trouble()
         if self.inflight.phase is Phase.DONE:
             self._done.set()
         else:
@@ -204,10 +204,10 @@ class PooledConsumer:
                 case Hand() if action.worker in self.workers:
                     self.workers.kill(self.workers[action.worker])  # Its end settles the messages.
 
-    def _tell_trouble(self) -> None:
-        if self.inflight.trouble != self._told_trouble:
-            self._told_trouble = self.inflight.trouble
-            self.liveness.degraded(self._told_trouble)
+    def _report_trouble(self) -> None:
+        if self.inflight.trouble != self._reported_trouble:
+            self._reported_trouble = self.inflight.trouble
+            self.liveness.degraded(self._reported_trouble)
 
     def _act(self, action: Action) -> None:
         match action:

@@ -168,7 +168,7 @@ class Zygote:
                 child.owner = None
                 self._orphans.orphaned(child.pid, child.grace, now)
 
-    def _tell(self, owner: _Owner | None, frame: Frame) -> None:
+    def _report(self, owner: _Owner | None, frame: Frame) -> None:
         if owner is not None:
             owner.channel.send(frame)
 
@@ -192,10 +192,10 @@ class Zygote:
                 self._lose(new_owner.channel.fileno())
             number = error.errno if isinstance(error, OSError) else None
             reason = (error.strerror if isinstance(error, OSError) else None) or repr(error)
-            self._tell(owner, SpawnFailed(spawn.child, number or 0, reason))
+            self._report(owner, SpawnFailed(spawn.child, number or 0, reason))
         else:
             self._children[child.pid] = child
-            self._tell(owner, Spawned(spawn.child, child.pid))
+            self._report(owner, Spawned(spawn.child, child.pid))
         finally:
             close_all(descriptors)
 
@@ -340,7 +340,7 @@ class Zygote:
             code = os.waitstatus_to_exitcode(status)
             if child.process is not None:
                 child.process.returncode = code
-            self._tell(child.owner, Exited(child.number, child.pid, code))
+            self._report(child.owner, Exited(child.number, child.pid, code))
 
     def _close_output(self, descriptor: int) -> None:
         self._outputs = {pid: other for pid, other in self._outputs.items() if other != descriptor}

@@ -44,7 +44,7 @@ def main(argv: list[str]) -> NoReturn:
     sock.set_inheritable(False)
     if not spec["preload"]:
         fresh = Fresh(spec["preload_entry"], spec["preload_args"])
-        _tell_of_version(sock, spec)
+        _report_version(sock, spec)
         Zygote(sock, None, fresh).serve()
         exit_now(0)
     _die_with_owner(spec["owner"])
@@ -56,9 +56,9 @@ def main(argv: list[str]) -> NoReturn:
     exit_now(0)
 
 
-def _tell_of_version(sock: socket.socket, spec: dict[str, Any]) -> None:
+def _report_version(sock: socket.socket, spec: dict[str, Any]) -> None:
     if spec.get("protocol") is not None:
-        _tell(sock, _wrong_version(spec) or Preloaded("", None))
+        _report(sock, _wrong_version(spec) or Preloaded("", None))
 
 
 def _preload(sock: socket.socket, spec: dict[str, Any]) -> Any:
@@ -74,7 +74,7 @@ def _preload(sock: socket.socket, spec: dict[str, Any]) -> Any:
             answer = PreloadFailed(isinstance(error, ConfigurationError), str(error), files)
         except MemoryError:
             answer = PreloadFailed(False, "out of memory while the app was imported")
-    _tell(sock, answer)
+    _report(sock, answer)
     return preloaded if isinstance(answer, Preloaded) and not answer.unforkable else None
 
 
@@ -84,7 +84,7 @@ def _wrong_version(spec: dict[str, Any]) -> PreloadFailed | None:
     return PreloadFailed(True, f"{sys.executable} has another version of squids: restart the supervisor")
 
 
-def _tell(sock: socket.socket, frame: Preloaded | PreloadFailed) -> None:
+def _report(sock: socket.socket, frame: Preloaded | PreloadFailed) -> None:
     sock.setblocking(True)
     channel = Channel(sock)
     sock.setblocking(True)

@@ -8,7 +8,7 @@ from collections import deque
 from squids.process.figures import ConsumerFigures, ImportFacts
 from squids.process.held import Held
 from squids.process.loop_channel import LoopChannel
-from squids.process.protocol import Booted, Degraded, Drain, Figures, Follow, Frame, Pause, Scale
+from squids.process.protocol import Booted, Degraded, Figures, Frame
 from squids.process.zygote_handle import ZygoteHandle
 from squids.supervisor.generation import Generation
 from squids.supervisor.history import LastLines
@@ -59,19 +59,8 @@ class ConsumerHandle:
                     self.degraded = reason
         return frames
 
-    def tell_drain(self, within: float | None = None) -> None:
-        self._tell(Drain(within))
-
-    def tell_pause(self, on: bool) -> None:
-        self._tell(Pause(on))
-
-    def tell_follow(self, on: bool) -> None:
-        self._tell(Follow(on))
-
-    def tell_scale(self, workers: int) -> None:
-        self._tell(Scale(workers))
-
-    def _tell(self, frame: Frame) -> None:
+    def send(self, frame: Frame) -> None:
+        """Send a frame, if its fork server was asked for it."""
         if self.channel is not None:
             self.channel.send(frame)
 

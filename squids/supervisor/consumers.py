@@ -53,7 +53,7 @@ class ConsumerProcesses:
         self,
         fork_servers: ForkServers,
         *,
-        tell: Callable[[ConsumerHandle, ev.Event], None],
+        on_event: Callable[[ConsumerHandle, ev.Event], None],
         say: Callable[[Event], None],
         note: Callable[[Event], None],
         on_gone: Callable[[], None],
@@ -64,7 +64,7 @@ class ConsumerProcesses:
         self.job_log = JobLog(self.all, log_all=log_jobs)
         self.fork_servers = fork_servers
         self._dead_children = DeadChildren(self.all, fork_servers)
-        self._tell = tell
+        self._on_event = on_event
         self._say = say
         self._note = note
         self._on_gone = on_gone
@@ -100,7 +100,7 @@ class ConsumerProcesses:
         if failure is not None:
             self._forget(child)
             event = ev.CodeUnavailable(child, failure.text, failure.retry_at, failure.refused)
-            self._tell(consumer, event)
+            self._on_event(consumer, event)
             return
         self._boot_queue.want(child, consumer.settings.priority)
         self._begin_boots()
@@ -119,7 +119,7 @@ class ConsumerProcesses:
         handle = consumer.generation.handle
         if handle is None:  # It died while this consumer was queued.
             self._forget(child)
-            self._tell(consumer, ev.ProcessCancelled(child))
+            self._on_event(consumer, ev.ProcessCancelled(child))
             return
         try:
             needed = descriptors_of_consumer(settings.option("workers") or usable_cpus())
@@ -127,7 +127,7 @@ class ConsumerProcesses:
             ours, theirs = socket.socketpair()
         except OSError as error:
             self._forget(child)
-            self._tell(consumer, ev.ProcessRefused(child, os.strerror(error.errno or 0)))
+            self._on_event(consumer, ev.ProcessRefused(child, os.strerror(error.errno or 0)))
             return
         consumer.channel = LoopChannel(ours)
         consumer.asked = True
@@ -190,7 +190,7 @@ class ConsumerProcesses:
         if consumer is not None and not consumer.asked:
             self._forget(child)
             # Deferred, because the caller is still deciding.
-            self._loop.call_soon(self._tell, consumer, ev.ProcessCancelled(child))
+            self._loop.call_soon(self._on_event, consumer, ev.ProcessCancelled(child))
 
     def _forget(self, child: int) -> None:
         consumer = self.all.pop(child, None)
@@ -205,12 +205,11 @@ class ConsumerProcesses:
         if consumer.process is not None and consumer.process.descriptor is not None:
             self._loop.remove_reader(consumer.process.descriptor)
 
-    def told(self, child: int, tell: Callable[[ConsumerHandle], None]) -> None:
-        """Send something to a process over its socket."""
+    def send(self, child: int, frame: protocol.Frame) -> None:
+        """Send a frame to a process, if it has a socket."""
         consumer = self.all.get(child)
-        if consumer is None or consumer.channel is None:
-            return
-        tell(consumer)
+        if consumer is not None:
+            consumer.send(frame)
 
     def _hear(self, consumer: ConsumerHandle) -> None:
         assert consumer.channel is not None
@@ -236,19 +235,19 @@ class ConsumerProcesses:
             case protocol.Booted():
                 self._boot_queue.over(child)
                 self._begin_boots()
-                self._tell(consumer, ev.ProcessBooted(child))
+                self._on_event(consumer, ev.ProcessBooted(child))
             case protocol.Ready():
-                self._tell(consumer, ev.ProcessReady(child))
+                self._on_event(consumer, ev.ProcessReady(child))
             case protocol.Stopping(reason):
-                self._tell(consumer, ev.ProcessDraining(child, reason))
+                self._on_event(consumer, ev.ProcessDraining(child, reason))
             case protocol.ForkServerHangs(reason):
                 if consumer.fork_server is not None:
                     self._give_up(consumer.generation, consumer.fork_server, reason)
             case protocol.Degraded(reason):
                 self._note(events.degraded(consumer.program, reason))
-                self._tell(consumer, ev.ProcessBeat(child))
+                self._on_event(consumer, ev.ProcessBeat(child))
             case _:
-                self._tell(consumer, ev.ProcessBeat(child))
+                self._on_event(consumer, ev.ProcessBeat(child))
 
     def signal(self, child: int, number: int) -> None:
         """Send a signal to a consumer's main process."""
@@ -299,7 +298,7 @@ class ConsumerProcesses:
                 consumer = self._named_by(generation, child)
                 if consumer is not None:
                     self._forget(child)
-                    self._tell(consumer, ev.ProcessRefused(child, reason))
+                    self._on_event(consumer, ev.ProcessRefused(child, reason))
             case protocol.Exited(child, pid, status):
                 consumer = self._named_by(generation, child)
                 if consumer is not None and consumer.pid == pid:
@@ -327,7 +326,7 @@ class ConsumerProcesses:
             self._loop.add_reader(consumer.process.descriptor, self._ended, consumer)
         elif consumer.process.ended:
             self._loop.call_soon(self._ended, consumer)
-        self._tell(consumer, ev.ProcessSpawned(child, pid))
+        self._on_event(consumer, ev.ProcessSpawned(child, pid))
 
     def _ended(self, consumer: ConsumerHandle) -> None:
         """Its pidfd became readable: it is dead. Its fork server or this process may know its exit status."""
@@ -348,7 +347,7 @@ class ConsumerProcesses:
             self._hear(consumer)
         killed = status == -signal.SIGKILL and self._memory_ran_out()
         event = ev.ProcessExited(consumer.child, status, random.random(), out_of_memory=killed)
-        self._tell(consumer, event)
+        self._on_event(consumer, event)
         self._forget(consumer.child)
 
     def _memory_ran_out(self) -> bool:
@@ -365,10 +364,10 @@ class ConsumerProcesses:
                 continue
             if consumer.pid is None and consumer.asked:
                 self._forget(consumer.child)
-                self._tell(consumer, ev.ProcessCancelled(consumer.child))
+                self._on_event(consumer, ev.ProcessCancelled(consumer.child))
             elif consumer.pid is not None:
                 consumer.adopted = True
-                self._tell(consumer, ev.ForkServerLost(consumer.child))
+                self._on_event(consumer, ev.ForkServerLost(consumer.child))
         self.reap()
         for consumer in list(self.all.values()):
             if consumer.generation is generation and consumer.adopted:

@@ -119,15 +119,15 @@ class FileReload:
             text = "another reload is still in progress: nothing of this one was done"
             yield RolloutOutcome("*", False, text, timed_out=True)
             return
-        self._tell_reload(True)
+        self._notify(True)
         try:
             async for outcome in self._apply(plan, deadline):
                 yield outcome
         finally:
-            self._tell_reload(False)
+            self._notify(False)
             self._lock.release()
 
-    def _tell_reload(self, on: bool) -> None:
+    def _notify(self, on: bool) -> None:
         if self.on_reload is not None:
             self.on_reload(on)
 

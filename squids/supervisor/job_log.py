@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from squids.process.protocol import Follow
 from squids.supervisor.consumer_handle import ConsumerHandle
 
 
@@ -19,21 +20,21 @@ class JobLog:
     def follow(self, program: str, on: bool) -> None:
         """Count a client that follows the jobs of a program; they are logged while there is one."""
         self._followers[program] += 1 if on else -1
-        self._tell(one for one in self._consumers.values() if one.program == program)
+        self._update(one for one in self._consumers.values() if one.program == program)
 
     def set_all(self, on: bool) -> None:
         """Log all jobs, or only those that are followed."""
         self._log_all = on
-        self._tell(self._consumers.values())
+        self._update(self._consumers.values())
 
     def on_start(self, consumer: ConsumerHandle) -> None:
         """Tell a consumer that was just requested: it hears this before it receives its first message."""
         if self._includes(consumer):
-            consumer.tell_follow(True)
+            consumer.send(Follow(True))
 
-    def _tell(self, consumers: Iterable[ConsumerHandle]) -> None:
+    def _update(self, consumers: Iterable[ConsumerHandle]) -> None:
         for consumer in list(consumers):
-            consumer.tell_follow(self._includes(consumer))
+            consumer.send(Follow(self._includes(consumer)))
 
     def _includes(self, consumer: ConsumerHandle) -> bool:
         """Whether its jobs are logged. Followers get them at any log level."""

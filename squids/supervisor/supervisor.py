@@ -19,6 +19,7 @@ from squids.exit_codes import ExitCode
 from squids.process.channel import close_all
 from squids.process.figures import ConsumerFigures
 from squids.process.log_lines import Line, Origin, Source
+from squids.process.protocol import Drain, Pause, Scale
 from squids.process.zygote_main import become_subreaper
 from squids.supervisor import events
 from squids.supervisor.background import BackgroundTasks
@@ -78,7 +79,7 @@ class Supervisor:
         )
         self.consumers = ConsumerProcesses(
             self.fork_servers,
-            tell=self._tell_program,
+            on_event=self._on_process_event,
             say=self.say,
             note=self.note,
             on_gone=self.release_generations,
@@ -184,10 +185,10 @@ class Supervisor:
                 self.consumers.want(child, self.fork_servers.generations[generation], settings)
             case ev.CancelProcess(child):
                 self.consumers.cancel(child)
-            case ev.TellDrain(child, within):
-                self.consumers.told(child, lambda consumer: consumer.tell_drain(within))
-            case ev.TellPause(child, on):
-                self.consumers.told(child, lambda consumer: consumer.tell_pause(on))
+            case ev.SendDrain(child, within):
+                self.consumers.send(child, Drain(within))
+            case ev.SendPause(child, on):
+                self.consumers.send(child, Pause(on))
             case ev.TerminateProcess(child):
                 self.consumers.signal(child, signal.SIGTERM)
             case ev.AbortProcess(child):
@@ -243,9 +244,9 @@ class Supervisor:
         for process in program.processes():
             if process in (program.current, program.replacement):
                 process.settings = program.settings
-                self.consumers.told(process.child, lambda consumer: consumer.tell_scale(workers))
+                self.consumers.send(process.child, Scale(workers))
 
-    def _tell_program(self, consumer: ConsumerHandle, event: ev.Event) -> None:
+    def _on_process_event(self, consumer: ConsumerHandle, event: ev.Event) -> None:
         program = self.programs.get(consumer.program)
         if program is not None:
             self.feed(program, event)
@@ -353,12 +354,8 @@ class Supervisor:
 
     def _output_trouble(self, text: str) -> None:
         """Called by a writer thread."""
-
-        def tell() -> None:
-            self.say(events.output_trouble(text))
-
         try:
-            self._loop.call_soon_threadsafe(tell)
+            self._loop.call_soon_threadsafe(self.say, events.output_trouble(text))
         except (RuntimeError, AttributeError):
             pass  # The loop has not started, or is closed.
 

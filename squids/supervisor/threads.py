@@ -39,13 +39,13 @@ async def in_thread(call: Callable[[], T]) -> T:
         try:
             result = call()
         except Exception as error:
-            told: tuple[Callable[[Any], None], Any] = (answer.set_exception, error)
+            outcome: tuple[Callable[[Any], None], Any] = (answer.set_exception, error)
         else:
-            told = (answer.set_result, result)
+            outcome = (answer.set_result, result)
         finally:
             _places.release()
         try:
-            loop.call_soon_threadsafe(settle, *told)
+            loop.call_soon_threadsafe(settle, *outcome)
         except RuntimeError:
             pass  # The loop is closed.
 

@@ -53,7 +53,7 @@ class ProgramLives(RuleBasedStateMachine):
                     ):
                         assert self.now - self.last_fault >= 0.49, "never faster than the backoff"
                     self.world.asked.add(child)
-                case ev.TellDrain(child) | ev.TerminateProcess(child):
+                case ev.SendDrain(child) | ev.TerminateProcess(child):
                     self.world.told.add(child)
                     self.world.receiving.discard(child)
                 case ev.AbortProcess(child) | ev.KillProcess(child):

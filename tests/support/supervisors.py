@@ -31,16 +31,16 @@ import signal
 from squids.process.protocol import Exited
 from squids.process.zygote_main import Zygote
 
-tell = Zygote._tell
+report = Zygote._report
 
-def tell_no_end(self, owner, frame):
+def report_no_end(self, owner, frame):
     # What a SIGKILL between the wait for a consumer and the report of its end does. Its workers may be dead before.
     if isinstance(frame, Exited) and owner is self._first and os.path.exists("silent"):
         os.unlink("silent")
         os.kill(os.getpid(), signal.SIGKILL)
-    tell(self, owner, frame)
+    report(self, owner, frame)
 
-Zygote._tell = tell_no_end
+Zygote._report = report_no_end
 """
 )
 """The app of a fork server that is killed between the wait for a consumer and the report of its end, once the file

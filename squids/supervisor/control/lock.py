@@ -66,9 +66,9 @@ class _Claim:
         except (OSError, Untrusted):
             return
         if not is_mine:
-            told = os.pread(descriptor, 20, 0)
+            content = os.pread(descriptor, 20, 0)
             os.close(descriptor)
-            raise Locked(self.what, {"pid": int(told)} if told.isdigit() else {})
+            raise Locked(self.what, {"pid": int(content)} if content.isdigit() else {})
         with contextlib.suppress(OSError):  # The disk may be full; the lock holds anyway.
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, str(os.getpid()).encode(), 0)
@@ -93,7 +93,7 @@ class Lock:
 
     path: str
     descriptor: int
-    _told: str
+    _holder_path: str
     """The path of the file that says who holds the lock."""
     _is_service: bool
     """Whether its directory is that of a service."""
@@ -124,7 +124,7 @@ class Lock:
             lock.release()
             raise
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(lock._told)  # It is from an earlier holder.
+            os.unlink(lock._holder_path)  # It is from an earlier holder.
         return lock
 
     def _keys(self, config: str, socket_path: str) -> list[tuple[str, bytes]]:
@@ -139,11 +139,11 @@ class Lock:
             keys.append(("file", f"inode {status.st_dev} {status.st_ino}".encode()))
         return [*keys, ("socket", os.fsencode(os.path.realpath(socket_path)))]
 
-    def tell(self, **holder: Any) -> None:
+    def record(self, **holder: Any) -> None:
         """Write who holds the lock. Raises OSError with the path."""
         self._holder = holder
         data = json.dumps(holder).encode()
-        new = f"{self._told}.new"
+        new = f"{self._holder_path}.new"
         try:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(new)
@@ -153,9 +153,9 @@ class Lock:
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             finally:
                 os.close(descriptor)
-            os.rename(new, self._told)
+            os.rename(new, self._holder_path)
         except OSError as error:
-            raise OSError(error.errno, error.strerror, self._told) from None
+            raise OSError(error.errno, error.strerror, self._holder_path) from None
 
     def keep(self) -> None:
         """Create removed files again.
@@ -165,8 +165,8 @@ class Lock:
         for claim in self._claims:
             claim.keep()
         if _is_there(self.path, self.descriptor):
-            if not os.path.lexists(self._told):
-                self.tell(**self._holder)
+            if not os.path.lexists(self._holder_path):
+                self.record(**self._holder)
             return
         descriptor, is_mine = _take(self.path)
         if not is_mine:
@@ -174,7 +174,7 @@ class Lock:
             raise Locked("file", {})
         os.close(self.descriptor)
         self.descriptor = descriptor
-        self.tell(**self._holder)
+        self.record(**self._holder)
 
     def release(self) -> None:
         """Release the lock, and remove its files and empty directories. The lock is unusable afterwards.
@@ -185,7 +185,7 @@ class Lock:
         """
         with contextlib.suppress(OSError):
             if _is_there(self.path, self.descriptor):
-                os.unlink(self._told)
+                os.unlink(self._holder_path)
         for claim in self._claims:
             claim.release()
         _remove(self.path, self.descriptor)

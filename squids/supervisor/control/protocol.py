@@ -82,14 +82,14 @@ def read_holder(config: str) -> dict[str, Any]:
     try:
         descriptor = os.open(holder_path(config), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(descriptor, "rb") as file:
-            told = json.loads(file.read(64 * 1024))
+            stored = json.loads(file.read(64 * 1024))
     except (OSError, ValueError, TypeError, RecursionError):  # Reading a FIFO returns None.
         return {}
-    return _believable(told) if isinstance(told, dict) else {}
+    return _believable(stored) if isinstance(stored, dict) else {}
 
 
-def _believable(told: dict[str, Any]) -> dict[str, Any]:
-    pid, since, path = told.get("pid"), told.get("started_at"), told.get("socket")
+def _believable(stored: dict[str, Any]) -> dict[str, Any]:
+    pid, since, path = stored.get("pid"), stored.get("started_at"), stored.get("socket")
     holder: dict[str, Any] = {}
     if isinstance(pid, int) and 1 < pid < 2**31:
         holder["pid"] = pid

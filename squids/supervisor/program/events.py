@@ -220,7 +220,7 @@ class CancelProcess:
 
 
 @dataclass(frozen=True, slots=True)
-class TellDrain:
+class SendDrain:
     """Tell the process over its socket to drain. `within`: seconds; None: its shutdown timeout."""
 
     child: int
@@ -228,7 +228,7 @@ class TellDrain:
 
 
 @dataclass(frozen=True, slots=True)
-class TellPause:
+class SendPause:
     """Tell the process over its socket to pause, or to receive again."""
 
     child: int
@@ -293,8 +293,8 @@ class HandOver:
 Action = (
     SpawnProcess
     | CancelProcess
-    | TellDrain
-    | TellPause
+    | SendDrain
+    | SendPause
     | TerminateProcess
     | AbortProcess
     | KillProcess

@@ -36,9 +36,9 @@ from squids.supervisor.program.events import (
     ProcessSpawned,
     ProgramState,
     ReplaceProgram,
+    SendPause,
     SpawnProcess,
     StateChanged,
-    TellPause,
     Tick,
     Wanted,
 )
@@ -73,7 +73,7 @@ class Program:
 
     # Events and deadlines.
 
-    def told(self, event: Event, now: float) -> None:
+    def on_other_event(self, event: Event, now: float) -> None:
         """Handle an event of the replacement or of a draining process, or a Tick."""
         child = getattr(event, "child", None)
         if isinstance(event, Tick):
@@ -136,7 +136,7 @@ class Program:
         self.wanted = Wanted.DOWN
         self._drop_replacement(now, "it was stopped")
         if self.current is not None:
-            self._actions += self.current.tell_to_leave(now)
+            self._actions += self.current.dismiss(now)
             self._become(ProgramState.STOPPING, "stopped")
         else:
             self.retry_at = None
@@ -151,7 +151,7 @@ class Program:
         if self.current is None:
             self._ask(now, "restarted")
         else:
-            self._actions += self.current.tell_to_leave(now)
+            self._actions += self.current.dismiss(now)
             self._become(ProgramState.STOPPING, "restarted")
 
     def replace(self, event: ReplaceProgram, now: float) -> None:
@@ -179,11 +179,11 @@ class Program:
         before, after = (Wanted.UP, Wanted.PAUSED) if on else (Wanted.PAUSED, Wanted.UP)
         if self.wanted is before:
             self.wanted = after
-            self._tell_pause(on)
+            self._send_pause(on)
 
-    def _tell_pause(self, on: bool) -> None:
+    def _send_pause(self, on: bool) -> None:
         if self.current is not None and self.current.step is Step.READY:
-            self._actions.append(TellPause(self.current.child, on))
+            self._actions.append(SendPause(self.current.child, on))
 
     # The current process.
 
@@ -192,7 +192,7 @@ class Program:
         self.failures.process_came()
         self._become(ProgramState.RUNNING, "receiving")
         if self.wanted is Wanted.PAUSED:
-            self._tell_pause(on=True)
+            self._send_pause(on=True)
 
     def came_too_late(self, process: Process, pid: int, now: float) -> None:
         self._actions += process.came_too_late(pid, now)
@@ -290,8 +290,8 @@ class Program:
                 # Before the old process joins the draining ones: their time is over, its own begins.
                 for leaving in self.leaving.values():
                     self._actions += leaving.hurry(now, RECEIVE_PATIENCE)
-                old.drain_seconds = process.drain_limit_of_old  # First: `tell_to_leave` sends it.
-            self._actions += old.tell_to_leave(now)
+                old.drain_seconds = process.drain_limit_of_old  # First: `dismiss` sends it.
+            self._actions += old.dismiss(now)
             self.leaving[old.child] = old
         self.current, self.replacement = process, None
         self.settings, self.generation = process.settings, process.generation
@@ -302,7 +302,7 @@ class Program:
     def _drop_replacement(self, now: float, why: str) -> None:
         process, self.replacement = self.replacement, None
         if process is not None:
-            self._actions += process.tell_to_leave(now)
+            self._actions += process.dismiss(now)
             self.leaving[process.child] = process
             self._handed_over(HandOver(why))
 

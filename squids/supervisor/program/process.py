@@ -18,7 +18,7 @@ from squids.supervisor.program.events import (
     CancelProcess,
     KillProcess,
     ProcessExited,
-    TellDrain,
+    SendDrain,
     TerminateProcess,
 )
 from squids.supervisor.settings import ProgramSettings
@@ -114,21 +114,21 @@ class Process:
 
     # Its end.
 
-    def tell_to_leave(self, now: float) -> list[Action]:
+    def dismiss(self, now: float) -> list[Action]:
         """Tell it to drain, or cancel it. Repeated calls do nothing."""
         if self.step in (Step.STOPPING, Step.KILLED):
             return []
         self.step = Step.STOPPING
-        return [CancelProcess(self.child)] if self.pid is None else self._tell_drain(now)
+        return [CancelProcess(self.child)] if self.pid is None else self._send_drain(now)
 
     def came_too_late(self, pid: int, now: float) -> list[Action]:
         """It was spawned when no longer wanted."""
         self.pid, self.there_since = pid, now
-        return self._tell_drain(now)
+        return self._send_drain(now)
 
-    def _tell_drain(self, now: float) -> list[Action]:
+    def _send_drain(self, now: float) -> list[Action]:
         self.deadline = now + DRAIN_ANSWER_SECONDS
-        return [TellDrain(self.child, self.drain_seconds)]
+        return [SendDrain(self.child, self.drain_seconds)]
 
     def drains(self, now: float) -> None:
         """It drains: it has its drain limit to exit."""
@@ -149,7 +149,7 @@ class Process:
             return []
         self.answered = True
         self.deadline = now + DRAIN_MARGIN
-        return [TellDrain(self.child, patience)]
+        return [SendDrain(self.child, patience)]
 
     def is_overdue(self, now: float) -> bool:
         """Whether it has missed its deadline."""

@@ -310,7 +310,7 @@ def handle(program: Program, event: Event, now: float) -> list[Action]:
         if (report := _ON_REPORT.get((before, type(event)))) is not None:
             report.act(program, current, event, now)
     else:
-        program.told(event, now)
+        program.on_other_event(event, now)
     if program.state is not before:
         program.state_since = now
     return program.taken()

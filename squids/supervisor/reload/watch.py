@@ -37,7 +37,7 @@ class _Stop:
 
     def is_set(self) -> bool:
         """For watchfiles only: the first call means that it watches."""
-        self.tell()
+        self.call_back()
         return self.ended
 
     @property
@@ -48,7 +48,7 @@ class _Stop:
         """Call this in the thread once the system watches again, or it is known that it never will."""
         self._when_watching.append(call)
 
-    def tell(self) -> None:
+    def call_back(self) -> None:
         """It watches, or never will."""
         calls, self._when_watching = self._when_watching, []
         for call in calls:
@@ -58,7 +58,7 @@ class _Stop:
         self._event.set()
 
     def wait(self, seconds: float) -> None:
-        self.tell()
+        self.call_back()
         self._event.wait(seconds)
 
 
@@ -94,7 +94,7 @@ class Watch:
         number = self._settling
         for paths, deep in ((trees, True), (flat - trees, False)):
             if paths:
-                stop = _Stop(lambda: self._tell(self._on_watching, number))
+                stop = _Stop(lambda: self._call_in_loop(self._on_watching, number))
                 self._stops.append(stop)
                 threading.Thread(
                     target=self._follow, args=(sorted(paths), deep, stop), name="watch", daemon=True
@@ -127,7 +127,7 @@ class Watch:
         try:
             self._follow_until(paths, deep, stop)
         finally:
-            stop.tell()
+            stop.call_back()
 
     def _follow_until(self, paths: list[str], deep: bool, stop: _Stop) -> None:
         polling = False
@@ -143,17 +143,17 @@ class Watch:
                     pass  # It just disappeared.
                 except (OSError, WatchfilesRustInternalError) as error:
                     if polling:
-                        self._tell(self._on_trouble, f"cannot watch {', '.join(present)}: {error}")
+                        self._call_in_loop(self._on_trouble, f"cannot watch {', '.join(present)}: {error}")
                         return
                     polling = True
                     text = f"inotify watch limit reached ({error}); falling back to polling"
-                    self._tell(self._on_trouble, text)
+                    self._call_in_loop(self._on_trouble, text)
             now = {path: _identity(path) for path in paths}
             moved = {path for path in paths if now[path] != there[path] and now[path] is not None}
             there = now
             if moved:  # Reported once it is watched: what is written in between must not be missed.
                 real = {os.path.realpath(path) for path in moved}
-                stop.when_watching(lambda real=real: self._tell(self._on_change, real))  # type: ignore[misc]
+                stop.when_watching(lambda real=real: self._call_in_loop(self._on_change, real))  # type: ignore[misc]
 
     def _follow_present(
         self,
@@ -183,7 +183,7 @@ class Watch:
                 for path in counted:
                     drop_bytecode(path)
                 if counted and not stop.ended:
-                    self._tell(self._on_change, counted)
+                    self._call_in_loop(self._on_change, counted)
             if any(_identity(path) != there[path] for path in there):
                 return
 
@@ -200,7 +200,7 @@ class Watch:
                     found.update(os.path.join(directory, name) for name in names)
         return found - real
 
-    def _tell(self, call: Callable[..., None], what: object) -> None:
+    def _call_in_loop(self, call: Callable[..., None], what: object) -> None:
         try:
             self._loop.call_soon_threadsafe(call, what)
         except RuntimeError:

@@ -53,7 +53,7 @@ class Owner:
     """What a supervisor is to its consumers: it notes what it is told."""
 
     def __init__(self, **options: Any) -> None:
-        self.told: list[ev.Event] = []
+        self.heard: list[ev.Event] = []
         self.events: list[Event] = []
         self.gone = 0
         self.fork_servers = ForkServers(
@@ -68,7 +68,7 @@ class Owner:
         )
         self.consumers = ConsumerProcesses(
             self.fork_servers,
-            tell=lambda consumer, event: self.told.append(event),
+            on_event=lambda consumer, event: self.heard.append(event),
             say=self.events.append,
             note=self.events.append,
             on_gone=self.count_gone,
@@ -113,11 +113,13 @@ class Owner:
         return pid
 
     async def told_of(self, event: ev.Event) -> None:
-        await until(lambda: event in self.told)
+        await until(lambda: event in self.heard)
 
     async def exit_of(self, child: int) -> ev.ProcessExited:
         return await until(
-            lambda: next((e for e in self.told if isinstance(e, ev.ProcessExited) and e.child == child), None)
+            lambda: next(
+                (e for e in self.heard if isinstance(e, ev.ProcessExited) and e.child == child), None
+            )
         )
 
     async def event(self, kind: EventKind) -> Event:
@@ -188,7 +190,7 @@ def test_its_program_is_told_how_far_it_has_come() -> None:
         await owner.told_of(ev.ProcessDraining(1, "SIGTERM"))
         server.say(Exited(1, pid, 3))
         exited = await owner.exit_of(1)
-        assert owner.told[:-1] == [
+        assert owner.heard[:-1] == [
             ev.ProcessSpawned(1, pid),
             ev.ProcessBooted(1),
             ev.ProcessReady(1),
@@ -210,8 +212,8 @@ def test_what_it_said_before_its_end_is_heard_before_it() -> None:
         pid = await owner.start(server)
         server.ends[0].send(Stopping("its queue is gone"))
         owner.consumers.on_report(server.generation, Exited(1, pid, 78))  # Before the loop looks at either.
-        assert owner.told[-2] == ev.ProcessDraining(1, "its queue is gone")
-        assert isinstance(owner.told[-1], ev.ProcessExited)
+        assert owner.heard[-2] == ev.ProcessDraining(1, "its queue is gone")
+        assert isinstance(owner.heard[-1], ev.ProcessExited)
 
     carry_out(work)
 
@@ -246,7 +248,7 @@ def test_no_more_boot_at_once_than_there_are_cpus(monkeypatch: pytest.MonkeyPatc
         assert [spawn.program for spawn in await server.asked(2)] == ["first", "urgent"]
         server.say(SpawnFailed(3, 11, "Resource temporarily unavailable"))
         assert [spawn.program for spawn in await server.asked(3)] == ["first", "urgent", "later"]
-        assert ev.ProcessRefused(3, "Resource temporarily unavailable") in owner.told
+        assert ev.ProcessRefused(3, "Resource temporarily unavailable") in owner.heard
 
     carry_out(work)
 
@@ -263,11 +265,11 @@ def test_one_that_is_not_wanted_any_more_is_not_started(monkeypatch: pytest.Monk
         owner.consumers.want(3, server.generation, named("c"))
         owner.consumers.cancel(1)
         owner.consumers.cancel(2)
-        assert owner.told == [], "whoever cancels is in the midst of deciding"
+        assert owner.heard == [], "whoever cancels is in the midst of deciding"
         await owner.told_of(ev.ProcessCancelled(2))
         server.say(SpawnFailed(1, 11, "again"))
         assert [spawn.program for spawn in await server.asked(2)] == ["a", "c"]
-        assert ev.ProcessCancelled(1) not in owner.told
+        assert ev.ProcessCancelled(1) not in owner.heard
 
     carry_out(work)
 
@@ -346,8 +348,8 @@ def test_a_signal_goes_to_the_process_itself_and_words_to_its_socket() -> None:
     async def work(owner: Owner) -> None:
         server = owner.fork_server()
         pid = await owner.start(server)
-        owner.consumers.told(1, lambda consumer: consumer.tell_drain(2.0))
-        owner.consumers.told(99, lambda consumer: consumer.tell_drain(2.0))
+        owner.consumers.send(1, Drain(2.0))
+        owner.consumers.send(99, Drain(2.0))
         assert await frames_of(server.ends[0], 1) == [Drain(2.0)]
         owner.consumers.signal(1, signal.SIGTERM)
         owner.consumers.signal(99, signal.SIGTERM)
@@ -444,7 +446,7 @@ def test_a_fork_server_that_reports_on_anothers_consumer_is_killed(lie: Any) -> 
         broken = await owner.event(EventKind.FORK_SERVER_BROKEN)
         assert "bank:app reported on emails, which is not its own" in broken.text
         await until(lambda: not alive(liar.process.pid))
-        assert owner.told == [ev.ProcessSpawned(1, pid)]
+        assert owner.heard == [ev.ProcessSpawned(1, pid)]
 
     carry_out(work)
 
@@ -455,7 +457,7 @@ def test_an_end_of_another_pid_is_not_that_of_the_consumer() -> None:
         pid = await owner.start(server)
         server.say(Exited(1, pid + 1, 0), Exited(1, pid, 5))
         assert (await owner.exit_of(1)).status == 5
-        assert len(owner.told) == 2
+        assert len(owner.heard) == 2
 
     carry_out(work)
 
@@ -530,10 +532,10 @@ def test_when_a_fork_server_dies_its_consumers_are_told_and_others_are_not() -> 
         other.ends[0].send(Booted(None))
         owner.consumers.want(3, server.generation, named("c"))
         await server.asked(2)
-        del owner.told[:]
+        del owner.heard[:]
         server.process.kill()
         await owner.told_of(ev.ProcessCancelled(3))
-        assert [event for event in owner.told if not isinstance(event, ev.ProcessBooted)] == [
+        assert [event for event in owner.heard if not isinstance(event, ev.ProcessBooted)] == [
             ev.ForkServerLost(1),
             ev.ProcessCancelled(3),
         ]
@@ -585,10 +587,10 @@ def test_a_pid_that_a_consumer_calls_its_workers_is_verified_before_it_is_killed
         other = owner.fork_server(OTHER_APP)
         named_other = await owner.start_as(other, lambda: owner.adopted().pid, named("other"), child=2)
         stranger = other.fork()
-        beats = owner.told.count(ev.ProcessBeat(1))
+        beats = owner.heard.count(ev.ProcessBeat(1))
         pids = (named_other, other.process.pid, stranger)
         end.send(Figures(ConsumerFigures(workers=3, pids=pids)))
-        await until(lambda: owner.told.count(ev.ProcessBeat(1)) > beats)
+        await until(lambda: owner.heard.count(ev.ProcessBeat(1)) > beats)
         owner.consumers.kill(1)
         await owner.exit_of(1)
         assert [alive(pid) for pid in pids] == [True, True, True]
@@ -611,7 +613,7 @@ def test_a_sigkill_that_the_kernel_sent_for_want_of_memory_is_told_as_such(
             kills[0] += more
             server.say(Exited(child, pid, status))
             await owner.exit_of(child)
-        found = [event.out_of_memory for event in owner.told if isinstance(event, ev.ProcessExited)]
+        found = [event.out_of_memory for event in owner.heard if isinstance(event, ev.ProcessExited)]
         assert found == [False, True, False, False]
 
     carry_out(work)
@@ -624,7 +626,7 @@ def test_dead_children_that_are_nobodys_are_reaped_and_known_ones_are_asked_abou
         stranger = owner.adopted()
         stranger.kill()
         await until(lambda: not os.path.exists(f"/proc/{stranger.pid}"))
-        assert owner.told == []
+        assert owner.heard == []
 
     carry_out(work)
     carry_out(work)

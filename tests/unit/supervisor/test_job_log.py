@@ -6,21 +6,22 @@ from types import SimpleNamespace
 
 import pytest
 
+from squids.process.protocol import Follow
 from squids.supervisor.job_log import JobLog
 
 
 class StubConsumer:
-    """Records what it is told."""
+    """Records what it is sent."""
 
     def __init__(self, program: str, log_level: str = "INFO", connected: bool = True) -> None:
         self.program = program
         self.settings = SimpleNamespace(log_level=log_level)
         self.channel = object() if connected else None
-        self.told: list[bool] = []
+        self.follows: list[bool] = []
 
-    def tell_follow(self, on: bool) -> None:
+    def send(self, frame: Follow) -> None:
         if self.channel is not None:
-            self.told.append(on)
+            self.follows.append(frame.on)
 
 
 @pytest.fixture
@@ -34,26 +35,26 @@ def test_a_followed_program_logs_its_jobs_until_the_last_follower_is_gone(consum
     jobs.follow("emails", True)
     jobs.follow("emails", False)
     jobs.follow("emails", False)
-    assert consumers[1].told == [True, True, True, False]
-    assert consumers[2].told == []
+    assert consumers[1].follows == [True, True, True, False]
+    assert consumers[2].follows == []
 
 
 def test_a_follower_sees_jobs_at_any_log_level_but_the_file_asks_within_it(consumers):
     jobs = JobLog(consumers, log_all=True)
     for consumer in consumers.values():
         jobs.on_start(consumer)
-    assert [consumer.told for consumer in consumers.values()] == [[True], [True], []]
+    assert [consumer.follows for consumer in consumers.values()] == [[True], [True], []]
     jobs.follow("quiet", True)
-    assert consumers[3].told == [True]
+    assert consumers[3].follows == [True]
     jobs.set_all(False)
-    assert [consumer.told[-1] for consumer in consumers.values()] == [False, False, True]
+    assert [consumer.follows[-1] for consumer in consumers.values()] == [False, False, True]
 
 
 def test_a_consumer_without_a_socket_is_told_when_it_has_one(consumers):
     jobs = JobLog(consumers, log_all=False)
     consumers[4] = StubConsumer("emails", connected=False)
     jobs.follow("emails", True)
-    assert consumers[4].told == []
+    assert consumers[4].follows == []
     consumers[4].channel = object()
     jobs.on_start(consumers[4])
-    assert consumers[4].told == [True]
+    assert consumers[4].follows == [True]

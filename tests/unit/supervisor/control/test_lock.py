@@ -34,7 +34,7 @@ def files_below(directory: str) -> list[str]:
 
 def test_a_lock_that_is_released_leaves_one_empty_folder(config: str) -> None:
     lock = take(config)
-    lock.tell(pid=os.getpid())
+    lock.record(pid=os.getpid())
     assert len(files_below(private_directory())) == 7  # Two folders, the lock, who holds it, three claims.
     lock.release()
     assert files_below(private_directory()) == []
@@ -72,7 +72,7 @@ def test_a_release_leaves_the_files_of_one_that_was_faster_after_a_sweep(config:
     lock = take(config)
     shutil.rmtree(private_directory())
     faster = take(config)
-    faster.tell(pid=os.getpid())
+    faster.record(pid=os.getpid())
     before = files_below(private_directory())
     lock.release()
     assert files_below(private_directory()) == before
@@ -96,7 +96,7 @@ for _ in range(100_000):
     except Locked:
         continue
     os.close(os.open(marker, os.O_CREAT | os.O_EXCL))  # FileExistsError: two have it.
-    lock.tell(pid=os.getpid())
+    lock.record(pid=os.getpid())
     os.unlink(marker)
     lock.release()
     taken += 1

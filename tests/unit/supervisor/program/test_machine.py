@@ -300,7 +300,7 @@ def test_a_stop_is_told_then_signalled_then_killed():
     """Over the socket; SIGTERM if it does not answer; SIGKILL after its shutdown timeout, again and again."""
     life = Life().running()
     child = life.child
-    assert life.feed(ev.StopProgram()).one(ev.TellDrain).child == child
+    assert life.feed(ev.StopProgram()).one(ev.SendDrain).child == child
     assert not life.later(1.9).asked
     assert life.later(0.2).one(ev.TerminateProcess)
     assert not life.later(16.9).asked
@@ -324,7 +324,7 @@ def test_a_stop_before_the_process_is_there_cancels_it():
     life = Life().feed(ev.StartProgram())
     child = life.child
     assert life.feed(ev.StopProgram()).one(ev.CancelProcess).child == child
-    assert life.feed(ev.ProcessSpawned(child, 7)).one(ev.TellDrain)
+    assert life.feed(ev.ProcessSpawned(child, 7)).one(ev.SendDrain)
     life.feed(ev.ProcessExited(child, 0))
     assert life.program.state is ProgramState.STOPPED
 
@@ -346,10 +346,10 @@ def test_a_rolling_replacement_takes_over_when_it_receives():
     assert life.one(ev.SpawnProcess).generation == 2
     life.feed(ev.ProcessSpawned(new, 8), ev.ProcessBooted(new))
     assert life.child == old
-    assert not life.all(ev.TellDrain)
+    assert not life.all(ev.SendDrain)
     life.feed(ev.ProcessReady(new))
     assert life.child == new
-    assert life.one(ev.TellDrain).child == old
+    assert life.one(ev.SendDrain).child == old
     assert life.one(ev.HandOver).failure is None
     assert life.program.settings.priority == 9
     assert not life.program.gone
@@ -417,7 +417,7 @@ def test_a_replacement_that_does_not_receive_in_time_is_told_to_leave():
     life.feed(ev.ProcessSpawned(new, 8), ev.ProcessBooted(new))
     for _ in range(11):
         life.later(1)
-        asked = life.all(ev.TellDrain)
+        asked = life.all(ev.SendDrain)
         life.feed(ev.ProcessBeat(life.child))
     assert asked or life.program.replacement is None
     assert new in life.program.leaving
@@ -462,16 +462,16 @@ def test_a_lost_fork_server_is_replaced_at_once_and_costs_no_failure():
 def test_paused_is_told_once_it_receives():
     """After a crash, too."""
     life = Life().running()
-    assert life.feed(ev.PauseProgram()).one(ev.TellPause).on
+    assert life.feed(ev.PauseProgram()).one(ev.SendPause).on
     life.feed(ev.ProcessExited(life.child, 1)).later(2)
     child = life.child
     life.feed(ev.ProcessSpawned(child, 7), ev.ProcessBooted(child), ev.ProcessReady(child))
-    assert life.one(ev.TellPause).on
+    assert life.one(ev.SendPause).on
     assert life.program.wanted is Wanted.PAUSED
-    assert not life.feed(ev.ResumeProgram()).one(ev.TellPause).on
+    assert not life.feed(ev.ResumeProgram()).one(ev.SendPause).on
 
 
 def test_hurry_tells_those_that_leave_once_more():
     """Their tasks are not waited for."""
     life = Life().running().feed(ev.StopProgram())
-    assert [type(action) for action in life.program.force(life.now)] == [ev.TellDrain]
+    assert [type(action) for action in life.program.force(life.now)] == [ev.SendDrain]

@@ -36,7 +36,7 @@ def process_at(step: Step) -> Process:
     if step is Step.READY:
         process.ready(100.0)
     if step is Step.STOPPING:
-        process.tell_to_leave(100.0)
+        process.dismiss(100.0)
     if step is Step.KILLED:
         process.overdue(100.0)
     assert process.step is step
@@ -93,8 +93,8 @@ def test_what_hangs_writes_its_stacks_and_is_killed_until_it_is_dead() -> None:
 
 def test_what_is_told_to_drain_is_asked_then_signalled_then_killed() -> None:
     process = process_at(Step.READY)
-    assert process.tell_to_leave(100.0) == [ev.TellDrain(1, None)]
-    assert process.tell_to_leave(101.0) == []
+    assert process.dismiss(100.0) == [ev.SendDrain(1, None)]
+    assert process.dismiss(101.0) == []
     assert process.overdue(102.0) == [ev.TerminateProcess(1)]
     assert process.deadline == 102.0 + 5.0 + DRAIN_MARGIN
     assert process.overdue(119.0) == [ev.KillProcess(1)]
@@ -104,7 +104,7 @@ def test_what_is_told_to_drain_is_asked_then_signalled_then_killed() -> None:
 def test_an_answer_to_a_drain_gives_it_its_own_limit() -> None:
     process = process_at(Step.READY)
     process.drain_seconds = 0.0
-    assert process.tell_to_leave(100.0) == [ev.TellDrain(1, 0.0)]
+    assert process.dismiss(100.0) == [ev.SendDrain(1, 0.0)]
     process.answered_drain(101.0)
     assert process.deadline == 101.0 + DRAIN_MARGIN
     assert process.overdue(113.0) == [ev.KillProcess(1)]
@@ -118,16 +118,16 @@ def test_an_answer_of_one_that_is_being_killed_does_not_save_it() -> None:
 
 def test_what_is_not_there_is_cancelled_and_told_to_drain_if_it_comes() -> None:
     process = process_at(Step.ASKED)
-    assert process.tell_to_leave(100.0) == [ev.CancelProcess(1)]
+    assert process.dismiss(100.0) == [ev.CancelProcess(1)]
     assert process.hurry(100.0) == []
-    assert process.came_too_late(7, 101.0) == [ev.TellDrain(1, None)]
+    assert process.came_too_late(7, 101.0) == [ev.SendDrain(1, None)]
     assert process.deadline == 101.0 + DRAIN_ANSWER_SECONDS
 
 
 def test_only_what_drains_is_hurried_and_it_gets_no_sigterm_then() -> None:
     assert process_at(Step.READY).hurry(100.0) == []
     process = process_at(Step.STOPPING)
-    assert process.hurry(101.0, 5.0) == [ev.TellDrain(1, 5.0)]
+    assert process.hurry(101.0, 5.0) == [ev.SendDrain(1, 5.0)]
     assert process.deadline == 101.0 + DRAIN_MARGIN
     assert process.overdue(113.0) == [ev.KillProcess(1)]
 
