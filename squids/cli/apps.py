@@ -45,14 +45,17 @@ def tell_mistakes(config: str, mistakes: list[str]) -> None:
 def local_environment(config: str) -> dict[str, str] | None:
     """Return the variables for the embedded SQS of this file's supervisor, or None if it has none.
 
-    Only the port is taken from the supervisor, and only for this machine. Raises Untrusted if another user
-    could be in the supervisor's place: then it is unknown where to send.
+    Only the port is taken from the supervisor, and only for this machine. If it is unknown where to send,
+    raises Untrusted, because another user could be in the supervisor's place, or Unreachable, because the
+    supervisor gave an answer of an unknown type.
     """
     try:
         with closing(client.ask(config, "local", [])) as answers:
             first = next(answers, {})
     except client.Unreachable:
         return None
+    if first.get("type", "end") not in ("local", "end"):
+        raise client.Unreachable(client.unexpected(first))
     endpoint = first.get("endpoint") if first.get("type") == "local" else None
     if not endpoint:
         return None

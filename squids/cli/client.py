@@ -9,6 +9,7 @@ import time
 from collections.abc import Generator, Iterator
 from typing import Any
 
+from squids.bounds import NAME, cut
 from squids.supervisor.control.peer import peer_of
 from squids.supervisor.control.place import Untrusted, check_file, check_socket, owner_of_place
 from squids.supervisor.control.protocol import default_socket, holder_path, request, socket_of
@@ -25,15 +26,18 @@ TIMEOUT_MARGIN = 10.0
 """Seconds beyond a `timeout`, which the supervisor itself respects unless it hangs."""
 
 
+VERSIONS_MAY_DIFFER = "the versions of the supervisor and of this command may differ"
+
+
 class Unreachable(Exception):
-    """The supervisor of this file is not running, or does not answer."""
+    """The supervisor of this file is not running, or gives no answer that this command understands."""
 
 
 def ask(config: str, verb: str, queues: list[str], **options: Any) -> Generator[dict[str, Any], None, None]:
     """Yield the answers; the last is the end. If one follows, the supervisor's exit is the end, too.
 
-    Raises Unreachable if there is no answer, or it breaks off; Untrusted if another user could be in the
-    supervisor's place.
+    Raises Unreachable if there is no answer, or it breaks off or is malformed; Untrusted if another user
+    could be in the supervisor's place.
     """
     seconds = _patience(verb, options)
     path = default_socket(config)
@@ -56,12 +60,21 @@ def ask(config: str, verb: str, queues: list[str], **options: Any) -> Generator[
                     return
         except TimeoutError:
             raise Unreachable(f"the supervisor of {config} did not answer within {seconds:g} s") from None
-        except (ConnectionError, ValueError, RecursionError):
+        except (ValueError, RecursionError) as error:
+            problem = f"an answer of the supervisor of {config} cannot be understood ({error})"
+            raise Unreachable(f"{problem}; {VERSIONS_MAY_DIFFER}") from None
+        except ConnectionError:
             pass  # It exited, possibly in the middle of a line.
         if options.get("follow"):
             yield {"type": "end", "code": 0, "error": None}
             return
     raise Unreachable(f"the supervisor of {config} ended before it answered")
+
+
+def unexpected(answer: dict[str, Any]) -> str:
+    """Word the error for an answer of a type that this command does not know, or not in this place."""
+    kind = cut(answer["type"], NAME)
+    return f"the supervisor gave an answer of the unexpected type {kind!a}; {VERSIONS_MAY_DIFFER}"
 
 
 def _patience(verb: str, options: dict[str, Any]) -> float | None:
@@ -109,7 +122,7 @@ def _answer(told: Any) -> dict[str, Any]:
         if type(told.get(name)) not in kinds:
             raise ValueError(f"the {name} of {told['type']} is a {type(told.get(name)).__name__}")
     if told["type"] == "end" and not 0 <= told["code"] <= 255:
-        raise ValueError("the code is no exit code")
+        raise ValueError("the code is not an exit code")
     return told
 
 

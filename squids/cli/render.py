@@ -8,7 +8,8 @@ import textwrap
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from squids.exit_codes import UNREACHABLE
+from squids.cli.client import unexpected
+from squids.exit_codes import OK, UNREACHABLE
 from squids.printable import printable
 from squids.process.log_values import json_line
 from squids.supervisor.control.verbs import Verb
@@ -23,21 +24,27 @@ MADE_UP = (LookupError, ArithmeticError, TypeError, ValueError, AttributeError, 
 def show_all(answers: Iterable[Answer], verb: Verb, *, as_json: bool) -> int:
     """Print the answers to a verb as they come; return the exit code in the last one.
 
-    With `as_json`, print one object per answer of a stream, otherwise a single document.
+    With `as_json`, print one object per answer of a stream, otherwise a single document. For people, an
+    answer of an unknown type is an error, but does not stop the verb: to close the connection would cancel
+    the request.
     """
     collected: list[Answer] = []
+    unknown: set[str] = set()
     for answer in answers:
         last = answer["type"] == "end"
         if as_json and verb.stream:
             print(json_line(answer), flush=True)
-        elif not last:
-            collected.append(answer) if as_json else show(answer)
+        elif as_json and not last:
+            collected.append(answer)
+        elif not last and not show(answer) and answer["type"] not in unknown:
+            unknown.add(answer["type"])
+            print(f"squids-supervisor: {unexpected(answer)}", file=sys.stderr, flush=True)
         if last:
             if as_json and not verb.stream:
                 print(json_line(document(verb.name, collected, answer)), flush=True)
             elif answer.get("error") and not as_json:
                 print(f"squids-supervisor: {printable(answer['error'])}", file=sys.stderr)
-            return int(answer["code"])
+            return UNREACHABLE if unknown and answer["code"] == OK else int(answer["code"])
     return UNREACHABLE
 
 
@@ -55,8 +62,8 @@ def document(verb: str, answers: list[Answer], end: Answer) -> Answer:
     return {"type": verb, "answers": answers, **outcome}
 
 
-def show(answer: Answer) -> None:
-    """Print one answer for people. The caller handles the end."""
+def show(answer: Answer) -> bool:
+    """Print one answer for people; return whether its type is known. The caller handles the end."""
     stream, text = sys.stdout, ""
     match answer["type"]:
         case "status":
@@ -74,8 +81,9 @@ def show(answer: Answer) -> None:
         case "why":
             text = why(answer)
         case _:
-            return
+            return False
     print(printable(text, keep="\n\t"), file=stream, flush=True)
+    return True
 
 
 def _first_line_last(text: str) -> str:

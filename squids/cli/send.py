@@ -141,7 +141,7 @@ def _send_and_wait(
     answers = _Answers(client.ask(config, "follow", [_name_of(its_queue)]))
     first = answers.next(ASK_SECONDS)
     if first is None or first["type"] != "text":
-        raise CannotSend(f"nothing was sent, since {_why_not(first)}", UNREACHABLE)
+        raise CannotSend(f"nothing was sent, since {_failure_text(first)}", UNREACHABLE)
     sent = _sent(ask_app(app_spec, what, ASK_SECONDS, environment))
     print(_told(sent), flush=True)
     if (text := halted(first.get("states"), timeout)) is not None:
@@ -152,7 +152,7 @@ def _send_and_wait(
         if answer is None:
             raise CannotSend(f"was not run within {timeout:g} s; the message stays in its queue", TIMED_OUT)
         if answer["type"] != "line":
-            raise CannotSend(_why_not(answer), UNREACHABLE)
+            raise CannotSend(_failure_text(answer), UNREACHABLE)
         details = answer["details"]
         action, is_its_own = str(details.get("action")), details.get("message_id") == sent["message_id"]
         if is_its_own or action not in ("job_started", "job_done"):
@@ -176,7 +176,10 @@ def halted(states: Any, timeout: float | None) -> str | None:
     return f"{queues}: waiting until {'it is' if len(found) == 1 else 'one is'} {acts}{bound}"
 
 
-def _why_not(answer: dict[str, Any] | None) -> str:
+def _failure_text(answer: dict[str, Any] | None) -> str:
+    """Return why this answer, instead of the expected one, ends the wait."""
+    if answer is not None and answer["type"] != "end":
+        return client.unexpected(answer)
     return str((answer or {}).get("error") or "the supervisor does not answer")
 
 

@@ -154,7 +154,8 @@ def _ask(config: str, arguments: argparse.Namespace) -> Callable[[], int]:
             answers = client.ask(config, verb.name, queues, **options)
             return render.show_all(answers, verb, as_json=arguments.json)
         except render.MADE_UP:
-            raise client.Unreachable(f"the answer to {verb.name} cannot be understood") from None
+            problem = f"the answer to {verb.name} cannot be understood"
+            raise client.Unreachable(f"{problem}; {client.VERSIONS_MAY_DIFFER}") from None
 
     return _unless_unreachable(arguments, show)
 

@@ -130,6 +130,15 @@ def test_of_an_embedded_sqs_the_port_alone_is_believed(monkeypatch: pytest.Monke
         local_environment("squids.yaml")
 
 
+def test_an_answer_of_an_unknown_type_is_not_taken_for_no_embedded_sqs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What it means is unknown, so a message could go to the wrong SQS."""
+    monkeypatch.setattr(apps.client, "ask", answering([{"type": "endpoints"}]))
+    with pytest.raises(apps.client.Unreachable, match="unexpected type 'endpoints'; the versions"):
+        local_environment("squids.yaml")
+
+
 def test_a_supervisor_that_does_not_answer_has_no_embedded_sqs(monkeypatch: pytest.MonkeyPatch) -> None:
     def ask(*_: Any) -> Iterator[dict[str, Any]]:
         raise apps.client.Unreachable("nobody")
