@@ -1,4 +1,7 @@
-"""The parser of `squids-supervisor`, made from the table of verbs. Light, because each verb needs it."""
+"""The parser of `squids-supervisor`, made from the table of verbs.
+
+Imports little, because each verb needs it.
+"""
 
 from __future__ import annotations
 
@@ -87,27 +90,27 @@ def _add_verb(verbs: Any, verb: Verb) -> None:
 
 def _add(parser: Any, argument: Argument) -> None:
     """Add an argument. A flag that may also precede the verb has no default, which would override it."""
-    given: dict[str, Any] = {"help": argument.help}
+    keywords: dict[str, Any] = {"help": argument.help}
     if argument.kind == "flag":
-        given["action"] = "store_true"
+        keywords["action"] = "store_true"
     else:
-        given["type"] = KINDS[argument.kind]
-        given["metavar"] = argument.metavar
+        keywords["type"] = KINDS[argument.kind]
+        keywords["metavar"] = argument.metavar
     if argument in (TRUST, PORT):
-        given["default"] = SUPPRESS
+        keywords["default"] = SUPPRESS
     elif argument.default is not None:
-        given["default"] = argument.default
+        keywords["default"] = argument.default
     if argument.choices is not None:
-        given["choices"] = argument.choices
+        keywords["choices"] = argument.choices
     if argument.nargs is not None:
-        given["nargs"] = argument.nargs
+        keywords["nargs"] = argument.nargs
     if not argument.positional:
-        given["dest"] = argument.dest
-    parser.add_argument(*argument.flags, **given)
+        keywords["dest"] = argument.dest
+    parser.add_argument(*argument.flags, **keywords)
 
 
 def _add_modes(parser: argparse.ArgumentParser) -> None:
-    """Add the modes of the supervisor, without defaults: they may precede or follow `run`."""
+    """Add the modes of the supervisor, without defaults, since they may precede or follow `run`."""
     modes = parser.add_argument_group("development")
     flag: dict[str, Any] = {"action": "store_true", "default": SUPPRESS}
     modes.add_argument("--reload", **flag, help="Run changed code as soon as it is saved")
@@ -121,7 +124,7 @@ def _add_systemd(parser: argparse.ArgumentParser) -> None:
     install = actions.add_parser("install", help="Write the units, and show what changes")
     show = actions.add_parser("print", help="Print the units, for configuration management")
     for action in (install, show):
-        # Not the command's -c, which has other default places.
+        # Not the -c of the command, whose defaults are other paths.
         action.add_argument("--user", metavar="NAME", help="The user of the service; default: squids")
         action.add_argument(
             "--config", dest="unit_config", metavar="FILE", help="Default: /etc/squids/squids.yaml"
@@ -144,13 +147,13 @@ def _add_systemd(parser: argparse.ArgumentParser) -> None:
 
 
 def _port(text: str) -> int:
-    if not text.isdigit() or int(text) > 65535:
+    if not text.isdecimal() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"expected a port, not {text}")
     return int(text)
 
 
 def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a number from 1, not {text}")
     return int(text)
 

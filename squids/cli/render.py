@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from squids.cli.client import unexpected
@@ -16,9 +16,8 @@ from squids.supervisor.control.verbs import Verb
 
 Answer = dict[str, Any]
 
-
-MADE_UP = (LookupError, ArithmeticError, TypeError, ValueError, AttributeError, RecursionError)
-"""Errors from showing an answer of another version, or of no supervisor."""
+MALFORMED = (LookupError, ArithmeticError, TypeError, ValueError, AttributeError, RecursionError)
+"""Errors from showing a malformed answer: the supervisor is of another version, or not one at all."""
 
 
 def show_all(answers: Iterable[Answer], verb: Verb, *, as_json: bool) -> int:
@@ -70,7 +69,7 @@ def show(answer: Answer) -> bool:
             text = status(answer, width())
         case "result":
             stream = sys.stdout if answer["ok"] else sys.stderr
-            text = f"{answer['queue']}: {_first_line_last(answer['text'])}"
+            text = f"{answer['queue']}: {_on_own_lines(answer['text'])}"
         case "text":
             stream = sys.stderr if answer.get("error") else sys.stdout
             text = answer["text"]
@@ -86,8 +85,8 @@ def show(answer: Answer) -> bool:
     return True
 
 
-def _first_line_last(text: str) -> str:
-    """Put a traceback below its sentence."""
+def _on_own_lines(text: str) -> str:
+    """Start a text of several lines, such as a traceback, on a line of its own."""
     return text if "\n" not in text else f"\n{text}"
 
 
@@ -134,7 +133,7 @@ def why(answer: Answer) -> str:
 # The table of `status`.
 
 Column = tuple[str, Callable[[Answer], str], int]
-"""The title, the function for the text, and a rank: without room, higher ranks are dropped first; 0 stays."""
+"""Title, function for the text, and rank. If there is no room, higher ranks are dropped first; 0 is kept."""
 
 
 def _workers(entry: Answer) -> str:
@@ -157,8 +156,8 @@ def _why(entry: Answer) -> str:
         return f"stale: {entry['stale']}"
     if entry["replacement"] is not None:
         return "being replaced"
-    if entry["leaving"]:
-        return f"pid {', '.join(map(str, entry['leaving']))} drains"
+    if draining := entry["leaving"]:
+        return f"pid {', '.join(map(str, draining))} drains"
     if entry["state"] in ("running", "paused", "stopped"):
         return ""
     return _last_line(entry["reason"])
@@ -227,7 +226,7 @@ def _wrapped(text: str, columns: int) -> list[str]:
 
 
 def _is_stale(entry: Answer) -> bool:
-    """Whether a restart would bring other code. False if that code is known not to import."""
+    """Whether a restart would run other code. False if that code is known not to import."""
     return bool((entry["code"] or {}).get("stale")) and entry["stale"] is None
 
 
@@ -238,19 +237,18 @@ def _table(entries: list[Answer], columns: int) -> str:
         del widths["WHY"]
     kept = [column for column in COLUMNS if column[0] in widths]
     while len(kept) > 2 and _width(kept, widths) > columns:
-        least = max(kept, key=lambda column: column[2])
-        if least[2] == 0:
+        least_important = max(kept, key=lambda column: column[2])
+        if least_important[2] == 0:
             break
-        kept.remove(least)
+        kept.remove(least_important)
     rows = zip(*(cells[title] for title, _, _ in kept), strict=True)
     return "\n".join(_row(row, [widths[title] for title, _, _ in kept])[:columns].rstrip() for row in rows)
 
 
-def _width(kept: Iterable[Column], widths: dict[str, int]) -> int:
+def _width(kept: Sequence[Column], widths: dict[str, int]) -> int:
     # The reason may be cut, but not completely.
-    return sum(min(widths[title], 24) if title == "WHY" else widths[title] for title, _, _ in kept) + 2 * (
-        len(list(kept)) - 1
-    )
+    gaps = 2 * (len(kept) - 1)
+    return gaps + sum(min(widths[title], 24) if title == "WHY" else widths[title] for title, _, _ in kept)
 
 
 def _row(texts: Iterable[str], widths: list[int]) -> str:
@@ -268,8 +266,8 @@ def _rate(value: float | None) -> str:
 def _memory(value: int | None) -> str:
     if value is None:
         return "-"
-    mega = value / 1024**2
-    return f"{mega:.0f}M" if mega < 1000 else f"{mega / 1024:.1f}G"
+    mebibytes = value / 1024**2
+    return f"{mebibytes:.0f}M" if mebibytes < 1000 else f"{mebibytes / 1024:.1f}G"
 
 
 def seconds(value: float | None) -> str:

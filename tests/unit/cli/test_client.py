@@ -26,11 +26,11 @@ def test_lines_come_whole_and_a_part_of_one_does_not(ends):
 
 def test_a_line_beyond_the_bound_is_no_answer(ends, monkeypatch):
     ours, theirs = ends
-    monkeypatch.setattr(client, "MOST_BYTES", 10)
+    monkeypatch.setattr(client, "MAX_ANSWER", 10)
     theirs.sendall(b"0123456789\n0123456789a")
     lines = client._lines(ours, 5)
     assert next(lines) == b"0123456789"
-    with pytest.raises(ValueError, match="without end"):
+    with pytest.raises(ValueError, match="too long"):
         next(lines)
 
 
@@ -101,7 +101,7 @@ def test_an_exit_ends_the_following_and_is_an_error_elsewhere(asked):
 
 
 def test_what_is_answered_at_once_and_what_has_a_timeout_is_not_waited_for_for_ever():
-    assert client._patience("status", {}) == client.PROMPT_SECONDS
-    assert client._patience("logs", {"follow": True}) is None
-    assert client._patience("stop", {}) is None
-    assert client._patience("stop", {"timeout": 5.0}) == 5.0 + client.TIMEOUT_MARGIN
+    assert client._time_limit("status", {}) == client.PROMPT_SECONDS
+    assert client._time_limit("logs", {"follow": True}) is None
+    assert client._time_limit("stop", {}) is None
+    assert client._time_limit("stop", {"timeout": 5.0}) == 5.0 + client.TIMEOUT_MARGIN

@@ -64,13 +64,13 @@ def test_what_cannot_be_written_is_said_and_no_half_of_a_file_stays(
     (tmp_path / "file").touch()
     assert write_project(str(tmp_path / "file/below")) == ExitCode.FAILURE
     assert capsys.readouterr().err.startswith("squids-supervisor: cannot write ")
-    real = project._not_for_others
+    real = project._writable_by_owner
 
     def on_a_full_disk(path: str, flags: int) -> int:
         os.close(real(path, flags))
         return os.open("/dev/full", os.O_WRONLY)
 
-    monkeypatch.setattr(project, "_not_for_others", on_a_full_disk)
+    monkeypatch.setattr(project, "_writable_by_owner", on_a_full_disk)
     assert write_project(str(tmp_path / "full")) == ExitCode.FAILURE
     path = tmp_path / "full/tasks.py"
     assert capsys.readouterr().err == f"squids-supervisor: cannot write {path}: No space left on device\n"
