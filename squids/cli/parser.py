@@ -15,10 +15,10 @@ DESCRIPTION = "Run a pooled consumer for each queue of a file, or steer a superv
 EPILOG = """\
 Queues are named as in the file; 'email*' selects several; none means all.
 
-Exit codes of verbs: 0 done, 1 failed, 2 usage, 3 (status) not all is as
-wanted, 4 no supervisor is reachable, 5 unknown queue, 124 timed out.
-Of the supervisor: 0 stopped, 69 gave up as exit_on says, 75 another one
-runs for this file, 78 the file is invalid.
+Exit codes of verbs: 0 done, 1 failed, 2 usage, 3 (status) a queue is not in
+its desired state, 4 no supervisor is reachable, 5 unknown queue, 124 timed out.
+Exit codes of the supervisor: 0 stopped, 69 gave up because of exit_on,
+75 another supervisor runs for this file, 78 the file is invalid.
 """
 
 SUPPRESS: Any = argparse.SUPPRESS
@@ -132,7 +132,7 @@ def _add_systemd(parser: argparse.ArgumentParser) -> None:
         action.add_argument(
             "--instance", metavar="NAME", help="squids-supervisor@NAME, with /etc/squids/NAME.yaml"
         )
-    uninstall = actions.add_parser("uninstall", help="Stop them, and remove what install wrote")
+    uninstall = actions.add_parser("uninstall", help="Stop the services, and remove what install wrote")
     for action in (install, uninstall):
         action.add_argument(
             "--dry-run", action="store_true", help="Show what would change, and change nothing"
@@ -154,7 +154,7 @@ def _port(text: str) -> int:
 
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a number from 1, not {text}")
+        raise argparse.ArgumentTypeError(f"expected a positive integer, not {text}")
     return int(text)
 
 

@@ -157,7 +157,7 @@ def _why(entry: Answer) -> str:
     if entry["replacement"] is not None:
         return "being replaced"
     if draining := entry["leaving"]:
-        return f"pid {', '.join(map(str, draining))} drains"
+        return f"draining: pid {', '.join(map(str, draining))}"
     if entry["state"] in ("running", "paused", "stopped"):
         return ""
     return _last_line(entry["reason"])
@@ -208,7 +208,7 @@ def status(answer: Answer, columns: int) -> str:
     lines, rows = [table], table.splitlines()
     stale = [entry["name"] for entry in entries if _is_stale(entry)]
     if stale:
-        note = f"* its code has changed on disk since it was imported: restart takes it ({len(stale)})"
+        note = f"* its code has changed on disk since it was imported: restart to run it ({len(stale)})"
         lines += _wrapped(note, columns)
     for entry in entries:
         text = _why(entry)

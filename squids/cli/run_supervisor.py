@@ -127,7 +127,7 @@ def run(source: ConfigSource, mode: Mode, hangup: Hangup) -> int:
             print_error(f"{source.program}: {error}")
             return ExitCode.LOCKED
         except OSError as error:
-            print_error(f"{source.program}: cannot make {error.filename}: {error.strerror}")
+            print_error(f"{source.program}: cannot create {error.filename}: {error.strerror}")
             return exit_code_of(error)
     try:
         return _run_locked(source, mode, settings, lock, hangup)
@@ -239,7 +239,7 @@ async def _listen(
     except OSError as error:
         text = f"cannot listen at {path}: {error.strerror or error}"
         if options.socket_group is not None and isinstance(error, PermissionError):
-            text += f" (socket_group: who runs this must be in {options.socket_group}, and may change groups)"
+            text += f" (socket_group: requires membership in {options.socket_group}, and permission to chown)"
         print_error(f"{source.program}: {text}")
         return exit_code_of(error)
     return server

@@ -86,10 +86,10 @@ def _json(text: str | None, kind: type, name: str, example: str) -> Any:
     try:
         value = json.loads(text)
     except ValueError as error:
-        raise CannotSend(f"{name}: no JSON: {error}; write it like '{example}'", USAGE) from None
+        raise CannotSend(f"{name}: not valid JSON: {error}; write it like '{example}'", USAGE) from None
     if not isinstance(value, kind):
-        noun = "an object" if kind is dict else "an array"
-        raise CannotSend(f"{name}: expected {noun} of JSON, like '{example}', not {text}", USAGE)
+        noun = "a JSON object" if kind is dict else "a JSON array"
+        raise CannotSend(f"{name}: expected {noun}, like '{example}', not {text}", USAGE)
     return value
 
 
@@ -153,7 +153,7 @@ def _send_and_wait(
         answer = answers.next(left) if left is None or left > 0 else None
         if answer is None:
             raise CannotSend(
-                f"was not run within {timeout:g} s; the message stays in its queue",
+                f"the task did not finish within {timeout:g} s; its message stays in the queue until it does",
                 TIMED_OUT,
             )
         if answer["type"] != "line":

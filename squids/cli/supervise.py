@@ -59,9 +59,9 @@ def _main(argv: Sequence[str] | None) -> int:
 def _refuse_modes(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
     """Reject flags that would be ignored: `--local send` would send elsewhere."""
     if arguments.verb == "send" and arguments.timeout is not None and not arguments.wait:
-        parser.error("--timeout: how long --wait waits, which is not there")
+        parser.error("--timeout: only with --wait")
     if arguments.trust_files and arguments.verb not in READS_FILE:
-        parser.error(f"--trust-files: for what reads the file, not for {arguments.verb}")
+        parser.error(f"--trust-files: only for verbs that read the file, not for {arguments.verb}")
     if arguments.verb in (None, "run"):
         return
     given = [f"--{name}" for name in ("reload", "local", "dev") if getattr(arguments, name)]

@@ -37,12 +37,12 @@ def write_project(directory: str) -> int:
     if kept:
         print(f"kept as they are: {', '.join(kept)}")
     if not written:
-        print("nothing was written: all of it is there")
+        print("nothing was written: all files exist already")
         return ExitCode.OK
     print(f"written: {', '.join(written)}\n")
     if "tasks.py" in kept or "squids.yaml" in kept:
         print(
-            "What was there is yours: README.md speaks of the files that squids writes where there are none."
+            "Your files were not changed. README.md describes those that squids writes where there are none."
         )
         return ExitCode.OK
     if os.path.realpath(root) != os.path.realpath("."):

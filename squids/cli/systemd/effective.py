@@ -36,7 +36,7 @@ def stop_warning(config: str, longest_drain: float) -> str | None:
         seconds = parse_span(properties.get("TimeoutStopUSec", ""))
         if seconds is not None and seconds < longest_drain:
             return (
-                f"{unit} has {seconds:g} s to stop (TimeoutStopSec), and its queues may take "
+                f"{unit} has {seconds:g} s to stop (TimeoutStopSec), but its queues may take "
                 f"{longest_drain:g} s: run `squids-supervisor systemd install{flag}` again"
             )
     return None

@@ -125,7 +125,7 @@ def _refuse_other_places(config: str, instance: str | None) -> None:
     directory, name = os.path.split(config)
     if directory != SYSTEM_CONFIG:
         raise CannotInstall(
-            f"a service's file lies in {SYSTEM_CONFIG}, so that its socket is found in /run/squids: "
+            f"a service's file must be in {SYSTEM_CONFIG}, so that its socket is found in /run/squids: "
             f"move it, or link it (ln -s {config} {SYSTEM_CONFIG}/)"
         )
     if instance is not None and name != f"{instance}.yaml":
@@ -162,7 +162,7 @@ def _longest_drain(config: str) -> float | None:
     settings = read(config, {**os.environ, **_variables_of(config)}, trusting=True)
     if isinstance(settings, list):
         print(
-            f"{config} is not right yet, so its time-outs are not known: see `check`",
+            f"{config} has mistakes, so its timeouts are not known yet: run `squids-supervisor check`",
             file=sys.stderr,
         )
         return None
@@ -194,7 +194,7 @@ def _install(installation: Installation, *, dry_run: bool) -> int:
             if path in changed:
                 _write(path, text)
     if not changed:
-        print("all units are as they are to be")
+        print("all units are up to date")
     elif dry_run:
         print(f"would write {count(len(changed), 'file')}")
         return ExitCode.OK
@@ -251,7 +251,7 @@ def _print_next_steps(installation: Installation) -> None:
     user = " --user" if installation.home is not None else ""
     if not os.path.exists(installation.config):
         print(
-            f"next: write {installation.config}, and look at it with: "
+            f"next: write {installation.config}, and check it: "
             f"{installation.bin}/squids-supervisor -c {installation.config} check"
         )
     print(f"next: systemctl{user} enable --now {installation.unit}")
@@ -270,7 +270,7 @@ def _uninstall(*, user_mode: bool, dry_run: bool) -> int:
     directories = [f"{base}/systemd/user"] if user_mode else [SYSTEM, "/etc/sysusers.d", "/etc/tmpfiles.d"]
     found = [path for directory in directories for path in _ours(Path(directory))]
     if not found:
-        print("nothing of this command's is installed")
+        print("nothing to uninstall")
         return ExitCode.OK
     for path in found:
         print(f"{'would remove' if dry_run else 'removing'} {path}")
@@ -287,7 +287,7 @@ def _uninstall(*, user_mode: bool, dry_run: bool) -> int:
             path.parent.rmdir()
     _systemctl(*manager, "daemon-reload")
     if not user_mode:
-        print("left: /etc/squids, /var/lib/squids, /var/log/squids, and the user that owns them")
+        print("kept: /etc/squids, /var/lib/squids, /var/log/squids, and the user that owns them")
     return ExitCode.OK
 
 

@@ -81,17 +81,19 @@ def misread(installation: Installation) -> str | None:
     for path in (installation.bin, installation.config, installation.plain_config):
         if not path.isprintable() or SPECIAL.intersection(path):
             shown = path if path.isprintable() else ascii(path)
-            return f"{shown}: systemd would read these characters in its own way; take another path"
+            return f"{shown}: systemd gives some of these characters a meaning of its own; use another path"
     configs = [installation.plain_config]
     if not installation.instance:
         configs.insert(0, installation.config)
     for path in configs:
         name = _name(path)
         if installation.home is None and (not name or ":" in name or name.startswith(".")):
-            return f"{path}: systemd would not name a directory in /run/squids so; take another name"
+            return (
+                f"{path}: systemd does not accept this name for a directory in /run/squids; use another name"
+            )
     for name in (installation.user, installation.group):
         if not USER.fullmatch(name):
-            return f"{name!a} is not a user or group name that a unit can hold"
+            return f"{name!a} is not a valid user or group name for a unit"
     return None
 
 

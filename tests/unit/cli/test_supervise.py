@@ -17,7 +17,7 @@ from squids.supervisor.settings import AppSpec, ProgramSettings, Settings, Super
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["send", "task", "--timeout", "3"], "--timeout: how long --wait waits"),
+        (["send", "task", "--timeout", "3"], "--timeout: only with --wait"),
         (["--local", "send", "task"], "--local: for running the supervisor, not for send"),
         (["--reload", "status"], "--reload: for running the supervisor, not for status"),
     ],
