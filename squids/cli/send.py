@@ -18,6 +18,7 @@ from squids.cli import client
 from squids.cli.apps import ask_app, error_text, local_environment, read_or_report
 from squids.exit_codes import FAILED, OK, TIMED_OUT, UNREACHABLE, USAGE, ExitCode
 from squids.hints import did_you_mean
+from squids.job import JobAction
 from squids.printable import printable
 from squids.supervisor.control.place import Untrusted
 from squids.supervisor.settings import AppSpec, Settings
@@ -29,7 +30,12 @@ DRAIN_SECONDS = 0.5
 QUIET_SECONDS = 0.2
 """How long lines are shown after the task has ended: in total, and without a new one."""
 
-EXIT_CODES = {"job_done": OK, "task_failed": FAILED, "bad_message": FAILED, "worker_died": FAILED}
+EXIT_CODES: dict[str, int] = {
+    JobAction.DONE: OK,
+    JobAction.FAILED: FAILED,
+    JobAction.BAD_MESSAGE: FAILED,
+    JobAction.WORKER_LOST: FAILED,
+}
 """The log actions that end a job, and the exit code that each means."""
 
 HALTED_UNTIL = {"paused": "resumed", "stopped": "started", "exited": "started", "fatal": "reset"}
@@ -160,7 +166,7 @@ def _send_and_wait(
             raise CannotSend(_failure_text(answer), UNREACHABLE)
         details = answer["details"]
         action, is_own = str(details.get("action")), details.get("message_id") == sent["message_id"]
-        if is_own or action not in ("job_started", "job_done"):
+        if is_own or action not in (JobAction.STARTED, JobAction.DONE):
             print(printable(str(answer["text"]), keep="\n\t"), flush=True)
         if is_own and action in EXIT_CODES:
             answers.drain()
