@@ -14,7 +14,7 @@ from typing import Any
 from squids.delivery import Delivery
 from squids.execute import execute
 from squids.hooks import Hooks
-from squids.job import JobEnd
+from squids.job import JobAction, JobEnd
 from squids.queues import QueueRef
 from squids.sqs import RECEIVE_ATTRIBUTES_FIFO, SQS, classify
 from squids.sqs_answers import read_messages
@@ -91,7 +91,7 @@ class Consumer:
             "message cannot be run: %s" if bad else "task failed: %s",
             outcome.error,
             extra={
-                "action": "bad_message" if bad else "task_failed",
+                "action": JobAction.BAD_MESSAGE.value if bad else JobAction.FAILED.value,
                 "queue": self.queue.name,
                 "message_id": message.message_id,
                 "receive_count": message.receive_count,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Any
 
 
@@ -37,6 +37,16 @@ class JobEnd(Enum):
     """The message names no task that can run."""
     UNSTARTED = "unstarted"
     """It never started."""
+
+
+class JobAction(StrEnum):
+    """The log's `action` when a job starts or ends: consumers log it, and `send --wait` reads it."""
+
+    STARTED = "job_started"
+    DONE = "job_done"
+    FAILED = "task_failed"
+    BAD_MESSAGE = "bad_message"
+    WORKER_LOST = "worker_died"
 
 
 CURRENT: ContextVar[Job | None] = ContextVar("squids_job", default=None)

@@ -1,6 +1,6 @@
 """Checks the types of an answer from an app's process (`app_child`). Pure.
 
-The app's code may run as another user (`user:`) and can answer anything, which is shown to the caller.
+The app's code may run as another user (`user:`) and can answer anything, and the caller shows the answer.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from typing import Any
 
 from squids.process.checks import check_list, check_object, check_text
 
-_OF_A_TASK = ("name", "queue", "signature", "doc", "place")
-_OF_A_SENT_MESSAGE = ("message_id", "queue", "url", "task")
+_TASK_FIELDS = ("name", "queue", "signature", "doc", "place")
+_SENT_FIELDS = ("message_id", "queue", "url", "task")
 
 
 def checked(do: str, answer: Any) -> dict[str, Any]:
@@ -22,11 +22,11 @@ def checked(do: str, answer: Any) -> dict[str, Any]:
     match do:
         case "tasks":
             for task in check_list(answer.get("tasks")):
-                check_text(*(check_object(task).get(name) for name in _OF_A_TASK))
+                check_text(*(check_object(task).get(name) for name in _TASK_FIELDS))
         case "check":
-            for lists in (answer.get("tasks"), answer.get("queues", {})):
-                for queue, texts in check_object(lists).items():
+            for texts_by_queue in (answer.get("tasks"), answer.get("queues", {})):
+                for queue, texts in check_object(texts_by_queue).items():
                     check_text(queue, *check_list(texts))
         case _:
-            check_text(*(answer.get(name) for name in _OF_A_SENT_MESSAGE))
+            check_text(*(answer.get(name) for name in _SENT_FIELDS))
     return dict(answer)

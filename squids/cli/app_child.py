@@ -22,7 +22,7 @@ from squids.sqs import TroubleKind, classify
 from squids.task import signature_text
 from squids.wire import Call
 
-LEAST_RECEIVES = 3
+MIN_RECEIVES = 3
 """With fewer receives, a redrive policy moves messages away after a restart or two."""
 
 
@@ -32,10 +32,9 @@ def main(argv: list[str]) -> None:
     answer: dict[str, Any] = {}
     try:
         app = load({"app": spec["app"], "directory": os.getcwd(), "write_bytecode": False})
-        answer = DO[spec["do"]](app, spec)
+        answer = HANDLERS[spec["do"]](app, spec)
     except SquidsError as error:
         answer["error"] = str(error)
-        answer["hopeless"] = isinstance(error, ConfigurationError)
     except Exception as error:  # For instance botocore's, for a missing profile.
         answer["error"] = classify(error).text or f"{type(error).__name__}: {error}"
     print(f"\n{spec['mark']}{json.dumps(answer)}", flush=True)
@@ -49,16 +48,16 @@ def check(app: Any, spec: dict[str, Any]) -> dict[str, Any]:
         tasks.setdefault(QueueRef.parse(task.queue).name, []).append(name)
     answer: dict[str, Any] = {"tasks": tasks}
     if spec["aws"]:
-        answer["queues"] = {queue: queue_troubles(app, queue) for queue in spec["queues"]}
+        answer["queues"] = {queue: queue_problems(app, queue) for queue in spec["queues"]}
     return answer
 
 
 def tasks(app: Any, spec: dict[str, Any]) -> dict[str, Any]:
     """Return each task: name, queue, signature, first line of its docstring, and place."""
-    return {"tasks": [_described(task) for task in app.tasks.values()]}
+    return {"tasks": [_description(task) for task in app.tasks.values()]}
 
 
-def _described(task: Any) -> dict[str, Any]:
+def _description(task: Any) -> dict[str, Any]:
     function = inspect.unwrap(task.target)
     doc = inspect.getdoc(function) or ""
     code = getattr(function, "__code__", None)
@@ -76,10 +75,10 @@ def send(app: Any, spec: dict[str, Any]) -> dict[str, Any]:
     """Send one call."""
     name = spec["task"]
     if name not in app.tasks:
-        ends = [full for full in app.tasks if full.endswith(f".{name}")]
-        if len(ends) > 1:
-            return {"refused": f"several tasks end in {name}: {', '.join(ends)}"}
-        name = ends[0] if ends else name
+        matches = [full for full in app.tasks if full.endswith(f".{name}")]
+        if len(matches) > 1:
+            return {"refused": f"several tasks end in {name}: {', '.join(matches)}"}
+        name = matches[0] if matches else name
     task = find(Call(name), app.tasks)
     try:
         response = task.send_job(
@@ -97,14 +96,14 @@ def send(app: Any, spec: dict[str, Any]) -> dict[str, Any]:
     return {"message_id": response["MessageId"], "queue": ref.name, "url": url, "task": task.name}
 
 
-DO: dict[str, Callable[[Any, dict[str, Any]], dict[str, Any]]] = {
+HANDLERS: dict[str, Callable[[Any, dict[str, Any]], dict[str, Any]]] = {
     "check": check,
     "tasks": tasks,
     "send": send,
 }
 
 
-def queue_troubles(app: Any, queue: str) -> list[str]:
+def queue_problems(app: Any, queue: str) -> list[str]:
     """Return the problems of a queue, as far as SQS reports them."""
     ref = QueueRef.parse(queue)
     try:
@@ -112,7 +111,7 @@ def queue_troubles(app: Any, queue: str) -> list[str]:
         url = app.sqs.queue_url(ref)
     except Exception as error:
         return [classify(error).text]
-    found = []
+    problems = []
     for name, call in (
         ("ReceiveMessage", lambda: client.receive_message(QueueUrl=url, MaxNumberOfMessages=0)),
         ("DeleteMessage", lambda: client.delete_message(QueueUrl=url, ReceiptHandle="none")),
@@ -121,13 +120,13 @@ def queue_troubles(app: Any, queue: str) -> list[str]:
             lambda: client.change_message_visibility(QueueUrl=url, ReceiptHandle="none", VisibilityTimeout=0),
         ),
     ):
-        trouble = _trouble(call)
-        if trouble is not None:
-            found.append(f"{name}: {trouble}")
-    return found + _redrive(client, url)
+        problem = _problem(call)
+        if problem is not None:
+            problems.append(f"{name}: {problem}")
+    return problems + _redrive_problems(client, url)
 
 
-def _trouble(call: Any) -> str | None:
+def _problem(call: Any) -> str | None:
     """Return why a call is not allowed, or None. Other refusals of SQS mean that it is allowed."""
     try:
         call()
@@ -145,7 +144,7 @@ def _trouble(call: Any) -> str | None:
     return None
 
 
-def _redrive(client: Any, url: str) -> list[str]:
+def _redrive_problems(client: Any, url: str) -> list[str]:
     try:
         answer = client.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"])
     except Exception as error:
@@ -154,8 +153,8 @@ def _redrive(client: Any, url: str) -> list[str]:
     if not policy:
         return ["has no dead-letter queue: a message that always fails comes back for ever"]
     receives = int(json.loads(policy).get("maxReceiveCount", 0))
-    if receives < LEAST_RECEIVES:
-        return [f"maxReceiveCount is {receives}: {LEAST_RECEIVES} or more survive a restart or two"]
+    if receives < MIN_RECEIVES:
+        return [f"maxReceiveCount is {receives}: {MIN_RECEIVES} or more survive a restart or two"]
     return []
 
 

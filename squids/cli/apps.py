@@ -22,20 +22,20 @@ from squids.supervisor.config.build import read
 from squids.supervisor.control.place import Untrusted
 from squids.supervisor.settings import AppSpec, Settings
 
-MOST_OUTPUT = 4 * 1024 * 1024
+MAX_OUTPUT = 4 * 1024 * 1024
 """Maximum bytes kept of an app's output. The answer comes last."""
 
 
-def read_or_tell(config: str, *, trusting: bool = False) -> Settings | None:
+def read_or_report(config: str, *, trusting: bool = False) -> Settings | None:
     """Read the file; if it is invalid, print its problems and return None. `trusting`: as in `read`."""
     settings = read(config, os.environ, trusting=trusting)
     if not isinstance(settings, list):
         return settings
-    tell_mistakes(config, [str(problem) for problem in settings])
+    report_mistakes(config, [str(problem) for problem in settings])
     return None
 
 
-def tell_mistakes(config: str, mistakes: list[str]) -> None:
+def report_mistakes(config: str, mistakes: list[str]) -> None:
     """Print all mistakes of a file."""
     for mistake in mistakes:
         print(printable(mistake, keep="\n\t"), file=sys.stderr)
@@ -45,14 +45,17 @@ def tell_mistakes(config: str, mistakes: list[str]) -> None:
 def local_environment(config: str) -> dict[str, str] | None:
     """Return the variables for the embedded SQS of this file's supervisor, or None if it has none.
 
-    Only the port is taken from the supervisor, and only for this machine. Raises Untrusted if another user
-    could be in the supervisor's place: then it is unknown where to send.
+    Only the port is taken from the supervisor, and only for this machine. If it is unknown where to send,
+    raises Untrusted, because another user could be in the supervisor's place, or Unreachable, because the
+    supervisor gave an answer of an unknown type.
     """
     try:
         with closing(client.ask(config, "local", [])) as answers:
             first = next(answers, {})
     except client.Unreachable:
         return None
+    if first.get("type", "end") not in ("local", "end"):
+        raise client.Unreachable(client.unexpected(first))
     endpoint = first.get("endpoint") if first.get("type") == "local" else None
     if not endpoint:
         return None
@@ -64,22 +67,26 @@ def local_environment(config: str) -> dict[str, str] | None:
     return exports_of(port)
 
 
-def told_error(app_spec: AppSpec, error: str) -> str:
-    """Word an app's error as a sentence, followed by its traceback."""
+def error_text(app_spec: AppSpec, error: str) -> str:
+    """Return an app's error as a sentence that names the app, followed by its traceback if there is one."""
     if "\n" in error and not error.startswith("importing"):
         return f"{app_spec.app} cannot be imported:\n{error}"
     return error if error.startswith(app_spec.app) else f"{app_spec.app}: {error}"
 
 
 def ask_app(
-    app_spec: AppSpec, what: dict[str, Any], timeout: float, environment: dict[str, str] | None = None
+    app_spec: AppSpec, question: dict[str, Any], timeout: float, environment: dict[str, str] | None = None
 ) -> dict[str, Any]:
-    """Return the answer of `app_child`, or its `error`. `environment` overrides the app spec's."""
+    """Return the answer of `app_child`, or its `error`.
+
+    `environment`: the variables for an embedded SQS; the app spec's own AWS variables are dropped then.
+    """
     mark = secrets.token_hex(8)
-    own = environment_of(app_spec)
-    if environment:  # For an embedded SQS: no others may count.
-        own = {key: text for key, text in own.items() if not key.startswith("AWS_")} | environment
-    spec = {"app": app_spec.app, "mark": mark, **what}
+    variables = environment_of(app_spec)
+    if environment:
+        variables = {name: value for name, value in variables.items() if not name.startswith("AWS_")}
+        variables |= environment
+    spec = {"app": app_spec.app, "mark": mark, **question}
     try:
         with interpreter_of("squids.cli.app_child", spec, app_spec.python) as (command, inherited):
             code, output, errors = _run(
@@ -87,7 +94,7 @@ def ask_app(
                 timeout,
                 pass_fds=[inherited],
                 cwd=app_spec.directory,
-                env=own,
+                env=variables,
                 user=user_of(app_spec),
                 group=group_of(app_spec),
                 extra_groups=None if app_spec.user is None else groups_of(app_spec),
@@ -99,11 +106,11 @@ def ask_app(
     for line in output.splitlines():
         if line.startswith(mark):
             try:
-                return checked(what["do"], json.loads(line.removeprefix(mark)))
+                return checked(question["do"], json.loads(line.removeprefix(mark)))
             except (ValueError, RecursionError):
                 return {"error": "its process gave an answer that cannot be understood"}
-    said = cut((errors or output).strip(), TRACEBACK)
-    return {"error": f"importing it ended the process with {code}:\n{said}"}
+    last_output = cut((errors or output).strip(), TRACEBACK)
+    return {"error": f"importing it ended the process with {code}:\n{last_output}"}
 
 
 def _run(command: list[str], timeout: float, **process: Any) -> tuple[int, str, str]:
@@ -111,7 +118,7 @@ def _run(command: list[str], timeout: float, **process: Any) -> tuple[int, str, 
 
     Raises TimeoutExpired.
     """
-    started = subprocess.Popen(
+    child = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -119,18 +126,18 @@ def _run(command: list[str], timeout: float, **process: Any) -> tuple[int, str, 
         start_new_session=True,  # Another user's code could type into root's terminal.
         **process,
     )
-    output, errors = _Tail(started.stdout), _Tail(started.stderr)
+    output, errors = _Tail(child.stdout), _Tail(child.stderr)
     try:
-        code = started.wait(timeout)
-    except BaseException:  # Also on Ctrl-C: it has no terminal, and would keep running.
-        started.kill()
-        started.wait()
+        code = child.wait(timeout)
+    except BaseException:  # Also on Ctrl-C, which does not reach a child without a terminal.
+        child.kill()
+        child.wait()
         raise
     return code, output.text(), errors.text()
 
 
 class _Tail:
-    """Reads a pipe to the end, and keeps the last MOST_OUTPUT bytes."""
+    """Reads a pipe to the end, and keeps the last MAX_OUTPUT bytes."""
 
     def __init__(self, pipe: Any) -> None:
         self._pipe = pipe
@@ -141,7 +148,7 @@ class _Tail:
     def _read(self) -> None:
         with self._pipe:
             while chunk := self._pipe.read1(1 << 16):
-                self._kept = (self._kept + chunk)[-MOST_OUTPUT:]
+                self._kept = (self._kept + chunk)[-MAX_OUTPUT:]
 
     def text(self) -> str:
         """Return what was kept. A process left by the app may still hold the pipe open."""

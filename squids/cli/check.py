@@ -7,8 +7,8 @@ import os
 import sys
 from dataclasses import dataclass
 
-from squids.cli.apps import ask_app, tell_mistakes
-from squids.cli.systemd.effective import room_warnings, stop_warning
+from squids.cli.apps import ask_app, report_mistakes
+from squids.cli.systemd.effective import limit_warnings, stop_warning
 from squids.exit_codes import ExitCode
 from squids.hints import count
 from squids.printable import printable
@@ -35,7 +35,7 @@ def check(config: str, *, aws: bool, as_json: bool, trusting: bool = False) -> i
             return _print_document(
                 config, ExitCode.CONFIG, count(len(mistakes), "mistake"), mistakes=mistakes
             )
-        tell_mistakes(config, mistakes)
+        report_mistakes(config, mistakes)
         return ExitCode.CONFIG
     rows = [row for app_spec in settings.app_specs for row in check_app_spec(settings, app_spec, aws=aws)]
     failed = sum(not row.ok for row in rows)
@@ -44,7 +44,7 @@ def check(config: str, *, aws: bool, as_json: bool, trusting: bool = False) -> i
     warnings = list(settings.warnings)
     if (warning := stop_warning(config, settings.longest_drain)) is not None:
         warnings.append(warning)
-    warnings += room_warnings(config, settings.programs)
+    warnings += limit_warnings(config, settings.programs)
     if as_json:
         checks = [{"name": row.name, "ok": row.ok, "text": row.text} for row in rows]
         return _print_document(config, code, error, warnings=warnings, checks=checks)
@@ -68,8 +68,8 @@ def check_app_spec(settings: Settings, app_spec: AppSpec, *, aws: bool) -> list[
         {program.key: program for program in settings.programs if program.app_spec == app_spec}.values()
     )
     timeout = max(program.start_timeout for program in programs) + (60 if aws else 0)
-    what = {"do": "check", "queues": [program.queue for program in programs], "aws": aws}
-    answer = ask_app(app_spec, what, timeout)
+    question = {"do": "check", "queues": [program.queue for program in programs], "aws": aws}
+    answer = ask_app(app_spec, question, timeout)
     error = answer.get("error")
     if error is not None:
         return [Row(program.name, False, f"{app_spec.app}: {error}") for program in programs]
@@ -77,25 +77,23 @@ def check_app_spec(settings: Settings, app_spec: AppSpec, *, aws: bool) -> list[
     for program in programs:
         name = QueueRef.parse(program.queue).name
         tasks = answer["tasks"].get(name, [])
-        troubles = list(answer.get("queues", {}).get(program.queue, []))
+        problems = list(answer.get("queues", {}).get(program.queue, []))
         if not tasks:
             queues = ", ".join(sorted(answer["tasks"])) or "none"
-            troubles.insert(0, f"{app_spec.app} has no task for the queue {name}; it has tasks for: {queues}")
-        asked = ", and SQS agrees" if aws else ""
-        rows.append(
-            Row(program.name, not troubles, "; ".join(troubles) or f"{count(len(tasks), 'task')}{asked}")
-        )
+            problems.insert(0, f"{app_spec.app} has no task for the queue {name}; it has tasks for: {queues}")
+        passed = count(len(tasks), "task") + (", and SQS agrees" if aws else "")
+        rows.append(Row(program.name, not problems, "; ".join(problems) or passed))
     return rows
 
 
 def _table(rows: list[Row]) -> str:
     width = max(len(row.name) for row in rows)
-    shown = []
-    told: set[str] = set()
+    lines = []
+    expanded: set[str] = set()
     for row in rows:
         first, _, rest = row.text.partition("\n")
-        shown.append(f"{row.name.ljust(width)}  {'ok    ' if row.ok else 'FAILED'}  {first}")
-        if rest and row.text not in told:
-            told.add(row.text)  # A traceback once, not for each queue of its app.
-            shown.extend(f"    {line}" for line in rest.splitlines())
-    return "\n".join(shown)
+        lines.append(f"{row.name.ljust(width)}  {'ok    ' if row.ok else 'FAILED'}  {first}")
+        if rest and row.text not in expanded:
+            expanded.add(row.text)  # A traceback once, not for each queue of its app.
+            lines.extend(f"    {line}" for line in rest.splitlines())
+    return "\n".join(lines)

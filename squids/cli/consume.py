@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from squids.cli.entry import run_command, show_version, tell
+from squids.cli.entry import print_error, run_command, show_version
 from squids.errors import AppImportFailed, ConfigurationError
 from squids.exit_codes import ExitCode
 from squids.options import OPTIONS, ConsumerOptions, Option, validate
@@ -75,7 +75,7 @@ def _main(argv: Sequence[str] | None) -> int:
     run_as_init_if_pid1()
     parser = build_parser()
     arguments = vars(parser.parse_args(argv))
-    level, style = arguments.pop("log_level"), arguments.pop("log_format")
+    log_level, log_format = arguments.pop("log_level"), arguments.pop("log_format")
     reload, local, port = (arguments.pop(name) for name in ("reload", "local", "local_port"))
     given = {name: value for name, value in arguments.items() if value != parser.get_default(name)}
     options = ConsumerOptions(**arguments)
@@ -94,15 +94,15 @@ def _main(argv: Sequence[str] | None) -> int:
     server = None
     try:
         if reload:
-            return _reload(given, level, style, port)
+            return _reload(given, log_level, log_format, port)
         if port is not None:
             from squids.cli import embedded
 
             if (server := embedded.start(port, "squids")) is None:
                 return ExitCode.FAILURE
             server.create([options.queue])
-            embedded.tell(server)
-        return _consume(options, queue, level, style)
+            embedded.print_endpoint(server)
+        return _consume(options, queue, log_level, log_format)
     except AppImportFailed as error:
         return _fail(f"importing the app failed:\n{error}", ExitCode.FAILURE)
     except ConfigurationError as error:
@@ -112,7 +112,7 @@ def _main(argv: Sequence[str] | None) -> int:
             server.stop()
 
 
-def _reload(given: dict[str, Any], level: str, style: str, port: int | None) -> int:
+def _reload(given: dict[str, Any], log_level: str, log_format: str, port: int | None) -> int:
     """Run the queue under a supervisor."""
     from squids.process.signals import ignore_requests
 
@@ -123,20 +123,20 @@ def _reload(given: dict[str, Any], level: str, style: str, port: int | None) -> 
     preload = given.pop("preload", True)
     app_spec = AppSpec(app=given.pop("app"), directory=os.getcwd(), preload=preload)
     name = QueueRef.parse(given["queue"]).name
-    program = ProgramSettings(name, name, app_spec, tuple(sorted(given.items())), log_level=level)
-    settings = Settings(SupervisorSettings(log_format=style, log_level=level), (program,))
+    program = ProgramSettings(name, name, app_spec, tuple(sorted(given.items())), log_level=log_level)
+    settings = Settings(SupervisorSettings(log_format=log_format, log_level=log_level), (program,))
     source = ConfigSource(lambda: settings, f"{name} --reload", program="squids")
     return run(source, Mode(reload=True, local=port), hangup)
 
 
-def _consume(options: ConsumerOptions, queue: QueueRef, level: str, style: str) -> int:
+def _consume(options: ConsumerOptions, queue: QueueRef, log_level: str, log_format: str) -> int:
     from squids.pool import consumer_main, preload
     from squids.process import log_setup
     from squids.process.forkable import sockets_open, unforkable_since
     from squids.process.sd_notify import Notifier
 
     notifier = Notifier.take(os.environ)  # Before there are children.
-    log_setup.configure(level, style)
+    log_setup.configure(log_level, log_format)
     sockets = sockets_open()
     app = preload.load({"app": options.app, "directory": os.getcwd()})
     unforkable = unforkable_since(sockets)
@@ -151,7 +151,7 @@ def _consume(options: ConsumerOptions, queue: QueueRef, level: str, style: str) 
 
 
 def _fail(text: str, code: ExitCode) -> int:
-    tell(f"squids: {text}")
+    print_error(f"squids: {text}")
     return code
 
 

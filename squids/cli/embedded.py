@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -34,8 +33,8 @@ def start(port: int, program: str) -> LocalSQS | None:
     return server
 
 
-def tell(server: LocalSQS) -> None:
-    """Print what to paste into another terminal."""
+def print_endpoint(server: LocalSQS) -> None:
+    """Print where the server listens, and the variables to paste into another terminal."""
     print(
         f"local SQS at {server.url}. For another terminal:\n  {server.export_line}",
         file=sys.stderr,
@@ -43,14 +42,14 @@ def tell(server: LocalSQS) -> None:
     )
 
 
-def only_local(settings: Settings) -> Settings:
-    """Drop the file's AWS variables, which would lead elsewhere, with a warning."""
+def without_aws_variables(settings: Settings) -> Settings:
+    """Drop the file's AWS variables, which would lead to another SQS, with a warning."""
     programs, warnings = [], []
     for program in settings.programs:
         kept = tuple(pair for pair in program.app_spec.environment if not pair[0].startswith("AWS_"))
-        left_out = sorted({pair[0] for pair in program.app_spec.environment} - {pair[0] for pair in kept})
-        if left_out:
-            warnings.append(f"{program.name}: {', '.join(left_out)} in the file are ignored with --local")
+        dropped = sorted({pair[0] for pair in program.app_spec.environment} - {pair[0] for pair in kept})
+        if dropped:
+            warnings.append(f"{program.name}: {', '.join(dropped)} in the file are ignored with --local")
         programs.append(replace(program, app_spec=replace(program.app_spec, environment=kept)))
     return replace(settings, programs=tuple(programs), warnings=(*settings.warnings, *warnings))
 
@@ -65,11 +64,11 @@ class EmbeddedSQS:
         self._lock = asyncio.Lock()
 
     async def start(self) -> None:
-        """Start, before the programs do."""
+        """Watch the server and create the queues, before the programs start."""
         self._watch()
-        await self.make_queues(self._supervisor.settings)
+        await self.create_queues(self._supervisor.settings)
 
-    async def make_queues(self, settings: Settings) -> None:
+    async def create_queues(self, settings: Settings) -> None:
         """Create the missing queues of these settings."""
         from squids.testing.local_sqs import LocalSQSFailed
 
@@ -90,17 +89,17 @@ class EmbeddedSQS:
         return self._server.process.stdout.fileno()
 
     def _watch(self) -> None:
-        self._loop.add_reader(self._pipe(), self._ended)
+        self._loop.add_reader(self._pipe(), self._on_exit)
 
-    def _ended(self) -> None:
-        """Its standard output was closed: it has died."""
+    def _on_exit(self) -> None:
+        """Restart the server, whose closed standard output shows that it died."""
         self._loop.remove_reader(self._pipe())
         text = "the local SQS died, and with it what was in its queues"
         self._supervisor.say(events.local_sqs_died(text))
         self._server.restart()  # In this thread: the server dies with the thread that starts it.
-        self._supervisor.background.start("the restart of the local SQS", self._return())
+        self._supervisor.background.start("the restart of the local SQS", self._resume())
 
-    async def _return(self) -> None:
+    async def _resume(self) -> None:
         from squids.testing.local_sqs import LocalSQSFailed
 
         try:
@@ -109,7 +108,7 @@ class EmbeddedSQS:
             self._supervisor.say(events.local_sqs_died(str(error)))
             return
         self._watch()
-        await self.make_queues(self._supervisor.settings)
+        await self.create_queues(self._supervisor.settings)
         self._supervisor.say(events.local_sqs(self._server.url))
 
 
@@ -117,25 +116,23 @@ def run_alone(config: str | None, port: int, *, trusting: bool = False) -> int:
     """`squids-supervisor local`: run an embedded SQS with the file's queues until stopped."""
     import signal
 
-    from squids.supervisor.config.build import read
+    from squids.cli.apps import read_or_report
 
     queues: list[str] = []
     if config is not None:
-        settings = read(config, os.environ, trusting=trusting)
-        if isinstance(settings, list):
-            for problem in settings:
-                print(problem, file=sys.stderr)
+        settings = read_or_report(config, trusting=trusting)
+        if settings is None:
             return ExitCode.CONFIG
         queues = [program.queue for program in settings.programs]
     server = start(port, "squids-supervisor")
     if server is None:
         return ExitCode.FAILURE
     server.create(queues)
-    tell(server)
+    print_endpoint(server)
     if queues:
         print(f"queues: {', '.join(dict.fromkeys(queues))}", file=sys.stderr, flush=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # As under nohup.
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup ignores it.
         signal.signal(signal.SIGHUP, signal.default_int_handler)
     try:
         server.process.wait()

@@ -1,7 +1,7 @@
 """The entry to both commands: a failed write is one line and an exit code, never a traceback.
 
 Standard output and error may be files on a full disk, or pipes without a reader, and a command may write to a
-full or read-only place.
+full or read-only file system.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from squids.cli.start import INTERRUPTED
 from squids.exit_codes import ExitCode
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-"""Errors that may be gone after a restart, because there is room again."""
+"""Errors that a restart may cure, because there is room again."""
 
 UNWRITABLE = NO_ROOM | {errno.EIO, errno.EROFS, errno.EBADF}
 
@@ -32,13 +32,13 @@ def run_command(name: str, command: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:  # `| head` has seen enough.
-        _write_no_more(1)
+        _redirect_to_devnull(1)
         return ExitCode.OK
     except OSError as error:
         if error.errno not in UNWRITABLE:
             raise
-        _write_no_more(1)
-        tell(f"{name}: cannot write {error.filename or 'its output'}: {error.strerror}")
+        _redirect_to_devnull(1)
+        print_error(f"{name}: cannot write {error.filename or 'its output'}: {error.strerror}")
         return ExitCode.FAILURE
 
 
@@ -53,8 +53,8 @@ def show_version(command: str) -> int:
     return ExitCode.OK
 
 
-def tell(text: str) -> None:
-    """Print to standard error if possible; the exit code says the most important anyway."""
+def print_error(text: str) -> None:
+    """Print to standard error if possible. If not, the exit code still says that it failed."""
     try:
         print(text, file=sys.stderr)
     except OSError:
@@ -67,10 +67,10 @@ def _flush_errors() -> None:
         if sys.stderr is not None:
             sys.stderr.flush()
     except OSError:
-        _write_no_more(2)
+        _redirect_to_devnull(2)
 
 
-def code_of(error: OSError) -> ExitCode:
+def exit_code_of(error: OSError) -> ExitCode:
     """Return the exit code for a file or socket that cannot be created.
 
     A full disk may have room again after a restart.
@@ -78,8 +78,8 @@ def code_of(error: OSError) -> ExitCode:
     return ExitCode.FAILURE if error.errno in NO_ROOM else ExitCode.CONFIG
 
 
-def _write_no_more(descriptor: int) -> None:
-    """Redirect to /dev/null, so that the interpreter does not fail at its final flush."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, descriptor)
-    os.close(nowhere)
+def _redirect_to_devnull(descriptor: int) -> None:
+    """Keep the interpreter from failing at its final flush."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, descriptor)
+    os.close(devnull)

@@ -1,4 +1,7 @@
-"""The parser of `squids-supervisor`, made from the table of verbs. Light, because each verb needs it."""
+"""The parser of `squids-supervisor`, made from the table of verbs.
+
+Imports little, because each verb needs it.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,10 @@ DESCRIPTION = "Run a pooled consumer for each queue of a file, or steer a superv
 EPILOG = """\
 Queues are named as in the file; 'email*' selects several; none means all.
 
-Exit codes of verbs: 0 done, 1 failed, 2 usage, 3 (status) not all is as
-wanted, 4 no supervisor is reachable, 5 unknown queue, 124 timed out.
-Of the supervisor: 0 stopped, 69 gave up as exit_on says, 75 another one
-runs for this file, 78 the file is invalid.
+Exit codes of verbs: 0 done, 1 failed, 2 usage, 3 (status) a queue is not in
+its desired state, 4 no supervisor is reachable, 5 unknown queue, 124 timed out.
+Exit codes of the supervisor: 0 stopped, 69 gave up because of exit_on,
+75 another supervisor runs for this file, 78 the file is invalid.
 """
 
 SUPPRESS: Any = argparse.SUPPRESS
@@ -87,27 +90,27 @@ def _add_verb(verbs: Any, verb: Verb) -> None:
 
 def _add(parser: Any, argument: Argument) -> None:
     """Add an argument. A flag that may also precede the verb has no default, which would override it."""
-    given: dict[str, Any] = {"help": argument.help}
+    keywords: dict[str, Any] = {"help": argument.help}
     if argument.kind == "flag":
-        given["action"] = "store_true"
+        keywords["action"] = "store_true"
     else:
-        given["type"] = KINDS[argument.kind]
-        given["metavar"] = argument.metavar
+        keywords["type"] = KINDS[argument.kind]
+        keywords["metavar"] = argument.metavar
     if argument in (TRUST, PORT):
-        given["default"] = SUPPRESS
+        keywords["default"] = SUPPRESS
     elif argument.default is not None:
-        given["default"] = argument.default
+        keywords["default"] = argument.default
     if argument.choices is not None:
-        given["choices"] = argument.choices
+        keywords["choices"] = argument.choices
     if argument.nargs is not None:
-        given["nargs"] = argument.nargs
+        keywords["nargs"] = argument.nargs
     if not argument.positional:
-        given["dest"] = argument.dest
-    parser.add_argument(*argument.flags, **given)
+        keywords["dest"] = argument.dest
+    parser.add_argument(*argument.flags, **keywords)
 
 
 def _add_modes(parser: argparse.ArgumentParser) -> None:
-    """Add the modes of the supervisor, without defaults: they may precede or follow `run`."""
+    """Add the modes of the supervisor, without defaults, since they may precede or follow `run`."""
     modes = parser.add_argument_group("development")
     flag: dict[str, Any] = {"action": "store_true", "default": SUPPRESS}
     modes.add_argument("--reload", **flag, help="Run changed code as soon as it is saved")
@@ -121,7 +124,7 @@ def _add_systemd(parser: argparse.ArgumentParser) -> None:
     install = actions.add_parser("install", help="Write the units, and show what changes")
     show = actions.add_parser("print", help="Print the units, for configuration management")
     for action in (install, show):
-        # Not the command's -c, which has other default places.
+        # Not the -c of the command, whose defaults are other paths.
         action.add_argument("--user", metavar="NAME", help="The user of the service; default: squids")
         action.add_argument(
             "--config", dest="unit_config", metavar="FILE", help="Default: /etc/squids/squids.yaml"
@@ -129,7 +132,7 @@ def _add_systemd(parser: argparse.ArgumentParser) -> None:
         action.add_argument(
             "--instance", metavar="NAME", help="squids-supervisor@NAME, with /etc/squids/NAME.yaml"
         )
-    uninstall = actions.add_parser("uninstall", help="Stop them, and remove what install wrote")
+    uninstall = actions.add_parser("uninstall", help="Stop the services, and remove what install wrote")
     for action in (install, uninstall):
         action.add_argument(
             "--dry-run", action="store_true", help="Show what would change, and change nothing"
@@ -144,14 +147,14 @@ def _add_systemd(parser: argparse.ArgumentParser) -> None:
 
 
 def _port(text: str) -> int:
-    if not text.isdigit() or int(text) > 65535:
+    if not text.isdecimal() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"expected a port, not {text}")
     return int(text)
 
 
 def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a number from 1, not {text}")
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a positive integer, not {text}")
     return int(text)
 
 

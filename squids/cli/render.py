@@ -5,39 +5,45 @@ from __future__ import annotations
 import os
 import sys
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from squids.exit_codes import UNREACHABLE
+from squids.cli.client import unexpected
+from squids.exit_codes import OK, UNREACHABLE
 from squids.printable import printable
 from squids.process.log_values import json_line
 from squids.supervisor.control.verbs import Verb
 
 Answer = dict[str, Any]
 
-
-MADE_UP = (LookupError, ArithmeticError, TypeError, ValueError, AttributeError, RecursionError)
-"""Errors from showing an answer of another version, or of no supervisor."""
+MALFORMED = (LookupError, ArithmeticError, TypeError, ValueError, AttributeError, RecursionError)
+"""Errors from showing a malformed answer: the supervisor is of another version, or not one at all."""
 
 
 def show_all(answers: Iterable[Answer], verb: Verb, *, as_json: bool) -> int:
     """Print the answers to a verb as they come; return the exit code in the last one.
 
-    With `as_json`, print one object per answer of a stream, otherwise a single document.
+    With `as_json`, print one object per answer of a stream, otherwise a single document. For people, an
+    answer of an unknown type is an error, but does not stop the verb: to close the connection would cancel
+    the request.
     """
     collected: list[Answer] = []
+    unknown: set[str] = set()
     for answer in answers:
         last = answer["type"] == "end"
         if as_json and verb.stream:
             print(json_line(answer), flush=True)
-        elif not last:
-            collected.append(answer) if as_json else show(answer)
+        elif as_json and not last:
+            collected.append(answer)
+        elif not last and not show(answer) and answer["type"] not in unknown:
+            unknown.add(answer["type"])
+            print(f"squids-supervisor: {unexpected(answer)}", file=sys.stderr, flush=True)
         if last:
             if as_json and not verb.stream:
                 print(json_line(document(verb.name, collected, answer)), flush=True)
             elif answer.get("error") and not as_json:
                 print(f"squids-supervisor: {printable(answer['error'])}", file=sys.stderr)
-            return int(answer["code"])
+            return UNREACHABLE if unknown and answer["code"] == OK else int(answer["code"])
     return UNREACHABLE
 
 
@@ -55,15 +61,15 @@ def document(verb: str, answers: list[Answer], end: Answer) -> Answer:
     return {"type": verb, "answers": answers, **outcome}
 
 
-def show(answer: Answer) -> None:
-    """Print one answer for people. The caller handles the end."""
+def show(answer: Answer) -> bool:
+    """Print one answer for people; return whether its type is known. The caller handles the end."""
     stream, text = sys.stdout, ""
     match answer["type"]:
         case "status":
             text = status(answer, width())
         case "result":
             stream = sys.stdout if answer["ok"] else sys.stderr
-            text = f"{answer['queue']}: {_first_line_last(answer['text'])}"
+            text = f"{answer['queue']}: {_on_own_lines(answer['text'])}"
         case "text":
             stream = sys.stderr if answer.get("error") else sys.stdout
             text = answer["text"]
@@ -74,12 +80,13 @@ def show(answer: Answer) -> None:
         case "why":
             text = why(answer)
         case _:
-            return
+            return False
     print(printable(text, keep="\n\t"), file=stream, flush=True)
+    return True
 
 
-def _first_line_last(text: str) -> str:
-    """Put a traceback below its sentence."""
+def _on_own_lines(text: str) -> str:
+    """Start a text of several lines, such as a traceback, on a line of its own."""
     return text if "\n" not in text else f"\n{text}"
 
 
@@ -126,7 +133,7 @@ def why(answer: Answer) -> str:
 # The table of `status`.
 
 Column = tuple[str, Callable[[Answer], str], int]
-"""The title, the function for the text, and a rank: without room, higher ranks are dropped first; 0 stays."""
+"""Title, function for the text, and rank. If there is no room, higher ranks are dropped first; 0 is kept."""
 
 
 def _workers(entry: Answer) -> str:
@@ -149,8 +156,8 @@ def _why(entry: Answer) -> str:
         return f"stale: {entry['stale']}"
     if entry["replacement"] is not None:
         return "being replaced"
-    if entry["leaving"]:
-        return f"pid {', '.join(map(str, entry['leaving']))} drains"
+    if draining := entry["leaving"]:
+        return f"draining: pid {', '.join(map(str, draining))}"
     if entry["state"] in ("running", "paused", "stopped"):
         return ""
     return _last_line(entry["reason"])
@@ -201,7 +208,7 @@ def status(answer: Answer, columns: int) -> str:
     lines, rows = [table], table.splitlines()
     stale = [entry["name"] for entry in entries if _is_stale(entry)]
     if stale:
-        note = f"* its code has changed on disk since it was imported: restart takes it ({len(stale)})"
+        note = f"* its code has changed on disk since it was imported: restart to run it ({len(stale)})"
         lines += _wrapped(note, columns)
     for entry in entries:
         text = _why(entry)
@@ -219,7 +226,7 @@ def _wrapped(text: str, columns: int) -> list[str]:
 
 
 def _is_stale(entry: Answer) -> bool:
-    """Whether a restart would bring other code. False if that code is known not to import."""
+    """Whether a restart would run other code. False if that code is known not to import."""
     return bool((entry["code"] or {}).get("stale")) and entry["stale"] is None
 
 
@@ -230,19 +237,18 @@ def _table(entries: list[Answer], columns: int) -> str:
         del widths["WHY"]
     kept = [column for column in COLUMNS if column[0] in widths]
     while len(kept) > 2 and _width(kept, widths) > columns:
-        least = max(kept, key=lambda column: column[2])
-        if least[2] == 0:
+        least_important = max(kept, key=lambda column: column[2])
+        if least_important[2] == 0:
             break
-        kept.remove(least)
+        kept.remove(least_important)
     rows = zip(*(cells[title] for title, _, _ in kept), strict=True)
     return "\n".join(_row(row, [widths[title] for title, _, _ in kept])[:columns].rstrip() for row in rows)
 
 
-def _width(kept: Iterable[Column], widths: dict[str, int]) -> int:
+def _width(kept: Sequence[Column], widths: dict[str, int]) -> int:
     # The reason may be cut, but not completely.
-    return sum(min(widths[title], 24) if title == "WHY" else widths[title] for title, _, _ in kept) + 2 * (
-        len(list(kept)) - 1
-    )
+    gaps = 2 * (len(kept) - 1)
+    return gaps + sum(min(widths[title], 24) if title == "WHY" else widths[title] for title, _, _ in kept)
 
 
 def _row(texts: Iterable[str], widths: list[int]) -> str:
@@ -260,8 +266,8 @@ def _rate(value: float | None) -> str:
 def _memory(value: int | None) -> str:
     if value is None:
         return "-"
-    mega = value / 1024**2
-    return f"{mega:.0f}M" if mega < 1000 else f"{mega / 1024:.1f}G"
+    mebibytes = value / 1024**2
+    return f"{mebibytes:.0f}M" if mebibytes < 1000 else f"{mebibytes / 1024:.1f}G"
 
 
 def seconds(value: float | None) -> str:

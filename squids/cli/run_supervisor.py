@@ -15,8 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from squids.cli import embedded
-from squids.cli.embedded import only_local
-from squids.cli.entry import code_of, tell
+from squids.cli.entry import exit_code_of, print_error
 from squids.exit_codes import ExitCode
 from squids.hints import count
 from squids.process.child import open_standard_streams, set_title
@@ -46,9 +45,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ConfigSource:
-    """The source of the settings. `config` None: not a file, so there is no lock and no control socket.
+    """Where the settings come from.
 
-    `read` returns them, or all their problems. `title`: for the title of the process.
+    `read` returns them, or all their mistakes. `title`: for the title of the process. `config`: the file, or
+    None if there is none, and so neither a lock nor a control socket. `program`: the command, for messages.
     """
 
     read: Callable[[], Settings | list[str]]
@@ -69,12 +69,12 @@ class Mode:
     local: int | None = None
     dev: bool = False
 
-    def of(self, settings: Settings) -> Settings:
-        """Apply the mode to settings."""
+    def apply(self, settings: Settings) -> Settings:
+        """Return the settings with these overrides."""
         if self.dev:
             settings = _for_development(settings)
         if self.local is not None:
-            settings = only_local(settings)
+            settings = embedded.without_aws_variables(settings)
         if self.reload:
             settings = replace(settings, reload=replace(settings.reload, enabled=True))
         return settings
@@ -85,10 +85,12 @@ def _for_development(settings: Settings) -> Settings:
     for program in settings.programs:
         options = {"workers": 1, "polling_wait_time": 1, **dict(program.options)}
         programs.append(replace(program, options=tuple(sorted(options.items()))))
-    style = settings.supervisor.log_format or "brief"
-    jobs = settings.supervisor.log_jobs is not False
-    own = replace(settings.supervisor, log_format=style, log_jobs=jobs)
-    return replace(settings, programs=tuple(programs), supervisor=own)
+    supervisor = replace(
+        settings.supervisor,
+        log_format=settings.supervisor.log_format or "brief",
+        log_jobs=settings.supervisor.log_jobs is not False,
+    )
+    return replace(settings, programs=tuple(programs), supervisor=supervisor)
 
 
 def from_file(config: str, *, trusting: bool = False) -> ConfigSource:
@@ -112,22 +114,22 @@ def run(source: ConfigSource, mode: Mode, hangup: Hangup) -> int:
     settings = source.read()
     if isinstance(settings, list):
         for text in settings:
-            tell(text)
-        tell(f"{source.program}: {source.config}: {count(len(settings), 'mistake')}")
+            print_error(text)
+        print_error(f"{source.program}: {source.config}: {count(len(settings), 'mistake')}")
         return ExitCode.CONFIG
     lock: Lock | None = None
     if source.config is not None:
         try:
             lock = Lock.take(source.config, settings.supervisor.socket or default_socket(source.config))
         except Untrusted as error:
-            tell(f"{source.program}: {error}")
+            print_error(f"{source.program}: {error}")
             return ExitCode.CONFIG
         except Locked as error:
-            tell(f"{source.program}: {error}")
+            print_error(f"{source.program}: {error}")
             return ExitCode.LOCKED
         except OSError as error:
-            tell(f"{source.program}: cannot make {error.filename}: {error.strerror}")
-            return code_of(error)
+            print_error(f"{source.program}: cannot create {error.filename}: {error.strerror}")
+            return exit_code_of(error)
     try:
         return _run_locked(source, mode, settings, lock, hangup)
     finally:
@@ -145,17 +147,17 @@ def _run_locked(
         server = embedded.start(mode.local, source.program)
         if server is None:
             return ExitCode.FAILURE
-        embedded.tell(server)
+        embedded.print_endpoint(server)
     source = replace(source, read=_in_mode(source.read, mode))
-    return asyncio.run(_run(source, mode.of(settings), lock, server, hangup))
+    return asyncio.run(_run(source, mode.apply(settings), lock, server, hangup))
 
 
 def _in_mode(read: Callable[[], Settings | list[str]], mode: Mode) -> Callable[[], Settings | list[str]]:
-    def read_so() -> Settings | list[str]:
+    def read_in_mode() -> Settings | list[str]:
         found = read()
-        return found if isinstance(found, list) else mode.of(found)
+        return found if isinstance(found, list) else mode.apply(found)
 
-    return read_so
+    return read_in_mode
 
 
 async def _run(
@@ -163,19 +165,18 @@ async def _run(
 ) -> int:
     supervisor = Supervisor(settings, soft_nofile=_raise_descriptor_limit())
     supervisor.local_endpoint = local.url if local is not None else None
-    keeper = embedded.EmbeddedSQS(local, supervisor) if local is not None else None
+    embedded_sqs = embedded.EmbeddedSQS(local, supervisor) if local is not None else None
+    create_queues = embedded_sqs.create_queues if embedded_sqs is not None else None
     rollout = Rollout(supervisor)
-    file_reload = FileReload(
-        supervisor, rollout, source.read, keeper.make_queues if keeper is not None else None
-    )
+    file_reload = FileReload(supervisor, rollout, source.read, create_queues)
     reloader = Reloader(supervisor, rollout, file_reload)
     notifier = Notifier.take(os.environ)
     unit = Unit(supervisor, file_reload, notifier) if notifier is not None else None
     server: ControlServer | None = None
     _route_logging(supervisor)
     try:
-        if keeper is not None:
-            await keeper.start()
+        if embedded_sqs is not None:
+            await embedded_sqs.start()
         await reloader.start()
         if source.config is not None and lock is not None:
             listening = await _listen(source, Context(supervisor, rollout, file_reload), lock)
@@ -187,7 +188,7 @@ async def _run(
                 started_at=iso(time.time()),
                 socket=server.path,
             )
-        _take_signals(supervisor, file_reload, hangup)
+        _handle_signals(supervisor, file_reload, hangup)
         socket = {"socket": server.path} if server is not None else {}
         title = source.config or source.title
         supervisor.say(events.started(title, len(settings.programs), pid=os.getpid(), **socket))
@@ -196,26 +197,26 @@ async def _run(
         supervisor.start()
         if unit is not None:
             unit.start()
-        return await supervisor.run(server.close if server is not None else _nothing)
+        return await supervisor.run(server.close if server is not None else _close_no_server)
     finally:
         if unit is not None:
             unit.close()
         reloader.close()
         if server is not None:
             await server.close()
-        if keeper is not None:
-            keeper.close()
-        _take_no_more_signals()
+        if embedded_sqs is not None:
+            embedded_sqs.close()
+        _ignore_signals()
 
 
 async def _listen(source: ConfigSource, context: Context, lock: Lock) -> ControlServer | ExitCode:
     """Start the control socket; if that fails, print why and return an exit code."""
     assert source.config is not None
     supervisor = context.supervisor
-    own = supervisor.settings.supervisor
-    path = own.socket or default_socket(source.config)
+    options = supervisor.settings.supervisor
+    path = options.socket or default_socket(source.config)
 
-    def trouble(text: str) -> None:
+    def report_trouble(text: str) -> None:
         supervisor.say(events.no_control_socket(text))
 
     def keep_lock() -> None:
@@ -228,28 +229,28 @@ async def _listen(source: ConfigSource, context: Context, lock: Lock) -> Control
 
     server = ControlServer(
         path,
-        own.socket_mode,
-        own.socket_group,
+        options.socket_mode,
+        options.socket_group,
         Dispatch(context).run,
-        trouble,
+        report_trouble,
         keep_lock,
     )
     try:
         await server.start()
     except OSError as error:
         text = f"cannot listen at {path}: {error.strerror or error}"
-        if own.socket_group is not None and isinstance(error, PermissionError):
-            text += f" (socket_group: who runs this must be in {own.socket_group}, and may change groups)"
-        tell(f"{source.program}: {text}")
-        return code_of(error)
+        if options.socket_group is not None and isinstance(error, PermissionError):
+            text += f" (socket_group: requires membership in {options.socket_group}, and permission to chown)"
+        print_error(f"{source.program}: {text}")
+        return exit_code_of(error)
     return server
 
 
-async def _nothing() -> None:
-    """There is no control socket to close."""
+async def _close_no_server() -> None:
+    """Do nothing: there is no control socket."""
 
 
-def _take_signals(supervisor: Supervisor, file_reload: FileReload, hangup: Hangup) -> None:
+def _handle_signals(supervisor: Supervisor, file_reload: FileReload, hangup: Hangup) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, supervisor.shut_down, signal.Signals(number).name)
@@ -258,19 +259,22 @@ def _take_signals(supervisor: Supervisor, file_reload: FileReload, hangup: Hangu
         if not supervisor.stopping:  # The shell and the kernel each send one: it is not a second signal.
             supervisor.shut_down("SIGHUP, the terminal was closed")
 
-    def on_request() -> None:
+    def on_reload_request() -> None:
         supervisor.background.start(RELOAD, file_reload.run())
 
     if hangup is not Hangup.NOTHING:
-        loop.add_signal_handler(signal.SIGHUP, on_terminal_closed if hangup is Hangup.STOP else on_request)
+        loop.add_signal_handler(
+            signal.SIGHUP, on_terminal_closed if hangup is Hangup.STOP else on_reload_request
+        )
     loop.add_signal_handler(signal.SIGUSR1, supervisor.report)
     loop.add_signal_handler(signal.SIGUSR2, supervisor.output.reopen)
 
 
-def _take_no_more_signals() -> None:
-    """Remove the signal handlers before the loop closes.
+def _ignore_signals() -> None:
+    """Ignore signals from now on.
 
-    A late signal must find neither a closed wakeup descriptor nor its default action.
+    After the loop has closed, a late signal must find neither its closed wakeup descriptor nor the signal's
+    default action.
     """
     loop = asyncio.get_running_loop()
     for number in (

@@ -15,31 +15,38 @@ from collections.abc import Iterator
 from typing import Any
 
 from squids.cli import client
-from squids.cli.apps import ask_app, local_environment, read_or_tell, told_error
+from squids.cli.apps import ask_app, error_text, local_environment, read_or_report
 from squids.exit_codes import FAILED, OK, TIMED_OUT, UNREACHABLE, USAGE, ExitCode
 from squids.hints import did_you_mean
+from squids.job import JobAction
 from squids.printable import printable
 from squids.supervisor.control.place import Untrusted
 from squids.supervisor.settings import AppSpec, Settings
 
-MOST_WAITING = 1000
-"""Answers that were read and not shown yet."""
+MAX_PENDING = 1000
+"""The limit of answers that were read and not shown yet."""
 
 DRAIN_SECONDS = 0.5
 QUIET_SECONDS = 0.2
-"""How long lines are shown after the task has ended, in all and without a new one."""
+"""How long lines are shown after the task has ended: in total, and without a new one."""
 
-ENDS = {"job_done": OK, "task_failed": FAILED, "bad_message": FAILED, "worker_died": FAILED}
-"""The log actions that end a job."""
+EXIT_CODES: dict[str, int] = {
+    JobAction.DONE: OK,
+    JobAction.FAILED: FAILED,
+    JobAction.BAD_MESSAGE: FAILED,
+    JobAction.WORKER_LOST: FAILED,
+}
+"""The log actions that end a job, and the exit code that each means."""
 
-HALTED = {"paused": "resumed", "stopped": "started", "exited": "started", "fatal": "reset"}
-"""States in which a queue receives nothing until an operator acts, and the necessary act."""
+HALTED_UNTIL = {"paused": "resumed", "stopped": "started", "exited": "started", "fatal": "reset"}
+"""States in which a queue receives nothing until an operator acts, and what it then has to be."""
 
 ASK_SECONDS = 60.0
+"""How long an app, or the first answer of the supervisor, may take."""
 
 
 class CannotSend(Exception):
-    """It cannot be sent, for this reason."""
+    """The call cannot be sent or waited for, for this reason. `code`: the exit code."""
 
     def __init__(self, text: str, code: int = FAILED) -> None:
         super().__init__(text)
@@ -47,12 +54,12 @@ class CannotSend(Exception):
 
 
 def send(config: str, arguments: argparse.Namespace) -> int:
-    """Send a call and, with `--wait`, show the log until it was run; return the exit code."""
-    settings = read_or_tell(config, trusting=arguments.trust_files)
+    """Send a call and, with `--wait`, show the log until it has run; return the exit code."""
+    settings = read_or_report(config, trusting=arguments.trust_files)
     if settings is None:
         return ExitCode.CONFIG
     try:
-        what = {
+        question = {
             "do": "send",
             "task": arguments.task,
             "kwargs": _json(arguments.kwargs, dict, "the arguments by name", '{"to": "ada@example.com"}'),
@@ -61,14 +68,14 @@ def send(config: str, arguments: argparse.Namespace) -> int:
             "queue": arguments.queue,
         }
         environment = local_environment(config)
-        app_spec, name, its_queue = _find(settings, arguments.task, environment)
-        what["task"] = name
+        app_spec, name, task_queue = _find_task(settings, arguments.task, environment)
+        question["task"] = name
         if arguments.wait:
             return _send_and_wait(
-                config, app_spec, what, environment, arguments.queue or its_queue, arguments.timeout
+                config, app_spec, question, environment, arguments.queue or task_queue, arguments.timeout
             )
-        sent = _sent(ask_app(app_spec, what, ASK_SECONDS, environment))
-        print(_told(sent))
+        sent = _checked_sent(ask_app(app_spec, question, ASK_SECONDS, environment))
+        print(_sent_text(sent))
         if sent["queue"] not in {_name_of(program.queue) for program in settings.programs}:
             text = f"the file has no queue {sent['queue']}: nothing here will run it"
             print(printable(text), file=sys.stderr)
@@ -79,33 +86,33 @@ def send(config: str, arguments: argparse.Namespace) -> int:
         return error.code
 
 
-def _json(text: str | None, kind: type, what: str, example: str) -> Any:
+def _json(text: str | None, kind: type, name: str, example: str) -> Any:
     if text is None:
         return kind()
     try:
         value = json.loads(text)
     except ValueError as error:
-        raise CannotSend(f"{what}: no JSON: {error}; write it like '{example}'", USAGE) from None
+        raise CannotSend(f"{name}: not valid JSON: {error}; write it like '{example}'", USAGE) from None
     if not isinstance(value, kind):
-        noun = "an object" if kind is dict else "an array"
-        raise CannotSend(f"{what}: expected {noun} of JSON, like '{example}', not {text}", USAGE)
+        noun = "a JSON object" if kind is dict else "a JSON array"
+        raise CannotSend(f"{name}: expected {noun}, like '{example}', not {text}", USAGE)
     return value
 
 
-def _find(settings: Settings, name: str, environment: dict[str, str] | None) -> tuple[AppSpec, str, str]:
+def _find_task(settings: Settings, name: str, environment: dict[str, str] | None) -> tuple[AppSpec, str, str]:
     """Return the app that has the task, the task's full name, and its queue."""
     known: dict[str, tuple[AppSpec, str]] = {}
     errors = []
     for app_spec in settings.app_specs:
         answer = ask_app(app_spec, {"do": "tasks"}, ASK_SECONDS, environment)
         if "error" in answer:
-            errors.append(told_error(app_spec, answer["error"]))
+            errors.append(error_text(app_spec, answer["error"]))
         for task in answer.get("tasks", ()):
             known.setdefault(task["name"], (app_spec, task["queue"]))
     found = [full for full in known if full == name] or [full for full in known if full.endswith(f".{name}")]
     if len(found) == 1:
-        app_spec, its_queue = known[found[0]]
-        return app_spec, found[0], its_queue
+        app_spec, task_queue = known[found[0]]
+        return app_spec, found[0], task_queue
     if found:
         raise CannotSend(f"several tasks end in {name}: {', '.join(found)}")
     if errors:
@@ -114,7 +121,8 @@ def _find(settings: Settings, name: str, environment: dict[str, str] | None) -> 
     raise CannotSend(f"unknown task {name}; {hint}")
 
 
-def _sent(answer: dict[str, Any]) -> dict[str, Any]:
+def _checked_sent(answer: dict[str, Any]) -> dict[str, Any]:
+    """Return the answer of an app that has sent the call. Raises CannotSend if it has not."""
     if "error" in answer or "refused" in answer:
         raise CannotSend(answer.get("refused") or answer["error"])
     return answer
@@ -125,58 +133,64 @@ def _name_of(queue: str) -> str:
     return queue.rpartition("/")[2].rpartition(":")[2]
 
 
-def _told(sent: dict[str, Any]) -> str:
+def _sent_text(sent: dict[str, Any]) -> str:
     return printable(f"sent {sent['task']} to {sent['url']}: message {sent['message_id']}")
 
 
 def _send_and_wait(
     config: str,
     app_spec: AppSpec,
-    what: dict[str, Any],
+    question: dict[str, Any],
     environment: dict[str, str] | None,
-    its_queue: str,
+    task_queue: str,
     timeout: float | None,
 ) -> int:
     deadline = None if timeout is None else time.monotonic() + timeout
-    answers = _Answers(client.ask(config, "follow", [_name_of(its_queue)]))
+    answers = _Answers(client.ask(config, "follow", [_name_of(task_queue)]))
     first = answers.next(ASK_SECONDS)
     if first is None or first["type"] != "text":
-        raise CannotSend(f"nothing was sent, since {_why_not(first)}", UNREACHABLE)
-    sent = _sent(ask_app(app_spec, what, ASK_SECONDS, environment))
-    print(_told(sent), flush=True)
+        raise CannotSend(f"nothing was sent, since {_failure_text(first)}", UNREACHABLE)
+    sent = _checked_sent(ask_app(app_spec, question, ASK_SECONDS, environment))
+    print(_sent_text(sent), flush=True)
     if (text := halted(first.get("states"), timeout)) is not None:
         print(f"squids-supervisor: {printable(text)}", file=sys.stderr)
     while True:
         left = None if deadline is None else deadline - time.monotonic()
         answer = answers.next(left) if left is None or left > 0 else None
         if answer is None:
-            raise CannotSend(f"was not run within {timeout:g} s; the message stays in its queue", TIMED_OUT)
+            raise CannotSend(
+                f"the task did not finish within {timeout:g} s; its message stays in the queue until it does",
+                TIMED_OUT,
+            )
         if answer["type"] != "line":
-            raise CannotSend(_why_not(answer), UNREACHABLE)
+            raise CannotSend(_failure_text(answer), UNREACHABLE)
         details = answer["details"]
-        action, is_its_own = str(details.get("action")), details.get("message_id") == sent["message_id"]
-        if is_its_own or action not in ("job_started", "job_done"):
+        action, is_own = str(details.get("action")), details.get("message_id") == sent["message_id"]
+        if is_own or action not in (JobAction.STARTED, JobAction.DONE):
             print(printable(str(answer["text"]), keep="\n\t"), flush=True)
-        if is_its_own and action in ENDS:
+        if is_own and action in EXIT_CODES:
             answers.drain()
-            return ENDS[action]
+            return EXIT_CODES[action]
 
 
 def halted(states: Any, timeout: float | None) -> str | None:
-    """Return why the message may wait for long, by the states of its queues.
+    """Return why the message may have to wait long, from the states of its queues.
 
     None if one of them receives, or will without help.
     """
-    found = {name: str(state) for name, state in states.items()} if isinstance(states, dict) else {}
-    if not found or not all(state in HALTED for state in found.values()):
+    known = {name: str(state) for name, state in states.items()} if isinstance(states, dict) else {}
+    if not known or not all(state in HALTED_UNTIL for state in known.values()):
         return None
-    queues = ", ".join(f"queue {name} is {state}" for name, state in sorted(found.items()))
-    acts = " or ".join(dict.fromkeys(HALTED[state] for _, state in sorted(found.items())))
-    bound = "" if timeout is None else f", for at most {timeout:g} s"
-    return f"{queues}: waiting until {'it is' if len(found) == 1 else 'one is'} {acts}{bound}"
+    queues = ", ".join(f"queue {name} is {state}" for name, state in sorted(known.items()))
+    verbs = " or ".join(dict.fromkeys(HALTED_UNTIL[state] for _, state in sorted(known.items())))
+    limit = "" if timeout is None else f", for at most {timeout:g} s"
+    return f"{queues}: waiting until {'it is' if len(known) == 1 else 'one is'} {verbs}{limit}"
 
 
-def _why_not(answer: dict[str, Any] | None) -> str:
+def _failure_text(answer: dict[str, Any] | None) -> str:
+    """Return why this answer, instead of the expected one, ends the wait."""
+    if answer is not None and answer["type"] != "end":
+        return client.unexpected(answer)
     return str((answer or {}).get("error") or "the supervisor does not answer")
 
 
@@ -184,7 +198,7 @@ class _Answers:
     """Answers from the socket, read in a thread so that waits can time out."""
 
     def __init__(self, answers: Iterator[dict[str, Any]]) -> None:
-        self._queue: queue.Queue[dict[str, Any]] = queue.Queue(MOST_WAITING)
+        self._queue: queue.Queue[dict[str, Any]] = queue.Queue(MAX_PENDING)
         threading.Thread(target=self._read, args=(answers,), daemon=True).start()
 
     def _read(self, answers: Iterator[dict[str, Any]]) -> None:

@@ -52,12 +52,12 @@ def guarded(command: Callable[[], int]) -> int:
         except BaseException:  # It creates enums, in which Python 3.11 hides an interrupt in a RuntimeError.
             os._exit(INTERRUPTED)
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # Not if nohup or & ignores it.
-            signal.signal(signal.SIGINT, _leave)
+            signal.signal(signal.SIGINT, _exit_now)
         try:
             return command()
         finally:
             if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-                signal.signal(signal.SIGINT, _leave)  # Until the interpreter has exited.
+                signal.signal(signal.SIGINT, _exit_now)  # Until the interpreter has exited.
     except KeyboardInterrupt:
         return INTERRUPTED
 
@@ -69,10 +69,10 @@ def interruptible() -> None:
     """
     import signal
 
-    if signal.getsignal(signal.SIGINT) is _leave:
+    if signal.getsignal(signal.SIGINT) is _exit_now:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _leave(number: int, frame: object) -> None:
-    """Exit at once: there is nothing, or nothing left, to clean up."""
+def _exit_now(number: int, frame: object) -> None:
+    """Exit without clean-up, for which it is too early or too late."""
     os._exit(INTERRUPTED)

@@ -20,7 +20,7 @@ from squids.supervisor.control.protocol import SYSTEM_CONFIG
 from squids.supervisor.control.verbs import COMMANDS, REMOTE, TRUST
 
 CONFIG_PATHS = ("./squids.yaml", f"{SYSTEM_CONFIG}/squids.yaml")
-"""Where the file is searched, after -c and $SQUIDS_CONFIG."""
+"""Where the file is looked for, after -c and $SQUIDS_CONFIG."""
 
 READS_FILE = {None, "run", *(verb.name for verb in COMMANDS.values() if TRUST in verb.arguments)}
 """Verbs that read the file themselves."""
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of the console script."""
     if sys.platform == "win32":
         print("squids-supervisor: needs unix sockets and processes; on Windows use WSL", file=sys.stderr)
-        return 2
+        return ExitCode.USAGE
     return run_command("squids-supervisor", lambda: _main(argv))
 
 
@@ -48,8 +48,8 @@ def _main(argv: Sequence[str] | None) -> int:
         return _schema()
     config = find_config(arguments.config)
     if config is None and arguments.verb not in ("init", "local", "systemd", "completion"):
-        named = "-c FILE, $SQUIDS_CONFIG, " + " or ".join(CONFIG_PATHS)
-        return _failed(arguments, ExitCode.CONFIG, f"no configuration file; looked for {named}")
+        places = "-c FILE, $SQUIDS_CONFIG, " + " or ".join(CONFIG_PATHS)
+        return _fail(arguments, ExitCode.CONFIG, f"no configuration file; looked for {places}")
     command = _command(config or "", arguments)
     if arguments.verb not in (None, "run"):  # The supervisor itself decides when it is ready.
         interruptible()
@@ -59,9 +59,9 @@ def _main(argv: Sequence[str] | None) -> int:
 def _refuse_modes(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
     """Reject flags that would be ignored: `--local send` would send elsewhere."""
     if arguments.verb == "send" and arguments.timeout is not None and not arguments.wait:
-        parser.error("--timeout: how long --wait waits, which is not there")
+        parser.error("--timeout: only with --wait")
     if arguments.trust_files and arguments.verb not in READS_FILE:
-        parser.error(f"--trust-files: for what reads the file, not for {arguments.verb}")
+        parser.error(f"--trust-files: only for verbs that read the file, not for {arguments.verb}")
     if arguments.verb in (None, "run"):
         return
     given = [f"--{name}" for name in ("reload", "local", "dev") if getattr(arguments, name)]
@@ -72,7 +72,7 @@ def _refuse_modes(parser: argparse.ArgumentParser, arguments: argparse.Namespace
 
 
 def _command(config: str, arguments: argparse.Namespace) -> Callable[[], int]:
-    """Return the requested command, with its imports done: an import must not be interrupted."""
+    """Return the requested command, with its imports done, since SIGINT must not interrupt an import."""
     match arguments.verb:
         case None | "run":
             return _run(config, arguments)
@@ -129,10 +129,10 @@ def _run(config: str, arguments: argparse.Namespace) -> Callable[[], int]:
 
 
 def find_config(given: str | None) -> str | None:
-    """Return the absolute path of the configuration, or None if it is in none of its places."""
-    named = given or os.environ.get("SQUIDS_CONFIG")
-    if named:
-        return os.path.abspath(named)
+    """Return the absolute path of the configuration file, or None if none was given or found."""
+    path = given or os.environ.get("SQUIDS_CONFIG")
+    if path:
+        return os.path.abspath(path)
     return next((os.path.abspath(path) for path in CONFIG_PATHS if os.path.exists(path)), None)
 
 
@@ -153,8 +153,9 @@ def _ask(config: str, arguments: argparse.Namespace) -> Callable[[], int]:
         try:
             answers = client.ask(config, verb.name, queues, **options)
             return render.show_all(answers, verb, as_json=arguments.json)
-        except render.MADE_UP:
-            raise client.Unreachable(f"the answer to {verb.name} cannot be understood") from None
+        except render.MALFORMED:
+            problem = f"the answer to {verb.name} cannot be understood"
+            raise client.Unreachable(f"{problem}; {client.VERSIONS_MAY_DIFFER}") from None
 
     return _unless_unreachable(arguments, show)
 
@@ -167,13 +168,13 @@ def _unless_unreachable(arguments: argparse.Namespace, verb: Callable[[], int]) 
         try:
             return verb()
         except (client.Unreachable, Untrusted) as error:
-            return _failed(arguments, UNREACHABLE, str(error))
+            return _fail(arguments, UNREACHABLE, str(error))
 
     return code
 
 
-def _failed(arguments: argparse.Namespace, code: int, error: str) -> int:
-    """Print why a verb cannot be carried out: a line for people and, with --json, also a document."""
+def _fail(arguments: argparse.Namespace, code: int, error: str) -> int:
+    """Print why a verb cannot be carried out, with --json also as a document; return the exit code."""
     print(f"squids-supervisor: {printable(error)}", file=sys.stderr)
     if getattr(arguments, "json", False):
         from squids.cli import render
@@ -188,7 +189,7 @@ def _schema() -> int:
     from squids.supervisor.config.rules import json_schema
 
     print(json.dumps(json_schema(), indent=2))
-    return 0
+    return ExitCode.OK
 
 
 if __name__ == "__main__":

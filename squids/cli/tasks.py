@@ -8,7 +8,7 @@ import sys
 import textwrap
 from typing import Any
 
-from squids.cli.apps import ask_app, local_environment, tell_mistakes, told_error
+from squids.cli.apps import ask_app, error_text, local_environment, report_mistakes
 from squids.cli.render import document, width
 from squids.exit_codes import ExitCode
 from squids.hints import count
@@ -21,22 +21,22 @@ def show_tasks(config: str, *, as_json: bool, trusting: bool = False) -> int:
     settings = read(config, os.environ, trusting=trusting)
     if isinstance(settings, list):
         mistakes = [str(problem) for problem in settings]
-        tell_mistakes(config, mistakes)
+        report_mistakes(config, mistakes)
         if as_json:
             _print_document([], mistakes)
         return ExitCode.CONFIG
     environment = local_environment(config)
-    told: set[tuple[str, str]] = set()
+    asked: set[tuple[str, str]] = set()
     rows: list[dict[str, Any]] = []
     errors: list[str] = []
     for app_spec in settings.app_specs:
-        if (app_spec.app, app_spec.directory) in told:
+        if (app_spec.app, app_spec.directory) in asked:
             continue  # The same app in another environment.
-        told.add((app_spec.app, app_spec.directory))
+        asked.add((app_spec.app, app_spec.directory))
         timeout = max(program.start_timeout for program in settings.programs if program.app_spec == app_spec)
         answer = ask_app(app_spec, {"do": "tasks"}, timeout, environment)
         if "error" in answer:
-            errors.append(told_error(app_spec, answer["error"]))
+            errors.append(error_text(app_spec, answer["error"]))
             print(printable(errors[-1], keep="\n\t"), file=sys.stderr)
         elif as_json:
             rows += [{**task, "type": "task", "app": app_spec.app} for task in answer["tasks"]]

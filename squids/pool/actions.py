@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
+from squids.job import JobAction
 from squids.pool.batches import Batch
 from squids.pool.message import HeldMessage
 from squids.pool.polls import Poll
@@ -65,9 +66,9 @@ class Notice(Enum):
 
     DEGRADED = "degraded"
     HEALED = "healed"
-    TASK_FAILED = "task_failed"
-    BAD_MESSAGE = "bad_message"
-    WORKER_LOST = "worker_died"
+    TASK_FAILED = JobAction.FAILED.value
+    BAD_MESSAGE = JobAction.BAD_MESSAGE.value
+    WORKER_LOST = JobAction.WORKER_LOST.value
     SETTLE_TROUBLE = "settle_failed"
     SETTLE_HEALED = "settle_healed"
     TOO_LATE = "deleted_too_late"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from squids.exit_codes import ExitCode
 from squids.hints import count
-from squids.job import JobEnd
+from squids.job import JobAction, JobEnd
 from squids.pool.actions import Action, Notice, Report
 from squids.pool.inflight import InFlight, Phase
 from squids.pool.message import HeldMessage
@@ -180,14 +180,15 @@ def handed(messages: Iterable[HeldMessage], slot: int) -> None:
     """For followers of jobs."""
     for message in messages:
         task, ident = message.task, message.message_id
-        _say(logging.INFO, "job_started", f"{task} starts in worker {slot}", task=task, message_id=ident)
+        text = f"{task} starts in worker {slot}"
+        _say(logging.INFO, JobAction.STARTED.value, text, task=task, message_id=ident)
 
 
 def ended(result: JobResult, message: HeldMessage | None) -> None:
     """For followers of jobs. Failures are logged separately."""
     if message is not None and result.end is JobEnd.DONE:
         text = f"{message.task} is done after {result.seconds:.2f} s"
-        _say(logging.INFO, "job_done", text, task=message.task, message_id=message.message_id)
+        _say(logging.INFO, JobAction.DONE.value, text, task=message.task, message_id=message.message_id)
 
 
 def how_it_ended(status: int) -> str:

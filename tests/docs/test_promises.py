@@ -70,9 +70,10 @@ def _actions_in_code() -> set[str]:
     found = set()
     for path in [*(ROOT / "squids" / "pool").glob("*.py"), *(ROOT / "squids" / "cli").glob("*.py")]:
         found |= {one or other for one, other in _ACTION_IN_CODE.findall(path.read_text())}
+    from squids.job import JobAction
     from squids.pool.actions import Notice
 
-    return found | {notice.value for notice in Notice}
+    return found | {notice.value for notice in Notice} | {action.value for action in JobAction}
 
 
 def test_every_log_action_of_the_command_is_in_the_table_and_no_other() -> None:

@@ -135,7 +135,8 @@ def test_the_question_for_a_local_sqs_reads_one_answer(gone, strict_sqs):
     done = gone.verb("tasks")
     thread.join(30)
     listener.close()
-    assert done.returncode == 0, done
+    assert done.returncode == 4, done
+    assert "unexpected type 'text'" in done.stderr
     assert sum(sent) < 10 * 2**20
 
 

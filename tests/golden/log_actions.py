@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import squids
+from squids.job import JobAction
 from squids.pool.actions import Notice
 from squids.pool.log_events import level_of
 from squids.supervisor.events import EventKind, state_changed
@@ -20,7 +21,7 @@ SOURCES = Path(squids.__file__).parent
 PARTS = {"pool": "pool", "supervisor": "supervisor", "cli": "supervisor"}
 """Whose log it is, by the folder below squids/; the rest is the library."""
 
-ENUMS = {"Notice": Notice, "EventKind": EventKind}
+ENUMS = {"Notice": Notice, "EventKind": EventKind, "JobAction": JobAction}
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LOG_METHODS = {level.lower(): level for level in LEVELS} | {"exception": "ERROR"}
 VARIES = "varies"
@@ -90,7 +91,10 @@ def _level_of_method(function: ast.AST) -> Iterator[str]:
 def _members(nodes: Iterable[ast.AST]) -> Iterator[str]:
     for node in nodes:
         match node:
-            case ast.Attribute(value=ast.Name(id=enum), attr=name) if enum in ENUMS:
+            case (
+                ast.Attribute(value=ast.Name(id=enum), attr=name)
+                | ast.Attribute(value=ast.Attribute(value=ast.Name(id=enum), attr=name), attr="value")
+            ) if enum in ENUMS:
                 yield str(ENUMS[enum][name].value)
 
 
@@ -99,7 +103,7 @@ def _in_extra(arguments: Iterable[ast.AST]) -> Iterator[str]:
         if isinstance(argument, ast.Dict):
             for key, value in zip(argument.keys, argument.values, strict=True):
                 if isinstance(key, ast.Constant) and key.value == "action":
-                    yield from _words([value])
+                    yield from [*_members(_branches([value])), *_words([value])]
 
 
 def _behind_a_level(arguments: list[ast.expr]) -> Iterator[str]:

@@ -113,6 +113,11 @@ def test_each_frame_has_an_example_that_is_read() -> None:
             [("a", {"ERROR"}), ("b", {"ERROR"})],
         ),
         ("match x:\n case Notice.HEALED:\n  return logging.INFO, text", [("healed", {"INFO"})]),
+        ('say("INFO", JobAction.DONE.value, text)', [("job_done", {"INFO"})]),
+        (
+            'log.error("x", extra={"action": JobAction.FAILED.value if bad else "b"})',
+            [("task_failed", {"ERROR"}), ("b", {"ERROR"})],
+        ),
         ('add_argument("--local", action="store_true", help="now")', []),
         ('flag = {"action": "store_true"}', []),
     ],

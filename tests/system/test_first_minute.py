@@ -204,9 +204,9 @@ def test_an_app_that_does_not_import_is_told_and_the_others_are_listed(file):
             1,
             "its signature is shop.email_customer(to: str, order: int = 1)",
         ),
-        (["email_customer", "{to: 1}"], 2, "no JSON"),
-        (["email_customer", "[1]"], 2, "expected an object of JSON"),
-        (["email_customer", "--args", "{}"], 2, "expected an array of JSON"),
+        (["email_customer", "{to: 1}"], 2, "not valid JSON"),
+        (["email_customer", "[1]"], 2, "expected a JSON object"),
+        (["email_customer", "--args", "{}"], 2, "expected a JSON array"),
         (["email_customer", '{"to": "a"}', "--options", '{"DelaySecs": 1}'], 1, "DelaySecs"),
         (["email_customer", '{"to": "a"}', "--queue", "gone"], 1, "does not exist"),
         (["report"], 0, "sent other.report to http://127.0.0.1:"),
@@ -299,7 +299,7 @@ def test_wait_shows_it_being_run_and_how_it_ended(file):
     assert file.verb("pause", "tests", "again").returncode == 0
     late = file.verb("send", "email_customer", '{"to": "bob"}', "--wait", "--timeout", "1")
     assert late.returncode == 124
-    assert "was not run within 1 s; the message stays in its queue" in late.stderr
+    assert "the task did not finish within 1 s; its message stays in the queue until it does" in late.stderr
     waits = "queue again is paused, queue tests is paused: waiting until one is resumed, for at most 1 s"
     assert waits in late.stderr
     assert file.verb("resume").returncode == 0

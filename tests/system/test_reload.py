@@ -196,7 +196,7 @@ def test_what_cannot_be_imported_changes_nothing_but_the_status(developer):
     dev.up.environment["COLUMNS"] = "80"
     text = dev.up.verb("status").stdout
     assert "\ntests: stale: the import of shop:app took over 8 s\n" in text
-    assert "restart takes it" not in text, "it would not"
+    assert "restart to run it" not in text, "it would not"
     assert "does not import; the old code keeps running: the import of" in dev.up.verb("why", "tests").stdout
     assert sum("SyntaxError: '(' was never closed" in line for line in dev.up.output) == 1
     dev.save("v2")

@@ -23,7 +23,7 @@ def _install(server: Server, *arguments: str) -> str:
 
 
 def test_a_second_installation_changes_nothing(server: Server) -> None:
-    assert "all units are as they are to be" in _install(server)
+    assert "all units are up to date" in _install(server)
 
 
 def test_what_changes_is_shown_before_it_is_written(installed_again: Server) -> None:
@@ -60,7 +60,7 @@ def test_an_installation_over_one_keeps_what_is_not_said_anew(installed_again: S
     before = machine.read(f"{UNITS}/{UNIT}")
     assert "User=worker" in before
     assert "TimeoutStopSec=630" in before
-    assert "all units are as they are to be" in _install(server)
+    assert "all units are up to date" in _install(server)
     _install(server, "--instance", "shop")
     assert machine.read(f"{UNITS}/{UNIT}") == before
 
@@ -99,7 +99,7 @@ def test_check_warns_when_stops_may_take_longer_than_the_unit_gives_them(server:
     server.configure({"tests": {"shutdown_timeout": "5m"}})
     told = server.verb("check")
     assert (
-        "squids-supervisor.service has 90 s to stop (TimeoutStopSec), and its queues may take 300 s" in told
+        "squids-supervisor.service has 90 s to stop (TimeoutStopSec), but its queues may take 300 s" in told
     )
     server.configure({"tests": {"shutdown_timeout": "1m"}})
     assert "TimeoutStopSec" not in server.verb("check")
@@ -109,7 +109,7 @@ def test_variables_come_from_a_file_beside_the_configuration(server: Server) -> 
     """Of root alone: systemd reads it, and neither the installer nor a task needs to."""
     server.configure({"tests": {"shutdown_timeout": "${GRACE}"}}, environment={"SHOP": "${SHOP}"})
     server.machine.write("/etc/squids/squids.env", 'GRACE=10s\nSHOP="the shop"\n', 0o600)
-    assert "all units are as they are to be" in _install(server)
+    assert "all units are up to date" in _install(server)
     server.start()
     server.put("tests", "tell", "a", "os.environ['SHOP']")
     assert server.told("a") == "'theshop'"
@@ -139,7 +139,7 @@ def test_instances_have_files_sockets_and_times_of_their_own(installed_again: Se
 def test_a_file_elsewhere_is_refused_with_what_to_do(server: Server) -> None:
     done = server.machine.run(COMMAND, "systemd", "install", "--config", "/srv/shop/squids.yaml", check=False)
     assert done.returncode == 1
-    assert "a service's file lies in /etc/squids" in done.stderr
+    assert "a service's file must be in /etc/squids" in done.stderr
     assert "ln -s /srv/shop/squids.yaml /etc/squids/" in done.stderr
 
 
@@ -184,7 +184,7 @@ def test_uninstall_leaves_configuration_and_data_alone(installed_again: Server) 
     assert left.stdout == "", left.stdout
     assert machine.exists("/etc/squids/squids.yaml")
     assert server.journal.words("done") == ["a"]
-    assert "nothing of this command's is installed" in server.verb("systemd", "uninstall")
+    assert "nothing to uninstall" in server.verb("systemd", "uninstall")
 
 
 def test_print_is_what_install_writes(server: Server) -> None:

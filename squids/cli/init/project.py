@@ -37,12 +37,12 @@ def write_project(directory: str) -> int:
     if kept:
         print(f"kept as they are: {', '.join(kept)}")
     if not written:
-        print("nothing was written: all of it is there")
+        print("nothing was written: all files exist already")
         return ExitCode.OK
     print(f"written: {', '.join(written)}\n")
     if "tasks.py" in kept or "squids.yaml" in kept:
         print(
-            "What was there is yours: README.md speaks of the files that squids writes where there are none."
+            "Your files were not changed. README.md describes those that squids writes where there are none."
         )
         return ExitCode.OK
     if os.path.realpath(root) != os.path.realpath("."):
@@ -64,15 +64,15 @@ def _content(name: str) -> str:
 def _write(path: Path, text: str) -> bool:
     try:
         # Whatever the umask: root refuses a configuration that group or others can write to.
-        with open(path, "x", encoding="utf-8", opener=_not_for_others) as file:
+        with open(path, "x", encoding="utf-8", opener=_writable_by_owner) as file:
             file.write(text)
     except FileExistsError:
         return False
     except OSError as error:
-        path.unlink(missing_ok=True)  # Otherwise it would count as written the next time.
+        path.unlink(missing_ok=True)  # Otherwise the next call would keep a partial file.
         raise OSError(error.errno, error.strerror, str(path)) from None
     return True
 
 
-def _not_for_others(path: str, flags: int) -> int:
+def _writable_by_owner(path: str, flags: int) -> int:
     return os.open(path, flags, 0o644)

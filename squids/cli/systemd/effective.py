@@ -1,4 +1,4 @@
-"""What systemd knows of the unit that runs a file, so that `check` can warn."""
+"""What systemd knows about the unit that runs a file, so that `check` can warn."""
 
 from __future__ import annotations
 
@@ -32,37 +32,37 @@ PROPERTIES = (
 
 def stop_warning(config: str, longest_drain: float) -> str | None:
     """Return what is wrong with the unit's TimeoutStopSec, or None if it is fine or there is no unit."""
-    for unit, flag, known in units_of(config):
-        seconds = parse_span(known.get("TimeoutStopUSec", ""))
+    for unit, flag, properties in units_of(config):
+        seconds = parse_span(properties.get("TimeoutStopUSec", ""))
         if seconds is not None and seconds < longest_drain:
             return (
-                f"{unit} has {seconds:g} s to stop (TimeoutStopSec), and its queues may take "
+                f"{unit} has {seconds:g} s to stop (TimeoutStopSec), but its queues may take "
                 f"{longest_drain:g} s: run `squids-supervisor systemd install{flag}` again"
             )
     return None
 
 
-def room_warnings(config: str, programs: Sequence[ProgramSettings]) -> list[str]:
+def limit_warnings(config: str, programs: Sequence[ProgramSettings]) -> list[str]:
     """Return warnings of limits that are too low: those of the file's unit, or of this shell."""
     cpus = usable_cpus()
-    for unit, _, known in units_of(config):
-        descriptors = [_limit_of(unit, "LimitNOFILE", known)]
-        tasks = [_limit_of(unit, name, known) for name in ("TasksMax", "LimitNPROC")]
-        return shortages(programs, cpus, descriptors=descriptors, tasks=[*tasks, *_kernels()])
+    for unit, _, properties in units_of(config):
+        descriptors = [_limit_of(unit, "LimitNOFILE", properties)]
+        tasks = [_limit_of(unit, name, properties) for name in ("TasksMax", "LimitNPROC")]
+        return shortages(programs, cpus, descriptors=descriptors, tasks=[*tasks, *_kernel_limits()])
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]  # The supervisor raises its limit to this.
     descriptors = [("the hard limit of this shell (ulimit -Hn)", _finite(hard))]
     tasks = [("pids.max of this container", _number_in("/sys/fs/cgroup/pids.max"))]
     if os.geteuid() != 0:  # It does not apply to root: setrlimit(2).
         tasks.append(("ulimit -u of this shell", _finite(resource.getrlimit(resource.RLIMIT_NPROC)[0])))
-    return shortages(programs, cpus, descriptors=descriptors, tasks=[*tasks, *_kernels()])
+    return shortages(programs, cpus, descriptors=descriptors, tasks=[*tasks, *_kernel_limits()])
 
 
-def _limit_of(unit: str, name: str, known: Mapping[str, str]) -> Limit:
-    text = known.get(name, "")
+def _limit_of(unit: str, name: str, properties: Mapping[str, str]) -> Limit:
+    text = properties.get(name, "")
     return f"{name} of {unit}", int(text) if text.isdecimal() else None
 
 
-def _kernels() -> list[Limit]:
+def _kernel_limits() -> list[Limit]:
     return [("kernel.pid_max", _number_in("/proc/sys/kernel/pid_max"))]
 
 
@@ -87,9 +87,9 @@ def units_of(config: str) -> Iterator[tuple[str, str, dict[str, str]]]:
     stem = without_suffix(name)
     units = {"squids-supervisor.service": "", f"squids-supervisor@{stem}.service": f" --instance {stem}"}
     for unit, flag in units.items():
-        known = _show(unit)
-        if runs(known, f"{directory}/{name}"):
-            yield unit, flag, known
+        properties = _show(unit)
+        if runs(properties, f"{directory}/{name}"):
+            yield unit, flag, properties
 
 
 def _show(unit: str) -> dict[str, str]:
@@ -102,18 +102,18 @@ def _show(unit: str) -> dict[str, str]:
     return dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
 
 
-def runs(known: Mapping[str, str], config: str) -> bool:
+def runs(properties: Mapping[str, str], config: str) -> bool:
     """Whether a unit is for this file.
 
     A template matches any name; its instance counts if it is enabled, has drop-ins of its own, or runs.
     """
-    if f" -c {config} " not in known.get("ExecStart", ""):
+    if f" -c {config} " not in properties.get("ExecStart", ""):
         return False
-    if "@" not in known.get("Id", ""):
+    if "@" not in properties.get("Id", ""):
         return True
-    enabled = known.get("UnitFileState") == "enabled"
-    own = f"{known.get('Id')}.d/" in known.get("DropInPaths", "")
-    return enabled or own or known.get("ActiveState") != "inactive"
+    enabled = properties.get("UnitFileState") == "enabled"
+    own = f"{properties.get('Id')}.d/" in properties.get("DropInPaths", "")
+    return enabled or own or properties.get("ActiveState") != "inactive"
 
 
 def parse_span(text: str) -> float | None:

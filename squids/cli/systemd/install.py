@@ -36,7 +36,7 @@ INSTANCE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]*")
 """Characters that are valid in the names of a unit and a file, and have no special meaning to systemd."""
 
 
-MOST_BYTES = 1 << 20
+MAX_BYTES = 1 << 20
 """The limit of a unit, and of a file of variables."""
 
 
@@ -51,7 +51,7 @@ OURS = (
 
 
 class CannotInstall(Exception):
-    """It cannot be done, for this reason."""
+    """The units cannot be written, for this reason."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -111,8 +111,8 @@ def _installation(arguments: argparse.Namespace) -> Installation:
         plain_config=plain,
         home=home,
     )
-    if (words := misread(installation)) is not None:
-        raise CannotInstall(words)
+    if (problem := misread(installation)) is not None:
+        raise CannotInstall(problem)
     return replace(
         installation,
         longest_drain=_longest_drain(config),
@@ -121,11 +121,11 @@ def _installation(arguments: argparse.Namespace) -> Installation:
 
 
 def _refuse_other_places(config: str, instance: str | None) -> None:
-    """Reject other places: the socket's is derived from the file's, and /run/squids is for /etc/squids."""
+    """Reject a file outside /etc/squids, because only its socket is in /run/squids."""
     directory, name = os.path.split(config)
     if directory != SYSTEM_CONFIG:
         raise CannotInstall(
-            f"a service's file lies in {SYSTEM_CONFIG}, so that its socket is found in /run/squids: "
+            f"a service's file must be in {SYSTEM_CONFIG}, so that its socket is found in /run/squids: "
             f"move it, or link it (ln -s {config} {SYSTEM_CONFIG}/)"
         )
     if instance is not None and name != f"{instance}.yaml":
@@ -135,7 +135,7 @@ def _refuse_other_places(config: str, instance: str | None) -> None:
 
 
 def _commands() -> str:
-    """Return the directory of squids-supervisor, by the path of this call.
+    """Return the directory of squids-supervisor, derived from the path of this call.
 
     Links to the command itself are followed; those on the way to it, such as `current`, are kept.
     """
@@ -158,10 +158,13 @@ def _group_of(user: str) -> str:
 def _longest_drain(config: str) -> float | None:
     if not os.path.exists(config):
         return None
-    # Trusting, because nothing of it is run here, and the service checks for itself.
+    # Trusting, because none of its apps is run here, and the service checks for itself.
     settings = read(config, {**os.environ, **_variables_of(config)}, trusting=True)
     if isinstance(settings, list):
-        print(f"{config} is not right yet, so its time-outs are not known: see `check`", file=sys.stderr)
+        print(
+            f"{config} has mistakes, so its timeouts are not known yet: run `squids-supervisor check`",
+            file=sys.stderr,
+        )
         return None
     return settings.longest_drain
 
@@ -174,11 +177,11 @@ def _variables_of(config: str) -> dict[str, str]:
         return {}
 
 
-def _install(of: Installation, *, dry_run: bool) -> int:
-    if of.home is None and of.user != "squids" and not _exists(of.user):
-        raise CannotInstall(f"user {of.user} does not exist")
+def _install(installation: Installation, *, dry_run: bool) -> int:
+    if installation.home is None and installation.user != "squids" and not _exists(installation.user):
+        raise CannotInstall(f"user {installation.user} does not exist")
     changed = []
-    for path, text in files(of).items():
+    for path, text in files(installation).items():
         old = _read(path)
         if old is not None and not is_ours(old):
             raise CannotInstall(f"{path} exists and was not written by this command; move it away first")
@@ -187,19 +190,19 @@ def _install(of: Installation, *, dry_run: bool) -> int:
         changed.append(path)
         _show(path, old or "", text)
     if not dry_run:
-        for path, text in files(of).items():
+        for path, text in files(installation).items():
             if path in changed:
                 _write(path, text)
     if not changed:
-        print("all units are as they are to be")
+        print("all units are up to date")
     elif dry_run:
         print(f"would write {count(len(changed), 'file')}")
         return ExitCode.OK
     else:
         print(f"written: {', '.join(changed)}")
-    if not _tell_systemd(of):
+    if not _apply_to_system(installation):
         return ExitCode.FAILURE
-    _tell_person(of)
+    _print_next_steps(installation)
     return ExitCode.OK
 
 
@@ -213,7 +216,7 @@ def _exists(user: str) -> bool:
 
 def _read(path: str) -> str | None:
     try:
-        return read_plain(path, MOST_BYTES)[0].decode(errors="replace")
+        return read_plain(path, MAX_BYTES)[0].decode(errors="replace")
     except FileNotFoundError:
         return None
 
@@ -229,32 +232,35 @@ def _write(path: str, text: str) -> None:
     os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
     temporary = f"{path}.squids-new"
     with contextlib.suppress(FileNotFoundError):
-        os.unlink(temporary)  # Left by a killed installation; or a link or FIFO of anyone's.
+        os.unlink(temporary)  # Left by a killed installation, or another user's link or FIFO.
     with open(temporary, "x", encoding="utf-8") as file:
         os.fchmod(file.fileno(), 0o644)
         file.write(text)
     os.replace(temporary, path)
 
 
-def _tell_systemd(of: Installation) -> bool:
+def _apply_to_system(installation: Installation) -> bool:
     """Create the user and directories, and reload the units; return whether that succeeded."""
-    if of.home is not None:
+    if installation.home is not None:
         return _systemctl("--user", "daemon-reload")
-    made = of.user != "squids" or _call("systemd-sysusers", "squids.conf")
+    made = installation.user != "squids" or _call("systemd-sysusers", "squids.conf")
     return made and _call("systemd-tmpfiles", "--create", "squids.conf") and _systemctl("daemon-reload")
 
 
-def _tell_person(of: Installation) -> None:
-    user = " --user" if of.home is not None else ""
-    if not os.path.exists(of.config):
+def _print_next_steps(installation: Installation) -> None:
+    user = " --user" if installation.home is not None else ""
+    if not os.path.exists(installation.config):
         print(
-            f"next: write {of.config}, and look at it with: {of.bin}/squids-supervisor -c {of.config} check"
+            f"next: write {installation.config}, and check it: "
+            f"{installation.bin}/squids-supervisor -c {installation.config} check"
         )
-    print(f"next: systemctl{user} enable --now {of.unit}")
-    if of.home is not None:
+    print(f"next: systemctl{user} enable --now {installation.unit}")
+    if installation.home is not None:
         print(f"to keep it running while you are logged out, as root: loginctl enable-linger {os.getuid()}")
-    homes = [path for path in (of.bin, of.config) if path.startswith(("/home/", "/root/"))]
-    if of.home is None and homes:
+    homes = [
+        path for path in (installation.bin, installation.config) if path.startswith(("/home/", "/root/"))
+    ]
+    if installation.home is None and homes:
         print(f"warning: the service cannot see {', '.join(homes)} (ProtectHome=yes)", file=sys.stderr)
 
 
@@ -264,7 +270,7 @@ def _uninstall(*, user_mode: bool, dry_run: bool) -> int:
     directories = [f"{base}/systemd/user"] if user_mode else [SYSTEM, "/etc/sysusers.d", "/etc/tmpfiles.d"]
     found = [path for directory in directories for path in _ours(Path(directory))]
     if not found:
-        print("nothing of this command's is installed")
+        print("nothing to uninstall")
         return ExitCode.OK
     for path in found:
         print(f"{'would remove' if dry_run else 'removing'} {path}")
@@ -281,7 +287,7 @@ def _uninstall(*, user_mode: bool, dry_run: bool) -> int:
             path.parent.rmdir()
     _systemctl(*manager, "daemon-reload")
     if not user_mode:
-        print("left: /etc/squids, /var/lib/squids, /var/log/squids, and the user that owns them")
+        print("kept: /etc/squids, /var/lib/squids, /var/log/squids, and the user that owns them")
     return ExitCode.OK
 
 
@@ -297,12 +303,12 @@ def _ours(directory: Path) -> list[Path]:
 
 def _systemctl(*arguments: str) -> bool:
     if shutil.which("systemctl") is None or not os.path.isdir("/run/systemd/system"):
-        return True  # In an image that is being built: systemd reads them when it starts.
+        return True  # While an image is built, systemd is not running; it reads the units when it starts.
     return _call("systemctl", *arguments)
 
 
 def _call(*command: str) -> bool:
-    """Run a command; return whether it succeeded, after printing why not."""
+    """Run a command, and print why if it fails; return whether it succeeded."""
     if shutil.which(command[0]) is None:
         return True  # Other systems create users and directories in their own way.
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -1,6 +1,6 @@
-"""Makes units from where squids is, its user, and how long its stops take. Pure except for templates.
+"""Makes units for an installation: its paths, its user and its stop time.
 
-The first line of each file is a mark that identifies it as ours.
+Pure, except that it reads templates. The first line of each file is a mark that identifies it as ours.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ SUPERVISOR = f"{SYSTEM}/squids-supervisor.service"
 UNIT_STOP_MARGIN = 30.0
 """Seconds beyond the longest drain, for processes to be killed, give back and exit."""
 
-LEAST_STOP = 90
-"""systemd's own default."""
+MIN_STOP = 90
+"""In seconds: systemd's own default."""
 
-LEAST_START = 300
-"""Seconds to import the apps. Queues need not exist: the service is up without them, too."""
+MIN_START = 300
+"""Seconds to import the apps. Queues need not exist for the service to be up."""
 
-LEAST = {"START": str(LEAST_START), "STOP": str(LEAST_STOP)}
+MIN_TIMEOUTS = {"START": str(MIN_START), "STOP": str(MIN_STOP)}
 """For units that are not made for a single file."""
 
 
@@ -63,12 +63,12 @@ class Installation:
     def stop_seconds(self) -> int:
         """TimeoutStopSec."""
         drain = self.longest_drain if self.longest_drain is not None else 0.0
-        return max(LEAST_STOP, math.ceil((drain + UNIT_STOP_MARGIN) / 10) * 10)
+        return max(MIN_STOP, math.ceil((drain + UNIT_STOP_MARGIN) / 10) * 10)
 
     @property
     def start_seconds(self) -> int:
         """TimeoutStartSec, which also limits a reload."""
-        return max(LEAST_START, self.stop_seconds)
+        return max(MIN_START, self.stop_seconds)
 
     @property
     def unit(self) -> str:
@@ -76,19 +76,24 @@ class Installation:
         return f"squids-supervisor@{self.instance}.service" if self.instance else "squids-supervisor.service"
 
 
-def misread(of: Installation) -> str | None:
+def misread(installation: Installation) -> str | None:
     """Return what systemd would misinterpret, as a sentence, or None."""
-    for path in (of.bin, of.config, of.plain_config):
+    for path in (installation.bin, installation.config, installation.plain_config):
         if not path.isprintable() or SPECIAL.intersection(path):
             shown = path if path.isprintable() else ascii(path)
-            return f"{shown}: systemd would read these characters in its own way; take another path"
-    for path in (of.plain_config,) if of.instance else (of.config, of.plain_config):
+            return f"{shown}: systemd gives some of these characters a meaning of its own; use another path"
+    configs = [installation.plain_config]
+    if not installation.instance:
+        configs.insert(0, installation.config)
+    for path in configs:
         name = _name(path)
-        if of.home is None and (not name or ":" in name or name.startswith(".")):
-            return f"{path}: systemd would not name a directory in /run/squids so; take another name"
-    for name in (of.user, of.group):
+        if installation.home is None and (not name or ":" in name or name.startswith(".")):
+            return (
+                f"{path}: systemd does not accept this name for a directory in /run/squids; use another name"
+            )
+    for name in (installation.user, installation.group):
         if not USER.fullmatch(name):
-            return f"{name!a} is not a user or group name that a unit can hold"
+            return f"{name!a} is not a valid user or group name for a unit"
     return None
 
 
@@ -97,29 +102,38 @@ def is_ours(text: str) -> bool:
     return text.startswith(f"# {MARK}\n")
 
 
-def files(of: Installation) -> dict[str, str]:
+def files(installation: Installation) -> dict[str, str]:
     """Return the path of each file, and its contents."""
-    if of.home is not None:
-        values = {"TITLE": _name(of.config), "ENVIRONMENT": variables_file(of.config)}
-        return {f"{of.home}/{of.unit}": _filled("user.service", of, **values)}
+    if installation.home is not None:
+        values = {"TITLE": _name(installation.config), "ENVIRONMENT": variables_file(installation.config)}
+        return {f"{installation.home}/{installation.unit}": _filled("user.service", installation, **values)}
     return {
-        SUPERVISOR: _supervisor(of),
-        f"{SYSTEM}/squids-supervisor@.service": _supervisor_template(of),
-        f"{SYSTEM}/squids@.service": _filled("queue.service", of, **LEAST),
-        **_instance(of),
-        **({"/etc/sysusers.d/squids.conf": _filled("sysusers.conf", of)} if of.user == "squids" else {}),
-        "/etc/tmpfiles.d/squids.conf": _filled("tmpfiles.conf", of),
+        SUPERVISOR: _supervisor(installation),
+        f"{SYSTEM}/squids-supervisor@.service": _supervisor_template(installation),
+        f"{SYSTEM}/squids@.service": _filled("queue.service", installation, **MIN_TIMEOUTS),
+        **_instance(installation),
+        **_sysusers(installation),
+        "/etc/tmpfiles.d/squids.conf": _filled("tmpfiles.conf", installation),
     }
 
 
-def _supervisor(of: Installation) -> str:
-    if of.instance:
-        of = replace(of, instance=None, config=of.plain_config, longest_drain=of.plain_drain)
-    return _filled("supervisor.service", of, **_of_file(of.config, _name(of.config)))
+def _supervisor(installation: Installation) -> str:
+    if installation.instance:
+        installation = replace(
+            installation,
+            instance=None,
+            config=installation.plain_config,
+            longest_drain=installation.plain_drain,
+        )
+    return _filled(
+        "supervisor.service", installation, **_of_file(installation.config, _name(installation.config))
+    )
 
 
-def _supervisor_template(of: Installation) -> str:
-    return _filled("supervisor.service", of, **_of_file(f"{SYSTEM_CONFIG}/%i.yaml", "%i"), **LEAST)
+def _supervisor_template(installation: Installation) -> str:
+    return _filled(
+        "supervisor.service", installation, **_of_file(f"{SYSTEM_CONFIG}/%i.yaml", "%i"), **MIN_TIMEOUTS
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +158,16 @@ def _of_file(config: str, name: str) -> dict[str, str]:
     return {"CONFIG": config, "TITLE": name, "RUNTIME": f"squids/{name}", "ENVIRONMENT": environment}
 
 
-def _instance(of: Installation) -> dict[str, str]:
-    if of.instance is None:
+def _instance(installation: Installation) -> dict[str, str]:
+    if installation.instance is None:
         return {}
-    return {f"{SYSTEM}/{of.unit}.d/stop-timeout.conf": _filled("stop-timeout.conf", of)}
+    return {f"{SYSTEM}/{installation.unit}.d/stop-timeout.conf": _filled("stop-timeout.conf", installation)}
+
+
+def _sysusers(installation: Installation) -> dict[str, str]:
+    if installation.user != "squids":
+        return {}
+    return {"/etc/sysusers.d/squids.conf": _filled("sysusers.conf", installation)}
 
 
 def variables_file(config: str) -> str:
@@ -159,16 +179,16 @@ def _name(config: str) -> str:
     return without_suffix(Path(config).name)
 
 
-def _filled(template: str, of: Installation, **values: str) -> str:
+def _filled(template: str, installation: Installation, **values: str) -> str:
     text = (TEMPLATES / template).read_text(encoding="utf-8")
     known = {
         "MARK": MARK,
-        "BIN": of.bin,
-        "CONFIG": of.config,
-        "USER": of.user,
-        "GROUP": of.group,
-        "START": str(of.start_seconds),
-        "STOP": str(of.stop_seconds),
+        "BIN": installation.bin,
+        "CONFIG": installation.config,
+        "USER": installation.user,
+        "GROUP": installation.group,
+        "START": str(installation.start_seconds),
+        "STOP": str(installation.stop_seconds),
         **values,
     }
     if "@HARDENING@" in text:

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 import squids
 import squids.testing
-from squids.cli.app_child import check, queue_troubles, send, tasks
+from squids.cli.app_child import check, queue_problems, send, tasks
 from squids.queues import QueueRef
 
 URL = "https://sqs.eu-west-1.amazonaws.com/123456789012/emails"
@@ -140,26 +140,26 @@ def policy(receives: int) -> dict[str, Any]:
 
 def test_a_call_that_is_refused_for_what_it_says_is_allowed() -> None:
     """Nothing is changed by asking: no message is received, and no receipt is one."""
-    assert queue_troubles(StubApp(Client(policy(5))), "emails") == []
+    assert queue_problems(StubApp(Client(policy(5))), "emails") == []
 
 
 def test_each_call_that_is_not_allowed_is_named() -> None:
     client = Client(
         policy(5), delete_message=refusal("AccessDenied"), receive_message=refusal("AccessDenied")
     )
-    found = queue_troubles(StubApp(client), "emails")
+    found = queue_problems(StubApp(client), "emails")
     assert [text.partition(":")[0] for text in found] == ["ReceiveMessage", "DeleteMessage"]
     unreachable = EndpointConnectionError(endpoint_url=URL)
-    (found_one,) = queue_troubles(StubApp(Client(policy(5), change_message_visibility=unreachable)), "emails")
+    (found_one,) = queue_problems(StubApp(Client(policy(5), change_message_visibility=unreachable)), "emails")
     assert found_one.startswith("ChangeMessageVisibility: ")
 
 
 def test_a_queue_that_does_not_give_up_or_does_so_too_soon_is_said() -> None:
-    (forever,) = queue_troubles(StubApp(Client({})), "emails")
+    (forever,) = queue_problems(StubApp(Client({})), "emails")
     assert forever.startswith("has no dead-letter queue")
-    (soon,) = queue_troubles(StubApp(Client(policy(1))), "emails")
+    (soon,) = queue_problems(StubApp(Client(policy(1))), "emails")
     assert soon == "maxReceiveCount is 1: 3 or more survive a restart or two"
-    (unseen,) = queue_troubles(StubApp(Client({}, get_queue_attributes=refusal("AccessDenied"))), "emails")
+    (unseen,) = queue_problems(StubApp(Client({}, get_queue_attributes=refusal("AccessDenied"))), "emails")
     assert unseen.startswith("cannot see its redrive policy: ")
 
 
@@ -168,4 +168,4 @@ def test_a_queue_that_there_is_not_is_one_line() -> None:
         def queue_url(self, ref: QueueRef) -> str:
             raise refusal("AWS.SimpleQueueService.NonExistentQueue")
 
-    assert len(queue_troubles(Nowhere(Client({})), "emails")) == 1
+    assert len(queue_problems(Nowhere(Client({})), "emails")) == 1

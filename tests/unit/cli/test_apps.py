@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from squids.cli import apps
-from squids.cli.apps import ask_app, local_environment, tell_mistakes, told_error
+from squids.cli.apps import ask_app, error_text, local_environment, report_mistakes
 from squids.supervisor.control.place import Untrusted
 from squids.supervisor.settings import AppSpec
 
@@ -65,7 +65,7 @@ def test_a_process_that_ends_without_an_answer_says_what_it_said_last(interprete
 def test_of_one_that_prints_without_end_the_end_is_kept(
     interpreter: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(apps, "MOST_OUTPUT", 100)
+    monkeypatch.setattr(apps, "MAX_OUTPUT", 100)
     app_spec = interpreter("""seq 100000; echo "$mark{\\"tasks\\": []}" """)
     assert ask_app(app_spec, {"do": "tasks"}, 20.0) == {"tasks": []}
 
@@ -93,16 +93,16 @@ def test_an_embedded_sqs_is_all_of_aws_that_it_sees(interpreter: Any) -> None:
 
 def test_an_error_names_the_app_once_and_its_traceback_comes_below() -> None:
     app_spec = AppSpec("shop:app", "/srv")
-    assert told_error(app_spec, "took over 3 s") == "shop:app: took over 3 s"
-    assert told_error(app_spec, "shop:app is no app") == "shop:app is no app"
-    assert told_error(app_spec, "Traceback\n  x") == "shop:app cannot be imported:\nTraceback\n  x"
-    assert told_error(app_spec, "importing it\nfailed") == "shop:app: importing it\nfailed"
+    assert error_text(app_spec, "took over 3 s") == "shop:app: took over 3 s"
+    assert error_text(app_spec, "shop:app is no app") == "shop:app is no app"
+    assert error_text(app_spec, "Traceback\n  x") == "shop:app cannot be imported:\nTraceback\n  x"
+    assert error_text(app_spec, "importing it\nfailed") == "shop:app: importing it\nfailed"
 
 
 def test_mistakes_are_printed_with_their_number_and_move_no_cursor(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    tell_mistakes("squids.yaml", ["f:1:1: a\x1b[2J", "f:2:1: b"])
+    report_mistakes("squids.yaml", ["f:1:1: a\x1b[2J", "f:2:1: b"])
     assert capsys.readouterr().err == "f:1:1: a\\x1b[2J\nf:2:1: b\nsquids.yaml: 2 mistakes\n"
 
 
@@ -127,6 +127,15 @@ def test_of_an_embedded_sqs_the_port_alone_is_believed(monkeypatch: pytest.Monke
     assert found["AWS_ENDPOINT_URL_SQS"] == "http://127.0.0.1:4566"
     monkeypatch.setattr(apps.client, "ask", answering([{**local, "endpoint": "http://evil.example:80"}]))
     with pytest.raises(Untrusted, match="not on this machine"):
+        local_environment("squids.yaml")
+
+
+def test_an_answer_of_an_unknown_type_is_not_taken_for_no_embedded_sqs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What it means is unknown, so a message could go to the wrong SQS."""
+    monkeypatch.setattr(apps.client, "ask", answering([{"type": "endpoints"}]))
+    with pytest.raises(apps.client.Unreachable, match="unexpected type 'endpoints'; the versions"):
         local_environment("squids.yaml")
 
 

@@ -37,7 +37,7 @@ def apps(monkeypatch: pytest.MonkeyPatch) -> Apps:
     made = Apps()
     monkeypatch.setattr(module, "ask_app", made.ask)
     monkeypatch.setattr(module, "stop_warning", lambda *_: None)
-    monkeypatch.setattr(module, "room_warnings", lambda *_: ["others may need the room"])
+    monkeypatch.setattr(module, "limit_warnings", lambda *_: ["others may need the room"])
     return made
 
 

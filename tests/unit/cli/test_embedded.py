@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from squids.cli import embedded
-from squids.cli.embedded import EmbeddedSQS, only_local
+from squids.cli.embedded import EmbeddedSQS, without_aws_variables
 from squids.supervisor.background import BackgroundTasks
 from squids.supervisor.events import Event, EventKind
 from squids.supervisor.settings import AppSpec, Settings
@@ -89,7 +89,7 @@ def carry_out(work: Callable[[EmbeddedSQS, Server, StubSupervisor], Coroutine[An
 def test_the_queues_are_there_before_the_programs_start() -> None:
     async def work(sqs: EmbeddedSQS, server: Server, supervisor: StubSupervisor) -> None:
         assert server.made == [["emails", "reports"]]
-        await sqs.make_queues(settings_of(program("new")))
+        await sqs.create_queues(settings_of(program("new")))
         assert server.made[1:] == [["new"]]
         assert supervisor.said == []
 
@@ -129,7 +129,7 @@ def test_one_that_cannot_be_started_anew_is_said_and_not_watched() -> None:
 def test_queues_that_cannot_be_made_are_said() -> None:
     async def work(sqs: EmbeddedSQS, server: Server, supervisor: StubSupervisor) -> None:
         server.broken = ["the local SQS refused CreateQueue"]
-        await sqs.make_queues(supervisor.settings)
+        await sqs.create_queues(supervisor.settings)
         assert supervisor.said[0].text == "the local SQS refused CreateQueue"
 
     carry_out(work)
@@ -139,7 +139,9 @@ def test_the_files_own_aws_variables_do_not_count_and_this_is_said() -> None:
     """They would lead elsewhere."""
     environment = (("AWS_REGION", "eu-west-1"), ("A", "b"), ("AWS_PROFILE", None))
     app_spec = AppSpec("shop:app", "/srv", environment=environment)
-    found = only_local(settings_of(program("emails", app_spec), program("reports"), warnings=("before",)))
+    found = without_aws_variables(
+        settings_of(program("emails", app_spec), program("reports"), warnings=("before",))
+    )
     assert found.programs[0].app_spec.environment == (("A", "b"),)
     assert found.programs[1] == program("reports")
     assert found.warnings == (

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from squids.cli.entry import code_of, run_command, show_version, tell
+from squids.cli.entry import exit_code_of, print_error, run_command, show_version
 from squids.exit_codes import ExitCode
 
 
@@ -59,7 +59,7 @@ def test_where_standard_error_cannot_be_written_either_the_exit_code_says_it(
 ) -> None:
     with open("/dev/full", "w") as full:
         monkeypatch.setattr("sys.stderr", full)
-        tell("x" * 100_000)
+        print_error("x" * 100_000)
         assert run_command("squids", raising(error_of(errno.ENOSPC))) == ExitCode.FAILURE
         monkeypatch.undo()
         with pytest.raises(OSError, match="No space"):
@@ -68,8 +68,8 @@ def test_where_standard_error_cannot_be_written_either_the_exit_code_says_it(
 
 def test_a_full_disk_may_have_room_after_a_restart_and_a_wrong_mode_does_not_mend_itself() -> None:
     """Which exit code it is decides whether systemd tries again."""
-    assert code_of(error_of(errno.ENOSPC)) is ExitCode.FAILURE
-    assert code_of(error_of(errno.EACCES)) is ExitCode.CONFIG
+    assert exit_code_of(error_of(errno.ENOSPC)) is ExitCode.FAILURE
+    assert exit_code_of(error_of(errno.EACCES)) is ExitCode.CONFIG
 
 
 def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:

@@ -52,9 +52,9 @@ def test_what_is_there_stays_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixt
     assert (tmp_path / "tasks.py").read_text() == "mine"
     printed = capsys.readouterr().out
     assert printed.startswith("kept as they are: tasks.py\nwritten: squids.yaml, ")
-    assert "What was there is yours" in printed
+    assert "Your files were not changed" in printed
     assert write_project(str(tmp_path)) == ExitCode.OK
-    assert capsys.readouterr().out.endswith("nothing was written: all of it is there\n")
+    assert capsys.readouterr().out.endswith("nothing was written: all files exist already\n")
 
 
 def test_what_cannot_be_written_is_said_and_no_half_of_a_file_stays(
@@ -64,13 +64,13 @@ def test_what_cannot_be_written_is_said_and_no_half_of_a_file_stays(
     (tmp_path / "file").touch()
     assert write_project(str(tmp_path / "file/below")) == ExitCode.FAILURE
     assert capsys.readouterr().err.startswith("squids-supervisor: cannot write ")
-    real = project._not_for_others
+    real = project._writable_by_owner
 
     def on_a_full_disk(path: str, flags: int) -> int:
         os.close(real(path, flags))
         return os.open("/dev/full", os.O_WRONLY)
 
-    monkeypatch.setattr(project, "_not_for_others", on_a_full_disk)
+    monkeypatch.setattr(project, "_writable_by_owner", on_a_full_disk)
     assert write_project(str(tmp_path / "full")) == ExitCode.FAILURE
     path = tmp_path / "full/tasks.py"
     assert capsys.readouterr().err == f"squids-supervisor: cannot write {path}: No space left on device\n"

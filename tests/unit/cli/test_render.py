@@ -88,5 +88,32 @@ def test_people_read_results_on_both_streams(capsys: pytest.CaptureFixture[str])
     assert told.err.splitlines() == ["emails: fatal: exit 78", "squids-supervisor: no"]
 
 
+PROGRESS = {"type": "progress\x1b[2J", "done": 3}
+"""An answer of a newer supervisor."""
+
+
+def test_an_answer_of_an_unknown_type_is_an_error_that_names_it_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The verb is not cancelled for it: the answers that follow are shown."""
+    good = {**RESULT, "ok": True, "text": "stopped"}
+    assert render.show_all(answers(PROGRESS, good, PROGRESS), REMOTE["stop"], as_json=False) == 4
+    printed = capsys.readouterr()
+    assert printed.out == "emails: stopped\n"
+    assert printed.err == (
+        "squids-supervisor: the supervisor gave an answer of the unexpected type 'progress\\x1b[2J'; "
+        "the versions of the supervisor and of this command may differ\n"
+    )
+
+
+def test_the_code_of_a_failure_outweighs_an_unknown_answer() -> None:
+    assert render.show_all(answers(PROGRESS, code=124), REMOTE["stop"], as_json=False) == 124
+
+
+def test_a_program_reads_answers_of_any_type(capsys: pytest.CaptureFixture[str]) -> None:
+    assert render.show_all(answers(PROGRESS), REMOTE["stop"], as_json=True) == 0
+    assert json.loads(capsys.readouterr().out)["answers"] == [PROGRESS]
+
+
 def test_an_answer_without_an_end_is_no_success() -> None:
     assert render.show_all([], REMOTE["stop"], as_json=False) == 4

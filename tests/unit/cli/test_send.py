@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from squids.cli.send import halted
+from squids.cli.client import VERSIONS_MAY_DIFFER
+from squids.cli.send import _failure_text, halted
 
 
 @pytest.mark.parametrize(
@@ -39,3 +40,18 @@ def test_nothing_is_said_where_a_queue_receives_or_will(states: dict[str, str]) 
 @pytest.mark.parametrize("states", [None, "paused", ["paused"], {"a": ["paused"]}, {"a": None}, 7])
 def test_an_answer_of_another_shape_says_nothing(states: Any) -> None:
     assert halted(states, None) is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        (None, "the supervisor does not answer"),
+        ({"type": "end", "error": "its file has no queue emails"}, "its file has no queue emails"),
+        (
+            {"type": "subscribed"},
+            f"the supervisor gave an answer of the unexpected type 'subscribed'; {VERSIONS_MAY_DIFFER}",
+        ),
+    ],
+)
+def test_what_comes_instead_of_the_log_says_why(answer: dict[str, Any] | None, text: str) -> None:
+    assert _failure_text(answer) == text

@@ -17,7 +17,7 @@ from squids.supervisor.settings import AppSpec, ProgramSettings, Settings, Super
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["send", "task", "--timeout", "3"], "--timeout: how long --wait waits"),
+        (["send", "task", "--timeout", "3"], "--timeout: only with --wait"),
         (["--local", "send", "task"], "--local: for running the supervisor, not for send"),
         (["--reload", "status"], "--reload: for running the supervisor, not for status"),
     ],
@@ -32,13 +32,13 @@ def test_flags_that_would_do_nothing_are_refused(arguments, words, capsys):
 def test_dev_changes_only_what_the_file_leaves_open():
     program = ProgramSettings("a", "a", AppSpec("shop:app", "/srv"), (("queue", "a"), ("workers", 3)))
     settings = Settings(SupervisorSettings(), (program,))
-    made = Mode(dev=True).of(settings)
+    made = Mode(dev=True).apply(settings)
     assert dict(made.programs[0].options) == {"queue": "a", "workers": 3, "polling_wait_time": 1}
     assert (made.supervisor.log_format, made.supervisor.log_jobs) == ("brief", True)
     own = replace(settings.supervisor, log_jobs=False, log_format="json")
-    made = Mode(dev=True).of(replace(settings, supervisor=own))
+    made = Mode(dev=True).apply(replace(settings, supervisor=own))
     assert (made.supervisor.log_format, made.supervisor.log_jobs) == ("json", False)
-    assert Mode().of(settings) == settings
+    assert Mode().apply(settings) == settings
 
 
 WITH_JSON = {name: verb for name, verb in COMMANDS.items() if {JSON, JSON_LINES} & {*verb.arguments}}

@@ -130,7 +130,10 @@ def test_an_installation_whose_path_systemd_would_misread_is_refused(
     command.chmod(0o755)
     monkeypatch.setattr("sys.argv", [str(command)])
     assert main(["systemd", "print"]) == 1
-    assert f"{command.parent}: systemd would read these characters in its own way" in capsys.readouterr().err
+    assert (
+        f"{command.parent}: systemd gives some of these characters a meaning of its own"
+        in capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize(
