@@ -18,7 +18,7 @@ def sources(*rooms: str, without: Collection[str] = ()) -> list[ast.Module]:
 
 
 def names_read(code: Iterable[ast.AST]) -> set[str]:
-    """Each `x` of `value.x`, `value["x"]` and `value.get("x")`, but for `self.x`, which is another value's."""
+    """Each `x` of `value.x`, `value["x"]` and `value.get("x")`; not of `self.x`, another value's own."""
     found = set()
     for node in _nodes(code):
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load) and not _is(node.value, "self"):
