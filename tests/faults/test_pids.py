@@ -19,6 +19,7 @@ from tests.support.processes import APP, MARKER, call
 from tests.support.servers import CREDENTIALS
 from tests.support.supervisors import SILENT, SupervisorProcess
 from tests.support.waiting import wait_until
+from tests.support.zygotes import alive
 
 NOBODY = 65534
 
@@ -90,13 +91,6 @@ def readable_by_all(*places):
     exec "$@"
     """
     return ["unshare", "--mount", "sh", "-c", script, "sh", closed[0], str(len(inside)), *inside]
-
-
-def alive(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 @pytest.fixture

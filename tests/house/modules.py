@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -34,6 +35,14 @@ def imported_by_tests(*rooms: str) -> set[str]:
         for path in (ROOT / "tests" / room).rglob("*.py"):
             found |= set(_imports(tree(path)))
     return found
+
+
+def named_by_its_test(module: str) -> bool:
+    """Whether `tests/unit/<room>/test_<module>.py` names the module, perhaps in what a child process runs."""
+    package, _, name = module.rpartition(".")
+    test = ROOT.joinpath("tests", "unit", *package.split(".")[1:], f"test_{name}.py")
+    named = rf"\b{re.escape(module)}\b|\bfrom {re.escape(package)} import\b.*\b{re.escape(name)}\b"
+    return test.exists() and re.search(named, test.read_text()) is not None
 
 
 def _imports(of: ast.Module) -> Iterator[str]:

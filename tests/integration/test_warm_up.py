@@ -105,8 +105,8 @@ before = set(sys.modules)
 if not os.fork():
     async def consume():
         client = client_of(app, settings_of(ConsumerOptions(**options), QueueRef.parse({queue!r})))
-        (message,) = await asyncio.to_thread(client.receive, 1, 0, 30, None)
-        await asyncio.to_thread(client.delete, [(message.message_id, message.receipt)])
+        (message,) = client.receive(1, 0, 30, None)
+        client.delete([(message.message_id, message.receipt)])
     asyncio.run(consume())
     print(json.dumps(sorted(set(sys.modules) - before)))
     sys.stdout.flush()

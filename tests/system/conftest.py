@@ -10,6 +10,7 @@ import pytest
 from tests.support.processes import APP
 from tests.support.servers import CREDENTIALS
 from tests.support.supervisors import SupervisorProcess
+from tests.support.zygotes import Method, OwnedZygote
 
 
 @pytest.fixture(autouse=True)
@@ -32,3 +33,23 @@ def supervisor(tmp_path: Path) -> Iterator[Callable[..., SupervisorProcess]]:
     yield make
     for process in made:
         process.close()
+
+
+@pytest.fixture(params=list(Method), ids=lambda method: method.value)
+def method(request: pytest.FixtureRequest) -> Method:
+    """Each way in which the fork server starts children."""
+    return request.param
+
+
+@pytest.fixture
+def zygote(method: Method) -> Iterator[OwnedZygote]:
+    """A fork server that the test owns, by each method."""
+    with OwnedZygote(method) as made:
+        yield made
+
+
+@pytest.fixture
+def forking() -> Iterator[OwnedZygote]:
+    """One for what does not depend on how children start."""
+    with OwnedZygote(Method.FORK) as made:
+        yield made

@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.processes import call
 from tests.support.waiting import wait_until
+from tests.support.zygotes import alive
 
 
 @pytest.fixture
@@ -21,14 +22,6 @@ def start_waiting(process, strict_sqs, names, release):
     for name in names:
         strict_sqs.put("tests", call("wait_for", name, str(release)))
     wait_until(lambda: set(process.journal.words("start")) >= set(names), what="the tasks started")
-
-
-def alive(pid: int) -> bool:
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])

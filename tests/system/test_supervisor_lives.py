@@ -15,16 +15,9 @@ from tests.support.processes import APP, call
 from tests.support.strict_sqs import StrictSQS
 from tests.support.supervisors import SILENT
 from tests.support.waiting import wait_until
+from tests.support.zygotes import alive
 
 QUEUES = ("tests", "two", "three", "four", "five.fifo")
-
-
-def alive(pid: int) -> bool:
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 @pytest.fixture

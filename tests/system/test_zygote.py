@@ -30,24 +30,6 @@ from tests.support.zygotes import (
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
 
-@pytest.fixture(params=list(Method), ids=lambda method: method.value)
-def method(request):
-    return request.param
-
-
-@pytest.fixture
-def zygote(method):
-    with OwnedZygote(method) as made:
-        yield made
-
-
-@pytest.fixture
-def forking():
-    """For what does not depend on how children start."""
-    with OwnedZygote(Method.FORK) as made:
-        yield made
-
-
 # Spawn and exit.
 
 

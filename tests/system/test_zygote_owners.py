@@ -32,24 +32,6 @@ from tests.support.zygotes import (
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
 
-@pytest.fixture(params=list(Method), ids=lambda method: method.value)
-def method(request):
-    return request.param
-
-
-@pytest.fixture
-def zygote(method):
-    with OwnedZygote(method) as made:
-        yield made
-
-
-@pytest.fixture
-def forking():
-    """For what does not depend on how children start."""
-    with OwnedZygote(Method.FORK) as made:
-        yield made
-
-
 # Owners.
 
 
@@ -254,7 +236,9 @@ def test_a_zygote_that_fails_says_why(tmp_path):
         "zygote_main.Zygote._wait = broken\n"
         "print(ZygoteHandle.fork(None, 'squids: broken').wait(20))\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert done.stdout == "1\n"
     assert "RuntimeError: a bug of ours" in done.stderr
 
@@ -284,7 +268,7 @@ def test_fresh_children_run_the_same_copy_of_squids(tmp_path):
         "print(zygote.wait(30))\n"
     )
     command = [sys.executable, "-I", "-c", program, str(found)]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout == "0\n", done.stderr
     assert found.read_text() == str(copy / "squids" / "process" / "child_main.py")
 

@@ -28,6 +28,9 @@ class Transport:
         self.sent.append((ref.name, json.loads(body), options))
         return {"MessageId": "m1"}
 
+    def forget(self) -> None:
+        """Asked of each living app's, also in later tests, by a local SQS."""
+
 
 @pytest.fixture
 def app() -> squids.App:

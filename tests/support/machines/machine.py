@@ -131,6 +131,7 @@ class Machine:
             text=True,
             timeout=seconds,
             env=environment | dict(variables or {}),
+            check=False,
         )
         if check and done.returncode != 0:
             raise AssertionError(f"{' '.join(command)}: exit {done.returncode}\n{done.stdout}{done.stderr}")

@@ -221,7 +221,8 @@ def test_reports_of_the_queue_go_on_after_one_that_failed(caplog):
         seen.append((stats.queue_name, stats["Delayed"]))
         enough.set()
 
-    app.sqs = SimpleNamespace(queue_client=lambda *_, **__: Client())
+    # A local SQS of a later test makes each living app forget its clients.
+    app.sqs = SimpleNamespace(queue_client=lambda *_, **__: Client(), forget=lambda: None)
     consumer_main._start_reports(app, settings(), 0.001, end)
     (thread,) = [thread for thread in threading.enumerate() if thread.name == "squids-report"]
     assert enough.wait(60)

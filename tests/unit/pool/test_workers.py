@@ -35,14 +35,7 @@ from squids.process.protocol import (
 from squids.process.zygote_handle import ZygoteHandle
 from squids.queues import QueueRef
 from squids.retry import RetryPolicy
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Wait for what others do in this loop."""
-    end = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        await asyncio.sleep(0.002)
+from tests.support.loops import run, until
 
 
 class Owner:
@@ -144,7 +137,7 @@ class Scene:
 def play(scenario: Callable[[Scene], Awaitable[None]], count: int = 1) -> Scene:
     """Run a scenario to its end; the fork server and all workers are gone after it."""
 
-    async def run() -> Scene:
+    async def played() -> Scene:
         scene = Scene(count)
         with closing(scene.server):
             scene.workers.start()
@@ -155,7 +148,7 @@ def play(scenario: Callable[[Scene], Awaitable[None]], count: int = 1) -> Scene:
             await scene.workers.leave()
         return scene
 
-    return asyncio.run(run())
+    return run(played(), seconds=60.0)
 
 
 @pytest.fixture
@@ -236,9 +229,7 @@ def test_workers_that_keep_dying_are_given_up():
     """Nothing is finished in between: more of them would end the same."""
 
     async def scenario(scene: Scene) -> None:
-        end = time.monotonic() + 60
         while not scene.owner.said:
-            assert time.monotonic() < end
             for handle in list(scene.workers.handles):
                 scene.server.say(Exited(handle.child, 2, 3))
             for _ in range(5):

@@ -16,6 +16,7 @@ from squids.process import channel as channel_module
 from squids.process.channel import DROP_ABOVE, RECEIVE_BYTES, BlockingChannel, Channel
 from squids.process.frames import FrameError, encode
 from squids.process.protocol import Assign, Kill, Recall, Results, Spawned, WorkerReady, to_wire
+from tests.support.channels import fill
 
 
 @pytest.fixture
@@ -35,15 +36,6 @@ def owners():
     yield one, other
     one.close()
     other.close()
-
-
-def until_full(channel: Channel) -> int:
-    """Send until the kernel takes no more; how many frames were sent."""
-    count = 0
-    while not channel.wants_write:
-        channel.send(Results([[count, "x" * 10_000]]))
-        count += 1
-    return count
 
 
 def all_of(channel: Channel, other: Channel) -> list:
@@ -104,7 +96,7 @@ def test_pending_works_with_high_descriptors(pair):
 def test_a_full_buffer_never_blocks_and_loses_nothing(owners):
     """What the kernel does not take is kept, and comes in order."""
     one, other = owners
-    count = until_full(one)
+    count = fill(one)
     for number in range(count, count + 50):
         one.send(Results([[number, "x" * 10_000]]))
     got = all_of(one, other)
@@ -114,7 +106,7 @@ def test_a_full_buffer_never_blocks_and_loses_nothing(owners):
 def test_figures_are_dropped_when_the_buffer_is_full_and_results_are_not(owners):
     """A stalled owner costs figures only."""
     one, other = owners
-    until_full(one)
+    fill(one)
     while one._waiting_bytes <= DROP_ABOVE:
         one.send(Results([["x" * 10_000]]))
     one.send(Spawned(1, 2), droppable=True)
@@ -217,7 +209,7 @@ def test_descriptors_travel_beside_their_frame(owners):
 def test_descriptors_that_wait_may_be_closed_by_the_sender(owners):
     """A full buffer keeps duplicates, and closes them when they are sent."""
     one, other = owners
-    until_full(one)
+    fill(one)
     read, write = os.pipe()
     one.send(Kill(7, 0), [write])
     os.close(write)
@@ -233,7 +225,7 @@ def test_descriptors_that_wait_may_be_closed_by_the_sender(owners):
 def test_closing_closes_descriptors_that_waited(owners):
     """Nothing is leaked by an owner that is gone."""
     one, _ = owners
-    until_full(one)
+    fill(one)
     read, write = os.pipe()
     one.send(Kill(7, 0), [write])
     os.close(write)

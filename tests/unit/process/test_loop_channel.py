@@ -11,7 +11,8 @@ import pytest
 
 from squids.process.channel import Channel
 from squids.process.loop_channel import LoopChannel
-from squids.process.protocol import Alive, Drain, Results
+from squids.process.protocol import Alive, Drain
+from tests.support.channels import fill
 
 Pair = tuple[LoopChannel, Channel]
 
@@ -24,15 +25,6 @@ def pair():
     yield channel, peer
     channel.close()
     peer.close()
-
-
-def fill(channel: Channel) -> int:
-    """Send until the kernel takes no more; how many frames were sent."""
-    count = 0
-    while not channel.wants_write:
-        channel.send(Results([[count, "x" * 10_000]]))
-        count += 1
-    return count
 
 
 def watched(loop: asyncio.AbstractEventLoop, descriptor: int) -> tuple[bool, bool]:

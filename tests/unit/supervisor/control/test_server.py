@@ -14,6 +14,7 @@ from squids.cli import client
 from squids.supervisor.control import server as control_server
 from squids.supervisor.control.protocol import holder_path
 from squids.supervisor.control.server import ControlServer
+from tests.support.loops import run, until
 
 LONG = "x" * 50_000
 
@@ -55,13 +56,6 @@ def test_a_socket_that_cannot_be_made_again_is_told_once_and_heals(tmp_path, mon
     directory = tmp_path / "run"
     directory.mkdir()
 
-    async def until(condition) -> None:
-        for _ in range(1000):
-            if condition():
-                return
-            await asyncio.sleep(0.01)
-        raise AssertionError("it does not come true")
-
     async def lose_and_find() -> list[str]:
         told: list[str] = []
         path = directory / "s"
@@ -76,7 +70,7 @@ def test_a_socket_that_cannot_be_made_again_is_told_once_and_heals(tmp_path, mon
         await server.close()
         return told
 
-    (text,) = asyncio.run(lose_and_find())
+    (text,) = run(lose_and_find())
     assert "vanished, and cannot be made again: " in text
 
 
