@@ -54,9 +54,14 @@ def show_version(command: str) -> int:
 
 
 def print_error(text: str) -> None:
-    """Print to standard error if possible. If not, the exit code still says that it failed."""
+    """Print to standard error if possible, safe for a terminal.
+
+    If it is not possible, the exit code still says that it failed.
+    """
+    from squids.printable import printable  # Not needed at a start without errors.
+
     try:
-        print(text, file=sys.stderr)
+        print(printable(text, keep="\n\t"), file=sys.stderr)
     except OSError:
         pass
     _flush_errors()

@@ -25,8 +25,11 @@ class DeadChildren:
     def reap(self) -> Iterator[tuple[ConsumerHandle, int]]:
         """Reap each dead child by its pid, so that no other waiter loses a status.
 
-        Yields consumers with their exit codes (negative: a signal).
+        Yields consumers with their exit codes (negative: a signal). On macOS before Python 3.13 there is
+        nothing to do: this process adopts no orphans there, and fork servers are missed by their sockets.
         """
+        if not hasattr(os, "waitid"):
+            return
         while True:
             try:
                 dead = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)

@@ -200,6 +200,7 @@ def play(
     scenario: Callable[[Scene], Coroutine[None, None, None]], limits: Limits = LIMITS, name: str = "emails"
 ) -> Scene:
     """Run a scenario; the consumer is at its end after it."""
+    before = set(threading.enumerate())
 
     async def whole() -> Scene:
         scene = Scene(limits, name)
@@ -216,7 +217,7 @@ def play(
         return scene
 
     scene = run(whole(), 60)
-    for thread in threading.enumerate():
+    for thread in set(threading.enumerate()) - before:
         if thread.name.startswith("squids-"):
             thread.join(60)
     return scene

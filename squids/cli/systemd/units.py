@@ -1,6 +1,6 @@
 """Makes units for an installation: its paths, its user and its stop time.
 
-Pure, except that it reads templates. The first line of each file is a mark that identifies it as ours.
+It reads templates and nothing else. The first line of each file is a mark that identifies it as ours.
 """
 
 from __future__ import annotations

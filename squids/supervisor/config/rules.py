@@ -99,6 +99,10 @@ class LogFileRules(Rules):
     ]
 
 
+def _list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
 def _max_restarts(value: Any) -> Any:
     return {"count": value} if isinstance(value, int) and not isinstance(value, bool) else value
 
@@ -251,17 +255,17 @@ class ReloadRules(Rules):
     ] = RELOAD["enabled"]
     paths: Annotated[
         list[str],
-        BeforeValidator(lambda value: _list(value)),
+        BeforeValidator(_list),
         Field(description="More files and directories to watch."),
     ] = []
     include: Annotated[
         list[str],
-        BeforeValidator(lambda value: _list(value)),
+        BeforeValidator(_list),
         Field(description='Globs of files that count besides `*.py`, such as `"*.html"`.'),
     ] = []
     exclude: Annotated[
         list[str],
-        BeforeValidator(lambda value: _list(value)),
+        BeforeValidator(_list),
         Field(description="Globs of files and directories that do not count."),
     ] = []
     delay: Annotated[Duration, Field(ge=0, le=60, description="Seconds without a change before it acts.")] = (
@@ -277,10 +281,6 @@ def _reload(value: Any) -> Any:
     return {"enabled": value} if isinstance(value, bool) else _mapping(value)
 
 
-def _list(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
 def _mapping(value: Any) -> Any:
     return {} if value is None else value
 
@@ -294,7 +294,7 @@ class FileRules(GroundRules):
 
     include: Annotated[
         list[str],
-        BeforeValidator(lambda value: _list(value)),
+        BeforeValidator(_list),
         Field(description="More files with `queues`: paths, or globs."),
     ] = []
     supervisor: Annotated[

@@ -24,6 +24,12 @@ def error_of(number: int, path: str | None = None) -> OSError:
     return OSError(number, os.strerror(number), path)
 
 
+def test_an_error_cannot_move_the_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    """A mistake in a file quotes the file, which may hold anything."""
+    print_error("f:1:1: unknown key \x1b[2J\x9b")
+    assert capsys.readouterr().err == "f:1:1: unknown key \\x1b[2J\\x9b\n"
+
+
 def test_its_exit_code_is_the_commands_and_ctrl_c_has_its_own(capfd: pytest.CaptureFixture[str]) -> None:
     assert run_command("squids", lambda: 3) == 3
     assert run_command("squids", raising(KeyboardInterrupt())) == 130

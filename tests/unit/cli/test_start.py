@@ -16,7 +16,7 @@ where = sys.argv.pop(1)
 
 def interrupt(event, arguments):
     global where
-    if event == "import" and arguments[0] == where:
+    if event == "import" and where and f"{{arguments[0]}}.".startswith(f"{{where}}."):
         where = None
         os.kill(os.getpid(), 2)
 

@@ -123,6 +123,17 @@ assert list(dead.reap()) == []
 """)
 
 
+def test_nothing_is_reaped_where_the_system_cannot_look_first() -> None:
+    """macOS before Python 3.13: `reap` raised an AttributeError, so that no supervisor started."""
+    run("""
+pid, write, _ = child()
+consumers[1] = consumer(pid)
+ends(pid, write)
+del os.waitid
+assert list(dead.reap()) == []
+""")
+
+
 def test_a_consumer_whose_pid_is_not_read_yet_is_asked_for_first() -> None:
     """Else it would be taken for a stranger, and its exit code be lost."""
     run("""

@@ -28,17 +28,23 @@ async def ten_long_answers(verb, queues, options, peer):
 def test_a_client_that_reads_late_has_every_answer(tmp_path):
     """What waits for it is less than it may be, but more than the system holds for a socket."""
     path = str(tmp_path / "s")
+    all_written = threading.Event()
+
+    async def then_note(verb, queues, options, peer):
+        async for answer in ten_long_answers(verb, queues, options, peer):
+            yield answer
+        all_written.set()
 
     def read_late() -> list[bytes]:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.connect(path)
             connection.sendall(b'{"verb": "logs"}\n')
-            threading.Event().wait(0.3)
+            assert all_written.wait(30)
             with connection.makefile("rb") as lines:
                 return list(lines)
 
     async def serve_one() -> list[bytes]:
-        server = ControlServer(path, 0o600, None, ten_long_answers, pytest.fail, lambda: None)
+        server = ControlServer(path, 0o600, None, then_note, pytest.fail, lambda: None)
         await server.start()
         try:
             return await asyncio.to_thread(read_late)
