@@ -29,7 +29,7 @@ class DuplicateTask(SquidsError, ValueError):
 
 
 class BadMessage(SquidsError):
-    """A message that nobody can run."""
+    """A message that cannot be run."""
 
 
 class NotATaskMessage(BadMessage):

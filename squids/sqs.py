@@ -302,7 +302,7 @@ class QueueClient:
                 self._made = self._sqs.prepared(self._ref, self._wait_seconds, self._connections)
             return self._made
 
-    def rehearse(self, rounds: int = 1) -> None:
+    def warm_up(self, rounds: int = 1) -> None:
         """Go through each call `rounds` times without a network.
 
         This makes what botocore makes lazily, so that forked processes share it.
@@ -310,11 +310,11 @@ class QueueClient:
         from squids.sqs_warm_up import without_network
 
         client = self.prepare()
-        url, self._url = self._url, self._url or "https://sqs.invalid/0/rehearsal"
+        url, self._url = self._url, self._url or "https://sqs.invalid/0/warm-up"
         try:
             with without_network(client):
                 for _ in range(rounds):
-                    client.get_queue_url(QueueName="rehearsal")
+                    client.get_queue_url(QueueName="warm-up")
                     self.receive(1, 0, 1, None)
                     self.delete([("0", "none")])
                     self.change_visibility([("0", "none", 0)])

@@ -44,11 +44,11 @@ def without_network(client: Any) -> Iterator[None]:
             headers: Any = {"content-type": "application/x-amz-json-1.0"}
             return AWSResponse(NOWHERE, 200, headers, _EmptyAnswer())
 
-    client.meta.events.register("before-send.sqs", answer, unique_id="squids-rehearsal")
+    client.meta.events.register("before-send.sqs", answer, unique_id="squids-warm-up")
     try:
         yield
     finally:
-        client.meta.events.unregister("before-send.sqs", unique_id="squids-rehearsal")
+        client.meta.events.unregister("before-send.sqs", unique_id="squids-warm-up")
         session.close()
 
 

@@ -114,13 +114,13 @@ class Lingering:
         ripe = [
             message_id for message_id, due in self._due.items() if due <= now or message_id not in self._alone
         ]
-        leaves = (
+        is_ready = (
             len(ripe) >= MAX_BATCH
             or any(self._due[message_id] <= now for message_id in ripe)
             or bool(self._urgent)
             or (bool(ripe) and not company_expected)
         )
-        if not leaves:
+        if not is_ready:
             return []
         ripe.sort(key=lambda message_id: message_id not in self._urgent)
         batch = ripe[:MAX_BATCH]

@@ -60,7 +60,7 @@ def settings_of(options: ConsumerOptions, queue: QueueRef) -> PoolSettings:
         queue=queue,
         limits=Limits(
             workers=workers,
-            budget=options.prefetch or 2 * workers,
+            prefetch=options.prefetch or 2 * workers,
             visibility=options.visibility_timeout,
             shutdown_timeout=options.shutdown_timeout,
             exit_when_empty=options.exit_when_empty,
@@ -75,7 +75,7 @@ def client_of(app: App, settings: PoolSettings) -> QueueClient:
     return app.sqs.queue_client(
         settings.queue,
         wait_seconds=settings.limits.wait,
-        connections=settings.limits.budget // 10 + 5,
+        connections=settings.limits.prefetch // 10 + 5,
     )
 
 
@@ -95,7 +95,7 @@ def start_zygote(
     if forkable:
         # The client is shared too, if making it looks up no credentials.
         if app.sqs.has_static_credentials():
-            client.rehearse()
+            client.warm_up()
         share_what_is_alive()
         return ZygoteHandle.fork(app, title)
     arguments = {"app": options.app, "directory": os.getcwd()}

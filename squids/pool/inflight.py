@@ -26,7 +26,7 @@ from squids.pool.actions import Action, Notice, Receive, Recover, Report
 from squids.pool.batches import Batch
 from squids.pool.groups import Groups
 from squids.pool.message import HeldMessage, MessageEvent, MessageState
-from squids.pool.polls import News, Polls
+from squids.pool.polls import Polls, TroubleChange
 from squids.pool.prefetch import Ask, AskLater, Prefetch, View
 from squids.pool.roster import JobResult, Roster
 from squids.pool.settings import Limits
@@ -60,7 +60,7 @@ class InFlight:
         self._groups = Groups()
         self._ask_later: float | None = None
         self._deadline: float | None = None
-        self.prefetch = Prefetch(limits.workers, limits.budget)
+        self.prefetch = Prefetch(limits.workers, limits.prefetch)
         self.polls = Polls(attempt_prefix, limits.wait)
         self.roster = Roster(self._actions)
         self.settling = Settling(self._held, limits.visibility, self._actions)
@@ -106,7 +106,7 @@ class InFlight:
     def resize(self, limits: Limits) -> None:
         """Use another number of workers."""
         self._limits = limits
-        self.prefetch.resize(limits.workers, limits.budget)
+        self.prefetch.resize(limits.workers, limits.prefetch)
 
     def worker_gone(self, worker: int, started: int | None, how: str, now: float, jitter: float) -> None:
         """A worker died. `started`: the job that it ran, if any; jobs behind it never started."""
@@ -151,10 +151,10 @@ class InFlight:
         """A receive was answered, after `seconds`."""
         poll = self.polls.under_way.get(number)
         new = sum(received.message_id not in self._held for received in messages)
-        news = self.polls.answer(number, new, seconds, now)
-        if news is News.HEALED:
+        change = self.polls.answer(number, new, seconds, now)
+        if change is TroubleChange.HEALED:
             self._report(Notice.HEALED, f"after {now - self.polls.trouble_since:.0f} s")
-        elif news is News.TROUBLE and self.phase is Phase.RUNNING:
+        elif change is TroubleChange.TROUBLE and self.phase is Phase.RUNNING:
             self._report(Notice.DEGRADED, self.polls.trouble or "")
         if poll is not None:
             self.prefetch.received(poll.count, len(messages), seconds)
@@ -166,8 +166,8 @@ class InFlight:
 
     def receive_failed(self, number: int, trouble: str, now: float, jitter: float) -> None:
         """A receive failed."""
-        news = self.polls.fail(number, trouble, now, jitter)
-        if news is News.TROUBLE and self.phase is Phase.RUNNING:
+        change = self.polls.fail(number, trouble, now, jitter)
+        if change is TroubleChange.TROUBLE and self.phase is Phase.RUNNING:
             self._report(Notice.DEGRADED, trouble)
 
     def answered(
@@ -203,7 +203,7 @@ class InFlight:
         for message in self._held.values():
             self._release(message, now)
         self._ready.clear()
-        self.settling.hurry()
+        self.settling.send_soon()
         self.roster.recall_unstarted()
 
     def force(self, now: float, patience: float = 0.0) -> None:

@@ -58,7 +58,7 @@ def started(queue: QueueRef, limits: Limits) -> None:
         "starting",
         queue=queue.name,
         workers=limits.workers,
-        prefetch=limits.budget,
+        prefetch=limits.prefetch,
         visibility_timeout=limits.visibility,
     )
 

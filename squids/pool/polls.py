@@ -51,7 +51,7 @@ class Poll:
     long: bool
 
 
-class News(Enum):
+class TroubleChange(Enum):
     """How a response, or a failure, changes the trouble."""
 
     TROUBLE = 1
@@ -103,7 +103,7 @@ class Polls:
         self.under_way[poll.number] = poll
         return poll
 
-    def answer(self, number: int, got: int, seconds: float, now: float) -> News | None:
+    def answer(self, number: int, got: int, seconds: float, now: float) -> TroubleChange | None:
         """SQS answered after `seconds`. `got`: the number of messages that were not already held."""
         poll = self.under_way.pop(number, None)
         self._recovering.discard(number)
@@ -117,9 +117,9 @@ class Polls:
         if before == self.trouble:
             return None
         if self.trouble is None:
-            return News.HEALED
+            return TroubleChange.HEALED
         self.trouble_since = now
-        return News.TROUBLE
+        return TroubleChange.TROUBLE
 
     def _pace(self, poll: Poll | None, got: int, seconds: float, now: float) -> str | None:
         """Set the pause after this response. Returns the trouble that it is part of, or None."""
@@ -134,8 +134,8 @@ class Polls:
             return None
         return f"answers without new messages come at once, though a wait of {self._wait} s was asked for"
 
-    def fail(self, number: int, trouble: str, now: float, jitter: float) -> News | None:
-        """A receive failed. Returns News.TROUBLE at the first failure, and if the reason changed."""
+    def fail(self, number: int, trouble: str, now: float, jitter: float) -> TroubleChange | None:
+        """A receive failed. Returns TroubleChange.TROUBLE at the first failure, and if the reason changed."""
         poll = self.under_way.pop(number, None)
         self._recovering.discard(number)
         if poll is not None and poll.attempt_id is not None:
@@ -145,7 +145,7 @@ class Polls:
         before, self.trouble = self.trouble, trouble
         if before is None:
             self.trouble_since = now
-        return News.TROUBLE if before != trouble else None
+        return TroubleChange.TROUBLE if before != trouble else None
 
     def abandon(self) -> list[Poll]:
         """Stop waiting for receives; return those to repeat.

@@ -134,8 +134,8 @@ class PooledConsumer:
         limits = self._settings.limits
         if workers == limits.workers or workers < 1:
             return
-        budget = 2 * workers if limits.budget == 2 * limits.workers else limits.budget
-        limits = replace(limits, workers=workers, budget=budget)
+        prefetch = 2 * workers if limits.prefetch == 2 * limits.workers else limits.prefetch
+        limits = replace(limits, workers=workers, prefetch=prefetch)
         self._settings = replace(self._settings, limits=limits)
         self.inflight.resize(limits)
         self._calls.allow(self._most_receives)
@@ -334,5 +334,5 @@ class PooledConsumer:
             self._timer.cancel()
         self._reporter.stop()
         self._calls.close()
-        await self.workers.leave()
+        await self.workers.close()
         log_events.stopped(self.inflight, self._exit_code)

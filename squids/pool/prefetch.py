@@ -109,25 +109,25 @@ class AskLater:
 class Prefetch:
     """The prefetch, and what is known about times."""
 
-    def __init__(self, workers: int, budget: int) -> None:
-        if workers < 1 or budget < 1:
-            raise ValueError("workers and budget must be 1 or more")
+    def __init__(self, workers: int, max_held: int) -> None:
+        if workers < 1 or max_held < 1:
+            raise ValueError("workers and max_held must be 1 or more")
         self.workers = workers
-        self.budget = budget
+        self.max_held = max_held
         self.tasks = TaskTimes()
         self.receives = CallTime()
         self.settles = CallTime(0.005)
         self.deep = False
         self._starved_since: float | None = None
 
-    def resize(self, workers: int, budget: int) -> None:
+    def resize(self, workers: int, max_held: int) -> None:
         self.workers = workers
-        self.budget = budget
+        self.max_held = max_held
 
     @property
     def most_polls(self) -> int:
         """Maximum concurrent receives: more than one only if there is room for two full ones."""
-        return max(1, self.budget // MAX_BATCH)
+        return max(1, self.max_held // MAX_BATCH)
 
     def received(self, asked: int, got: int, seconds: float) -> None:
         if got:
@@ -136,7 +136,7 @@ class Prefetch:
 
     def decide(self, now: float, view: View) -> Ask | AskLater | None:
         """Decide whether to start one more receive."""
-        free = self.budget - view.held - view.expected
+        free = self.max_held - view.held - view.expected
         if (
             free < 1
             or view.polls >= self.most_polls
@@ -168,7 +168,7 @@ class Prefetch:
         return high - coming
 
     def _full_or_patient(self, now: float, view: View, free: int) -> Ask | AskLater | None:
-        if free >= min(MAX_BATCH, self.budget):
+        if free >= min(MAX_BATCH, self.max_held):
             self._starved_since = None
             return Ask(min(MAX_BATCH, free))
         if not view.idle_workers or view.ready:

@@ -13,7 +13,7 @@ class Limits:
     """The user's numbers: counts and seconds."""
 
     workers: int
-    budget: int
+    prefetch: int
     visibility: int
     shutdown_timeout: float
     exit_when_empty: bool = False

@@ -89,7 +89,7 @@ class Settling:
         if not message.extending:  # Otherwise after its heartbeat, which would undo the return.
             self._returns.add(message.message_id, now, urgent=urgent or seconds == 0)
 
-    def hurry(self) -> None:
+    def send_soon(self) -> None:
         """Let no entry linger any longer."""
         self._deletes.make_urgent(self._held)
         self._returns.make_urgent(self._held)

@@ -41,7 +41,7 @@ def warm_up(app: App, consumers: list[dict[str, Any]]) -> None:
             if options is consumers[0]:
                 asyncio.run(_rehearse_decisions(settings, client))
             if clients and client.prepare() not in made:
-                client.rehearse(TIMES)
+                client.warm_up(TIMES)
                 made.append(client.prepare())
         except Exception:
             return  # For instance, there is no region. The consumer will fail likewise, and report it.

@@ -30,7 +30,7 @@ WORKER_ENTRY = "squids.pool.worker_main:run"
 FORK_RETRY = 1.0
 """Seconds before a refused fork is retried."""
 
-LEAVE_SECONDS = 2.0
+EXIT_SECONDS = 2.0
 """How long idle workers may take to exit at the end before they are killed."""
 
 
@@ -215,7 +215,7 @@ class Workers:
         if self._can_fork:
             self._watch.ends(handle)
         else:
-            self._bury_the_dead()
+            self._reap_the_dead()
             self._owner.decide()
 
     def _gone(self, handle: WorkerHandle, how: str, status: int | None) -> None:
@@ -246,7 +246,7 @@ class Workers:
             log_events.replacing(slot, answer.at - now)
             self._loop.call_later(max(0.0, answer.at - now), self._spawn, slot)
 
-    def _bury_the_dead(self) -> None:
+    def _reap_the_dead(self) -> None:
         """Handle dead workers whose end will not be reported."""
         for handle in list(self._handles.values()):
             if handle.channel.closed or handle.ended:
@@ -293,7 +293,7 @@ class Workers:
             log_events.zygote_hangs(reason)
             if not self._zygote.kill_server():
                 self._owner.blame_fork_server(reason)
-        self._bury_the_dead()
+        self._reap_the_dead()
         self._owner.decide()
 
     def _on_zygote_gone(self) -> None:
@@ -303,11 +303,11 @@ class Workers:
             return
         log_events.zygote_died(self._zygote.reap())
         self._owner.fork_server_died()
-        self._bury_the_dead()
+        self._reap_the_dead()
 
     # The end.
 
-    async def leave(self) -> None:
+    async def close(self) -> None:
         """Have all workers exit, then the fork server; kill those that take too long."""
         for handle in self._handles.values():
             self._watch.forget(handle)
@@ -316,7 +316,7 @@ class Workers:
             self._zygote.channel.unwatch()
             await self._wait_for_exits()
         self._zygote.close()
-        if self._zygote.wait(LEAVE_SECONDS) is None and self._zygote.kill_server():
+        if self._zygote.wait(EXIT_SECONDS) is None and self._zygote.kill_server():
             for handle in self._handles.values():
                 self.kill(handle)  # Nothing else would end them.
         for handle in self._handles.values():
@@ -337,7 +337,7 @@ class Workers:
             return
         self._zygote.channel.watch(self._loop, hear)
         try:
-            await asyncio.wait_for(gone.wait(), LEAVE_SECONDS)
+            await asyncio.wait_for(gone.wait(), EXIT_SECONDS)
         except TimeoutError:
             for child in left:
                 self._zygote.kill(child, signal.SIGKILL, group=True)

@@ -31,7 +31,7 @@ class Hangup(Enum):
     """What SIGHUP means to a command."""
 
     STOP = "its terminal was closed: drain and exit"
-    REQUEST = "somebody asks for something; it has no terminal that could be closed"
+    REQUEST = "a request; it has no terminal that could be closed"
     NOTHING = "its terminal may be closed: it was started so (nohup)"
 
 

@@ -7,8 +7,8 @@ until something happens, without wake-ups when idle. It also kills orphans (`orp
 There are two start methods. Forked: children are copies of this process, which has imported what they need.
 Fresh: each child is a new interpreter (`child_main`), for apps that do not survive a fork.
 
-On Linux it is a child subreaper: it adopts and reaps what tasks leave behind. Each dead child's process group
-is killed before the child is reaped, while its pid cannot be reused.
+On Linux it is a child subreaper: it adopts and reaps orphaned processes of tasks. Each dead child's process
+group is killed before the child is reaped, while its pid cannot be reused.
 """
 
 from __future__ import annotations

@@ -43,8 +43,8 @@ class Consumer(RuleBasedStateMachine):
     @initialize(workers=st.integers(1, 4), extra=st.integers(0, 30), visibility=st.sampled_from([1, 10, 60]))
     def start(self, workers, extra, visibility):
         self.now = 100.0
-        self.budget = workers + extra
-        limits = Limits(workers, self.budget, visibility, shutdown_timeout=30.0)
+        self.prefetch = workers + extra
+        limits = Limits(workers, self.prefetch, visibility, shutdown_timeout=30.0)
         self.core = InFlight(limits, RetryPolicy(), attempt_prefix="test" if self.fifo else None)
         self.polls: dict[int, Poll] = {}
         self.calls: list[tuple[Batch, float]] = []
@@ -75,7 +75,7 @@ class Consumer(RuleBasedStateMachine):
             match action:
                 case Receive(poll):
                     assert self.core.phase is Phase.RUNNING, "a receive after the stop"
-                    assert self.core.held + self.core.polls.expected <= self.budget
+                    assert self.core.held + self.core.polls.expected <= self.prefetch
                     self.polls[poll.number] = poll
                 case Recover(poll):
                     self.polls[poll.number] = poll
@@ -273,7 +273,7 @@ class Consumer(RuleBasedStateMachine):
     @invariant()
     def the_budget_holds(self):
         if hasattr(self, "core") and self.core.phase is Phase.RUNNING:
-            assert self.core.held + self.core.polls.expected <= self.budget
+            assert self.core.held + self.core.polls.expected <= self.prefetch
 
     @invariant()
     def a_message_has_one_state(self):

@@ -25,7 +25,7 @@ from squids.retry import RetryPolicy
 from squids.sqs_answers import BatchAnswer, BatchFailure
 from tests.support.loops import run, until
 
-LIMITS = Limits(workers=1, budget=2, visibility=60, shutdown_timeout=30.0, wait=7)
+LIMITS = Limits(workers=1, prefetch=2, visibility=60, shutdown_timeout=30.0, wait=7)
 
 
 def delivery(name: str, group: str | None = None) -> Delivery:

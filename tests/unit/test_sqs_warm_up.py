@@ -60,7 +60,7 @@ def test_its_calls_are_answered_and_nothing_leaves_this_process(nobody, client, 
     before = sockets_open()
     with without_network(client):
         for _ in range(2):
-            answer = client.receive_message(QueueUrl="https://sqs.invalid/0/rehearsal")
+            answer = client.receive_message(QueueUrl="https://sqs.invalid/0/warm-up")
             assert answer["ResponseMetadata"]["HTTPStatusCode"] == 200
             assert "Messages" not in answer
     with pytest.raises(BlockingIOError):
@@ -73,7 +73,7 @@ def test_where_the_connection_cannot_be_ours_the_answer_comes_before_it(nobody, 
     """Another urllib3 makes its connections in another way: then the warm-up is shorter."""
     monkeypatch.setattr(sqs_warm_up, "_Pool", None)
     with without_network(client):
-        assert client.get_queue_url(QueueName="rehearsal")["ResponseMetadata"]["HTTPStatusCode"] == 200
+        assert client.get_queue_url(QueueName="warm-up")["ResponseMetadata"]["HTTPStatusCode"] == 200
     with pytest.raises(BlockingIOError):
         nobody.accept()
 

@@ -273,7 +273,7 @@ class ReloadRules(Rules):
     )
     kill_after: Annotated[
         Annotated[Duration, Field(ge=0)] | None,
-        Field(description="Seconds that tasks may go on with the old code. Default: the shutdown timeout."),
+        Field(description="Seconds that tasks may run on with the old code. Default: the shutdown timeout."),
     ] = None
 
 

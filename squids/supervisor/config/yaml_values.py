@@ -149,7 +149,11 @@ class YamlReader:
             case "float":
                 if re.fullmatch(r"[-+]?[0-9]+\.[0-9]*([eE][-+]?[0-9]+)?", text):
                     return float(text)
-                self._problem(location, path, f'{text} is no number that is meant here; or write "{text}"')
+                self._problem(
+                    location,
+                    path,
+                    f'YAML reads {text} as a number: write it in digits, or "{text}"',
+                )
                 return None
             case _:
                 return text

@@ -100,7 +100,7 @@ def _status(
         "memory": usage.memory if usage is not None else None,
         "last_exit": _last_exit(supervisor.history.last_unasked(settings.name)),
         "replacement": _replacement(program),
-        "leaving": [process.pid for process in program.leaving.values() if process.pid is not None],
+        "leaving": [process.pid for process in program.draining.values() if process.pid is not None],
         "stale": supervisor.stale.get(settings.app_spec),
         "code": _generation_of(consumer, generation, stale, stale_alone),
     }

@@ -62,7 +62,7 @@ class Program:
         self.wanted = Wanted.DOWN
         self.current: Process | None = None
         self.replacement: Process | None = None
-        self.leaving: dict[int, Process] = {}
+        self.draining: dict[int, Process] = {}
         self.restarts = 0
         self.retry_at: float | None = None
         self.state_since = 0.0
@@ -80,13 +80,13 @@ class Program:
             self._tick(now)
         elif self.replacement is not None and child == self.replacement.child:
             self._on_replacement(self.replacement, event, now)
-        elif child in self.leaving:
-            self._on_leaving(self.leaving[child], event, now)
+        elif child in self.draining:
+            self._on_draining(self.draining[child], event, now)
 
     def force(self, now: float) -> list[Action]:
         """Do not wait for the tasks of draining processes."""
         for process in self.processes():
-            self._actions += process.hurry(now)
+            self._actions += process.stop_waiting(now)
         return self.taken()
 
     def taken(self) -> list[Action]:
@@ -115,7 +115,7 @@ class Program:
     def processes(self) -> list[Process]:
         """Return all processes that exist or were requested; the current one first."""
         first = [process for process in (self.current, self.replacement) if process is not None]
-        return [*first, *self.leaving.values()]
+        return [*first, *self.draining.values()]
 
     @property
     def gone(self) -> bool:
@@ -161,7 +161,7 @@ class Program:
         self.replacement = Process(child, event.settings, event.generation, drain_limit_of_old=limit)
         self._actions.append(SpawnProcess(child, event.generation, event.settings))
 
-    def replace_what_leaves(self, event: ReplaceProgram, now: float) -> None:
+    def replace_while_stopping(self, event: ReplaceProgram, now: float) -> None:
         if self.wanted is Wanted.DOWN:
             self.adopt(event)
         else:
@@ -219,7 +219,7 @@ class Program:
             self.never_came(now)
             return
         process.drains(now)
-        self.leaving[process.child] = process
+        self.draining[process.child] = process
         self.current = None
         self._drop_replacement(now, "the fork server died")
         self._ask(now, "the fork server died")
@@ -288,11 +288,11 @@ class Program:
         if old is not None:
             if process.drain_limit_of_old is not None:
                 # Before the old process joins the draining ones: their time is over, its own begins.
-                for leaving in self.leaving.values():
-                    self._actions += leaving.hurry(now, RECEIVE_PATIENCE)
+                for draining in self.draining.values():
+                    self._actions += draining.stop_waiting(now, RECEIVE_PATIENCE)
                 old.drain_seconds = process.drain_limit_of_old  # First: `dismiss` sends it.
             self._actions += old.dismiss(now)
-            self.leaving[old.child] = old
+            self.draining[old.child] = old
         self.current, self.replacement = process, None
         self.settings, self.generation = process.settings, process.generation
         self.failures.progress()
@@ -303,24 +303,24 @@ class Program:
         process, self.replacement = self.replacement, None
         if process is not None:
             self._actions += process.dismiss(now)
-            self.leaving[process.child] = process
+            self.draining[process.child] = process
             self._handed_over(HandOver(why))
 
     def _handed_over(self, how: HandOver) -> None:
         self.hand_over_failure = how.failure
         self._actions.append(how)
 
-    def _on_leaving(self, process: Process, event: Event, now: float) -> None:
+    def _on_draining(self, process: Process, event: Event, now: float) -> None:
         match event:
             case ProcessSpawned(pid=pid):
                 self._actions += process.came_too_late(pid, now)
             case ProcessDraining():
                 process.answered_drain(now)
             case ProcessExited():
-                del self.leaving[process.child]
+                del self.draining[process.child]
                 self._died(process, event, process.fault or "replaced", now, asked=True)
             case ProcessCancelled() | ProcessRefused() | CodeUnavailable():
-                del self.leaving[process.child]
+                del self.draining[process.child]
             case _:
                 pass  # It drains already.
 

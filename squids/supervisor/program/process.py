@@ -143,7 +143,7 @@ class Process:
         if self.step is Step.STOPPING:
             self.drains(now)
 
-    def hurry(self, now: float, patience: float | None = None) -> list[Action]:
+    def stop_waiting(self, now: float, patience: float | None = None) -> list[Action]:
         """Do not wait for its tasks. `patience`: seconds for a receive in progress."""
         if self.pid is None or self.step is not Step.STOPPING:
             return []

@@ -145,7 +145,7 @@ RULES: tuple[OnCommand | OnReport, ...] = (
         (ProgramState.STOPPING,),
         "If it is wanted down, the next start takes the new code and settings; else a process with them "
         "follows.",
-        lambda program, event, now: program.replace_what_leaves(event, now),
+        lambda program, event, now: program.replace_while_stopping(event, now),
     ),
     on_command(
         PauseProgram,
@@ -236,7 +236,7 @@ RULES: tuple[OnCommand | OnReport, ...] = (
     on_report(
         ForkServerLost,
         HAS_PROCESS,
-        "It drains by itself. Another is requested at once, from a new fork server, unless it was leaving "
+        "It drains by itself. Another is requested at once, from a new fork server, unless it was stopping "
         "anyway.",
         lambda program, process, _, now: program.fork_server_lost(process, now),
     ),
@@ -282,9 +282,9 @@ IGNORED: tuple[Ignored, ...] = (
         _but(ProgramState.STARTING, ProgramState.STOPPING),
         "it was spawned before, or is gone",
     ),
-    Ignored(ProcessBooted, _but(ProgramState.STARTING), "it has booted before, or is leaving or gone"),
-    Ignored(ProcessReady, _but(ProgramState.STARTING), "it receives already, or is leaving or gone"),
-    Ignored(ProcessBeat, _but(*UP), "it is leaving or gone"),
+    Ignored(ProcessBooted, _but(ProgramState.STARTING), "it has booted before, or is draining or gone"),
+    Ignored(ProcessReady, _but(ProgramState.STARTING), "it receives already, or is draining or gone"),
+    Ignored(ProcessBeat, _but(*UP), "it is draining or gone"),
     Ignored(ProcessDraining, _but(*HAS_PROCESS), "it is gone"),
     Ignored(ForkServerLost, _but(*HAS_PROCESS), "it is gone"),
     Ignored(ProcessExited, _but(*HAS_PROCESS), "it is gone"),

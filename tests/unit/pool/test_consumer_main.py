@@ -43,14 +43,14 @@ def settings(**options: Any):
 def test_what_nobody_set_is_worked_out():
     """A worker for each CPU that it may use, and two messages for each worker."""
     limits = settings().limits
-    assert (limits.workers, limits.budget) == (usable_cpus(), 2 * usable_cpus())
-    assert settings(workers=7).limits.budget == 14
+    assert (limits.workers, limits.prefetch) == (usable_cpus(), 2 * usable_cpus())
+    assert settings(workers=7).limits.prefetch == 14
 
 
 def test_what_a_user_set_counts():
     made = settings(workers=3, prefetch=4, visibility_timeout=50, shutdown_timeout=9, polling_wait_time=0)
     limits = made.limits
-    assert (limits.workers, limits.budget, limits.visibility) == (3, 4, 50)
+    assert (limits.workers, limits.prefetch, limits.visibility) == (3, 4, 50)
     assert (limits.shutdown_timeout, limits.wait, limits.exit_when_empty) == (9, 0, False)
 
 

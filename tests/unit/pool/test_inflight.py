@@ -20,7 +20,7 @@ def fifo(request) -> bool:
 def polling(fifo: bool) -> tuple[InFlight, Receive]:
     """One whose receive is under way."""
     core = InFlight(
-        Limits(workers=1, budget=2, visibility=60, shutdown_timeout=30),
+        Limits(workers=1, prefetch=2, visibility=60, shutdown_timeout=30),
         RetryPolicy(),
         attempt_prefix="a" if fifo else None,
     )
@@ -88,7 +88,7 @@ def test_what_a_receive_brings_after_a_pause_goes_back(fifo):
         return Delivery(name, f"receipt of {name}", "{}", 1, 0.0, name if fifo else None)
 
     core = InFlight(
-        Limits(workers=2, budget=4, visibility=60, shutdown_timeout=30),
+        Limits(workers=2, prefetch=4, visibility=60, shutdown_timeout=30),
         RetryPolicy(),
         attempt_prefix="a" if fifo else None,
     )

@@ -1,4 +1,4 @@
-"""What a pooled consumer says: stable actions, the right level, and nothing that is no news."""
+"""What a pooled consumer says: stable actions, the right level, and nothing that is no change."""
 
 from __future__ import annotations
 

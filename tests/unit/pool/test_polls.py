@@ -1,9 +1,9 @@
 """Receives: pauses after answers that come too soon, and the trouble that is told."""
 
-from squids.pool.polls import AT_ONCE_IS_TROUBLE, News, Polls
+from squids.pool.polls import AT_ONCE_IS_TROUBLE, Polls, TroubleChange
 
 
-def answered(polls: Polls, got: int, seconds: float, now: float) -> News | None:
+def answered(polls: Polls, got: int, seconds: float, now: float) -> TroubleChange | None:
     return polls.answer(polls.start(10).number, got, seconds, now)
 
 
@@ -39,7 +39,7 @@ def test_the_first_message_ends_the_pauses():
     for number in range(8):
         answered(polls, 0, 0.001, float(number))
     assert polls.not_before > 7.0
-    assert answered(polls, 1, 0.001, 8.0) is News.HEALED
+    assert answered(polls, 1, 0.001, 8.0) is TroubleChange.HEALED
     assert polls.not_before == 0.0
     answered(polls, 0, 0.001, 9.0)
     assert polls.not_before < 9.1, "they begin anew"
@@ -54,9 +54,9 @@ def test_answers_after_the_wait_cost_no_pause():
 
 def test_answers_at_once_are_told_once_and_not_at_the_first():
     polls = receiving(wait=5)
-    news = [answered(polls, 0, 0.001, float(number)) for number in range(10)]
-    assert [index for index, one in enumerate(news, start=1) if one] == [AT_ONCE_IS_TROUBLE]
-    assert news[AT_ONCE_IS_TROUBLE - 1] is News.TROUBLE
+    change = [answered(polls, 0, 0.001, float(number)) for number in range(10)]
+    assert [index for index, one in enumerate(change, start=1) if one] == [AT_ONCE_IS_TROUBLE]
+    assert change[AT_ONCE_IS_TROUBLE - 1] is TroubleChange.TROUBLE
     assert "a wait of 5 s was asked for" in (polls.trouble or "")
 
 

@@ -226,13 +226,13 @@ def test_a_pause_lets_run_what_is_held_and_gives_back_what_comes(said):
         scene.consumer.pause(False)
         await scene.receives(3)
 
-    play(scenario, replace(LIMITS, workers=2, budget=4))
+    play(scenario, replace(LIMITS, workers=2, prefetch=4))
     assert len(said("paused")) == len(said("resumed")) == 1
 
 
-@pytest.mark.parametrize(("budget", "expected"), [(2, 5), (3, 3)], ids=["two a worker", "set by the user"])
-def test_more_workers_are_started_and_more_is_asked_for(budget, expected):
-    """Up to the budget, which grows with them unless a user has set it."""
+@pytest.mark.parametrize(("prefetch", "expected"), [(2, 5), (3, 3)], ids=["two a worker", "set by the user"])
+def test_more_workers_are_started_and_more_is_asked_for(prefetch, expected):
+    """Up to the prefetch, which grows with them unless a user has set it."""
 
     async def scenario(scene: Scene) -> None:
         scene.consumer.pause(True)
@@ -245,7 +245,7 @@ def test_more_workers_are_started_and_more_is_asked_for(budget, expected):
         await scene.receives(1)
         assert scene.client.receives[0][0] == expected
 
-    play(scenario, replace(LIMITS, budget=budget))
+    play(scenario, replace(LIMITS, prefetch=prefetch))
 
 
 def test_workers_too_many_leave_when_their_tasks_have_ended():
@@ -269,7 +269,7 @@ def test_workers_too_many_leave_when_their_tasks_have_ended():
         assert scene.client.deleted == ["m1"]
         assert not first.channel.closed
 
-    play(scenario, replace(LIMITS, workers=2, budget=4))
+    play(scenario, replace(LIMITS, workers=2, prefetch=4))
 
 
 def test_a_hand_over_that_fails_costs_its_worker_and_no_message(said):

@@ -9,8 +9,8 @@ def view(*, held=0, ready=0, running=0, idle=0, expected=0, polls=0) -> View:
     return View(held, ready, running, idle, expected, polls)
 
 
-def learned(workers: int, seconds: float, *, budget: int | None = None, receive: float = 0.008) -> Prefetch:
-    prefetch = Prefetch(workers, budget or 2 * workers)
+def learned(workers: int, seconds: float, *, max_held: int | None = None, receive: float = 0.008) -> Prefetch:
+    prefetch = Prefetch(workers, max_held or 2 * workers)
     for _ in range(20):
         prefetch.tasks.observe(seconds)
         prefetch.received(10, 10, receive)
@@ -52,14 +52,14 @@ def test_short_tasks_do_not_wait_for_a_long_one():
 
 
 def test_the_budget_counts_what_a_receive_may_bring():
-    """Messages that a receive in progress may bring are held already, as far as the budget goes."""
-    prefetch = learned(8, 0.00002, budget=40)
+    """Messages that a receive in progress may bring are held already, as far as the max_held goes."""
+    prefetch = learned(8, 0.00002, max_held=40)
     assert prefetch.decide(0.0, view(held=10, expected=30, polls=3, idle=8)) is None
 
 
 def test_one_receive_at_a_time_on_a_shallow_queue():
     """A second receive starts only where the last one came back full."""
-    prefetch = learned(8, 0.00002, budget=40)
+    prefetch = learned(8, 0.00002, max_held=40)
     assert isinstance(prefetch.decide(0.0, view(expected=10, polls=1, idle=8)), Ask)
     prefetch.received(10, 3, 0.01)
     assert prefetch.decide(0.0, view(expected=10, polls=1, idle=8)) is None

@@ -21,7 +21,7 @@ class SQS:
         self._static = static
         self._clients: dict[int, object] = {}
         self.prepared: list[str] = []
-        self.rehearsed: list[tuple[str, int]] = []
+        self.warmed_up: list[tuple[str, int]] = []
 
     def has_static_credentials(self) -> bool:
         return self._static
@@ -31,10 +31,10 @@ class SQS:
             self.prepared.append(ref.name)
             return self._clients.setdefault(connections, object())
 
-        def rehearse(rounds: int) -> None:
-            self.rehearsed.append((ref.name, rounds))
+        def warm_up(rounds: int) -> None:
+            self.warmed_up.append((ref.name, rounds))
 
-        return SimpleNamespace(prepare=prepare, rehearse=rehearse)
+        return SimpleNamespace(prepare=prepare, warm_up=warm_up)
 
 
 def app_with(*, static: bool = True) -> Any:
@@ -45,11 +45,11 @@ def consumer(queue: str, **options: Any) -> dict[str, Any]:
     return {"app": "shop:app", "queue": queue, "workers": 2, **options}
 
 
-def test_each_kind_of_client_is_rehearsed_once():
+def test_each_kind_of_client_is_warmed_up_once():
     """Consumers with the same settings share one; a second call takes other paths than the first."""
     app = app_with()
     warm_up(app, [consumer("emails"), consumer("reports"), consumer("films", prefetch=200)])
-    assert app.sqs.rehearsed == [("emails", TIMES), ("films", TIMES)]
+    assert app.sqs.warmed_up == [("emails", TIMES), ("films", TIMES)]
     assert TIMES > 1
 
 
@@ -57,7 +57,7 @@ def test_nobody_is_asked_for_credentials():
     """Each process does so itself, when it needs them."""
     app = app_with(static=False)
     warm_up(app, [consumer("emails")])
-    assert app.sqs.prepared == app.sqs.rehearsed == []
+    assert app.sqs.prepared == app.sqs.warmed_up == []
 
 
 def test_what_is_wrong_with_a_consumer_is_its_own_to_report():

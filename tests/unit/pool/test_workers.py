@@ -145,7 +145,7 @@ def play(scenario: Callable[[Scene], Awaitable[None]], count: int = 1) -> Scene:
             await scenario(scene)
             scene.owner.over = True
             scene.server.die()
-            await scene.workers.leave()
+            await scene.workers.close()
         return scene
 
     return run(played(), seconds=60.0)

@@ -87,7 +87,7 @@ def test_a_rolling_restart_imports_once_and_lets_the_old_run_until_the_new_recei
         ]
         assert [server.app for server in fleet.servers] == ["shop:app", "bank:app", "shop:app"]
         assert after["payments"] == before["payments"]
-        await until(lambda: not fleet["emails"].leaving)
+        await until(lambda: not fleet["emails"].draining)
         assert fleet.consumers("emails")[0].over
         assert not supervisor.fork_servers.generations.held
 
@@ -107,7 +107,7 @@ def test_a_restart_that_is_not_rolling_ends_the_old_first(monkeypatch: pytest.Mo
         fleet.busy = set()
         answers = await answering
         assert old.over
-        assert answers["emails"].ok and fleet["emails"].leaving == {}
+        assert answers["emails"].ok and fleet["emails"].draining == {}
 
     steer(monkeypatch, settings_of(EMAILS), work)
 

@@ -51,8 +51,8 @@ def test_what_is_quoted_is_a_text(quoted: str) -> None:
         ("1_000", 'YAML reads 1_000 as another number: write it plainly, or "1_000"'),
         ("1:30", 'YAML reads 1:30 as another number: write it plainly, or "1:30"'),
         ("0x1F", 'YAML reads 0x1F as another number: write it plainly, or "0x1F"'),
-        (".inf", '.inf is no number that is meant here; or write ".inf"'),
-        ("1_0.5", '1_0.5 is no number that is meant here; or write "1_0.5"'),
+        (".inf", 'YAML reads .inf as a number: write it in digits, or ".inf"'),
+        ("1_0.5", 'YAML reads 1_0.5 as a number: write it in digits, or "1_0.5"'),
     ],
 )
 def test_what_yaml_reads_as_something_else_is_refused(trap: str, says: str) -> None:

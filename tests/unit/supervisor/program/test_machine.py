@@ -151,9 +151,9 @@ def test_an_end_whose_status_nobody_knows_is_an_end_for_all_that_leave():
     life = Life().running()
     old = life.child
     life.feed(ev.ForkServerLost(old))
-    assert old in life.program.leaving
+    assert old in life.program.draining
     life.feed(ev.ProcessExited(old, None))
-    assert not life.program.leaving
+    assert not life.program.draining
     life.feed(ev.StopProgram(), ev.ProcessSpawned(life.child, 8), ev.ProcessExited(life.child, None))
     assert life.program.state is ProgramState.STOPPED
     assert life.program.gone
@@ -420,7 +420,7 @@ def test_a_replacement_that_does_not_receive_in_time_is_told_to_leave():
         asked = life.all(ev.SendDrain)
         life.feed(ev.ProcessBeat(life.child))
     assert asked or life.program.replacement is None
-    assert new in life.program.leaving
+    assert new in life.program.draining
 
 
 def test_new_code_starts_nothing_that_was_told_to_stop():
@@ -453,7 +453,7 @@ def test_a_lost_fork_server_is_replaced_at_once_and_costs_no_failure():
     old = life.child
     life.feed(ev.ForkServerLost(old))
     assert life.one(ev.SpawnProcess)
-    assert old in life.program.leaving
+    assert old in life.program.draining
     assert life.program.failures.in_a_row == 0
     life.feed(ev.ProcessExited(old, 1))
     assert life.program.state is ProgramState.STARTING

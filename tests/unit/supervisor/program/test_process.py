@@ -119,15 +119,15 @@ def test_an_answer_of_one_that_is_being_killed_does_not_save_it() -> None:
 def test_what_is_not_there_is_cancelled_and_told_to_drain_if_it_comes() -> None:
     process = process_at(Step.ASKED)
     assert process.dismiss(100.0) == [ev.CancelProcess(1)]
-    assert process.hurry(100.0) == []
+    assert process.stop_waiting(100.0) == []
     assert process.came_too_late(7, 101.0) == [ev.SendDrain(1, None)]
     assert process.deadline == 101.0 + DRAIN_ANSWER_SECONDS
 
 
 def test_only_what_drains_is_hurried_and_it_gets_no_sigterm_then() -> None:
-    assert process_at(Step.READY).hurry(100.0) == []
+    assert process_at(Step.READY).stop_waiting(100.0) == []
     process = process_at(Step.STOPPING)
-    assert process.hurry(101.0, 5.0) == [ev.SendDrain(1, 5.0)]
+    assert process.stop_waiting(101.0, 5.0) == [ev.SendDrain(1, 5.0)]
     assert process.deadline == 101.0 + DRAIN_MARGIN
     assert process.overdue(113.0) == [ev.KillProcess(1)]
 
