@@ -243,9 +243,7 @@ class SupervisorRules(Rules):
     ] = SUPERVISOR["max_workers"]
     exit_on: Annotated[
         Literal["never", "essential", "all"],
-        Field(
-            description="Leave with exit code 69 when a program that is `essential` is FATAL, or `all` are."
-        ),
+        Field(description="Exit with code 69 when a program that is `essential` is FATAL, or `all` are."),
     ] = SUPERVISOR["exit_on"]
 
 
