@@ -266,7 +266,7 @@ def test_workers_too_many_leave_when_their_tasks_have_ended():
         second.ends("m1")
         await until(lambda: second.channel.closed)
         await until(lambda: [handle.slot for handle in scene.consumer.workers.handles] == [1])
-        assert scene.client.deleted == ["m1"]
+        await until(lambda: scene.client.deleted == ["m1"])
         assert not first.channel.closed
 
     play(scenario, replace(LIMITS, workers=2, prefetch=4))
