@@ -58,7 +58,9 @@ class Unit:
     def _on_event(self, event: NotedEvent) -> None:
         if event.kind in (EventKind.BACKOFF, EventKind.FATAL, EventKind.EXITED):
             self._tried.add(event.program)
-        if self._soon is None:
+        if self._supervisor.stopping and not self._began_to_stop:
+            self._look()  # At once: it may be over soon.
+        elif self._soon is None:
             self._soon = self._loop.call_later(SOON, self._look)
 
     def _on_reload(self, on: bool) -> None:

@@ -413,6 +413,8 @@ def test_a_queue_that_was_removed_drains_and_does_not_come_back(sqs, up, tmp_pat
     done = up.verb("start", "three")
     assert done.returncode == 5
     assert "no longer in the file: three" in done.stderr
+    done = up.verb("scale", "three=2")
+    assert (done.returncode, "no longer in the file: three" in done.stderr) == (5, True), done
     assert up.verb("restart", "--rolling").returncode == 0
     assert up.verb("restart").returncode == 0
     assert up.verb("start").returncode == 0
