@@ -59,6 +59,11 @@ class FileReload:
         self.on_reload: Callable[[bool], None] | None = None
         """Called with True when a reload of the file begins, and with False when it ends."""
 
+    @property
+    def in_progress(self) -> bool:
+        """Whether a reload is being applied. What runs may then differ from what it is about to become."""
+        return self._lock.locked()
+
     async def run(self) -> None:
         """Read the file and apply it. The log has the outcome."""
         plan = await self.plan()
@@ -144,7 +149,7 @@ class FileReload:
         supervisor.settings = plan.settings
         supervisor.output.use(plan.settings.supervisor.log_format)
         supervisor.consumers.job_log.set_all(bool(plan.settings.supervisor.log_jobs))
-        for line in plan.lines():
+        for line in Plan(plan.settings, changes).lines():
             supervisor.say(events.reload(line))
         added = [self._add(settings) for settings in changes.added]
         removed = [supervisor.programs[settings.name] for settings in changes.removed]

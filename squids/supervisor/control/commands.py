@@ -128,7 +128,7 @@ async def scale(context: Context, request: Request) -> Answers:
         is_number = number.isascii() and number.isdigit() and len(number) < 9
         if not (pattern and is_number and 1 <= int(number) <= most):
             raise RequestRefused(f"expected QUEUE=N with N from 1 to {most} (max_workers), not {item}", USAGE)
-        wanted |= dict.fromkeys(selected(supervisor.programs, [pattern]), int(number))
+        wanted |= dict.fromkeys(context.still_in_file(selected(supervisor.programs, [pattern])), int(number))
     if not wanted:
         raise RequestRefused("expected QUEUE=N", USAGE)
     for name, workers in wanted.items():

@@ -30,7 +30,10 @@ class Context:
 
     def selected_to_run(self, request: Request) -> list[str]:
         """Return the selected programs that are still in the file. Raises RequestRefused."""
-        names = self.selected(request)
+        return self.still_in_file(self.selected(request))
+
+    def still_in_file(self, names: list[str]) -> list[str]:
+        """Return those of the programs that no reload has removed. Raises RequestRefused if there is none."""
         kept = [name for name in names if name not in self.rollout.removals.names]
         if names and not kept:
             raise RequestRefused(f"no longer in the file: {', '.join(names)}", NO_SUCH_NAME)

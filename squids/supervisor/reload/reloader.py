@@ -197,9 +197,11 @@ class Reloader:
             if before is not None:
                 await asyncio.wait([before])
             plan = await self._file_reload.plan()
-            if isinstance(plan, Plan) and not self._supervisor.stopping and not plan.changes.empty:
+            if not isinstance(plan, Plan) or self._supervisor.stopping:
+                pass
+            elif self._file_reload.in_progress or not plan.changes.empty:
                 self._file_reload.begin(plan, timeout=None)
-            elif isinstance(plan, Plan):
+            else:
                 self._supervisor.settings = plan.settings
             self.refresh()
 

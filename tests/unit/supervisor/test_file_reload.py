@@ -146,6 +146,32 @@ def test_a_removed_program_that_is_in_the_file_again_is_kept(
     steer(monkeypatch, settings_of(EMAILS, REPORTS), work)
 
 
+def test_what_a_reload_that_waited_changes_is_compared_and_logged_when_its_turn_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The log said what the file differed in before the reload that it waited for."""
+    files = [settings_of(replace(EMAILS, nice=5)), settings_of(EMAILS)]
+
+    async def work(fleet: Fleet) -> None:
+        await fleet.running("emails")
+        file_reload = Reload(fleet, lambda: files.pop(0))
+        fleet.silent = {"emails"}
+        first = asyncio.create_task(answers_of(file_reload.apply(await file_reload.planned(), None)))
+        await until(lambda: file_reload.in_progress)
+        plan = await file_reload.planned()
+        assert plan.changes.empty, "the new settings are not applied yet"
+        second = asyncio.create_task(answers_of(file_reload.apply(plan, None)))
+        fleet.silent = set()
+        assert (await first)["emails"].ok
+        assert (await second)["emails"].ok
+        assert fleet["emails"].settings == EMAILS
+        lines = [event.text for event in fleet.of_kind(EventKind.RELOAD)]
+        same = "= 0 programs stay as they are"
+        assert lines == ["~ emails: nice 0 -> 5", same, "~ emails: nice 5 -> 0", same]
+
+    steer(monkeypatch, settings_of(EMAILS), work)
+
+
 def test_a_reload_that_is_cut_short_locks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else the next reload waited for it. What it removes is removed all the same."""
 

@@ -326,6 +326,30 @@ def test_a_file_whose_programs_are_the_same_is_taken_without_a_rollout(
     steer(monkeypatch, project.settings(), work)
 
 
+def test_an_edit_that_is_undone_while_a_reload_applies_it_is_undone_there_too(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was compared with what ran before the reload, and dropped: nothing had changed."""
+    before = project.settings()
+    programs = (replace(before.programs[0], nice=5), *before.programs[1:])
+    files = [replace(before, programs=programs), before]
+    name = before.programs[0].name
+
+    async def work(fleet: Fleet) -> None:
+        reloader = await reloading(fleet, project, lambda: files.pop(0))
+        fleet.silent = {name}
+        Watched.last.change({project.path("conf/squids.yaml")})
+        await until(lambda: len(fleet.consumers(name)) == 2)
+        Watched.last.change({project.path("conf/squids.yaml")})
+        await until(lambda: not files and reloader._reading is not None and reloader._reading.done())
+        fleet.silent = set()
+        await until(lambda: len(fleet.consumers(name)) == 3)
+        await until(lambda: fleet[name].settings == before.programs[0])
+        reloader.close()
+
+    steer(monkeypatch, before, work)
+
+
 def test_a_file_that_is_wrong_leaves_what_is_there(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     async def work(fleet: Fleet) -> None:
         reloader = await reloading(fleet, project, lambda: ["squids.yaml:1:1: is empty"])
