@@ -26,7 +26,7 @@ class DeadChildren:
         """Reap each dead child by its pid, so that no other waiter loses a status.
 
         Yields consumers with their exit codes (negative: a signal). On macOS before Python 3.13 there is
-        nothing to do: this process adopts no orphans there, and fork servers are missed by their sockets.
+        nothing to do: this process adopts no orphans there, and a dead fork server is noticed by its socket.
         """
         if not hasattr(os, "waitid"):
             return

@@ -150,9 +150,7 @@ class YamlReader:
                 if re.fullmatch(r"[-+]?[0-9]+\.[0-9]*([eE][-+]?[0-9]+)?", text):
                     return float(text)
                 self._problem(
-                    location,
-                    path,
-                    f'YAML reads {text} as a number: write it in digits, or "{text}"',
+                    location, path, f'YAML reads {text} as a number: write it in digits, or "{text}"'
                 )
                 return None
             case _:
