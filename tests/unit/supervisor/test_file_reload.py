@@ -40,6 +40,14 @@ async def answers_of(outcomes: AsyncIterator[RolloutOutcome]) -> dict[str, Rollo
     return {outcome.name: outcome async for outcome in outcomes}
 
 
+async def plan_without_busy_reports(fleet: Fleet) -> tuple[Reload, Plan]:
+    """A reload that removes a program which drains until the test clears `busy`."""
+    await fleet.running("emails", "reports")
+    fleet.busy = {"reports"}
+    file_reload = Reload(fleet, lambda: settings_of(EMAILS))
+    return file_reload, await file_reload.planned()
+
+
 def test_one_that_takes_over_too_late_is_reported_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """The timeout is that of who waits, not of the rollout."""
 
@@ -96,10 +104,7 @@ def test_a_removed_program_that_drains_for_longer_than_one_waits_is_removed_late
     """It was listed as stopped until the next reload."""
 
     async def work(fleet: Fleet) -> None:
-        await fleet.running("emails", "reports")
-        fleet.busy = {"reports"}
-        file_reload = Reload(fleet, lambda: settings_of(EMAILS))
-        plan = await file_reload.planned()
+        file_reload, plan = await plan_without_busy_reports(fleet)
         answers = await answers_of(file_reload.apply(plan, 0.01))
         assert answers == {"reports": RolloutOutcome("reports", False, "is still draining", timed_out=True)}
         assert "reports" in fleet.supervisor.programs
@@ -176,12 +181,9 @@ def test_a_reload_that_is_cut_short_locks_nothing(monkeypatch: pytest.MonkeyPatc
     """Else the next reload waited for it. What it removes is removed all the same."""
 
     async def work(fleet: Fleet) -> None:
-        await fleet.running("emails", "reports")
-        fleet.busy = {"reports"}
+        file_reload, plan = await plan_without_busy_reports(fleet)
         told: list[bool] = []
-        file_reload = Reload(fleet, lambda: settings_of(EMAILS))
         file_reload.on_reload = told.append
-        plan = await file_reload.planned()
         reloading = asyncio.create_task(answers_of(file_reload.apply(plan, None)))
         await until(lambda: file_reload.removals.names == {"reports"})
         reloading.cancel()
@@ -198,10 +200,7 @@ def test_a_second_reload_waits_for_the_first_and_for_no_longer_than_it_may(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def work(fleet: Fleet) -> None:
-        await fleet.running("emails", "reports")
-        fleet.busy = {"reports"}
-        file_reload = Reload(fleet, lambda: settings_of(EMAILS))
-        plan = await file_reload.planned()
+        file_reload, plan = await plan_without_busy_reports(fleet)
         first = file_reload.begin(plan, timeout=None)
         await until(lambda: file_reload.removals.names == {"reports"})
         second = await answers_of(file_reload.apply(plan, 0.01))
