@@ -153,8 +153,7 @@ class ConsumerProcesses:
             limits={**limits, **dict(settings.limits)},
         )
         after(self._loop, FORK_SECONDS, self._look_for_answer, consumer, handle)
-        theirs.close()
-        consumer.channel.watch(self._loop, self._hear, consumer)
+        theirs.close()  # Ours is read once the fork server has reported the process.
         self.job_log.on_start(consumer)
 
     def _look_for_answer(self, consumer: ConsumerHandle, handle: ZygoteHandle) -> None:
@@ -326,6 +325,9 @@ class ConsumerProcesses:
             self._loop.add_reader(consumer.process.descriptor, self._ended, consumer)
         elif consumer.process.ended:
             self._loop.call_soon(self._ended, consumer)
+        if consumer.channel is not None:
+            # Not before: a consumer can report that it receives while its fork server still waits for a CPU.
+            consumer.channel.watch(self._loop, self._hear, consumer)
         self._on_event(consumer, ev.ProcessSpawned(child, pid))
 
     def _ended(self, consumer: ConsumerHandle) -> None:

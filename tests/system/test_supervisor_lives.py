@@ -70,6 +70,46 @@ def test_a_killed_consumer_comes_back_and_its_message_too(sqs, five, tmp_path):
     five.nothing_left()
 
 
+BUSY = (
+    APP
+    + """
+import signal
+import time
+
+def be_busy():
+    # Once, just after a fork: the supervisor and this fork server sleep, and the consumer boots.
+    if os.path.exists("sleep"):
+        os.unlink("sleep")
+        os.kill(os.getppid(), signal.SIGSTOP)
+        time.sleep(1)
+
+os.register_at_fork(after_in_parent=be_busy)
+"""
+)
+"""The app of a fork server that gets no CPU after its first fork, as on a busy machine. The supervisor gets none until
+the test continues it."""
+
+
+def test_a_consumer_that_receives_before_the_supervisor_looks_is_drained(sqs, supervisor, tmp_path):
+    """On a busy machine "ready" of a consumer is there to be read before its pid is, which comes by another socket."""
+    process = supervisor(sqs.endpoint_url, BUSY)
+    (process.directory / "sleep").touch()
+    sqs.put("tests", call("wait_for", "a", str(tmp_path / "go")))
+    process.write({"tests": {}}).start()
+    wait_until(lambda: process.journal.words("start") == ["a"])
+    os.kill(process.pid, signal.SIGCONT)
+    process.until_state("tests", "running")
+    assert [process.status()["tests"]["pid"]] == process.mains("tests")
+    stop = process.open_verb("stop", "tests")
+    wait_until(lambda: "draining; waits for 1 running task" in process.text, what=lambda: process.text)
+    (tmp_path / "go").touch()
+    assert stop.wait(30) == 0
+    stop.communicate()
+    assert process.journal.words("done") == ["a"]
+    assert process.stop() == 0
+    process.nothing_left()
+
+
 def test_an_exit_78_is_fatal_at_once_and_reset_tries_again(sqs, supervisor):
     """What a restart cannot heal is not restarted; the others go on."""
     process = supervisor(sqs.endpoint_url)

@@ -89,7 +89,7 @@ class ResumeProgram:
 
 @dataclass(frozen=True, slots=True)
 class ProcessSpawned:
-    """The process was spawned."""
+    """The process was spawned. It is the first report of a process."""
 
     child: int
     pid: int

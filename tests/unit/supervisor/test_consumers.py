@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -200,6 +201,27 @@ def test_its_program_is_told_how_far_it_has_come() -> None:
         assert (exited.status, exited.out_of_memory) == (3, False)
         assert not owner.consumers.all
         assert owner.gone == 1
+
+    carry_out(work)
+
+
+def test_what_it_said_before_its_fork_server_reported_it_is_heard_after_that() -> None:
+    """On a busy machine it can receive before its fork server gets a CPU again. Its program knows no process
+    without a pid, and could not have it drain."""
+
+    async def work(owner: Owner) -> None:
+        server = owner.fork_server()
+        owner.consumers.want(1, server.generation, EMAILS)
+        await server.asked()
+        (end,) = server.ends
+        for frame in (Booted(None), Ready()):
+            end.send(frame)
+        for _ in range(5):
+            await asyncio.sleep(0)  # Turns of the loop, in which it would be read.
+        pid = server.fork()
+        server.say(Spawned(1, pid))
+        await owner.told_of(ev.ProcessReady(1))
+        assert owner.heard == [ev.ProcessSpawned(1, pid), ev.ProcessBooted(1), ev.ProcessReady(1)]
 
     carry_out(work)
 
