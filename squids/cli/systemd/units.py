@@ -21,7 +21,10 @@ USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*")
 
 TEMPLATES = Path(__file__).parent / "template"
 
-MARK = "Written by `squids-supervisor systemd`. Changes belong into drop-ins: systemctl edit."
+AUTHOR = "Written by `squids-supervisor systemd`."
+"""How each file that `install` writes begins, after "# ". Changing it would disown the installed ones."""
+
+MARK = f"{AUTHOR} Changes belong in drop-ins: systemctl edit."
 
 SYSTEM = "/etc/systemd/system"
 SUPERVISOR = f"{SYSTEM}/squids-supervisor.service"
@@ -99,7 +102,7 @@ def misread(installation: Installation) -> str | None:
 
 def is_ours(text: str) -> bool:
     """Whether `install` wrote this file. A mark further down, such as in a quotation, does not count."""
-    return text.startswith(f"# {MARK}\n")
+    return text.startswith(f"# {AUTHOR}")
 
 
 def files(installation: Installation) -> dict[str, str]:

@@ -12,7 +12,7 @@ from squids.cli.supervise import main
 from squids.cli.systemd import install
 from squids.cli.systemd.effective import parse_span
 from squids.cli.systemd.shipped import SHIPPED, shipped
-from squids.cli.systemd.units import MARK, Before, Installation, files, installed_as
+from squids.cli.systemd.units import AUTHOR, MARK, Before, Installation, files, installed_as
 from squids.cli.systemd.variables import parse
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -101,6 +101,7 @@ def test_a_unit_tells_what_it_was_made_for():
     made = files(Installation(bin="/b", user="deploy", config="/etc/squids/main.yaml"))
     unit = made[f"{SYSTEM}/squids-supervisor.service"]
     assert installed_as(unit) == Before("deploy", "/etc/squids/main.yaml")
+    assert installed_as(unit.replace(MARK, f"{AUTHOR} The rest may be worded anew.")) is not None
     assert installed_as(unit.replace(MARK, "mine")) is None
     assert installed_as("") is None
 
