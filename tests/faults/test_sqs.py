@@ -21,7 +21,7 @@ def queue(strict_sqs):
 def test_deletes_that_trickle_are_told_and_delay_no_heartbeat(strict_sqs, queue, squids_process, tmp_path):
     """Both calls hang on a byte now and then: they fail in time, a task that runs keeps its message, all heals."""
     process = squids_process(strict_sqs.endpoint_url)
-    process.start("--workers", "3", "--polling-wait-time", "1", "--visibility-timeout", "16").ready()
+    process.start("--workers", "3", "--visibility-timeout", "16").ready()
     strict_sqs.put("tests", call("wait_for", "long", str(tmp_path / "go")))
     wait_until(lambda: process.journal.words("start") == ["long"])
     strict_sqs.fail("trickle", action="DeleteMessageBatch", times=4)
@@ -52,7 +52,7 @@ def test_receives_that_trickle_are_trouble_and_kill_nobody(strict_sqs, queue, su
 
 def test_a_stop_does_not_wait_for_what_trickles(strict_sqs, queue, squids_process):
     process = squids_process(strict_sqs.endpoint_url)
-    process.start("--workers", "1", "--polling-wait-time", "1").ready()
+    process.start("--workers", "1").ready()
     strict_sqs.fail("trickle", action="ReceiveMessage", times=50)
     strict_sqs.wait_until(lambda: strict_sqs.faults.left < 50)
     assert process.stop(60) == 0
@@ -153,7 +153,7 @@ def test_an_answer_without_end_is_given_up_before_it_fills_the_memory(
     strict_sqs.fail("flood", action=action, times=1)
     strict_sqs.put("tests", call("work", "a"))
     process = squids_process(strict_sqs.endpoint_url)
-    process.start("--workers", "1", "--polling-wait-time", "1")
+    process.start("--workers", "1")
     wait_until(
         lambda: "the answer has more than 64 MiB" in process.text, seconds=60, what=lambda: process.text
     )

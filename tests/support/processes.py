@@ -92,6 +92,9 @@ class SquidsProcess:
     def start(
         self, *arguments: str, queue: str = "tests", preexec: Callable[[], None] | None = None
     ) -> SquidsProcess:
+        """Start it. Polls are short unless the test says how long: a stop waits for the one under way."""
+        if "--polling-wait-time" not in arguments:
+            arguments = ("--polling-wait-time", "1", *arguments)
         command = [sys.executable, "-m", "squids", "--queue", queue, "--app", "shop.app", *arguments]
         self.process = subprocess.Popen(
             command,

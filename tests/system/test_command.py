@@ -107,7 +107,7 @@ def test_exit_when_empty_ends_with_0(strict_sqs, squids_process, method):
         strict_sqs.put("tests", call("work", str(number)))
     extra = ["--no-preload"] if method == "exec" else []
     process = squids_process(strict_sqs.endpoint_url)
-    process.start("--workers", "2", "--exit-when-empty", "--polling-wait-time", "1", *extra)
+    process.start("--workers", "2", "--exit-when-empty", *extra)
     assert process.wait(60) == 0
     assert sorted(map(int, process.journal.words("done"))) == list(range(25))
     assert not queue.messages
@@ -119,7 +119,7 @@ def test_messages_in_backoff_do_not_keep_it(strict_sqs, squids_process):
     queue = strict_sqs.create("tests")
     strict_sqs.put("tests", call("fail", "x"))
     process = squids_process(strict_sqs.endpoint_url)
-    process.start("--workers", "1", "--exit-when-empty", "--polling-wait-time", "1", "--retry-delay", "600")
+    process.start("--workers", "1", "--exit-when-empty", "--retry-delay", "600")
     assert process.wait(60) == 0
     assert len(queue.messages) == 1
 

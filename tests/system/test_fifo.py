@@ -145,9 +145,7 @@ def test_order_on_another_server(fauxqs_url, squids_process):
         client.send_message(
             QueueUrl=url, MessageBody=call("work", name, 0.005), MessageGroupId=name.partition(".")[0]
         )
-    process = squids_process(fauxqs_url).start(
-        "--workers", "3", "--exit-when-empty", "--polling-wait-time", "1", queue="order.fifo"
-    )
+    process = squids_process(fauxqs_url).start("--workers", "3", "--exit-when-empty", queue="order.fifo")
     assert process.wait(60) == 0
     started = process.journal.words("start")
     assert sorted(started) == sorted(names)

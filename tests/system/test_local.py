@@ -224,7 +224,7 @@ def test_the_server_by_itself_has_the_files_queues(supervisor):
 def test_squids_has_it_too(squids_process):
     """One queue; --exit-when-empty goes with it."""
     process = squids_process(NOWHERE, APP)
-    process.start("--local", "--polling-wait-time", "1").ready()
+    process.start("--local").ready()
     server = url_of(process)
     done = subprocess.run(
         [sys.executable, "-c", "import shop; shop.work.send('a')"],

@@ -152,7 +152,7 @@ def _state(pid: int) -> str:
 def test_a_single_queue_tells_of_its_life(strict_sqs, squids_process, manager):
     strict_sqs.create("tests")
     process = squids_process(strict_sqs.endpoint_url, TELLS_ITS_ENVIRONMENT, **manager.variables())
-    process.start("--workers", "1", "--polling-wait-time", "1").ready()
+    process.start("--workers", "1").ready()
     assert manager.until("READY=1") == ["READY=1", "STATUS=receiving"]
     manager.until("WATCHDOG=1", 3)
     strict_sqs.put("tests", call("tell"))

@@ -89,7 +89,7 @@ def test_squids_itself_and_the_library(fauxqs, fauxqs_url, queue, squids_process
     assert app.create_consumer("tests").consume({"WaitTimeSeconds": 1}).done == 1
     assert ran == ["one"]
     fauxqs.send_message(QueueUrl=queue["tests"], MessageBody=call("work", "there"))
-    process = squids_process(fauxqs_url).start("--exit-when-empty", "--polling-wait-time", "1")
+    process = squids_process(fauxqs_url).start("--exit-when-empty")
     assert process.wait() == 0
     assert process.journal.words("done") == ["there"]
 

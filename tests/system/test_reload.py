@@ -526,7 +526,7 @@ def test_squids_reloads_too(strict_sqs, squids_process):
     """The command for one queue, with --reload; --log-level and the other options hold."""
     strict_sqs.create("tests")
     process = squids_process(strict_sqs.endpoint_url, CODE)
-    process.start("--reload", "--workers", "1", "--polling-wait-time", "1", "--prefetch", "1").ready()
+    process.start("--reload", "--workers", "1", "--prefetch", "1").ready()
     dev = Developer(process, strict_sqs)
     assert dev.ran_on() == "v1"
     dev.save("v2")

@@ -24,9 +24,7 @@ def queue(strict_sqs):
 def test_after_a_storm_of_failures_receiving_goes_on(strict_sqs, queue, squids_process):
     """After 500s, 503s, throttling, garbage and cut connections in random order all messages are done."""
     chance = random.Random(5)
-    process = (
-        squids_process(strict_sqs.endpoint_url).start("--workers", "2", "--polling-wait-time", "1").ready()
-    )
+    process = squids_process(strict_sqs.endpoint_url).start("--workers", "2").ready()
     kinds = ["500", "503", "throttle", "cut", "garbage"]
     for number in range(30):
         strict_sqs.put("tests", call("work", str(number)))
@@ -166,7 +164,7 @@ def test_a_partial_failure_of_a_beat_is_retried(strict_sqs, squids_process, tmp_
 def test_a_redelivered_message_is_not_run_twice(strict_sqs, queue, squids_process, tmp_path):
     """A message that SQS gives again while it runs here is run once, and deleted with its newest receipt."""
     process = squids_process(strict_sqs.endpoint_url)
-    process.start("--workers", "2", "--polling-wait-time", "1").ready()
+    process.start("--workers", "2").ready()
     message = strict_sqs.put("tests", call("wait_for", "a", str(tmp_path / "go")))
     wait_until(lambda: process.journal.words("start") == ["a"])
     with strict_sqs.together():
@@ -271,7 +269,7 @@ def test_bad_messages_harm_nobody_and_reach_the_dead_letter_queue(strict_sqs, sq
     """What nobody can run is logged with its id, never deleted, and goes to the dead-letter queue by redrive."""
     queue = strict_sqs.create("tests", max_receive_count=2)
     process = squids_process(strict_sqs.endpoint_url)
-    process.start("--workers", "2", "--retry-delay", "0", "--polling-wait-time", "1").ready()
+    process.start("--workers", "2", "--retry-delay", "0").ready()
     bad = [
         "this is not JSON",
         json.dumps(["a", "list"]),
@@ -303,7 +301,7 @@ def test_bad_messages_harm_nobody_and_reach_the_dead_letter_queue(strict_sqs, sq
 def test_a_failed_task_comes_back_later_and_later(strict_sqs, queue, squids_process):
     """A task that raises goes back with a backoff by its receive count, and its traceback is the user's."""
     process = squids_process(strict_sqs.endpoint_url)
-    process.start("--workers", "1", "--retry-delay", "1", "--polling-wait-time", "1").ready()
+    process.start("--workers", "1", "--retry-delay", "1").ready()
     message = strict_sqs.put("tests", call("fail", "x", 3))
     wait_until(lambda: process.journal.words("done") == ["x"], seconds=30)
     returns = [e.seconds for e in strict_sqs.happened("ChangeMessageVisibility", message.message_id)]
@@ -347,7 +345,7 @@ def test_answers_at_once_are_paused_after_told_once_and_heal(strict_sqs, queue, 
 def test_answers_of_another_shape_are_trouble_like_any_other(strict_sqs, queue, squids_process, kind):
     """On receives, deletes and visibility changes alike: nothing ends, nothing counts as done, all heals."""
     process = squids_process(strict_sqs.endpoint_url)
-    process.start("--workers", "1", "--polling-wait-time", "1", "--visibility-timeout", "5").ready()
+    process.start("--workers", "1", "--visibility-timeout", "5").ready()
     strict_sqs.fail(kind, action="ReceiveMessage", times=2)
     process.wait_for("degraded")
     process.wait_for("healed")
@@ -373,7 +371,7 @@ threading.Thread.start = _start
     )
     process = squids_process(strict_sqs.endpoint_url, app)
     (process.directory / "refuse").touch()
-    process.start("--workers", "2", "--polling-wait-time", "1").ready()
+    process.start("--workers", "2").ready()
     for name in "abc":
         strict_sqs.put("tests", call("work", name))
     (line, *_) = process.wait_for("settle_failed")
