@@ -16,8 +16,8 @@ OTHERS = (
     ("`--log-level`", "INFO", "The least serious log lines shown: DEBUG, INFO, WARNING, ERROR or CRITICAL"),
     ("`--log-format`", "text", "How log lines look: text or json"),
     ("`--reload`", "", "Run changed code as soon as it is saved: see [](developing.md)"),
-    ("`--local`", "", "Use an embedded SQS with this queue, and no other: see [](developing.md)"),
-    ("`--local-port`", "a free one", "The port of the embedded SQS"),
+    ("`--local`", "", "Use a local SQS with this queue, and no other: see [](developing.md)"),
+    ("`--local-port`", "a free one", "The port of the local SQS"),
     ("`--version`", "", "Show the version and exit"),
     ("`-h`, `--help`", "", "Show all options and exit"),
 )

@@ -64,14 +64,14 @@ READ_MARGIN = 10
 CONNECT_TIMEOUT = 5
 
 LOCAL = "SQUIDS_LOCAL"
-"""The environment variable with the endpoint of an embedded SQS. While it is set, no other is called."""
+"""The environment variable with the endpoint of a local SQS. While it is set, no other is called."""
 
 LOCAL_CREDENTIALS = {
     "region_name": "eu-west-1",
     "aws_access_key_id": "local",
     "aws_secret_access_key": "local",
 }
-"""Any values suit an embedded SQS, but a queue exists in one region only."""
+"""Any values suit a local SQS, but a queue exists in one region only."""
 
 _transports: weakref.WeakSet[SQS] = weakref.WeakSet()
 
@@ -119,7 +119,7 @@ class SQS:
         """Import boto3 and load SQS's service model, to be shared by forked processes.
 
         Opens no connection and resolves no credentials. Raises ConfigurationError if the app's config names
-        another endpoint than the embedded SQS.
+        another endpoint than the local SQS.
         """
         self._local_arguments()
         session = self.new_session()
@@ -184,7 +184,7 @@ class SQS:
         return client
 
     def _local_arguments(self) -> dict[str, Any]:
-        """Return the client arguments for an embedded SQS, empty if there is none.
+        """Return the client arguments for a local SQS, empty if there is none.
 
         Raises ConfigurationError if the app's config names another endpoint.
         """

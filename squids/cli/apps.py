@@ -43,7 +43,7 @@ def report_mistakes(config: str, mistakes: list[str]) -> None:
 
 
 def local_environment(config: str) -> dict[str, str] | None:
-    """Return the variables for the embedded SQS of this file's supervisor, or None if it has none.
+    """Return the variables for the local SQS of this file's supervisor, or None if it has none.
 
     Only the port is taken from the supervisor, and only for this machine. If it is unknown where to send,
     raises Untrusted, because another user could be in the supervisor's place, or Unreachable, because the
@@ -79,7 +79,7 @@ def ask_app(
 ) -> dict[str, Any]:
     """Return the answer of `app_child`, or its `error`.
 
-    `environment`: the variables for an embedded SQS; the app spec's own AWS variables are dropped then.
+    `environment`: the variables for a local SQS; the app spec's own AWS variables are dropped then.
     """
     mark = secrets.token_hex(8)
     variables = environment_of(app_spec)

@@ -43,10 +43,10 @@ def build_parser() -> argparse.ArgumentParser:
     development = parser.add_argument_group("development")
     development.add_argument("--reload", action="store_true", help="Run changed code as soon as it is saved")
     development.add_argument(
-        "--local", action="store_true", help="Use an embedded SQS with this queue, and no other"
+        "--local", action="store_true", help="Use a local SQS with this queue, and no other"
     )
     development.add_argument(
-        "--local-port", type=int, metavar="N", help="The port of the embedded SQS; default: a free one"
+        "--local-port", type=int, metavar="N", help="The port of the local SQS; default: a free one"
     )
     parser.add_argument(
         "--version",
@@ -96,12 +96,12 @@ def _main(argv: Sequence[str] | None) -> int:
         if reload:
             return _reload(given, log_level, log_format, port)
         if port is not None:
-            from squids.cli import embedded
+            from squids.cli import local_sqs
 
-            if (server := embedded.start(port, "squids")) is None:
+            if (server := local_sqs.start(port, "squids")) is None:
                 return ExitCode.FAILURE
             server.create([options.queue])
-            embedded.print_endpoint(server)
+            local_sqs.print_endpoint(server)
         return _consume(options, queue, log_level, log_format)
     except AppImportFailed as error:
         return _fail(f"importing the app failed:\n{error}", ExitCode.FAILURE)

@@ -114,7 +114,7 @@ def _add_modes(parser: argparse.ArgumentParser) -> None:
     modes = parser.add_argument_group("development")
     flag: dict[str, Any] = {"action": "store_true", "default": SUPPRESS}
     modes.add_argument("--reload", **flag, help="Run changed code as soon as it is saved")
-    modes.add_argument("--local", **flag, help="Use an embedded SQS with the file's queues, and no other")
+    modes.add_argument("--local", **flag, help="Use a local SQS with the file's queues, and no other")
     _add(modes, PORT)
     modes.add_argument("--dev", **flag, help="--local --reload, short waits, one worker for each queue")
 

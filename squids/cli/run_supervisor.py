@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from squids.cli import embedded
+from squids.cli import local_sqs
 from squids.cli.entry import exit_code_of, print_error
 from squids.exit_codes import ExitCode
 from squids.hints import count
@@ -61,7 +61,7 @@ class ConfigSource:
 class Mode:
     """Overrides of the file's settings.
 
-    `local`: the port of an embedded SQS, 0 for a free one, None for none. `dev`: short waits, one worker per
+    `local`: the port of a local SQS, 0 for a free one, None for none. `dev`: short waits, one worker per
     queue and output for people, unless the file says otherwise.
     """
 
@@ -74,7 +74,7 @@ class Mode:
         if self.dev:
             settings = _for_development(settings)
         if self.local is not None:
-            settings = embedded.without_aws_variables(settings)
+            settings = local_sqs.without_aws_variables(settings)
         if self.reload:
             settings = replace(settings, reload=replace(settings.reload, enabled=True))
         return settings
@@ -144,10 +144,10 @@ def _run_locked(
     set_title(f"squids: {source.title}")
     server = None
     if mode.local is not None:
-        server = embedded.start(mode.local, source.program)
+        server = local_sqs.start(mode.local, source.program)
         if server is None:
             return ExitCode.FAILURE
-        embedded.print_endpoint(server)
+        local_sqs.print_endpoint(server)
     source = replace(source, read=_in_mode(source.read, mode))
     return asyncio.run(_run(source, mode.apply(settings), lock, server, hangup))
 
@@ -165,8 +165,8 @@ async def _run(
 ) -> int:
     supervisor = Supervisor(settings, soft_nofile=_raise_descriptor_limit())
     supervisor.local_endpoint = local.url if local is not None else None
-    embedded_sqs = embedded.EmbeddedSQS(local, supervisor) if local is not None else None
-    create_queues = embedded_sqs.create_queues if embedded_sqs is not None else None
+    supervised_sqs = local_sqs.SupervisedSQS(local, supervisor) if local is not None else None
+    create_queues = supervised_sqs.create_queues if supervised_sqs is not None else None
     rollout = Rollout(supervisor)
     file_reload = FileReload(supervisor, rollout, source.read, create_queues)
     reloader = Reloader(supervisor, rollout, file_reload)
@@ -175,8 +175,8 @@ async def _run(
     server: ControlServer | None = None
     _route_logging(supervisor)
     try:
-        if embedded_sqs is not None:
-            await embedded_sqs.start()
+        if supervised_sqs is not None:
+            await supervised_sqs.start()
         await reloader.start()
         if source.config is not None and lock is not None:
             listening = await _listen(source, Context(supervisor, rollout, file_reload), lock)
@@ -204,8 +204,8 @@ async def _run(
         reloader.close()
         if server is not None:
             await server.close()
-        if embedded_sqs is not None:
-            embedded_sqs.close()
+        if supervised_sqs is not None:
+            supervised_sqs.close()
         _ignore_signals()
 
 

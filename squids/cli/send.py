@@ -1,6 +1,6 @@
 """`squids-supervisor send`: sends one call of a task from the command line.
 
-If the file's supervisor has an embedded SQS, the call goes there.
+If the file's supervisor has a local SQS, the call goes there.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ def _command(config: str, arguments: argparse.Namespace) -> Callable[[], int]:
 
             return lambda: write_project(arguments.directory)
         case "local":
-            from squids.cli.embedded import run_alone
+            from squids.cli.local_sqs import run_alone
 
             port, trusting = arguments.local_port or 0, arguments.trust_files
             return lambda: run_alone(config or None, port, trusting=trusting)

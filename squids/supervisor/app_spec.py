@@ -37,7 +37,7 @@ OWN = ("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "WATCHDOG_
 """For the supervisor's process only: sd_listen_fds(3), sd_notify(3)."""
 
 LOCAL = "SQUIDS_LOCAL"
-"""Set with an embedded SQS. All AWS variables then belong to that server."""
+"""Set with a local SQS. All AWS variables then belong to that server."""
 
 
 def environment_of(app_spec: AppSpec) -> dict[str, str]:

@@ -64,7 +64,7 @@ class EventKind(Enum):
     ROLLED_OUT = "rolled_out"
     WATCH_TROUBLE = "watch_trouble"
 
-    # The embedded SQS.
+    # The local SQS.
     LOCAL_SQS = "local_sqs"
     LOCAL_SQS_DIED = "local_sqs_died"
 
@@ -241,7 +241,7 @@ def watch_trouble(text: str) -> Event:
     return Event(EventKind.WATCH_TROUBLE, "WARNING", text)
 
 
-# The embedded SQS.
+# The local SQS.
 
 
 def local_sqs(url: str) -> Event:

@@ -96,7 +96,7 @@ class Supervisor:
         self.watchers: set[Callable[[NotedEvent], None]] = set()
         self._done = asyncio.Event()
         self.local_endpoint: str | None = None
-        """The endpoint of the embedded SQS, if there is one."""
+        """The endpoint of the local SQS, if there is one."""
 
     # Start and end.
 

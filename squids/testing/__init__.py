@@ -1,4 +1,4 @@
-"""Helpers to test code that sends tasks: run them at once, record them, or use an embedded SQS.
+"""Helpers to test code that sends tasks: run them at once, record them, or use a local SQS.
 
 `eager` and `outbox` need no server. squids also has the pytest fixtures `squids_outbox` and `squids_local`.
 Names are resolved on first use.

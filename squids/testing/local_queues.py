@@ -1,4 +1,4 @@
-"""The queues of one test, in an embedded SQS."""
+"""The queues of one test, in a local SQS."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An embedded SQS for development and tests: moto's server as a child process, on loopback.
+"""A local SQS for development and tests: moto's server as a child process, on loopback.
 
 It exits with its owner, however that dies. This module calls it over plain HTTP, so that starting it does not
 need boto3.

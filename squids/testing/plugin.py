@@ -37,7 +37,7 @@ def _squids_local_server() -> Iterator[LocalSQS]:
 
 @pytest.fixture
 def squids_local(_squids_local_server: LocalSQS, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalQueues]:
-    """An embedded SQS, shared by the session, with fresh queues of all apps' tasks for each test."""
+    """A local SQS, shared by the session, with fresh queues of all apps' tasks for each test."""
     from squids.testing.local_queues import LocalQueues
 
     for name in [name for name in os.environ if name.startswith("AWS_")]:

@@ -289,7 +289,7 @@ def test_only_a_socket_is_replaced_by_the_control_socket(sqs, supervisor):
     assert stat.S_ISREG(precious.stat().st_mode)
 
 
-def test_send_reaches_the_embedded_sqs_of_a_supervisor(supervisor):
+def test_send_reaches_the_local_sqs_of_a_supervisor(supervisor):
     """Its address travels over the socket, and nothing else does."""
     process = supervisor("http://127.0.0.1:9").write({"tests": {}})
     process.start("--local")

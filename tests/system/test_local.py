@@ -1,4 +1,4 @@
-"""`--local`: an embedded SQS that begins and ends with its parent, and nothing else is spoken to."""
+"""`--local`: a local SQS that begins and ends with its parent, and nothing else is spoken to."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def order(name):
 
 
 def url_of(process) -> str:
-    """The embedded SQS's address, as it was told."""
+    """The local SQS's address, as it was told."""
     found = wait_until(lambda: re.findall(r"local SQS at (http://127\.0\.0\.1:\d+)\.", process.text))
     return str(found[0])
 
@@ -142,7 +142,7 @@ def test_an_app_that_names_another_endpoint_is_refused(local, strict_sqs):
     assert not strict_sqs.calls
 
 
-def test_a_queue_by_its_url_is_looked_for_in_the_embedded_sqs_alone(local, strict_sqs):
+def test_a_queue_by_its_url_is_looked_for_in_the_local_sqs_alone(local, strict_sqs):
     """The URL's own host is not spoken to: neither by consumers nor by `send`."""
     strict_sqs.create("tests")
     url = strict_sqs.url("tests")

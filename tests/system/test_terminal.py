@@ -56,12 +56,12 @@ def status_of(window):
 
 @pytest.mark.slow
 def test_dev_ends_with_its_terminal_and_the_next_one_starts(supervisor, terminal):
-    """With its embedded SQS and all it started: nothing holds the lock."""
+    """With its local SQS and all it started: nothing holds the lock."""
     process = supervisor("http://127.0.0.1:9")
     process.file.write_text("app: shop:app\nqueues: {tests: {}}\n")
     window = terminal(process, *COMMAND, "-c", str(process.file), "--dev")
     assert process_is_up(process)
-    assert len(process.processes()) >= 5, "supervisor, embedded SQS, fork server, consumer, worker"
+    assert len(process.processes()) >= 5, "supervisor, local SQS, fork server, consumer, worker"
     window.close()
     assert status_of(window) == 0
     process.nothing_left()

@@ -47,7 +47,7 @@ def write_project(directory: str) -> int:
         return ExitCode.OK
     if os.path.realpath(root) != os.path.realpath("."):
         print(f"  cd {shlex.quote(os.path.join('.', directory) if directory.startswith('-') else directory)}")
-    print("  squids-supervisor --dev           # an embedded SQS, and consumers that reload")
+    print("  squids-supervisor --dev           # a local SQS, and consumers that reload")
     print('  squids-supervisor send email_customer \'{"to": "ada@example.com"}\' --wait')
     print("\nRun the second line in another terminal. README.md continues from there.")
     return ExitCode.OK

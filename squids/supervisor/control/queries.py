@@ -78,7 +78,7 @@ async def _in_time(call: Callable[[], T]) -> T | None:
 
 
 async def local(context: Context, request: Request) -> Answers:
-    """Report where the embedded SQS listens, if there is one."""
+    """Report where the local SQS listens, if there is one."""
     yield {"type": "local", "endpoint": context.supervisor.local_endpoint}
     yield answers.end(OK)
 

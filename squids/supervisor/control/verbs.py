@@ -81,7 +81,7 @@ TRUST = Argument(
     "Read the file even if other users can write to it; for containers",
     name="trust_files",
 )
-PORT = Argument(("--local-port",), "The port of the embedded SQS; default: a free one", "port", "N")
+PORT = Argument(("--local-port",), "The port of the local SQS; default: a free one", "port", "N")
 
 WAITS = (TIMEOUT, NO_WAIT)
 OF_QUEUES = (NO_SUCH_NAME,)
@@ -207,7 +207,7 @@ _REMOTE = (
         codes=(TIMED_OUT,),
     ),
     Verb("follow", "look", "The lines of one SQS queue, with its jobs: for `send --wait`", shown=False),
-    Verb("local", "look", "Where the embedded SQS listens: for `tasks` and `send`", prompt=True, shown=False),
+    Verb("local", "look", "Where the local SQS listens: for `tasks` and `send`", prompt=True, shown=False),
 )
 
 _LOCAL = (
@@ -246,7 +246,7 @@ _LOCAL = (
     Verb(
         "local",
         "develop",
-        "Run an embedded SQS with the file's queues, and nothing else",
+        "Run a local SQS with the file's queues, and nothing else",
         (PORT, TRUST),
         local=True,
     ),

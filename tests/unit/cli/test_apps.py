@@ -84,7 +84,7 @@ def test_an_interpreter_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert found == {"error": f"cannot start {path}: No such file or directory"}
 
 
-def test_an_embedded_sqs_is_all_of_aws_that_it_sees(interpreter: Any) -> None:
+def test_a_local_sqs_is_all_of_aws_that_it_sees(interpreter: Any) -> None:
     app_spec = interpreter("""env | grep -E '^(AWS|A=)' | sort >&2; exit 1""")
     found = ask_app(app_spec, {"do": "tasks"}, 20.0, {"AWS_ENDPOINT_URL_SQS": "http://127.0.0.1:1"})
     assert found["error"].splitlines()[1:] == ["A=b", "AWS_ENDPOINT_URL_SQS=http://127.0.0.1:1"]
@@ -109,7 +109,7 @@ def test_mistakes_are_printed_with_their_number_and_move_no_cursor(
 @pytest.mark.parametrize(
     "first", [{"type": "local", "endpoint": None}, {"type": "end", "endpoint": "http://127.0.0.1:1"}, None]
 )
-def test_without_an_embedded_sqs_nothing_leads_to_one(first: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_local_sqs_nothing_leads_to_one(first: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(apps.client, "ask", answering([first] if first is not None else []))
     assert local_environment("squids.yaml") is None
 
@@ -118,7 +118,7 @@ def answering(answers: list[dict[str, Any]]) -> Callable[..., Iterator[dict[str,
     return lambda *_: (answer for answer in answers)
 
 
-def test_of_an_embedded_sqs_the_port_alone_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_a_local_sqs_the_port_alone_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever answers in a supervisor's place could else have messages sent to a machine of theirs."""
     local = {"type": "local", "endpoint": "http://127.0.0.1:4566"}
     monkeypatch.setattr(apps.client, "ask", answering([local]))
@@ -130,7 +130,7 @@ def test_of_an_embedded_sqs_the_port_alone_is_believed(monkeypatch: pytest.Monke
         local_environment("squids.yaml")
 
 
-def test_an_answer_of_an_unknown_type_is_not_taken_for_no_embedded_sqs(
+def test_an_answer_of_an_unknown_type_is_not_taken_for_no_local_sqs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What it means is unknown, so a message could go to the wrong SQS."""
@@ -139,7 +139,7 @@ def test_an_answer_of_an_unknown_type_is_not_taken_for_no_embedded_sqs(
         local_environment("squids.yaml")
 
 
-def test_a_supervisor_that_does_not_answer_has_no_embedded_sqs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_supervisor_that_does_not_answer_has_no_local_sqs(monkeypatch: pytest.MonkeyPatch) -> None:
     def ask(*_: Any) -> Iterator[dict[str, Any]]:
         raise apps.client.Unreachable("nobody")
         yield {}

@@ -59,7 +59,7 @@ def config(tmp_path: Path) -> str:
 def test_each_app_is_asked_once_however_many_environments_it_has(
     apps: Apps, config: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """And with the embedded SQS, if the supervisor has one."""
+    """And with the local SQS, if the supervisor has one."""
     assert show_tasks(config, as_json=False) == ExitCode.OK
     assert capsys.readouterr().out.splitlines() == [
         "shop:app: 1 task",

@@ -79,7 +79,7 @@ def test_another_user_gets_a_short_list_of_variables(monkeypatch):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs processes of another user")
-def test_the_variables_of_an_embedded_sqs_are_for_every_user(monkeypatch):
+def test_the_variables_of_a_local_sqs_are_for_every_user(monkeypatch):
     """They are no secrets, and lead nowhere else."""
     assert app_specs.LOCAL == squids.sqs.LOCAL
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")

@@ -1,4 +1,4 @@
-"""The queues of one test, with a stub in the place of the embedded SQS's process."""
+"""The queues of one test, with a stub in the place of the local SQS's process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An embedded SQS of a supervisor, with a process that sleeps in the place of the server."""
+"""A local SQS of a supervisor, with a process that sleeps in the place of the server."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from squids.cli import embedded
-from squids.cli.embedded import EmbeddedSQS, without_aws_variables
+from squids.cli import local_sqs
+from squids.cli.local_sqs import SupervisedSQS, without_aws_variables
 from squids.supervisor.background import BackgroundTasks
 from squids.supervisor.events import Event, EventKind
 from squids.supervisor.settings import AppSpec, Settings
@@ -69,11 +69,11 @@ class StubSupervisor:
         return [event.kind for event in self.said]
 
 
-def carry_out(work: Callable[[EmbeddedSQS, Server, StubSupervisor], Coroutine[Any, Any, None]]) -> None:
+def carry_out(work: Callable[[SupervisedSQS, Server, StubSupervisor], Coroutine[Any, Any, None]]) -> None:
     async def whole() -> None:
         server = Server()
         supervisor = StubSupervisor(settings_of(program("emails"), program("reports")))
-        sqs = EmbeddedSQS(server, supervisor)
+        sqs = SupervisedSQS(server, supervisor)
         try:
             await sqs.start()
             await work(sqs, server, supervisor)
@@ -87,7 +87,7 @@ def carry_out(work: Callable[[EmbeddedSQS, Server, StubSupervisor], Coroutine[An
 
 
 def test_the_queues_are_there_before_the_programs_start() -> None:
-    async def work(sqs: EmbeddedSQS, server: Server, supervisor: StubSupervisor) -> None:
+    async def work(sqs: SupervisedSQS, server: Server, supervisor: StubSupervisor) -> None:
         assert server.made == [["emails", "reports"]]
         await sqs.create_queues(settings_of(program("new")))
         assert server.made[1:] == [["new"]]
@@ -99,7 +99,7 @@ def test_the_queues_are_there_before_the_programs_start() -> None:
 def test_one_that_dies_is_said_and_started_anew_with_its_queues() -> None:
     """Its watch is the new one's: a second death is seen, too."""
 
-    async def work(sqs: EmbeddedSQS, server: Server, supervisor: StubSupervisor) -> None:
+    async def work(sqs: SupervisedSQS, server: Server, supervisor: StubSupervisor) -> None:
         for deaths in (1, 2):
             server.process.kill()
             await until(lambda deaths=deaths: len(supervisor.said) == 2 * deaths)
@@ -112,7 +112,7 @@ def test_one_that_dies_is_said_and_started_anew_with_its_queues() -> None:
 
 
 def test_one_that_cannot_be_started_anew_is_said_and_not_watched() -> None:
-    async def work(sqs: EmbeddedSQS, server: Server, supervisor: StubSupervisor) -> None:
+    async def work(sqs: SupervisedSQS, server: Server, supervisor: StubSupervisor) -> None:
         server.broken = ["the port is taken"]
         server.process.kill()
         await until(lambda: len(supervisor.said) == 2)
@@ -127,7 +127,7 @@ def test_one_that_cannot_be_started_anew_is_said_and_not_watched() -> None:
 
 
 def test_queues_that_cannot_be_made_are_said() -> None:
-    async def work(sqs: EmbeddedSQS, server: Server, supervisor: StubSupervisor) -> None:
+    async def work(sqs: SupervisedSQS, server: Server, supervisor: StubSupervisor) -> None:
         server.broken = ["the local SQS refused CreateQueue"]
         await sqs.create_queues(supervisor.settings)
         assert supervisor.said[0].text == "the local SQS refused CreateQueue"
@@ -159,5 +159,5 @@ def test_a_server_that_does_not_start_is_one_line(
         raise LocalSQSFailed("the port is taken")
 
     monkeypatch.setattr(LocalSQS, "start", fail)
-    assert embedded.start(4566, "squids") is None
+    assert local_sqs.start(4566, "squids") is None
     assert capsys.readouterr().err == "squids: the port is taken\n"

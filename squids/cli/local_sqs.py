@@ -1,4 +1,4 @@
-"""An embedded SQS for a command: starts it, keeps it running, and creates its queues."""
+"""A local SQS for a command: starts it, keeps it running, and creates its queues."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def without_aws_variables(settings: Settings) -> Settings:
     return replace(settings, programs=tuple(programs), warnings=(*settings.warnings, *warnings))
 
 
-class EmbeddedSQS:
+class SupervisedSQS:
     """Creates the queues of a supervisor's settings, also after reloads, and restarts a dead server."""
 
     def __init__(self, server: LocalSQS, supervisor: Supervisor) -> None:
@@ -113,7 +113,7 @@ class EmbeddedSQS:
 
 
 def run_alone(config: str | None, port: int, *, trusting: bool = False) -> int:
-    """`squids-supervisor local`: run an embedded SQS with the file's queues until stopped."""
+    """`squids-supervisor local`: run a local SQS with the file's queues until stopped."""
     import signal
 
     from squids.cli.apps import read_or_report
