@@ -179,6 +179,34 @@ queues:
 
 
 @pytest.mark.parametrize(
+    ("workers", "few", "needed"), [(1, 0, 64), (1, 12, 64), (1, 63, 64), (12, 63, 64), (60, 64, 208)]
+)
+def test_too_few_open_files_for_the_workers_are_refused(here, workers, few, needed):
+    """It passed `check`. Then its consumer could not start, or warned of a worker that could not, for ever."""
+    text = "app: a:b\nqueues:\n  q: {{workers: {}, limits: {{nofile: {}}}}}"
+    (line,) = bad(here, text.format(workers, few))
+    noun = "worker" if workers == 1 else "workers"
+    assert "squids.yaml:3:" in line
+    words = f"is too few for a consumer with {workers} {noun}: {needed} or more"
+    assert line.endswith(f": queues.q.limits.nofile: {few} {words}")
+    good(here, text.format(workers, needed))
+    good(here, text.format(workers, "unlimited"))
+
+
+def test_too_few_open_files_for_all_queues_are_said_once_at_their_place(here):
+    text = "app: a:b\ndefaults: {workers: 60, limits: {nofile: 99}}\nqueues: {q: {}, r: {}, s: {workers: 3}}"
+    (line,) = bad(here, text)
+    assert line.startswith("squids.yaml:2:42: defaults.limits.nofile: 99 is too few")
+
+
+def test_open_files_count_for_the_workers_of_each_cpu(here, monkeypatch):
+    """Without `workers`, there is one for each CPU."""
+    monkeypatch.setattr(config, "usable_cpus", lambda: 60)
+    (line,) = bad(here, "app: a:b\nqueues: {q: {limits: {nofile: 207}}}")
+    assert line.endswith("207 is too few for a consumer with 60 workers: 208 or more")
+
+
+@pytest.mark.parametrize(
     ("text", "says"),
     [
         ("", "no queues defined"),
