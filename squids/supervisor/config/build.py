@@ -18,6 +18,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from squids.hints import count
+from squids.printable import printable
 from squids.process.cpus import usable_cpus
 from squids.queues import QueueRef
 from squids.supervisor.capacity import descriptors_in_consumer
@@ -216,9 +217,8 @@ class _Builder:
         elif not re.fullmatch(r"[\w.]+[.:][\w.]+", every["app"]):
             self._wrong(paths["app"], f'"{every["app"]}" does not say where an app is; write module:app')
         environment = {**rules.environment, **rules.defaults.environment, **queue.environment}
-        for name, value in environment.items():
-            if not name or "=" in name or "\0" in name or "\0" in (value or ""):
-                self._wrong((*path, "environment", name), "is not a valid variable name")
+        for source, where in ((rules, ()), (rules.defaults, ("defaults",)), (queue, path)):
+            self._check_names((*where, "environment"), source.environment)
         directory = self._directory(every["directory"], paths.get("directory", ()))
         python = self._python(every["python"], paths.get("python", path), environment.get("PATH"))
         self._check_user(every, paths)
@@ -289,6 +289,13 @@ class _Builder:
             self._wrong(where, "retry_max_delay is less than retry_delay")
         if every["backoff"].max < every["backoff"].first:
             self._wrong(paths.get("backoff", path), "max is less than first")
+
+    def _check_names(self, path: Path, environment: dict[str, Any]) -> None:
+        for name in environment:
+            if not name or "=" in name or printable(name) != name:
+                words = 'is not the name of a variable: it is empty, or holds "=" or a control character'
+                here = (*path, name)
+                self.problems.append(Problem(self.text.location(here, key=True), here, words))
 
     def _check_open_files(self, every: dict[str, Any], paths: dict[str, Path], path: Path) -> None:
         workers = every["workers"] or usable_cpus()

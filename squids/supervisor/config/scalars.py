@@ -60,7 +60,12 @@ def size(value: Any) -> Any:
 
 def limit(value: Any) -> Any:
     """Parse a number, a size, or "unlimited". Raises ValueError."""
-    return None if value == "unlimited" else size(value)
+    if value == "unlimited":
+        return None
+    number = size(value)
+    if number < 0:
+        raise ValueError(f'expected 0 or more, or "unlimited", not {shown(value)}')
+    return number
 
 
 def octal(value: Any) -> Any:

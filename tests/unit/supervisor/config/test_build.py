@@ -178,6 +178,29 @@ queues:
         assert line.startswith(start), (line, start)
 
 
+@pytest.mark.parametrize("name", ["cpu", "nofile", "as"])
+def test_a_negative_limit_is_a_mistake_at_its_place(here, name):
+    (line,) = bad(here, f"app: a:b\nqueues: {{q: {{limits: {{{name}: -1}}}}}}")
+    assert line.startswith("squids.yaml:2:")
+    assert line.endswith(f': queues.q.limits.{name}: expected 0 or more, or "unlimited", not -1')
+
+
+@pytest.mark.parametrize("name", ["", "A=B", r"A\nB", r"A\0B", r"A\eB"])
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('app: a:b\nqueues: {q: {environment: {"%s": x}}}', "2:28: queues.q."),
+        ('app: a:b\nenvironment: {"%s": x}\nqueues: {q: {}, r: {}}', "2:15: "),
+        ('app: a:b\ndefaults: {environment: {"%s": x}}\nqueues: {q: {}, r: {}}', "2:26: defaults."),
+    ],
+)
+def test_what_cannot_name_a_variable_is_a_mistake_once_at_its_place(here, text, place, name):
+    """A line end passed `check`. A name at the top was reported for each queue, and where that is."""
+    (line,) = bad(here, text % name)
+    assert line.startswith(f"squids.yaml:{place}environment.")
+    assert 'is not the name of a variable: it is empty, or holds "=" or a control character' in line
+
+
 @pytest.mark.parametrize(
     ("workers", "few", "needed"), [(1, 0, 64), (1, 12, 64), (1, 63, 64), (12, 63, 64), (60, 64, 208)]
 )

@@ -92,6 +92,13 @@ def test_a_limit_may_be_none() -> None:
         limit("infinite")
 
 
+def test_a_limit_is_never_negative() -> None:
+    """-1 passed `check`, and the system took it for no limit, or refused to start the consumer."""
+    assert (limit(0), limit("0")) == (0, 0)
+    with pytest.raises(ValueError, match='expected 0 or more, or "unlimited", not -1'):
+        limit(-1)
+
+
 def test_a_limit_that_there_is_not_is_refused_with_the_one_that_was_meant() -> None:
     assert checked_limits({"nofile": 64, "as": None}) == {"nofile": 64, "as": None}
     with pytest.raises(ValueError, match='unknown limit "nofiles", did you mean "nofile"'):
