@@ -107,6 +107,22 @@ def test_for_programs_it_is_one_document(apps: Apps, config: str, capsys: pytest
     assert found["warnings"] == ["others may need the room"]
 
 
+def test_a_key_or_a_value_forges_no_line_of_the_list_of_mistakes(
+    apps: Apps, config: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A line end or a tab in it is shown as an escape, for people and for programs."""
+    Path(config).write_text(
+        'app: shop:app\nqueues: {emails: {"a\\nb:1:1: x\\t": 3, nice: "1\\nforged", log_level: "\\ty"}}'
+    )
+    assert check(config, aws=False, as_json=False) == ExitCode.CONFIG
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 4
+    assert [r"a\nb:1:1: x\t: unknown key" in lines[0], r'not "1\nforged"' in lines[1]] == [True, True]
+    assert r'not "\ty"' in lines[2]
+    assert check(config, aws=False, as_json=True) == ExitCode.CONFIG
+    assert json.loads(capsys.readouterr().out)["mistakes"] == lines[:3]
+
+
 def test_a_file_that_is_wrong_is_not_asked_about(
     apps: Apps, config: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
