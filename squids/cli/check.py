@@ -51,7 +51,7 @@ def check(config: str, *, aws: bool, as_json: bool, trusting: bool = False) -> i
     for warning in warnings:
         print(f"warning: {printable(warning)}", file=sys.stderr)
     print(printable(_table(rows), keep="\n\t"))
-    print(f"{config}: {error or 'all checks passed'}")
+    print(printable(f"{config}: {error or 'all checks passed'}"))
     return code
 
 

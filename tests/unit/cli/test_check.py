@@ -107,6 +107,19 @@ def test_for_programs_it_is_one_document(apps: Apps, config: str, capsys: pytest
     assert found["warnings"] == ["others may need the room"]
 
 
+def test_the_path_of_the_file_moves_no_cursor_and_forges_no_line(
+    apps: Apps, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The last line had it raw, whether checks passed or failed."""
+    path = tmp_path / "a\nb\x1b[2J.yaml"
+    path.write_text(FILE)
+    assert check(str(path), aws=False, as_json=False) == ExitCode.OK
+    assert capsys.readouterr().out.splitlines()[-1] == rf"{tmp_path}/a\nb\x1b[2J.yaml: all checks passed"
+    path.write_text("app: shop:app")
+    assert check(str(path), aws=False, as_json=False) == ExitCode.CONFIG
+    assert capsys.readouterr().err.splitlines()[-1] == rf"{tmp_path}/a\nb\x1b[2J.yaml: 1 mistake"
+
+
 def test_a_key_or_a_value_forges_no_line_of_the_list_of_mistakes(
     apps: Apps, config: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
