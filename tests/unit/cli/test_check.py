@@ -97,6 +97,27 @@ def test_an_app_that_does_not_import_fails_all_its_queues_and_its_traceback_is_s
     assert printed.count("    Traceback\n      in shop.py") == 1
 
 
+def test_the_rows_of_an_app_that_does_not_import_name_it_once_and_all_have_the_reason(
+    apps: Apps, config: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The second row ended with "Traceback (most recent call last):"."""
+    apps.answer = {"error": "Traceback (most recent call last):\n  in shop.py\nImportError: no"}
+    assert check(config, aws=False, as_json=False) == ExitCode.CONFIG
+    assert capsys.readouterr().out.splitlines()[:-1] == [
+        "emails     FAILED  shop:app cannot be imported:",
+        "    Traceback (most recent call last):",
+        "      in shop.py",
+        "    ImportError: no",
+        "reports:2  FAILED  shop:app cannot be imported: the same as emails",
+    ]
+    apps.answer = {"error": "shop:app: module shop has no app"}
+    assert check(config, aws=False, as_json=False) == ExitCode.CONFIG
+    assert capsys.readouterr().out.splitlines()[:-1] == [
+        "emails     FAILED  shop:app: module shop has no app",
+        "reports:2  FAILED  shop:app: module shop has no app",
+    ]
+
+
 def test_for_programs_it_is_one_document(apps: Apps, config: str, capsys: pytest.CaptureFixture[str]) -> None:
     apps.answer = {"tasks": {"emails": ["a"]}}
     assert check(config, aws=False, as_json=True) == ExitCode.CONFIG
