@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from squids.hints import did_you_mean
+from squids.hints import as_word, did_you_mean
 from squids.printable import printable
 from squids.supervisor.control.verbs import COMMANDS, GROUPS, LONGEST_TIMEOUT, PORT, TRUST, Argument, Verb
 
@@ -33,7 +33,7 @@ class _CommandParser(argparse.ArgumentParser):
         """Reject an unknown verb with a hint. argparse would list all verbs."""
         if action.dest == "verb" and value not in COMMANDS:
             hint = did_you_mean(value, COMMANDS, f"known verbs: {', '.join(COMMANDS)}")
-            raise argparse.ArgumentError(None, f"unknown verb {printable(value)}; {hint}")
+            raise argparse.ArgumentError(None, f"unknown verb {as_word(printable(value))}; {hint}")
         super()._check_value(action, value)
 
     def format_help(self) -> str:

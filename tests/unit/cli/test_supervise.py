@@ -33,6 +33,8 @@ def test_flags_that_would_do_nothing_are_refused(arguments, words, capsys):
     ("verb", "words"),
     [
         ("restrat", "unknown verb restrat; did you mean restart?"),
+        ("", f'unknown verb ""; known verbs: {", ".join(COMMANDS)}'),
+        ("re start", 'unknown verb "re start"; did you mean restart?'),
         ("stat", "unknown verb stat; did you mean start?"),
         ("zzzz", f"unknown verb zzzz; known verbs: {', '.join(COMMANDS)}"),
         ("sta\x1b[2Jtus", r"unknown verb sta\x1b[2Jtus; did you mean status?"),
