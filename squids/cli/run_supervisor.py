@@ -216,9 +216,6 @@ async def _listen(source: ConfigSource, context: Context, lock: Lock) -> Control
     options = supervisor.settings.supervisor
     path = options.socket or default_socket(source.config)
 
-    def report_trouble(text: str) -> None:
-        supervisor.say(events.no_control_socket(text))
-
     def keep_lock() -> None:
         try:
             lock.keep()
@@ -232,7 +229,7 @@ async def _listen(source: ConfigSource, context: Context, lock: Lock) -> Control
         options.socket_mode,
         options.socket_group,
         Dispatch(context).run,
-        report_trouble,
+        supervisor.say,
         keep_lock,
     )
     try:

@@ -19,9 +19,11 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from squids.exit_codes import FAILED, USAGE
+from squids.supervisor import events
 from squids.supervisor.control.peer import Peer, groups_of, peer_of
 from squids.supervisor.control.protocol import MAX_PATH, MAX_REQUEST, decode_request, encode
 from squids.supervisor.control.verbs import REMOTE
+from squids.supervisor.events import Event
 
 MOST_CLIENTS = 64
 MOST_FOLLOWERS = 40
@@ -56,8 +58,8 @@ class ControlServer:
     """Serves the control socket.
 
     `run` carries out one request and yields its answers; the last has the type "end". `keep_lock` restores
-    the lock if its file was removed, and is called at each check of the socket. `trouble` gets a text if a
-    lock or socket cannot be restored.
+    the lock if its file was removed, and is called at each check of the socket. `say` gets an event if a lock
+    or socket cannot be restored, and if a request fails by an internal error.
     """
 
     def __init__(
@@ -66,14 +68,14 @@ class ControlServer:
         mode: int,
         group: str | None,
         run: Run,
-        trouble: Callable[[str], None],
+        say: Callable[[Event], None],
         keep_lock: Callable[[], None],
     ) -> None:
         self.path = path
         self._mode = mode
         self._group = group
         self._run = run
-        self._trouble = trouble
+        self._say = say
         self._keep_lock = keep_lock
         self._in_trouble = False
         self._server: asyncio.Server | None = None
@@ -155,7 +157,9 @@ class ControlServer:
             self._keep_lock()
         except Exception as error:  # Retried at the next check.
             if not self._in_trouble:
-                self._trouble(f"the lock was removed, and cannot be made again: {error}")
+                self._say(
+                    events.no_control_socket(f"the lock was removed, and cannot be made again: {error}")
+                )
             self._in_trouble = True
         self._look_later()
 
@@ -172,7 +176,8 @@ class ControlServer:
         except Exception as error:  # Retried at the next check.
             if not self._in_trouble:
                 reason = error.strerror if isinstance(error, OSError) else error
-                self._trouble(f"the control socket {self.path} vanished, and cannot be made again: {reason}")
+                text = f"the control socket {self.path} vanished, and cannot be made again: {reason}"
+                self._say(events.no_control_socket(text))
             self._in_trouble = True
         self._look_later()
 
@@ -193,7 +198,7 @@ class ControlServer:
         except asyncio.CancelledError:
             pass  # From `close`. Python 3.11's streams would log it as an error.
         except Exception as error:  # An internal error: the client learns of it, and the log has the reason.
-            self._trouble(f"a request failed: {type(error).__name__}: {error}")
+            self._say(events.internal_error("a request", error))
             writer.write(encode({"type": "end", "code": FAILED, "error": f"the request failed: {error}"}))
         finally:
             self._clients.discard(task)
@@ -252,7 +257,7 @@ class ControlServer:
     async def _turn_away(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, refusal: str
     ) -> None:
-        """Send the reason. Reads the request first: closing with unread data would reset the connection."""
+        """Send the reason. Reads the request before it closes: unread data would reset the connection."""
         with contextlib.suppress(OSError, TimeoutError, ValueError):
             writer.write(encode({"type": "end", "code": FAILED, "error": refusal}))
             await asyncio.wait_for(reader.readline(), REFUSED_SECONDS)

@@ -14,6 +14,7 @@ from squids.cli import client
 from squids.supervisor.control import server as control_server
 from squids.supervisor.control.protocol import holder_path
 from squids.supervisor.control.server import ControlServer
+from squids.supervisor.events import EventKind
 from tests.support.loops import run, until
 
 LONG = "x" * 50_000
@@ -56,6 +57,37 @@ def test_a_client_that_reads_late_has_every_answer(tmp_path):
     assert json.loads(lines[-1])["type"] == "end"
 
 
+def test_a_request_that_an_internal_error_ends_is_reported_as_one(tmp_path):
+    """To the client, and in the log with its traceback: the socket itself is in order."""
+    path = str(tmp_path / "s")
+    said = []
+
+    async def fail(verb, queues, options, peer):
+        raise ZeroDivisionError("a bug")
+        yield {}
+
+    def ask() -> bytes:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(path)
+            connection.sendall(b'{"verb": "status"}\n')
+            with connection.makefile("rb") as lines:
+                return lines.readline()
+
+    async def serve_one() -> bytes:
+        server = ControlServer(path, 0o600, None, fail, said.append, lambda: None)
+        await server.start()
+        try:
+            return await asyncio.to_thread(ask)
+        finally:
+            await server.close()
+
+    assert json.loads(run(serve_one())) == {"type": "end", "code": 1, "error": "the request failed: a bug"}
+    (event,) = said
+    assert event.kind is EventKind.INTERNAL_ERROR
+    assert "ZeroDivisionError: a bug" in event.text
+    assert "Traceback" in event.traceback
+
+
 def test_a_socket_that_cannot_be_made_again_is_told_once_and_heals(tmp_path, monkeypatch):
     """Somebody removed its directory, and something else is in its place for a while."""
     monkeypatch.setattr(control_server, "LOOK_EVERY", 0.02)
@@ -76,8 +108,9 @@ def test_a_socket_that_cannot_be_made_again_is_told_once_and_heals(tmp_path, mon
         await server.close()
         return told
 
-    (text,) = run(lose_and_find())
-    assert "vanished, and cannot be made again: " in text
+    (event,) = run(lose_and_find())
+    assert event.kind is EventKind.NO_CONTROL_SOCKET
+    assert "vanished, and cannot be made again: " in event.text
 
 
 def test_an_answer_that_ends_in_its_midst_is_no_traceback(tmp_path, monkeypatch):
