@@ -175,7 +175,7 @@ def report(work: Work, journal: Journal, code: int, left: dict[str, int]) -> int
         ("every message was run to its end", lambda: work.is_done(journal)),
         ("no message is left in a queue", lambda: not any(left.values())),
         ("the steps of each order ran in their order", lambda: work.in_order("orders.fifo", journal, STEPS)),
-        ("all drained, and the supervisor left with exit code 0", lambda: code == 0),
+        ("all drained, and the supervisor exited with code 0", lambda: code == 0),
     ]
     verdicts = [(text, check()) for text, check in checks]
     for text, passed in verdicts:

@@ -186,7 +186,7 @@ def serve_supervisor(
         for frame in owner.receive():
             match frame:
                 case Drain(within):
-                    consumer.stop("the supervisor", within)
+                    consumer.stop("stopped by the supervisor", within)
                 case Pause(on):
                     consumer.pause(on)
                 case Scale(workers):

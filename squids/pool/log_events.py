@@ -80,7 +80,7 @@ def stopping(reason: str, inflight: InFlight, wait_seconds: int) -> None:
 
 
 def forcing(reason: str) -> None:
-    _say(logging.WARNING, "killing", f"{reason} again: killing what runs and giving everything back")
+    _say(logging.WARNING, "killing", f"{reason} again: killing running tasks and giving all messages back")
 
 
 def stopped(inflight: InFlight, code: ExitCode) -> None:

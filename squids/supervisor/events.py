@@ -100,7 +100,7 @@ def stopping(reason: str, up: int) -> Event:
 
 
 def forcing(reason: str) -> Event:
-    text = f"{reason} again: killing what runs and giving everything back"
+    text = f"{reason} again: killing running tasks and giving all messages back"
     return Event(EventKind.FORCING, "WARNING", text)
 
 
@@ -222,7 +222,7 @@ def code_changed(files: str, app: str) -> Event:
 
 
 def stale(failure: str) -> Event:
-    return Event(EventKind.STALE, "WARNING", f"{failure}: what runs keeps the code that it has")
+    return Event(EventKind.STALE, "WARNING", f"{failure}: running processes keep the old code")
 
 
 def reload(text: str) -> Event:

@@ -57,7 +57,7 @@ class Context:
         async for name, outcome in supervisor.waiters.each(names, decide_by_name, seconds):
             if outcome is None:
                 outcome = timed_out(supervisor.programs[name])
-                code, error = TIMED_OUT, f"not within {seconds:g} s"
+                code, error = TIMED_OUT, f"timed out after {seconds:g} s"
             elif not outcome.ok:
                 code = FAILED
             yield answers.result(name, outcome)

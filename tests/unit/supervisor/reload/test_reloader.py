@@ -224,7 +224,7 @@ def test_code_that_does_not_import_changes_nothing_but_status(
         Watched.last.change({project.path("shop/shop.py")})
         await until(lambda: fleet.of_kind(EventKind.STALE))
         (stale,) = fleet.of_kind(EventKind.STALE)
-        assert stale.text == "ModuleNotFoundError: no module named tax: what runs keeps the code that it has"
+        assert stale.text == "ModuleNotFoundError: no module named tax: running processes keep the old code"
         assert fleet.supervisor.stale
         assert fleet.pid_of("emails") == before
         await until(lambda: project.path("broken") in Watched.last.flat)
