@@ -31,6 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
         prog="squids",
         description="Run the tasks of one SQS queue in a pool of worker processes.",
         formatter_class=_WholeWords,
+        allow_abbrev=False,
         epilog="Exit codes: 0 drained, 1 failure, 2 usage, 78 a configuration that a restart cannot fix.",
     )
     for option in OPTIONS:

@@ -48,6 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
         usage="%(prog)s [-c FILE] [OPTION ...] [VERB ...]",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     parser.add_argument(
         "-c",
@@ -87,7 +88,7 @@ def _verbs_by_group() -> str:
 
 
 def _add_verb(verbs: Any, verb: Verb) -> None:
-    parser = verbs.add_parser(verb.name, help=verb.help, description=f"{verb.help}.")
+    parser = verbs.add_parser(verb.name, help=verb.help, description=f"{verb.help}.", allow_abbrev=False)
     for argument in verb.arguments:
         _add(parser, argument)
     if verb.name == "run":
@@ -130,8 +131,10 @@ def _add_modes(parser: argparse.ArgumentParser) -> None:
 
 def _add_systemd(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    install = actions.add_parser("install", help="Write the units, and show what changes")
-    show = actions.add_parser("print", help="Print the units, for configuration management")
+    install = actions.add_parser("install", help="Write the units, and show what changes", allow_abbrev=False)
+    show = actions.add_parser(
+        "print", help="Print the units, for configuration management", allow_abbrev=False
+    )
     for action in (install, show):
         # Not the -c of the command, whose defaults are other paths.
         action.add_argument("--user", metavar="NAME", help="The user of the service; default: squids")
@@ -141,7 +144,9 @@ def _add_systemd(parser: argparse.ArgumentParser) -> None:
         action.add_argument(
             "--instance", metavar="NAME", help="squids-supervisor@NAME, with /etc/squids/NAME.yaml"
         )
-    uninstall = actions.add_parser("uninstall", help="Stop the services, and remove what install wrote")
+    uninstall = actions.add_parser(
+        "uninstall", help="Stop the services, and remove what install wrote", allow_abbrev=False
+    )
     for action in (install, uninstall):
         action.add_argument(
             "--dry-run", action="store_true", help="Show what would change, and change nothing"

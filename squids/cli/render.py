@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import textwrap
@@ -151,7 +152,7 @@ def _why(entry: Answer) -> str:
     if entry["degraded"]:
         return str(entry["degraded"])
     if entry["retry_in"] is not None:
-        return f"again in {entry['retry_in']:.0f} s: {_last_line(entry['reason'])}"
+        return f"again in {math.ceil(entry['retry_in'])} s: {_last_line(entry['reason'])}"
     if entry["stale"] is not None:
         return f"stale: {entry['stale']}"
     if entry["replacement"] is not None:
@@ -208,7 +209,7 @@ def status(answer: Answer, columns: int) -> str:
     lines, rows = [table], table.splitlines()
     stale = [entry["name"] for entry in entries if _is_stale(entry)]
     if stale:
-        note = f"* its code has changed on disk since it was imported: restart to run it ({len(stale)})"
+        note = "* the code has changed on disk since it was imported: restart to run the new code"
         lines += _wrapped(note, columns)
     for entry in entries:
         text = _why(entry)

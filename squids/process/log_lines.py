@@ -35,6 +35,9 @@ TAB = "\t"
 ROUTINE = frozenset({"starting", "started", "ready", "stopped"})
 """Actions that the brief format omits, because other lines say the same."""
 
+SUBJECT_COLOURS = (32, 34, 35, 36)
+"""ANSI colours of names. Red and yellow are those of levels."""
+
 PRIORITIES = {"DEBUG": 7, "INFO": 6, "WARNING": 4, "ERROR": 3, "CRITICAL": 2}
 """syslog(3) priorities of levels: https://www.freedesktop.org/software/systemd/man/latest/sd-daemon.html"""
 
@@ -230,7 +233,10 @@ def as_brief(line: Line, *, colour: bool = False) -> str:
 
 def _named(source: Source, colour: bool) -> str:
     name = f"{source}:"
-    return f"\x1b[{31 + sum(source.subject.encode()) % 6}m{name}\x1b[0m" if colour else name
+    if not colour:
+        return name
+    number = SUBJECT_COLOURS[sum(source.subject.encode()) % len(SUBJECT_COLOURS)]
+    return f"\x1b[{number}m{name}\x1b[0m"
 
 
 def as_journal(line: Line) -> str:

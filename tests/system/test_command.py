@@ -77,6 +77,7 @@ def test_no_region_is_78(tmp_path):
         (["--queue", "q", "--app", "a.b", "--workers", "0"], "--workers: 0 is less than 1"),
         (["--queue", "q", "--app", "a.b", "--polling-wait-time", "21"], "--polling-wait-time"),
         (["--queue", "q", "--app", "a.b", "--visibility-timeout", "43200"], "--visibility-timeout"),
+        (["--queue", "q", "--app", "a.b", "--work", "1"], "unrecognized arguments: --work 1"),
         (["--queue", "not a name", "--app", "a.b"], "is not a queue's name"),
         (["--queue", "arn:aws:sns:eu-west-1:1:q", "--app", "a.b"], "is not a queue's ARN"),
         (["--queue", "q", "--app", "a.b", "--shutdown-timeout", "nan"], "not a number of seconds"),

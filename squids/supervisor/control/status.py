@@ -70,6 +70,8 @@ def _status(
     running = figures.running if figures is not None else ()
     oldest = min(running, key=lambda job: job.started, default=None)
     settings = program.settings
+    if program.gone:
+        usage = None
     return {
         "name": settings.name,
         "queue": settings.queue,

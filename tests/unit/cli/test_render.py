@@ -41,7 +41,7 @@ def test_columns_go_the_least_important_first(columns: int) -> None:
     lines = status(entry, columns=columns)
     assert max(map(len, lines)) <= max(columns, 40)
     assert lines[0].startswith("NAME")
-    assert "again in 14 s: ValueError: no" in " ".join(" ".join(lines).split())
+    assert "again in 15 s: ValueError: no" in " ".join(" ".join(lines).split())
 
 
 def test_what_was_cut_is_said_below_the_table() -> None:
@@ -53,7 +53,7 @@ def test_what_was_cut_is_said_below_the_table() -> None:
 def test_changed_code_is_marked_and_explained() -> None:
     lines = status(ENTRY | {"code": {"stale": True}}, stopping=True, reload_failed="squids.yaml:1:1: no")
     assert "RUNNING*" in lines[1]
-    assert lines[2].startswith("* its code has changed on disk")
+    assert lines[2].startswith("* the code has changed on disk")
     assert lines[3:] == ["the last reload failed: squids.yaml:1:1: no", "the supervisor is shutting down"]
     assert status() == ["no programs"]
 

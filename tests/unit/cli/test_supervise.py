@@ -47,6 +47,15 @@ def test_an_unknown_verb_is_refused_with_the_one_that_was_meant(verb, words, cap
     assert capsys.readouterr().err.splitlines()[-1] == f"squids-supervisor: error: {words}"
 
 
+@pytest.mark.parametrize("arguments", [["--relo"], ["status", "--jso"], ["systemd", "install", "--dry"]])
+def test_an_option_is_not_abbreviated(arguments, capsys):
+    """Or a new option would break scripts that shorten an older one."""
+    with pytest.raises(SystemExit) as refused:
+        main(arguments)
+    assert refused.value.code == 2
+    assert f"unrecognized arguments: {arguments[-1]}" in capsys.readouterr().err
+
+
 def test_dev_changes_only_what_the_file_leaves_open():
     program = ProgramSettings("a", "a", AppSpec("shop:app", "/srv"), (("queue", "a"), ("workers", 3)))
     settings = Settings(SupervisorSettings(), (program,))

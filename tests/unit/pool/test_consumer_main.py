@@ -139,8 +139,8 @@ def test_it_does_what_its_supervisor_says():
     assert consumer.orders == [
         ("pause", True),
         ("scale", 3),
-        ("stop", "the supervisor", 2.5),
-        ("stop", "the supervisor", None),
+        ("stop", "stopped by the supervisor", 2.5),
+        ("stop", "stopped by the supervisor", None),
     ]
     assert isinstance(consumer.liveness, ToOwner)
 

@@ -193,6 +193,13 @@ def test_colours_only_where_they_are_asked_for():
     assert "\x1b[" in as_text(line, colour=True)
 
 
+@pytest.mark.parametrize("source", [SUPERVISOR, *(Source(Origin.CONSUMER, letter) for letter in "abcdef")])
+def test_no_name_has_the_colour_of_a_level(source):
+    text = as_brief(Line(0.0, source, "INFO", "hello"), colour=True)
+    assert "\x1b[31m" not in text
+    assert "\x1b[33m" not in text
+
+
 @pytest.mark.parametrize("action", [["a"], {"a": 1}, None, 5])
 def test_an_applications_record_may_call_anything_an_action(action):
     """A developer sees the line all the same."""

@@ -14,7 +14,7 @@ from squids.cli import client
 from squids.supervisor.control import server as control_server
 from squids.supervisor.control.protocol import holder_path
 from squids.supervisor.control.server import ControlServer
-from squids.supervisor.events import EventKind
+from squids.supervisor.events import Event, EventKind
 from tests.support.loops import run, until
 
 LONG = "x" * 50_000
@@ -60,7 +60,7 @@ def test_a_client_that_reads_late_has_every_answer(tmp_path):
 def test_a_request_that_an_internal_error_ends_is_reported_as_one(tmp_path):
     """To the client, and in the log with its traceback: the socket itself is in order."""
     path = str(tmp_path / "s")
-    said = []
+    said: list[Event] = []
 
     async def fail(verb, queues, options, peer):
         raise ZeroDivisionError("a bug")
