@@ -9,7 +9,7 @@ PY := $(BIN)/python
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help venv node demo test test-slow test-systemd test-faults lint format types imports pytest coverage docs bench bench-short units clean
+.PHONY: help venv node demo test test-slow test-systemd test-faults lint format types imports pytest coverage docs bench bench-short tables units clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -61,6 +61,10 @@ bench-short: venv node  ## the same, brief, as a check that they run
 	$(PY) benchmarks/consume.py --short
 	$(PY) benchmarks/supervise.py --short
 	$(PY) benchmarks/reload.py --short
+
+tables: venv  ## write the tables of docs/ again, from the options, keys, verbs and states
+	PYTHONPATH=. $(PY) docs/option_table.py
+	PYTHONPATH=. $(PY) docs/supervisor_tables.py
 
 units: venv  ## write systemd/ again, from the installer's templates
 	$(PY) -m squids.cli.systemd.shipped systemd

@@ -1,4 +1,4 @@
-"""A received message, in one form for the SQS client, the consumer and the code that runs it."""
+"""A received message, in one form for the SQS client, the consumer and the code that runs it. Pure."""
 
 from __future__ import annotations
 

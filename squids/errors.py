@@ -1,4 +1,4 @@
-"""The exceptions of squids. The docstring of a class is its default message."""
+"""The exceptions of squids. The docstring of a class is its default message. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exit codes of the commands. Those of 64 and above are from sysexits.h."""
+"""Exit codes of the commands. Those of 64 and above are from sysexits.h. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Phrases for messages to people."""
+"""Phrases for messages to people. Pure."""
 
 from __future__ import annotations
 

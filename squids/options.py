@@ -1,4 +1,4 @@
-"""The options of a consumer: the single source for the command line, the file and the docs."""
+"""The options of a consumer: the single source for the command line, the file and the docs. Pure."""
 
 from __future__ import annotations
 

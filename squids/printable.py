@@ -1,4 +1,4 @@
-"""Makes text safe for a terminal or a log line by escaping control characters.
+"""Makes text safe for a terminal or a log line by escaping control characters. Pure.
 
 Task names, exceptions and output may contain any character. Some move the cursor, change the window's title,
 or forge a log line. Each becomes a readable escape like `\\x1b`.

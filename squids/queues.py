@@ -1,4 +1,4 @@
-"""How a user may refer to a queue: by name, URL or ARN."""
+"""How a user may refer to a queue: by name, URL or ARN. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When to run a failed message again: a policy, and its decision as a value."""
+"""When to run a failed message again: a policy, and its decision as a value. Pure."""
 
 from __future__ import annotations
 

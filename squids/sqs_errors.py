@@ -1,4 +1,4 @@
-"""Classifies exceptions of boto3 for a consumer, each with one line of text."""
+"""Classifies exceptions of boto3 for a consumer, each with one line of text. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SQS's limits, with their sources. In seconds and bytes."""
+"""SQS's limits, with their sources. In seconds and bytes. Pure."""
 
 from __future__ import annotations
 

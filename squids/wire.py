@@ -1,4 +1,4 @@
-"""A message's body: JSON, `{"task": "package.module.qualname", "args": [...], "kwargs": {...}}`.
+"""A message's body: JSON, `{"task": "package.module.qualname", "args": [...], "kwargs": {...}}`. Pure.
 
 This is the format of the original SQuidS. Unknown keys are ignored, so that later additions are compatible;
 no new key is ever required.

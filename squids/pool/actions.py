@@ -1,4 +1,4 @@
-"""The actions that `inflight` returns: values for the shell to carry out, in order."""
+"""The actions that `inflight` returns: values for the shell to carry out, in order. Pure."""
 
 from __future__ import annotations
 

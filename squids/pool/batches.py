@@ -1,4 +1,4 @@
-"""Decides when deletes and visibility changes are sent, and in which batches.
+"""Decides when deletes and visibility changes are sent, and in which batches. Pure.
 
 A call to SQS takes up to ten entries and costs the same for any number, so entries linger for a moment to
 share a call. This module decides how long; `sqs_calls` calls SQS, and `settling` interprets the results.

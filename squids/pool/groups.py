@@ -1,4 +1,4 @@
-"""Decides the order inside FIFO message groups: which held messages may run.
+"""Decides the order inside FIFO message groups: which held messages may run. Pure.
 
 In a group, one message is run at a time, in SQS's order, and the next starts only when the previous one is
 settled, with its delete confirmed. If one fails, the following must not run here, as it comes first again:

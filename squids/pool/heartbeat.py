@@ -1,4 +1,4 @@
-"""Decides when the visibility of held messages is extended, and by how much.
+"""Decides when the visibility of held messages is extended, and by how much. Pure.
 
 A receive requests a short visibility timeout. Before half of it has passed, it is extended for each held
 message, until the message is settled. So a lost machine delays its messages by no more than that timeout, and

@@ -1,4 +1,4 @@
-"""Decides what happens to each held message of one queue.
+"""Decides what happens to each held message of one queue. Pure.
 
 This module alone knows all held messages, and combines the parts that decide: `message` (the state of one),
 `groups` (FIFO order), `prefetch` (how many), `polls` (receives), `roster` (workers), `settling` (deletes,

@@ -1,4 +1,4 @@
-"""The state machine of one held message. `inflight` combines the messages of a queue.
+"""The state machine of one held message. `inflight` combines the messages of a queue. Pure.
 
     received -> BUFFERED -> RUNNING -> DELETING -> gone
                    |           +-----> RETURNING -> gone (SQS has it)

@@ -1,4 +1,4 @@
-"""Decides about receives: which are in progress, when to retry, and when the queue is empty.
+"""Decides about receives: which are in progress, when to retry, and when the queue is empty. Pure.
 
 A failed receive starts a backoff of up to a minute. The trouble is reported when it starts or changes its
 kind, and when it is over. On FIFO queues each logical receive has its own attempt id, and a receive that

@@ -1,4 +1,4 @@
-"""Decides how many messages to request from SQS, when, and how many to hand to a worker at once.
+"""Decides how many messages to request from SQS, when, and how many to hand to a worker at once. Pure.
 
 The prefetch is an upper bound for held messages and those that receives in progress may bring. The target
 depends on how long tasks take:

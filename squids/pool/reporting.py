@@ -1,4 +1,4 @@
-"""Reports a consumer's state: figures each second while they change, otherwise signs of life.
+"""Decides when a consumer reports: figures each second while they change, otherwise signs of life.
 
 Signs of life come every five seconds or sooner. Nothing is reported while the receive loop is stuck. The
 figures are plain values, as a supervisor's `status` shows them.

@@ -1,4 +1,4 @@
-"""Decides which worker is handed work, and knows what each of them was handed.
+"""Decides which worker is handed work, and knows what each of them was handed. Pure.
 
 A worker is on the roster from its first frame to its end. It is idle, or it has jobs: the messages that it
 was handed, each with its own number. A retired worker is handed nothing more, and dismissed when idle. The

@@ -1,4 +1,4 @@
-"""The settings of a pooled consumer, as values."""
+"""The settings of a pooled consumer, as values. Pure."""
 
 from __future__ import annotations
 
@@ -29,6 +29,6 @@ class PoolSettings:
     limits: Limits
     retry: RetryPolicy
     label: str = ""
-    """If not empty, the fork server's first owner gets the workers' output, as this program's."""
+    """The name of the supervisor's program, before what workers print. Empty: they print by themselves."""
     log_level: str | None = None
     """If not None, workers log like this consumer, from this level."""

@@ -1,4 +1,4 @@
-"""Decides which calls SQS gets for held messages: deletes, returns and heartbeats.
+"""Decides which calls SQS gets for held messages: deletes, returns and heartbeats. Pure.
 
 Each message that is done or given back waits here until SQS confirms it. `batches` decides when an entry is
 sent and with which others, `heartbeat` when a visibility is extended. This module decides which of them is
@@ -25,7 +25,7 @@ LASTING_FAILURES = 2
 """Failed calls of one operation in a row after which the consumer counts as degraded."""
 
 MOST_ENTRY_ATTEMPTS = 8
-"""Attempts for one entry that SQS itself refuses."""
+"""Attempts for one entry of a batch, if SQS refuses it or leaves it unanswered."""
 
 ENTRY_RETRY = 0.5
 """Seconds before an entry that failed by itself is retried, times its attempts."""
@@ -36,7 +36,8 @@ UNANSWERED = "SQS did not answer for it"
 class Settling:
     """The calls for the messages of one queue.
 
-    `held`: all held messages by id, only read here. Calls and reports are added to `actions`.
+    `held`: all held messages by id. This changes the messages, but neither adds nor removes one. Calls and
+    reports are added to `actions`.
     """
 
     def __init__(self, held: Mapping[str, HeldMessage], visibility: int, actions: list[Action]) -> None:

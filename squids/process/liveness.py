@@ -1,4 +1,4 @@
-"""Reports a consumer's state to the process that started it: the only interface for that.
+"""How a consumer's state is reported to the process that started it: a supervisor, systemd, or none.
 
 The caller decides what to report, and when.
 """

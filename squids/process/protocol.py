@@ -1,4 +1,4 @@
-"""The typed frames between an owner and its children. The contents of jobs and results are up to them.
+"""The typed frames between an owner and its children. The contents of jobs and results are up to them. Pure.
 
 Facts go up (Spawned, Exited, Results), commands go down (Spawn, Kill, Assign). On the wire, a frame is a list
 that starts with its tag.

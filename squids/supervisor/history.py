@@ -1,4 +1,4 @@
-"""History: the last deaths of each program, and the last events of all. Values only.
+"""History: the last deaths of each program, and the last events of all. Values only. Pure.
 
 Times are seconds since the epoch, for display only.
 """

@@ -1,4 +1,4 @@
-"""The settings of a configuration file: plain values, validated, merged, with all defaults filled in.
+"""The settings of a configuration file: plain values, validated, merged, with all defaults filled in. Pure.
 
 Values only: `config.text` and `config.build` make them, `config.difference` compares them. Times are in
 seconds, sizes in bytes. Equal settings mean equal processes.

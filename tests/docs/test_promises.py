@@ -20,7 +20,7 @@ _ACTION_IN_CODE = re.compile(r'"action": "(?!store_)(\w+)"|_say\(\s*[\w.]+,\s*"(
 
 
 def test_the_table_of_options_is_made_from_the_options() -> None:
-    """Mend it with: .venv/bin/python docs/option_table.py"""
+    """Mend it with `make tables`."""
     make = runpy.run_path(str(ROOT / "docs" / "option_table.py"))["page_with_table"]
     text = COMMAND_PAGE.read_text()
     assert make(text) == text
@@ -28,7 +28,7 @@ def test_the_table_of_options_is_made_from_the_options() -> None:
 
 @pytest.mark.parametrize("page", ["configuration.md", "steering.md", "program-states.md"])
 def test_the_tables_of_the_supervisor_are_made_from_its_code(page: str) -> None:
-    """Mend it with: .venv/bin/python docs/supervisor_tables.py"""
+    """Mend it with `make tables`."""
     make = runpy.run_path(str(ROOT / "docs" / "supervisor_tables.py"))["page_with_tables"]
     text = (ROOT / "docs" / page).read_text()
     assert make(page, text) == text

@@ -1,4 +1,4 @@
-"""The contents of a configuration file as plain data, with locations and problems."""
+"""The contents of a configuration file as plain data, with locations and problems. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The vocabulary of a program: its states, its events, and the actions that it requests.
+"""The vocabulary of a program: its states, its events, and the actions that it requests. Pure.
 
 Values only. `rules` maps events to actions.
 """
