@@ -145,6 +145,7 @@ class Program:
     def restart(self, generation: int, settings: ProgramSettings, now: float) -> None:
         self.generation, self.settings = generation, settings
         self._drop_replacement(now, "it was restarted")
+        self.hand_over_failure = None
         self.failures.progress()
         if self.wanted is Wanted.DOWN:
             self.wanted = Wanted.UP

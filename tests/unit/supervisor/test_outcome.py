@@ -52,6 +52,19 @@ def test_a_restart_waits_for_the_old_process_and_a_stop_undoes_it() -> None:
     assert outcome.of_generation(made, 2, None) == ProgramOutcome(True, "is stopping; it will start so")
 
 
+def test_a_hand_over_that_failed_before_is_no_failure_of_a_restart() -> None:
+    """A `restart` after a `restart --rolling` that failed was said to have failed so, too."""
+    made = running()
+    handle(made, ev.ReplaceProgram(2, SETTINGS), 1.0)
+    handle(made, ev.ProcessExited(2, 1), 1.0)
+    handle(made, ev.RestartProgram(3, SETTINGS), 2.0)
+    assert outcome.of_generation(made, 3, None) is None
+    handle(made, ev.ProcessExited(1, 0), 2.0)
+    for event in (ev.ProcessSpawned(3, 4713), ev.ProcessBooted(3), ev.ProcessReady(3)):
+        handle(made, event, 2.0)
+    assert outcome.of_generation(made, 3, None) == ProgramOutcome(True, "running, pid 4713")
+
+
 def test_a_rolling_replacement_is_decided_by_its_hand_over() -> None:
     made = running()
     handle(made, ev.ReplaceProgram(2, SETTINGS), 1.0)
