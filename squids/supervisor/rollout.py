@@ -224,7 +224,10 @@ class Rollout:
 
         def decide(item: tuple[Program, int]) -> ProgramOutcome | None:
             program, generation = item
-            return of_generation(program, generation, self._supervisor.degraded(program))
+            supervisor = self._supervisor
+            return of_generation(
+                program, generation, supervisor.degraded(program), stopping=supervisor.stopping
+            )
 
         timeout = None if deadline is None else deadline - asyncio.get_running_loop().time()
         async for (program, _), outcome in self._supervisor.waiters.each(going, decide, timeout):

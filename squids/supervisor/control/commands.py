@@ -137,6 +137,8 @@ async def scale(context: Context, request: Request) -> Answers:
     def decide(program: Program) -> ProgramOutcome | None:
         workers = wanted[program.settings.name]
         consumer = supervisor.consumers.of(program.current)
+        if consumer is None and supervisor.stopping:
+            return outcome.SUPERVISOR_STOPS
         if consumer is None:
             return ProgramOutcome(True, f"will start with {workers} workers")
         figures = consumer.figures

@@ -16,7 +16,7 @@ from squids.supervisor.program.events import ProgramState
 from squids.supervisor.removals import Removals
 from squids.supervisor.rollout import Rollout, RolloutOutcome
 from squids.supervisor.settings import Settings
-from tests.support.fleets import Fleet, program, settings_of, steer
+from tests.support.fleets import BANK, Fleet, program, settings_of, steer
 from tests.support.loops import until
 
 EMAILS, REPORTS = program("emails"), program("reports")
@@ -96,6 +96,24 @@ def test_a_reload_touches_what_changed_and_nothing_else(monkeypatch: pytest.Monk
         assert supervisor.settings == plan.settings
 
     steer(monkeypatch, settings_of(EMAILS, REPORTS, gone), work)
+
+
+@pytest.mark.parametrize("apps", ["the same", "another"])
+def test_a_reload_that_a_shutdown_cancels_has_failed(monkeypatch: pytest.MonkeyPatch, apps: str) -> None:
+    """One that still imported said that the queue would start with the new settings."""
+    changed = replace(EMAILS, nice=5) if apps == "the same" else program("emails", BANK)
+
+    async def work(fleet: Fleet) -> None:
+        await fleet.running("emails")
+        fleet.busy, fleet.silent, fleet.importing = {"emails"}, {"emails"}, {"bank:app"}
+        file_reload = Reload(fleet, lambda: settings_of(changed))
+        reloading = asyncio.create_task(answers_of(file_reload.apply(await file_reload.planned(), None)))
+        await until(lambda: fleet["emails"].replacement is not None or len(fleet.servers) == 2)
+        fleet.supervisor.shut_down("SIGTERM")
+        fleet.importing = set()
+        assert await reloading == {"emails": RolloutOutcome("emails", False, "the supervisor is stopping")}
+
+    steer(monkeypatch, settings_of(EMAILS), work)
 
 
 def test_a_removed_program_that_drains_for_longer_than_one_waits_is_removed_later(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -50,6 +51,25 @@ def test_a_restart_waits_for_the_old_process_and_a_stop_undoes_it() -> None:
     handle(made, ev.StopProgram(), 1.0)
     assert outcome.of_start(made, None) == ProgramOutcome(False, "stopping: stopped")
     assert outcome.of_generation(made, 2, None) == ProgramOutcome(True, "is stopping; it will start so")
+
+
+def test_what_a_shutdown_cancels_has_failed_since_nothing_will_start_it() -> None:
+    """A deployment script went on: the restart was reported as done."""
+    made = running()
+    handle(made, ev.RestartProgram(2, SETTINGS), 1.0)
+    handle(made, ev.StopProgram(), 1.0)
+    answer = outcome.of_generation(made, 2, None, stopping=True)
+    assert answer == ProgramOutcome(False, "the supervisor is stopping")
+
+
+@pytest.mark.parametrize("generation", [1, 2], ids=["settings", "code"])
+def test_a_stop_during_a_hand_over_drops_what_was_to_take_over(generation: int) -> None:
+    """It is not started with the new settings either, as was said."""
+    made = running()
+    handle(made, ev.ReplaceProgram(generation, replace(SETTINGS, nice=5)), 1.0)
+    handle(made, ev.StopProgram(), 1.0)
+    assert outcome.of_generation(made, generation, None) == ProgramOutcome(False, "it was stopped")
+    assert made.settings.nice == 0
 
 
 def test_a_hand_over_that_failed_before_is_no_failure_of_a_restart() -> None:
