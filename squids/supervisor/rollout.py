@@ -39,6 +39,10 @@ class RolloutOutcome:
     timed_out: bool = False
 
 
+Told = str | RolloutOutcome
+"""What a waiting verb is told: a line of the plan that is applied, or an outcome."""
+
+
 class Rollout:
     """Rolls out code and settings."""
 
@@ -48,18 +52,19 @@ class Rollout:
         self._new_settings: dict[str, ProgramSettings] = {}
         """The settings that programs are to get, while their code is imported."""
 
-    def begin(self, outcomes: AsyncIterator[RolloutOutcome]) -> asyncio.Queue[RolloutOutcome | None]:
-        """Run a rollout in the background; return its outcomes, followed by None.
+    def begin(self, told: AsyncIterator[Told]) -> asyncio.Queue[Told | None]:
+        """Run a rollout in the background; return its plan, if it has one, and its outcomes, then None.
 
-        It continues even if no one waits. Outcomes are also logged; an internal error is one of them.
+        It continues even if no one waits. All is also logged; an internal error is one of the outcomes.
         """
-        answers: asyncio.Queue[RolloutOutcome | None] = asyncio.Queue()
+        answers: asyncio.Queue[Told | None] = asyncio.Queue()
 
         async def run() -> None:
             try:
-                async for outcome in outcomes:
-                    self._supervisor.say(events.rolled_out(outcome.name, outcome.text, ok=outcome.ok))
-                    answers.put_nowait(outcome)
+                async for one in told:
+                    if isinstance(one, RolloutOutcome):
+                        self._supervisor.say(events.rolled_out(one.name, one.text, ok=one.ok))
+                    answers.put_nowait(one)
             except Exception as error:
                 answers.put_nowait(RolloutOutcome("*", False, events.internal_error(ROLLOUT, error).text))
                 raise

@@ -14,7 +14,7 @@ from squids.supervisor.events import EventKind
 from squids.supervisor.file_reload import FileReload, Plan, Read
 from squids.supervisor.program.events import ProgramState
 from squids.supervisor.removals import Removals
-from squids.supervisor.rollout import Rollout, RolloutOutcome
+from squids.supervisor.rollout import Rollout, RolloutOutcome, Told
 from squids.supervisor.settings import Settings
 from tests.support.fleets import BANK, Fleet, program, settings_of, steer
 from tests.support.loops import until
@@ -36,8 +36,8 @@ class Reload(FileReload):
         return plan
 
 
-async def answers_of(outcomes: AsyncIterator[RolloutOutcome]) -> dict[str, RolloutOutcome]:
-    return {outcome.name: outcome async for outcome in outcomes}
+async def answers_of(told: AsyncIterator[Told]) -> dict[str, RolloutOutcome]:
+    return {one.name: one async for one in told if isinstance(one, RolloutOutcome)}
 
 
 async def plan_without_busy_reports(fleet: Fleet) -> tuple[Reload, Plan]:
@@ -226,6 +226,7 @@ def test_a_second_reload_waits_for_the_first_and_for_no_longer_than_it_may(
         assert second["*"].timed_out
         third = asyncio.create_task(answers_of(file_reload.apply(plan, None)))
         fleet.busy = set()
+        assert [await first.get(), await first.get()] == ["- reports", "= 1 program stays as it is"]
         assert await first.get() == RolloutOutcome("reports", True, "stopped and removed")
         assert await third == {}
 
