@@ -175,7 +175,7 @@ async def reload(context: Context, request: Request) -> Answers:
 
 
 async def _reported(told: asyncio.Queue[Told | None], request: Request) -> Answers:
-    code = OK
+    code, error = OK, None
     if not request.waits:
         yield answers.text("continues in the background; see events and logs")
         yield answers.end(OK)
@@ -185,11 +185,11 @@ async def _reported(told: asyncio.Queue[Told | None], request: Request) -> Answe
             yield answers.text(one)
             continue
         if one.timed_out:
-            code = TIMED_OUT
+            code, error = TIMED_OUT, f"not within {request.timeout():g} s"
         elif not one.ok and code == OK:
             code = FAILED
         yield answers.result(one.name, ProgramOutcome(one.ok, one.text))
-    yield answers.end(code)
+    yield answers.end(code, error)
 
 
 async def signal(context: Context, request: Request) -> Answers:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from squids.exit_codes import FAILED, OK
+from squids.exit_codes import FAILED, OK, TIMED_OUT
 from squids.supervisor.control.answers import Answer
 from squids.supervisor.control.context import Context
 from squids.supervisor.control.dispatch import Dispatch
@@ -93,5 +93,20 @@ def test_a_reload_that_nobody_waits_for_prints_its_plan(monkeypatch: pytest.Monk
         assert texts_of(texts) == [*plan, "continues in the background; see events and logs"]
         assert end["code"] == OK
         await until(lambda: fleet["emails"].settings.nice == 5)
+
+    steer(monkeypatch, settings_of(EMAILS), work)
+
+
+@pytest.mark.parametrize("verb", ["reload", "restart"])
+def test_one_that_times_out_ends_with_the_reason(monkeypatch: pytest.MonkeyPatch, verb: str) -> None:
+    """Its end had code 124 and no error."""
+
+    async def work(fleet: Fleet) -> None:
+        await fleet.running("emails")
+        fleet.silent = {"emails"}
+        operator = Operator(fleet, lambda: settings_of(replace(EMAILS, nice=5)))
+        *_, result, end = await operator.ask(verb, timeout=0.2, rolling=True)
+        assert not result["ok"]
+        assert end == {"type": "end", "code": TIMED_OUT, "error": "not within 0.2 s"}
 
     steer(monkeypatch, settings_of(EMAILS), work)
