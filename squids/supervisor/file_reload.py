@@ -172,7 +172,7 @@ class FileReload:
             if await self._removals.finished(program, left()):
                 yield RolloutOutcome(name, True, REMOVED)
             else:
-                yield RolloutOutcome(name, False, "is still draining", timed_out=True)
+                yield RolloutOutcome(name, False, "is still draining", timed_out=True, still_draining=True)
 
     def _add(self, settings: ProgramSettings) -> Program:
         """Add a program, or take one back that was removed and still drains."""

@@ -31,12 +31,17 @@ GIVEN_UP = Failure(_NOT_DONE, None, _NOT_DONE)
 
 @dataclass(frozen=True, slots=True)
 class RolloutOutcome:
-    """The outcome for one program."""
+    """The outcome for one program. `still_draining`: it is removed once it has drained."""
 
     name: str
     ok: bool
     text: str
     timed_out: bool = False
+    still_draining: bool = False
+
+    def event(self) -> events.Event:
+        """Return what the log says of it."""
+        return events.rolled_out(self.name, self.text, ok=self.ok, still_draining=self.still_draining)
 
 
 Told = str | RolloutOutcome
@@ -63,7 +68,7 @@ class Rollout:
             try:
                 async for one in told:
                     if isinstance(one, RolloutOutcome):
-                        self._supervisor.say(events.rolled_out(one.name, one.text, ok=one.ok))
+                        self._supervisor.say(one.event())
                     answers.put_nowait(one)
             except Exception as error:
                 answers.put_nowait(RolloutOutcome("*", False, events.internal_error(ROLLOUT, error).text))

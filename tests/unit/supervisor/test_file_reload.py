@@ -22,6 +22,9 @@ from tests.support.loops import until
 EMAILS, REPORTS = program("emails"), program("reports")
 
 
+STILL_DRAINING = RolloutOutcome("reports", False, "is still draining", timed_out=True, still_draining=True)
+
+
 class Reload(FileReload):
     """With a view of what is being removed."""
 
@@ -124,7 +127,7 @@ def test_a_removed_program_that_drains_for_longer_than_one_waits_is_removed_late
     async def work(fleet: Fleet) -> None:
         file_reload, plan = await plan_without_busy_reports(fleet)
         answers = await answers_of(file_reload.apply(plan, 0.01))
-        assert answers == {"reports": RolloutOutcome("reports", False, "is still draining", timed_out=True)}
+        assert answers == {"reports": STILL_DRAINING}
         assert "reports" in fleet.supervisor.programs
         again = await answers_of(file_reload.apply(plan, 0.01))
         assert again == answers, "a second reload waits for it too"
@@ -193,6 +196,20 @@ def test_what_a_reload_that_waited_changes_is_compared_and_logged_when_its_turn_
         assert lines == ["~ emails: nice 0 -> 5", same, "~ emails: nice 5 -> 0", same]
 
     steer(monkeypatch, settings_of(EMAILS), work)
+
+
+def test_one_that_is_still_draining_is_a_warning_and_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has to do anything about it."""
+
+    async def work(fleet: Fleet) -> None:
+        file_reload, plan = await plan_without_busy_reports(fleet)
+        told = file_reload.begin(plan, timeout=0.01)
+        while await told.get() is not None:
+            pass
+        (event,) = fleet.of_kind(EventKind.ROLLED_OUT)
+        assert (event.level, event.program, event.text) == ("WARNING", "reports", "is still draining")
+
+    steer(monkeypatch, settings_of(EMAILS, REPORTS), work)
 
 
 def test_a_reload_that_is_cut_short_locks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
