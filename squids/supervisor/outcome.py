@@ -124,4 +124,8 @@ def of_pause(program: Program, on: bool, paused: bool | None) -> ProgramOutcome 
 
 def timed_out(program: Program) -> ProgramOutcome:
     """For a program without an outcome in time."""
+    process = program.current
+    starts_again = program.state is ProgramState.STOPPING and program.wanted is not Wanted.DOWN
+    if starts_again and process is not None and process.fault is None:
+        return ProgramOutcome(False, "timed out; its old process is still draining; it will start after that")
     return ProgramOutcome(False, f"timed out; {program.state.value}: {program.reason}")

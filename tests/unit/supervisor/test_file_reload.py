@@ -172,6 +172,24 @@ def test_a_removed_program_that_is_in_the_file_again_is_kept(
     steer(monkeypatch, settings_of(EMAILS, REPORTS), work)
 
 
+def test_one_that_is_in_the_file_again_and_drains_for_long_is_said_to_start_after_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """ "stopping: stopped" says neither what is waited for nor that it will start."""
+
+    async def work(fleet: Fleet) -> None:
+        file_reload, plan = await plan_without_busy_reports(fleet)
+        await answers_of(file_reload.apply(plan, 0.01))
+        again = Plan(settings_of(EMAILS, REPORTS), plan.changes)
+        late = await answers_of(file_reload.apply(again, 0.01))
+        text = "timed out; its old process is still draining; it will start after that"
+        assert late == {"reports": RolloutOutcome("reports", False, text, timed_out=True)}
+        fleet.busy = set()
+        await fleet.running("reports")
+
+    steer(monkeypatch, settings_of(EMAILS, REPORTS), work)
+
+
 def test_what_a_reload_that_waited_changes_is_compared_and_logged_when_its_turn_comes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

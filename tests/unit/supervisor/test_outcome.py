@@ -137,3 +137,29 @@ def test_as_wanted_is_up_and_able_to_work_or_down_as_asked() -> None:
     handle(made, ev.StartProgram(), 1.0)
     assert not outcome.is_as_wanted(made, None)
     assert outcome.of_stop(made) == ProgramOutcome(False, "another request wants it up again")
+
+
+def test_what_is_awaited_is_said_of_one_that_drains_and_starts_again() -> None:
+    """ "stopping: stopped" was said of a queue that a reload had removed, and the next one took back."""
+    drains = "timed out; its old process is still draining; it will start after that"
+    made = running()
+    handle(made, ev.StopProgram(), 1.0)
+    assert outcome.timed_out(made).text == "timed out; stopping: stopped"
+    handle(made, ev.ReplaceProgram(1, SETTINGS), 1.0)
+    handle(made, ev.StartProgram(), 1.0)
+    assert outcome.timed_out(made) == ProgramOutcome(False, drains)
+    handle(made, ev.PauseProgram(), 1.0)
+    assert outcome.timed_out(made).text == drains
+    made = running()
+    handle(made, ev.RestartProgram(2, SETTINGS), 1.0)
+    assert outcome.timed_out(made).text == drains
+
+
+def test_one_that_ends_by_its_own_fault_may_not_start_again() -> None:
+    made = running()
+    handle(made, ev.ProcessDraining(1, "workers die again and again"), 1.0)
+    assert outcome.timed_out(made).text == "timed out; stopping: workers die again and again"
+    made = running()
+    handle(made, ev.Tick(), 1000.0)
+    assert made.state is ProgramState.STOPPING
+    assert outcome.timed_out(made).text.startswith("timed out; stopping: no sign of life for")
