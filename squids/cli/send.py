@@ -38,8 +38,23 @@ EXIT_CODES: dict[str, int] = {
 }
 """The log actions that end a job, and the exit code that each means."""
 
-HALTED_UNTIL = {"paused": "resumed", "stopped": "started", "exited": "started", "fatal": "reset"}
-"""States in which a queue receives nothing until an operator acts, and what it then has to be."""
+HALTED_UNTIL = {
+    "paused": "resumed",
+    "stopping": "started",
+    "stopped": "started",
+    "exited": "started",
+    "fatal": "reset",
+}
+"""States in which a queue receives nothing until an operator acts, and what it then has to be.
+
+One that is stopping may also start again by itself: what is wanted decides.
+"""
+
+STATES = ("starting", "running", "backoff", "stopped", "exited", "fatal")
+"""The log actions of the supervisor that name a queue's new state.
+
+"stopping" is not one of them: the log does not say whether it will start again.
+"""
 
 ASK_SECONDS = 60.0
 """How long an app, or the first answer of the supervisor, may take."""
@@ -152,8 +167,8 @@ def _send_and_wait(
         raise CannotSend(f"nothing was sent, since {_failure_text(first)}", UNREACHABLE)
     sent = _checked_sent(ask_app(app_spec, question, ASK_SECONDS, environment))
     print(_sent_text(sent), flush=True)
-    if (text := halted(first.get("states"), timeout)) is not None:
-        print(f"squids-supervisor: {printable(text)}", file=sys.stderr)
+    outlook = Outlook(first, timeout)
+    _print_halt(outlook.text)
     while True:
         left = None if deadline is None else deadline - time.monotonic()
         answer = answers.next(left) if left is None or left > 0 else None
@@ -168,23 +183,52 @@ def _send_and_wait(
         action, is_own = str(details.get("action")), details.get("message_id") == sent["message_id"]
         if is_own or action not in (JobAction.STARTED, JobAction.DONE):
             print(printable(str(answer["text"]), keep="\n\t"), flush=True)
+        _print_halt(outlook.halts_with(answer))
         if is_own and action in EXIT_CODES:
             answers.drain()
             return EXIT_CODES[action]
 
 
-def halted(states: Any, timeout: float | None) -> str | None:
+def _print_halt(text: str | None) -> None:
+    if text is not None:
+        print(f"squids-supervisor: {printable(text)}", file=sys.stderr, flush=True)
+
+
+def halted(states: Any, timeout: float | None, wanted: Any = None) -> str | None:
     """Return why the message may have to wait long, from the states of its queues.
 
-    None if one of them receives, or will without help.
+    None if one of them receives, or will without help. `wanted`: what each is to be.
     """
     known = {name: str(state) for name, state in states.items()} if isinstance(states, dict) else {}
-    if not known or not all(state in HALTED_UNTIL for state in known.values()):
+    down = {name for name, what in wanted.items() if what == "down"} if isinstance(wanted, dict) else set()
+    halts = [state in HALTED_UNTIL and (state != "stopping" or name in down) for name, state in known.items()]
+    if not known or not all(halts):
         return None
     queues = ", ".join(f"queue {name} is {state}" for name, state in sorted(known.items()))
     verbs = " or ".join(dict.fromkeys(HALTED_UNTIL[state] for _, state in sorted(known.items())))
     limit = "" if timeout is None else f", for at most {timeout:g} s"
     return f"{queues}: waiting until {'it is' if len(known) == 1 else 'one is'} {verbs}{limit}"
+
+
+class Outlook:
+    """Whether the queues of a message receive: as the supervisor said at first, and as its log continues."""
+
+    def __init__(self, first: dict[str, Any], timeout: float | None) -> None:
+        states = first.get("states")
+        self._states = dict(states) if isinstance(states, dict) else {}
+        self._wanted = first.get("wanted")
+        self.text = halted(self._states, timeout, self._wanted)
+        """Why the message may have to wait long, or None."""
+
+    def halts_with(self, line: dict[str, Any]) -> str | None:
+        """Return why the message may have to wait long from now on, if this line of the log says so."""
+        name, _, origin = str(line.get("source")).rpartition(" ")
+        action = line["details"].get("action")
+        if origin != "supervisor" or name not in self._states or action not in STATES:
+            return None
+        self._states[name] = action
+        before, self.text = self.text, halted(self._states, None, self._wanted)
+        return self.text if before is None else None
 
 
 def _failure_text(answer: dict[str, Any] | None) -> str:

@@ -233,7 +233,10 @@ def reload_failed(text: str) -> Event:
     return Event(EventKind.RELOAD_FAILED, "ERROR", text)
 
 
-def rolled_out(program: str, text: str, *, ok: bool) -> Event:
+def rolled_out(program: str, text: str, *, ok: bool, still_draining: bool = False) -> Event:
+    """`still_draining`: it is not done yet, and no one has to act."""
+    if still_draining:
+        return Event(EventKind.ROLLED_OUT, "WARNING", text, program)
     return Event(EventKind.ROLLED_OUT, "INFO" if ok else "ERROR", text, program)
 
 

@@ -11,7 +11,7 @@ from squids.supervisor.config.difference import Difference, difference
 from squids.supervisor.program import events as ev
 from squids.supervisor.program.machine import Program
 from squids.supervisor.removals import REMOVED
-from squids.supervisor.rollout import Rollout, RolloutOutcome
+from squids.supervisor.rollout import Rollout, RolloutOutcome, Told
 from squids.supervisor.settings import ProgramSettings, Settings
 from squids.supervisor.supervisor import Supervisor
 from squids.supervisor.threads import NoThread, in_thread
@@ -70,8 +70,8 @@ class FileReload:
         if isinstance(plan, Plan) and not self._supervisor.stopping:
             self.begin(plan, timeout=None)
 
-    def begin(self, plan: Plan, *, timeout: float | None) -> asyncio.Queue[RolloutOutcome | None]:
-        """Apply a plan in the background; return its outcomes, followed by None."""
+    def begin(self, plan: Plan, *, timeout: float | None) -> asyncio.Queue[Told | None]:
+        """Apply a plan in the background; return its lines and its outcomes, followed by None."""
         return self._rollout.begin(self.apply(plan, timeout))
 
     async def plan(self) -> Plan | list[str]:
@@ -114,8 +114,11 @@ class FileReload:
         )
         return difference(replace(self._supervisor.settings, programs=running), settings)
 
-    async def apply(self, plan: Plan, timeout: float | None) -> AsyncIterator[RolloutOutcome]:
-        """Apply only what changed. Waits for a reload in progress, within the same timeout."""
+    async def apply(self, plan: Plan, timeout: float | None) -> AsyncIterator[Told]:
+        """Apply only what changed. Waits for a reload in progress, within the same timeout.
+
+        First yields what it changes, which a reload in progress may have made differ from the plan.
+        """
         loop = asyncio.get_running_loop()
         deadline = None if timeout is None else loop.time() + timeout
         try:
@@ -126,8 +129,8 @@ class FileReload:
             return
         self._notify(True)
         try:
-            async for outcome in self._apply(plan, deadline):
-                yield outcome
+            async for told in self._apply(plan, deadline):
+                yield told
         finally:
             self._notify(False)
             self._lock.release()
@@ -136,7 +139,7 @@ class FileReload:
         if self.on_reload is not None:
             self.on_reload(on)
 
-    async def _apply(self, plan: Plan, deadline: float | None) -> AsyncIterator[RolloutOutcome]:
+    async def _apply(self, plan: Plan, deadline: float | None) -> AsyncIterator[Told]:
         supervisor = self._supervisor
         loop = asyncio.get_running_loop()
 
@@ -149,12 +152,15 @@ class FileReload:
         supervisor.settings = plan.settings
         supervisor.output.use(plan.settings.supervisor.log_format)
         supervisor.consumers.job_log.set_all(bool(plan.settings.supervisor.log_jobs))
-        for line in Plan(plan.settings, changes).lines():
+        lines = Plan(plan.settings, changes).lines()
+        for line in lines:
             supervisor.say(events.reload(line))
         added = [self._add(settings) for settings in changes.added]
         removed = [supervisor.programs[settings.name] for settings in changes.removed]
         for program in removed:
             self._removals.begin(program)
+        for line in lines:
+            yield line
         changed = [(supervisor.programs[change.new.name], change.new) for change in changes.changed]
         async for outcome in self._rollout.change(changed, timeout=left()):
             yield outcome
@@ -166,7 +172,7 @@ class FileReload:
             if await self._removals.finished(program, left()):
                 yield RolloutOutcome(name, True, REMOVED)
             else:
-                yield RolloutOutcome(name, False, "is still draining", timed_out=True)
+                yield RolloutOutcome(name, False, "is still draining", timed_out=True, still_draining=True)
 
     def _add(self, settings: ProgramSettings) -> Program:
         """Add a program, or take one back that was removed and still drains."""

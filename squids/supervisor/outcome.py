@@ -21,6 +21,9 @@ class ProgramOutcome(NamedTuple):
 
 Decide = Callable[[Program], ProgramOutcome | None]
 
+SUPERVISOR_STOPS = ProgramOutcome(False, "the supervisor is stopping")
+"""For whatever was to run after a shutdown."""
+
 
 def is_as_wanted(program: Program, degraded: str | None) -> bool:
     """Whether the program is in its desired state. A degraded one is not.
@@ -51,16 +54,24 @@ def of_start(program: Program, degraded: str | None) -> ProgramOutcome | None:
             return ProgramOutcome(False, f"{program.state.value}: {program.reason}")
 
 
-def of_generation(program: Program, generation: int, degraded: str | None) -> ProgramOutcome | None:
-    """For a program that was told to run this generation, or a newer one that superseded it."""
+def of_generation(
+    program: Program, generation: int, degraded: str | None, *, stopping: bool = False
+) -> ProgramOutcome | None:
+    """For a program that was told to run this generation, or a newer one that superseded it.
+
+    `stopping`: the supervisor is shutting down, so that nothing starts any more.
+    """
+    if stopping:
+        return SUPERVISOR_STOPS
     generation = max(generation, program.generation)
     if program.replacement is not None and program.replacement.generation >= generation:
         return None
     if program.generation != generation:
-        why = program.hand_over_failure or "another request overtook it"
-        return ProgramOutcome(False, f"{why}; the old process keeps running")
-    if program.hand_over_failure is not None and program.state is ProgramState.RUNNING:
-        return ProgramOutcome(False, f"{program.hand_over_failure}; the old process keeps running")
+        return _not_handed_over(program, program.hand_over_failure or "another request overtook it")
+    if program.hand_over_failure is not None and (
+        program.state is ProgramState.RUNNING or program.wanted is Wanted.DOWN
+    ):
+        return _not_handed_over(program, program.hand_over_failure)
     if program.wanted is Wanted.DOWN and program.state in (
         ProgramState.STOPPED,
         ProgramState.STOPPING,
@@ -71,6 +82,11 @@ def of_generation(program: Program, generation: int, degraded: str | None) -> Pr
     if program.state is ProgramState.RUNNING and (process is None or process.generation != generation):
         return None
     return of_start(program, degraded)
+
+
+def _not_handed_over(program: Program, why: str) -> ProgramOutcome:
+    stays = program.wanted is not Wanted.DOWN
+    return ProgramOutcome(False, f"{why}; the old process keeps running" if stays else why)
 
 
 def of_stop(program: Program) -> ProgramOutcome | None:
@@ -108,4 +124,8 @@ def of_pause(program: Program, on: bool, paused: bool | None) -> ProgramOutcome 
 
 def timed_out(program: Program) -> ProgramOutcome:
     """For a program without an outcome in time."""
+    process = program.current
+    starts_again = program.state is ProgramState.STOPPING and program.wanted is not Wanted.DOWN
+    if starts_again and process is not None and process.fault is None:
+        return ProgramOutcome(False, "timed out; its old process is still draining; it will start after that")
     return ProgramOutcome(False, f"timed out; {program.state.value}: {program.reason}")

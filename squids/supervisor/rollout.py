@@ -31,12 +31,21 @@ GIVEN_UP = Failure(_NOT_DONE, None, _NOT_DONE)
 
 @dataclass(frozen=True, slots=True)
 class RolloutOutcome:
-    """The outcome for one program."""
+    """The outcome for one program. `still_draining`: it is removed once it has drained."""
 
     name: str
     ok: bool
     text: str
     timed_out: bool = False
+    still_draining: bool = False
+
+    def event(self) -> events.Event:
+        """Return what the log says of it."""
+        return events.rolled_out(self.name, self.text, ok=self.ok, still_draining=self.still_draining)
+
+
+Told = str | RolloutOutcome
+"""What a waiting verb is told: a line of the plan that is applied, or an outcome."""
 
 
 class Rollout:
@@ -48,18 +57,19 @@ class Rollout:
         self._new_settings: dict[str, ProgramSettings] = {}
         """The settings that programs are to get, while their code is imported."""
 
-    def begin(self, outcomes: AsyncIterator[RolloutOutcome]) -> asyncio.Queue[RolloutOutcome | None]:
-        """Run a rollout in the background; return its outcomes, followed by None.
+    def begin(self, told: AsyncIterator[Told]) -> asyncio.Queue[Told | None]:
+        """Run a rollout in the background; return its plan, if it has one, and its outcomes, then None.
 
-        It continues even if no one waits. Outcomes are also logged; an internal error is one of them.
+        It continues even if no one waits. All is also logged; an internal error is one of the outcomes.
         """
-        answers: asyncio.Queue[RolloutOutcome | None] = asyncio.Queue()
+        answers: asyncio.Queue[Told | None] = asyncio.Queue()
 
         async def run() -> None:
             try:
-                async for outcome in outcomes:
-                    self._supervisor.say(events.rolled_out(outcome.name, outcome.text, ok=outcome.ok))
-                    answers.put_nowait(outcome)
+                async for one in told:
+                    if isinstance(one, RolloutOutcome):
+                        self._supervisor.say(one.event())
+                    answers.put_nowait(one)
             except Exception as error:
                 answers.put_nowait(RolloutOutcome("*", False, events.internal_error(ROLLOUT, error).text))
                 raise
@@ -224,7 +234,10 @@ class Rollout:
 
         def decide(item: tuple[Program, int]) -> ProgramOutcome | None:
             program, generation = item
-            return of_generation(program, generation, self._supervisor.degraded(program))
+            supervisor = self._supervisor
+            return of_generation(
+                program, generation, supervisor.degraded(program), stopping=supervisor.stopping
+            )
 
         timeout = None if deadline is None else deadline - asyncio.get_running_loop().time()
         async for (program, _), outcome in self._supervisor.waiters.each(going, decide, timeout):

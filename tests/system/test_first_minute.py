@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -325,6 +326,32 @@ def test_wait_says_at_once_that_the_queue_is_stopped_and_runs_it_once_it_starts(
     assert sending.returncode == 0, output + errors
     assert "mailing ada 1" in output
     assert errors == ""
+
+
+@pytest.mark.slow
+def test_wait_says_that_the_queue_drains_and_that_it_stopped_meanwhile(file, tmp_path):
+    """It waited silently."""
+    go = tmp_path / "go"
+    (file.directory / "shop.py").write_text(APP + CHATTY)
+    file.write({"tests": {}}).up()
+    assert file.verb("send", "chatty", json.dumps({"path": str(go)})).returncode == 0
+    wait_until(lambda: "and another line" in file.text, what=lambda: file.text)
+    says = "squids-supervisor: queue tests is {}: waiting until it is started"
+    waiting = ("--wait", "--timeout", "60")
+    with file.open_verb("send", "email_customer", '{"to": "ada"}', *waiting) as early:
+        assert early.stdout.readline().startswith("sent shop.email_customer to ")
+        reader = threading.Thread(target=early.stdout.read)  # The other task prints on.
+        reader.start()
+        assert file.verb("stop", "tests", "--no-wait").returncode == 0
+        late = file.open_verb("send", "email_customer", '{"to": "bob"}', *waiting)
+        assert late.stderr.readline() == f"{says.format('stopping')}, for at most 60 s\n"
+        go.touch()
+        assert early.stderr.readline() == f"{says.format('stopped')}\n"
+        assert file.verb("start", "tests").returncode == 0
+        output, errors = late.communicate(timeout=60)
+        assert (late.returncode, errors) == (0, ""), output
+        assert (early.wait(60), early.stderr.read()) == (0, "")
+        reader.join()
 
 
 @pytest.mark.slow

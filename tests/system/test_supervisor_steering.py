@@ -380,8 +380,7 @@ def test_a_stop_while_new_code_is_imported_holds(sqs, up, tmp_path, verb, end):
     if verb == ("reload",):
         (up.directory / "other.py").write_text(code)
         up.write({"tests": {"app": "other:app"}, "two": {}, "three": {}}, defaults={"visibility_timeout": 3})
-    asking = threading.Thread(target=up.verb, args=verb)
-    asking.start()
+    asking = up.open_verb(*verb)
     wait_until(lambda: len(up.zygotes()) == 2)
     if end == "stop":
         stop = threading.Thread(target=up.verb, args=("stop",))
@@ -394,11 +393,16 @@ def test_a_stop_while_new_code_is_imported_holds(sqs, up, tmp_path, verb, end):
     (tmp_path / "task").touch()
     if end == "stop":
         stop.join()
-        asking.join()
+        output, errors = asking.communicate(timeout=60)
+        assert asking.returncode == 0, output + errors
+        assert "tests: is stopp" in output
         assert {entry["state"] for entry in up.status().values()} == {"stopped"}
         up.signal(signal.SIGTERM)
     assert up.wait() == 0
-    asking.join()
+    if end == "SIGTERM":
+        output, errors = asking.communicate(timeout=60)
+        assert asking.returncode == 1, output + errors
+        assert "tests: the supervisor is stopping" in errors, output + errors
     up.nothing_left()
 
 

@@ -18,7 +18,7 @@ from squids.supervisor.outcome import ProgramOutcome
 from squids.supervisor.program import events as ev
 from squids.supervisor.program.events import ProgramState
 from squids.supervisor.program.machine import Program
-from squids.supervisor.rollout import RolloutOutcome
+from squids.supervisor.rollout import Told
 from squids.supervisor.threads import NoThread, in_thread
 
 FOR_MEMBERS = frozenset(
@@ -139,6 +139,8 @@ async def scale(context: Context, request: Request) -> Answers:
     def decide(program: Program) -> ProgramOutcome | None:
         workers = wanted[program.settings.name]
         consumer = supervisor.consumers.of(program.current)
+        if consumer is None and supervisor.stopping:
+            return outcome.SUPERVISOR_STOPS
         if consumer is None:
             return ProgramOutcome(True, f"will start with {workers} workers")
         figures = consumer.figures
@@ -158,29 +160,38 @@ async def reload(context: Context, request: Request) -> Answers:
             yield answers.text(problem, error=True)
         yield answers.end(FAILED, "the file is invalid; nothing was changed")
         return
-    for line in plan.lines():
-        yield answers.text(line)
     if request.options.get("dry_run"):
+        for line in plan.lines():
+            yield answers.text(line)
         yield answers.end(OK)
         return
-    outcomes = context.file_reload.begin(plan, timeout=request.timeout())
-    async for answer in _reported(outcomes, request):
+    waits_for_another = context.file_reload.in_progress
+    told = context.file_reload.begin(plan, timeout=request.timeout())
+    if waits_for_another:
+        yield answers.text("another reload is in progress: this one starts after it")
+    elif not request.waits:
+        for line in plan.lines():
+            yield answers.text(line)
+    async for answer in _reported(told, request):
         yield answer
 
 
-async def _reported(outcomes: asyncio.Queue[RolloutOutcome | None], request: Request) -> Answers:
-    code = OK
+async def _reported(told: asyncio.Queue[Told | None], request: Request) -> Answers:
+    code, error = OK, None
     if not request.waits:
         yield answers.text("continues in the background; see events and logs")
         yield answers.end(OK)
         return
-    while (outcome := await outcomes.get()) is not None:
-        if outcome.timed_out:
-            code = TIMED_OUT
-        elif not outcome.ok and code == OK:
+    while (one := await told.get()) is not None:
+        if isinstance(one, str):
+            yield answers.text(one)
+            continue
+        if one.timed_out:
+            code, error = TIMED_OUT, f"not within {request.timeout():g} s"
+        elif not one.ok and code == OK:
             code = FAILED
-        yield answers.result(outcome.name, ProgramOutcome(outcome.ok, outcome.text))
-    yield answers.end(code)
+        yield answers.result(one.name, ProgramOutcome(one.ok, one.text))
+    yield answers.end(code, error)
 
 
 async def signal(context: Context, request: Request) -> Answers:

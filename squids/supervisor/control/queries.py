@@ -147,7 +147,7 @@ def _is_of(context: Context, request: Request) -> Callable[[Line | NotedEvent], 
 async def follow(context: Context, request: Request) -> Answers:
     """Follow the lines and jobs of the programs of an SQS queue.
 
-    The first answer confirms that, and has the state of each program.
+    The first answer confirms that, and has the state of each program, and what it is to be.
     """
     supervisor = context.supervisor
     programs = {
@@ -158,11 +158,12 @@ async def follow(context: Context, request: Request) -> Answers:
     if not programs:
         raise RequestRefused(f"its file has no queue {', '.join(map(as_word, request.queues))}", NO_SUCH_NAME)
     states = {name: state_of(supervisor, program) for name, program in programs.items()}
+    wanted = {name: program.wanted.value for name, program in programs.items()}
     for name in programs:
         supervisor.consumers.job_log.follow(name, True)
     lines = _coming(supervisor.output.followers, lambda line: line.program in programs)
     try:
-        yield answers.text("", queues=sorted(programs), states=states)
+        yield answers.text("", queues=sorted(programs), states=states, wanted=wanted)
         async for line in lines:
             yield answers.line(line)
     finally:

@@ -43,7 +43,14 @@ from squids.supervisor.program.events import (
     Wanted,
 )
 from squids.supervisor.program.failures import Failures, Verdict
-from squids.supervisor.program.process import ALIVE, RECEIVE_PATIENCE, Process, Step, how_it_ended
+from squids.supervisor.program.process import (
+    ALIVE,
+    RECEIVE_PATIENCE,
+    Process,
+    Step,
+    how_it_drained,
+    how_it_ended,
+)
 from squids.supervisor.settings import ProgramSettings
 
 FOR_GOOD = (ProgramState.STOPPED, ProgramState.EXITED, ProgramState.FATAL)
@@ -145,6 +152,7 @@ class Program:
     def restart(self, generation: int, settings: ProgramSettings, now: float) -> None:
         self.generation, self.settings = generation, settings
         self._drop_replacement(now, "it was restarted")
+        self.hand_over_failure = None
         self.failures.progress()
         if self.wanted is Wanted.DOWN:
             self.wanted = Wanted.UP
@@ -229,7 +237,7 @@ class Program:
             self.exited(process, event, now)
             return
         self.current = None
-        self._died(process, event, "stopped", now, asked=True)
+        self._died(process, event, how_it_drained(event, "stopped"), now, asked=True)
         self._after_stop(now)
 
     def _after_stop(self, now: float) -> None:
@@ -318,7 +326,8 @@ class Program:
                 process.answered_drain(now)
             case ProcessExited():
                 del self.draining[process.child]
-                self._died(process, event, process.fault or "replaced", now, asked=True)
+                cause = process.fault or how_it_drained(event, "replaced")
+                self._died(process, event, cause, now, asked=True)
             case ProcessCancelled() | ProcessRefused() | CodeUnavailable():
                 del self.draining[process.child]
             case _:

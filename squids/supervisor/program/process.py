@@ -184,3 +184,10 @@ def how_it_ended(event: ProcessExited) -> str:
     if event.out_of_memory and event.status is not None and event.status < 0:
         return "killed: out of memory"
     return exit_text(event.status)
+
+
+def how_it_drained(event: ProcessExited, orderly: str) -> str:
+    """Return `orderly`, or what killed it: "signal 9 while draining"."""
+    if event.status is None or event.status >= 0:
+        return orderly
+    return f"{how_it_ended(event)} while draining"

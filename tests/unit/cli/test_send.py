@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from squids.cli.client import VERSIONS_MAY_DIFFER
-from squids.cli.send import _failure_text, halted
+from squids.cli.send import Outlook, _failure_text, halted
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,52 @@ def test_a_queue_that_nobody_will_start_is_named(states: dict[str, str], text: s
 )
 def test_nothing_is_said_where_a_queue_receives_or_will(states: dict[str, str]) -> None:
     assert halted(states, None) is None
+
+
+@pytest.mark.parametrize(
+    ("wanted", "text"),
+    [
+        ({"emails": "down"}, "queue emails is stopping: waiting until it is started"),
+        ({"emails": "up"}, None),
+        ({"other": "down"}, None),
+        (None, None),
+        ("down", None),
+        ({"emails": ["down"]}, None),
+    ],
+)
+def test_a_queue_that_drains_is_named_unless_it_starts_again(wanted: Any, text: str | None) -> None:
+    """One that a reload removed, or that was stopped just before, was waited for silently."""
+    assert halted({"emails": "stopping"}, None, wanted) == text
+
+
+def line(source: str, action: str | None) -> dict[str, Any]:
+    return {"type": "line", "source": source, "details": {"action": action}}
+
+
+def test_what_stops_while_one_waits_is_named_once_and_again_after_a_start() -> None:
+    outlook = Outlook(
+        {"states": {"emails": "running", "again": "stopping"}, "wanted": {"again": "down"}}, 5.0
+    )
+    assert outlook.text is None
+    assert outlook.halts_with(line("again supervisor", "stopped")) is None
+    text = outlook.halts_with(line("emails supervisor", "stopped"))
+    assert text == "queue again is stopped, queue emails is stopped: waiting until one is started"
+    assert outlook.halts_with(line("emails supervisor", "stopped")) is None, "it was said"
+    assert outlook.halts_with(line("emails supervisor", "starting")) is None
+    assert outlook.halts_with(line("emails supervisor", "fatal")) is not None
+
+
+def test_the_end_of_a_drain_that_was_named_is_not_named_again() -> None:
+    outlook = Outlook({"states": dict.fromkeys("ab", "stopping"), "wanted": dict.fromkeys("ab", "down")}, 5.0)
+    assert outlook.text is not None
+    assert outlook.halts_with(line("a supervisor", "stopped")) is None
+    assert outlook.halts_with(line("b supervisor", "stopped")) is None
+
+
+@pytest.mark.parametrize("source", ["emails", "emails/1", "other supervisor", "supervisor", "None"])
+def test_only_the_supervisors_own_lines_say_that_a_queue_stops(source: str) -> None:
+    """A task may log any action."""
+    assert Outlook({"states": {"emails": "running"}}, None).halts_with(line(source, "stopped")) is None
 
 
 @pytest.mark.parametrize("states", [None, "paused", ["paused"], {"a": ["paused"]}, {"a": None}, 7])

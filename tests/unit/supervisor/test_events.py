@@ -80,3 +80,9 @@ def test_the_same_failure_again_is_said_without_its_traceback():
     again = events.import_failed_as_before(failed)
     assert failed.traceback == "Traceback\nValueError"
     assert (again.text, again.traceback) == ("importing shop:app failed, as before", "")
+
+
+def test_what_is_still_draining_is_no_error():
+    assert events.rolled_out("emails", "is still draining", ok=False, still_draining=True).level == "WARNING"
+    assert events.rolled_out("emails", "exit 1", ok=False).level == "ERROR"
+    assert events.rolled_out("emails", "running", ok=True).level == "INFO"

@@ -14,12 +14,15 @@ from squids.supervisor.events import EventKind
 from squids.supervisor.file_reload import FileReload, Plan, Read
 from squids.supervisor.program.events import ProgramState
 from squids.supervisor.removals import Removals
-from squids.supervisor.rollout import Rollout, RolloutOutcome
+from squids.supervisor.rollout import Rollout, RolloutOutcome, Told
 from squids.supervisor.settings import Settings
-from tests.support.fleets import Fleet, program, settings_of, steer
+from tests.support.fleets import BANK, Fleet, program, settings_of, steer
 from tests.support.loops import until
 
 EMAILS, REPORTS = program("emails"), program("reports")
+
+
+STILL_DRAINING = RolloutOutcome("reports", False, "is still draining", timed_out=True, still_draining=True)
 
 
 class Reload(FileReload):
@@ -36,8 +39,8 @@ class Reload(FileReload):
         return plan
 
 
-async def answers_of(outcomes: AsyncIterator[RolloutOutcome]) -> dict[str, RolloutOutcome]:
-    return {outcome.name: outcome async for outcome in outcomes}
+async def answers_of(told: AsyncIterator[Told]) -> dict[str, RolloutOutcome]:
+    return {one.name: one async for one in told if isinstance(one, RolloutOutcome)}
 
 
 async def plan_without_busy_reports(fleet: Fleet) -> tuple[Reload, Plan]:
@@ -98,6 +101,24 @@ def test_a_reload_touches_what_changed_and_nothing_else(monkeypatch: pytest.Monk
     steer(monkeypatch, settings_of(EMAILS, REPORTS, gone), work)
 
 
+@pytest.mark.parametrize("apps", ["the same", "another"])
+def test_a_reload_that_a_shutdown_cancels_has_failed(monkeypatch: pytest.MonkeyPatch, apps: str) -> None:
+    """One that still imported said that the queue would start with the new settings."""
+    changed = replace(EMAILS, nice=5) if apps == "the same" else program("emails", BANK)
+
+    async def work(fleet: Fleet) -> None:
+        await fleet.running("emails")
+        fleet.busy, fleet.silent, fleet.importing = {"emails"}, {"emails"}, {"bank:app"}
+        file_reload = Reload(fleet, lambda: settings_of(changed))
+        reloading = asyncio.create_task(answers_of(file_reload.apply(await file_reload.planned(), None)))
+        await until(lambda: fleet["emails"].replacement is not None or len(fleet.servers) == 2)
+        fleet.supervisor.shut_down("SIGTERM")
+        fleet.importing = set()
+        assert await reloading == {"emails": RolloutOutcome("emails", False, "the supervisor is stopping")}
+
+    steer(monkeypatch, settings_of(EMAILS), work)
+
+
 def test_a_removed_program_that_drains_for_longer_than_one_waits_is_removed_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -106,7 +127,7 @@ def test_a_removed_program_that_drains_for_longer_than_one_waits_is_removed_late
     async def work(fleet: Fleet) -> None:
         file_reload, plan = await plan_without_busy_reports(fleet)
         answers = await answers_of(file_reload.apply(plan, 0.01))
-        assert answers == {"reports": RolloutOutcome("reports", False, "is still draining", timed_out=True)}
+        assert answers == {"reports": STILL_DRAINING}
         assert "reports" in fleet.supervisor.programs
         again = await answers_of(file_reload.apply(plan, 0.01))
         assert again == answers, "a second reload waits for it too"
@@ -151,6 +172,24 @@ def test_a_removed_program_that_is_in_the_file_again_is_kept(
     steer(monkeypatch, settings_of(EMAILS, REPORTS), work)
 
 
+def test_one_that_is_in_the_file_again_and_drains_for_long_is_said_to_start_after_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """ "stopping: stopped" says neither what is waited for nor that it will start."""
+
+    async def work(fleet: Fleet) -> None:
+        file_reload, plan = await plan_without_busy_reports(fleet)
+        await answers_of(file_reload.apply(plan, 0.01))
+        again = Plan(settings_of(EMAILS, REPORTS), plan.changes)
+        late = await answers_of(file_reload.apply(again, 0.01))
+        text = "timed out; its old process is still draining; it will start after that"
+        assert late == {"reports": RolloutOutcome("reports", False, text, timed_out=True)}
+        fleet.busy = set()
+        await fleet.running("reports")
+
+    steer(monkeypatch, settings_of(EMAILS, REPORTS), work)
+
+
 def test_what_a_reload_that_waited_changes_is_compared_and_logged_when_its_turn_comes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -175,6 +214,20 @@ def test_what_a_reload_that_waited_changes_is_compared_and_logged_when_its_turn_
         assert lines == ["~ emails: nice 0 -> 5", same, "~ emails: nice 5 -> 0", same]
 
     steer(monkeypatch, settings_of(EMAILS), work)
+
+
+def test_one_that_is_still_draining_is_a_warning_and_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has to do anything about it."""
+
+    async def work(fleet: Fleet) -> None:
+        file_reload, plan = await plan_without_busy_reports(fleet)
+        told = file_reload.begin(plan, timeout=0.01)
+        while await told.get() is not None:
+            pass
+        (event,) = fleet.of_kind(EventKind.ROLLED_OUT)
+        assert (event.level, event.program, event.text) == ("WARNING", "reports", "is still draining")
+
+    steer(monkeypatch, settings_of(EMAILS, REPORTS), work)
 
 
 def test_a_reload_that_is_cut_short_locks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,6 +261,7 @@ def test_a_second_reload_waits_for_the_first_and_for_no_longer_than_it_may(
         assert second["*"].timed_out
         third = asyncio.create_task(answers_of(file_reload.apply(plan, None)))
         fleet.busy = set()
+        assert [await first.get(), await first.get()] == ["- reports", "= 1 program stays as it is"]
         assert await first.get() == RolloutOutcome("reports", True, "stopped and removed")
         assert await third == {}
 

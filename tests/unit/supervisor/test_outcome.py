@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -50,6 +51,38 @@ def test_a_restart_waits_for_the_old_process_and_a_stop_undoes_it() -> None:
     handle(made, ev.StopProgram(), 1.0)
     assert outcome.of_start(made, None) == ProgramOutcome(False, "stopping: stopped")
     assert outcome.of_generation(made, 2, None) == ProgramOutcome(True, "is stopping; it will start so")
+
+
+def test_what_a_shutdown_cancels_has_failed_since_nothing_will_start_it() -> None:
+    """A deployment script went on: the restart was reported as done."""
+    made = running()
+    handle(made, ev.RestartProgram(2, SETTINGS), 1.0)
+    handle(made, ev.StopProgram(), 1.0)
+    answer = outcome.of_generation(made, 2, None, stopping=True)
+    assert answer == ProgramOutcome(False, "the supervisor is stopping")
+
+
+@pytest.mark.parametrize("generation", [1, 2], ids=["settings", "code"])
+def test_a_stop_during_a_hand_over_drops_what_was_to_take_over(generation: int) -> None:
+    """It is not started with the new settings either, as was said."""
+    made = running()
+    handle(made, ev.ReplaceProgram(generation, replace(SETTINGS, nice=5)), 1.0)
+    handle(made, ev.StopProgram(), 1.0)
+    assert outcome.of_generation(made, generation, None) == ProgramOutcome(False, "it was stopped")
+    assert made.settings.nice == 0
+
+
+def test_a_hand_over_that_failed_before_is_no_failure_of_a_restart() -> None:
+    """A `restart` after a `restart --rolling` that failed was said to have failed so, too."""
+    made = running()
+    handle(made, ev.ReplaceProgram(2, SETTINGS), 1.0)
+    handle(made, ev.ProcessExited(2, 1), 1.0)
+    handle(made, ev.RestartProgram(3, SETTINGS), 2.0)
+    assert outcome.of_generation(made, 3, None) is None
+    handle(made, ev.ProcessExited(1, 0), 2.0)
+    for event in (ev.ProcessSpawned(3, 4713), ev.ProcessBooted(3), ev.ProcessReady(3)):
+        handle(made, event, 2.0)
+    assert outcome.of_generation(made, 3, None) == ProgramOutcome(True, "running, pid 4713")
 
 
 def test_a_rolling_replacement_is_decided_by_its_hand_over() -> None:
@@ -104,3 +137,29 @@ def test_as_wanted_is_up_and_able_to_work_or_down_as_asked() -> None:
     handle(made, ev.StartProgram(), 1.0)
     assert not outcome.is_as_wanted(made, None)
     assert outcome.of_stop(made) == ProgramOutcome(False, "another request wants it up again")
+
+
+def test_what_is_awaited_is_said_of_one_that_drains_and_starts_again() -> None:
+    """ "stopping: stopped" was said of a queue that a reload had removed, and the next one took back."""
+    drains = "timed out; its old process is still draining; it will start after that"
+    made = running()
+    handle(made, ev.StopProgram(), 1.0)
+    assert outcome.timed_out(made).text == "timed out; stopping: stopped"
+    handle(made, ev.ReplaceProgram(1, SETTINGS), 1.0)
+    handle(made, ev.StartProgram(), 1.0)
+    assert outcome.timed_out(made) == ProgramOutcome(False, drains)
+    handle(made, ev.PauseProgram(), 1.0)
+    assert outcome.timed_out(made).text == drains
+    made = running()
+    handle(made, ev.RestartProgram(2, SETTINGS), 1.0)
+    assert outcome.timed_out(made).text == drains
+
+
+def test_one_that_ends_by_its_own_fault_may_not_start_again() -> None:
+    made = running()
+    handle(made, ev.ProcessDraining(1, "workers die again and again"), 1.0)
+    assert outcome.timed_out(made).text == "timed out; stopping: workers die again and again"
+    made = running()
+    handle(made, ev.Tick(), 1000.0)
+    assert made.state is ProgramState.STOPPING
+    assert outcome.timed_out(made).text.startswith("timed out; stopping: no sign of life for")

@@ -447,6 +447,34 @@ def test_when_the_current_one_dies_its_replacement_is_promoted():
     assert life.program.state is ProgramState.STARTING
 
 
+@pytest.mark.parametrize(
+    ("event", "stopped", "replaced"),
+    [
+        (ev.ProcessExited(1, -9), "signal 9 while draining", "signal 9 while draining"),
+        (
+            ev.ProcessExited(1, -9, out_of_memory=True),
+            "killed: out of memory while draining",
+            "killed: out of memory while draining",
+        ),
+        (ev.ProcessExited(1, 0), "stopped", "replaced"),
+        (ev.ProcessExited(1, 1), "stopped", "replaced"),  # Its fork server died: it drains all the same.
+        (ev.ProcessExited(1, None), "stopped", "replaced"),
+    ],
+)
+def test_what_kills_one_that_drains_is_its_cause(event, stopped, replaced):
+    """`why` said that it had stopped as requested, while its tasks were killed with it."""
+    life = Life().running().feed(ev.StopProgram(), event)
+    died = life.one(ev.ProcessDied)
+    assert (died.cause, died.asked) == (stopped, True)
+    assert life.program.state is ProgramState.STOPPED
+    life = Life().running().feed(ev.ReplaceProgram(2, settings()))
+    new = life.program.replacement.child
+    life.feed(ev.ProcessSpawned(new, 7), ev.ProcessBooted(new), ev.ProcessReady(new), event)
+    died = life.one(ev.ProcessDied)
+    assert (died.cause, died.asked) == (replaced, True)
+    assert life.program.state is ProgramState.RUNNING
+
+
 def test_a_lost_fork_server_is_replaced_at_once_and_costs_no_failure():
     """The old process drains by itself; the new one is asked for."""
     life = Life().running()
