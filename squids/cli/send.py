@@ -164,7 +164,11 @@ def _send_and_wait(
     answers = _Answers(client.ask(config, "follow", [_name_of(task_queue)]))
     first = answers.next(ASK_SECONDS)
     if first is None or first["type"] != "text":
-        raise CannotSend(f"nothing was sent, since {_failure_text(first)}", UNREACHABLE)
+        code = first.get("code") if first is not None else None
+        raise CannotSend(
+            f"nothing was sent: {_failure_text(first)}",
+            code if isinstance(code, int) and code else UNREACHABLE,
+        )
     sent = _checked_sent(ask_app(app_spec, question, ASK_SECONDS, environment))
     print(_sent_text(sent), flush=True)
     outlook = Outlook(first, timeout)

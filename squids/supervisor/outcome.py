@@ -77,7 +77,7 @@ def of_generation(
         ProgramState.STOPPING,
         ProgramState.EXITED,
     ):
-        return ProgramOutcome(True, f"is {program.state.value}; it will start so")
+        return ProgramOutcome(True, f"is {program.state.value}; the change takes effect when it starts")
     process = program.current
     if program.state is ProgramState.RUNNING and (process is None or process.generation != generation):
         return None
@@ -129,3 +129,8 @@ def timed_out(program: Program) -> ProgramOutcome:
     if starts_again and process is not None and process.fault is None:
         return ProgramOutcome(False, "timed out; its old process is still draining; it will start after that")
     return ProgramOutcome(False, f"timed out; {program.state.value}: {program.reason}")
+
+
+def timed_out_after(seconds: float | None) -> str:
+    """Return the error of a request whose time is up. `seconds`: its own, if it has any."""
+    return "timed out" if seconds is None else f"timed out after {seconds:g} s"

@@ -212,7 +212,7 @@ def test_an_app_that_does_not_import_is_told_and_the_others_are_listed(file):
         (["email_customer", '{"to": "a"}', "--options", '{"DelaySecs": 1}'], 1, "DelaySecs"),
         (["email_customer", '{"to": "a"}', "--queue", "gone"], 1, "does not exist"),
         (["report"], 0, "sent other.report to http://127.0.0.1:"),
-        (["email_customer", '{"to": "a"}', "--wait"], 4, "nothing was sent, since"),
+        (["email_customer", '{"to": "a"}', "--wait"], 4, "nothing was sent: "),
     ],
 )
 def test_what_is_wrong_with_a_send_is_one_sentence(file, strict_sqs, arguments, code, says):
@@ -299,6 +299,11 @@ def test_wait_shows_it_being_run_and_how_it_ended(file):
     assert failed.returncode == 1
     assert "ValueError: not today" in failed.stdout
     assert file.verb("pause", "tests", "again").returncode == 0
+    unknown = file.verb("send", "email_customer", '{"to": "ada"}', "--queue", "elsewhere", "--wait")
+    assert unknown.returncode == 5
+    assert unknown.stderr == (
+        "squids-supervisor: nothing was sent: the supervisor's file has no queue elsewhere\n"
+    )
     late = file.verb("send", "email_customer", '{"to": "bob"}', "--wait", "--timeout", "1")
     assert late.returncode == 124
     assert "the task did not finish within 1 s; its message stays in the queue until it does" in late.stderr

@@ -14,7 +14,7 @@ from squids.supervisor.control import answers
 from squids.supervisor.control.answers import Answers
 from squids.supervisor.control.context import Context
 from squids.supervisor.control.selection import Request, RequestRefused, selected
-from squids.supervisor.outcome import ProgramOutcome
+from squids.supervisor.outcome import ProgramOutcome, timed_out_after
 from squids.supervisor.program import events as ev
 from squids.supervisor.program.events import ProgramState
 from squids.supervisor.program.machine import Program
@@ -187,7 +187,7 @@ async def _reported(told: asyncio.Queue[Told | None], request: Request) -> Answe
             yield answers.text(one)
             continue
         if one.timed_out:
-            code, error = TIMED_OUT, f"not within {request.timeout():g} s"
+            code, error = TIMED_OUT, timed_out_after(request.timeout())
         elif not one.ok and code == OK:
             code = FAILED
         yield answers.result(one.name, ProgramOutcome(one.ok, one.text))

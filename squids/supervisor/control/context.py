@@ -9,7 +9,7 @@ from squids.supervisor.control import answers
 from squids.supervisor.control.answers import Answers
 from squids.supervisor.control.selection import Request, RequestRefused, selected
 from squids.supervisor.file_reload import FileReload
-from squids.supervisor.outcome import Decide, ProgramOutcome, timed_out
+from squids.supervisor.outcome import Decide, ProgramOutcome, timed_out, timed_out_after
 from squids.supervisor.procfs import Meter
 from squids.supervisor.rollout import Rollout
 from squids.supervisor.supervisor import Supervisor
@@ -57,7 +57,7 @@ class Context:
         async for name, outcome in supervisor.waiters.each(names, decide_by_name, seconds):
             if outcome is None:
                 outcome = timed_out(supervisor.programs[name])
-                code, error = TIMED_OUT, f"timed out after {seconds:g} s"
+                code, error = TIMED_OUT, timed_out_after(seconds)
             elif not outcome.ok:
                 code = FAILED
             yield answers.result(name, outcome)

@@ -156,7 +156,9 @@ async def follow(context: Context, request: Request) -> Answers:
         if QueueRef.parse(program.settings.queue).name in request.queues
     }
     if not programs:
-        raise RequestRefused(f"its file has no queue {', '.join(map(as_word, request.queues))}", NO_SUCH_NAME)
+        raise RequestRefused(
+            f"the supervisor's file has no queue {', '.join(map(as_word, request.queues))}", NO_SUCH_NAME
+        )
     states = {name: state_of(supervisor, program) for name, program in programs.items()}
     wanted = {name: program.wanted.value for name, program in programs.items()}
     for name in programs:

@@ -92,7 +92,7 @@ def test_an_answer_of_another_shape_says_nothing(states: Any) -> None:
     ("answer", "text"),
     [
         (None, "the supervisor does not answer"),
-        ({"type": "end", "error": "its file has no queue emails"}, "its file has no queue emails"),
+        ({"type": "end", "error": "the file has no queue emails"}, "the file has no queue emails"),
         (
             {"type": "subscribed"},
             f"the supervisor gave an answer of the unexpected type 'subscribed'; {VERSIONS_MAY_DIFFER}",

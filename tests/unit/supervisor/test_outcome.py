@@ -50,7 +50,9 @@ def test_a_restart_waits_for_the_old_process_and_a_stop_undoes_it() -> None:
     assert outcome.of_generation(made, 2, None) is None
     handle(made, ev.StopProgram(), 1.0)
     assert outcome.of_start(made, None) == ProgramOutcome(False, "stopping: stopped")
-    assert outcome.of_generation(made, 2, None) == ProgramOutcome(True, "is stopping; it will start so")
+    assert outcome.of_generation(made, 2, None) == ProgramOutcome(
+        True, "is stopping; the change takes effect when it starts"
+    )
 
 
 def test_what_a_shutdown_cancels_has_failed_since_nothing_will_start_it() -> None:

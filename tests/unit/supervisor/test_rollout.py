@@ -189,7 +189,7 @@ def test_what_is_stopped_while_its_code_is_imported_stays_down(monkeypatch: pyte
         await until(lambda: fleet["emails"].gone)
         fleet.importing = set()
         answer = (await answering)["emails"]
-        assert (answer.ok, answer.text) == (True, "is stopped; it will start so")
+        assert (answer.ok, answer.text) == (True, "is stopped; the change takes effect when it starts")
         assert fleet["emails"].generation == 2
 
     steer(monkeypatch, settings_of(EMAILS), work)

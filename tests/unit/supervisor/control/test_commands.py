@@ -107,6 +107,6 @@ def test_one_that_times_out_ends_with_the_reason(monkeypatch: pytest.MonkeyPatch
         operator = Operator(fleet, lambda: settings_of(replace(EMAILS, nice=5)))
         *_, result, end = await operator.ask(verb, timeout=0.2, rolling=True)
         assert not result["ok"]
-        assert end == {"type": "end", "code": TIMED_OUT, "error": "not within 0.2 s"}
+        assert end == {"type": "end", "code": TIMED_OUT, "error": "timed out after 0.2 s"}
 
     steer(monkeypatch, settings_of(EMAILS), work)
