@@ -112,11 +112,14 @@ def event(answer: Answer) -> str:
 
 def why(answer: Answer) -> str:
     """Format the last deaths of a program, newest last."""
-    lines = [f"{answer['queue']} is {answer['state']}{': ' if answer['reason'] else ''}{answer['reason']}"]
+    reason = answer["reason"]
+    lines = [f"{answer['queue']} is {answer['state']}{': ' if reason else ''}{_last_line(reason)}"]
+    if "\n" in reason:
+        lines.extend(f"  | {line}" for line in reason.splitlines())
     if answer.get("stale"):
         lines.append(f"  its newest code does not import; the old code keeps running: {answer['stale']}")
     if not answer["deaths"]:
-        lines.append("  it has not died since the supervisor started")
+        lines.append("  no consumer of it has died since the supervisor started")
     for death in answer["deaths"]:
         asked = " (requested)" if death["asked"] else ""
         lines.append(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from squids.bounds import NAME, cut
 from squids.hints import count
 from squids.supervisor.program.events import ProgramState
 from squids.tracebacks import error_line, traceback_of
@@ -112,8 +113,15 @@ def warning(text: str) -> Event:
     return Event(EventKind.WARNING, "WARNING", text)
 
 
-def verb(name: str, queues: list[str], uid: int | None) -> Event:
-    return Event(EventKind.VERB, "INFO", " ".join([name, *queues]), details={"uid": uid})
+def verb(
+    name: str, queues: list[str], options: Mapping[str, Any], uid: int | None, refused: str = ""
+) -> Event:
+    """What was asked for, as one would type it. `refused`: why nothing was changed."""
+    flags = [f"--{key}" if value is True else f"--{key}={value}" for key, value in options.items()]
+    text = " ".join(cut(word, NAME) for word in (name, *flags, *queues))
+    return Event(
+        EventKind.VERB, "INFO", f"{text}: refused: {refused}" if refused else text, details={"uid": uid}
+    )
 
 
 def state(program: str, text: str, **details: Any) -> Event:

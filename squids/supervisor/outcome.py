@@ -128,7 +128,8 @@ def timed_out(program: Program) -> ProgramOutcome:
     starts_again = program.state is ProgramState.STOPPING and program.wanted is not Wanted.DOWN
     if starts_again and process is not None and process.fault is None:
         return ProgramOutcome(False, "timed out; its old process is still draining; it will start after that")
-    return ProgramOutcome(False, f"timed out; {program.state.value}: {program.reason}")
+    reason = program.reason.splitlines()[-1] if program.reason else ""  # The log has the traceback.
+    return ProgramOutcome(False, f"timed out; {program.state.value}: {reason}")
 
 
 def timed_out_after(seconds: float | None) -> str:

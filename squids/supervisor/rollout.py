@@ -31,17 +31,23 @@ GIVEN_UP = Failure(_NOT_DONE, None, _NOT_DONE)
 
 @dataclass(frozen=True, slots=True)
 class RolloutOutcome:
-    """The outcome for one program. `still_draining`: it is removed once it has drained."""
+    """The outcome for one program. `still_draining`: it is removed once it has drained.
+
+    `short`: one line for the log, if the text has a traceback, which the log has already.
+    """
 
     name: str
     ok: bool
     text: str
     timed_out: bool = False
     still_draining: bool = False
+    short: str = ""
 
     def event(self) -> events.Event:
         """Return what the log says of it."""
-        return events.rolled_out(self.name, self.text, ok=self.ok, still_draining=self.still_draining)
+        return events.rolled_out(
+            self.name, self.short or self.text, ok=self.ok, still_draining=self.still_draining
+        )
 
 
 Told = str | RolloutOutcome
@@ -162,7 +168,10 @@ class Rollout:
             for program, _, generation in chosen:
                 if (failure := failures.get(generation.number)) is not None:
                     late = failure is GIVEN_UP
-                    yield RolloutOutcome(program.settings.name, False, failure.text, timed_out=late)
+                    short = "" if late else f"the new code does not import: {failure.short}"
+                    yield RolloutOutcome(
+                        program.settings.name, False, failure.text, timed_out=late, short=short
+                    )
                     continue
                 name = program.settings.name
                 if supervisor.programs.get(name) is not program or name in self.removals.names:

@@ -40,14 +40,17 @@ class Dispatch:
         if verb not in FUNCTIONS:
             yield answers.end(USAGE, f"unknown verb {verb}")
             return
-        if REMOTE[verb].changes:
-            self._context.supervisor.say(events.verb(verb, queues, uid))
+        changes, say = REMOTE[verb].changes, self._context.supervisor.say
+        if changes:
+            say(events.verb(verb, queues, options, uid))
         try:
             async for answer in FUNCTIONS[verb](self._context, Request(verb, queues, options, uid)):
                 yield answer
         except RequestRefused as error:
+            if changes:
+                say(events.verb(verb, queues, options, uid, str(error)))
             yield answers.end(error.code, str(error))
         except Exception as error:
             bug = events.internal_error(verb, error)
-            self._context.supervisor.say(bug)
+            say(bug)
             yield answers.end(FAILED, bug.text)

@@ -104,7 +104,7 @@ _REMOTE = (
     Verb(
         "why",
         "look",
-        "Show how each queue's processes ended, and their last lines",
+        "Show how each queue's consumers ended, and their last lines",
         (QUEUES, JSON),
         prompt=True,
         codes=OF_QUEUES,

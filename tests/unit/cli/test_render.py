@@ -25,6 +25,16 @@ def status(*entries: dict[str, Any], columns: int = 200, **supervisor: Any) -> l
     return render.status(answer, columns).splitlines()
 
 
+def test_why_has_its_reason_in_a_line_and_the_traceback_below() -> None:
+    reason = 'Traceback (most recent call last):\n  File "shop.py", line 3\nValueError: no'
+    said = render.why({"queue": "emails", "state": "backoff", "reason": reason, "deaths": []}).splitlines()
+    assert said == [
+        "emails is backoff: ValueError: no",
+        *(f"  | {line}" for line in reason.splitlines()),
+        "  no consumer of it has died since the supervisor started",
+    ]
+
+
 def test_a_row_has_all_that_there_is_room_for() -> None:
     head, row = status(ENTRY)
     assert head.split()[:4] == ["NAME", "STATE", "FOR", "PID"]

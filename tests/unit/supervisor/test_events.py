@@ -17,7 +17,7 @@ MAKERS = {
     "gave_up": events.gave_up("all programs are FATAL"),
     "warning": events.warning("odd"),
     "internal_error": events.internal_error("the rollout", TypeError("no\n more")),
-    "verb": events.verb("stop", ["emails"], 0),
+    "verb": events.verb("stop", ["emails"], {"timeout": 5}, 0),
     "state": events.state("emails", "running: receiving", pid=7),
     "no_control_socket": events.no_control_socket("read-only"),
     "output_trouble": events.output_trouble("disk full"),

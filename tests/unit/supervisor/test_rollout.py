@@ -118,11 +118,14 @@ def test_where_the_new_code_cannot_be_imported_what_runs_goes_on(monkeypatch: py
     async def work(fleet: Fleet) -> None:
         await fleet.running("emails", "payments")
         old, other = fleet.pid_of("emails"), fleet.pid_of("payments")
-        fleet.broken["shop:app"] = "SyntaxError: '(' was never closed"
+        text = 'Traceback (most recent call last):\n  File "/srv/shop.py", line 3\nSyntaxError: not closed'
+        fleet.broken["shop:app"] = text
         rollout = Rollout(fleet.supervisor)
         chosen = [fleet["emails"], fleet["payments"]]
         answers = await answers_of(rollout.restart(chosen, rolling=False, timeout=None))
-        assert answers["emails"] == RolloutOutcome("emails", False, "SyntaxError: '(' was never closed")
+        assert (answers["emails"].ok, answers["emails"].text) == (False, text)
+        said = answers["emails"].event().text
+        assert said == "the new code does not import: SyntaxError in shop.py:3", "the log has the traceback"
         assert answers["payments"].ok
         assert fleet.pid_of("emails") == old
         assert fleet["emails"].state is ProgramState.RUNNING

@@ -123,3 +123,16 @@ def test_options_of_any_kind_are_mistakes_of_the_client(verb: str, options: dict
     (*_, end), supervisor = carry_out(verb, **options)
     assert end["code"] == USAGE, end
     assert not supervisor.errors()
+
+
+def test_the_log_has_what_was_asked_for_and_why_it_was_refused() -> None:
+    """One line for each: what was refused has changed nothing."""
+    _, supervisor = carry_out("restart", rolling=True, timeout=5, wait=False)
+    assert [event.text for event in supervisor.said if event.kind is EventKind.VERB] == [
+        "restart --rolling --timeout=5 --wait=False"
+    ]
+    _, supervisor = carry_out("signal", signal="NOPE")
+    assert [event.text for event in supervisor.said] == [
+        "signal --signal=NOPE",
+        "signal --signal=NOPE: refused: unknown signal NOPE",
+    ]
