@@ -20,7 +20,7 @@ Queues are named as in the file; 'email*' selects several; none means all.
 Exit codes of verbs: 0 done, 1 failed, 2 usage, 3 (status) a queue is not in
 its desired state, 4 no supervisor is reachable, 5 unknown queue, 124 timed out.
 Exit codes of the supervisor: 0 stopped, 69 gave up because of exit_on,
-75 another supervisor runs for this file, 78 the file is invalid.
+75 another supervisor of this file is running, 78 the file is invalid.
 """
 
 SUPPRESS: Any = argparse.SUPPRESS

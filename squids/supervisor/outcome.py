@@ -125,8 +125,9 @@ def of_pause(program: Program, on: bool, paused: bool | None) -> ProgramOutcome 
 def timed_out(program: Program) -> ProgramOutcome:
     """For a program without an outcome in time."""
     process = program.current
-    starts_again = program.state is ProgramState.STOPPING and program.wanted is not Wanted.DOWN
-    if starts_again and process is not None and process.fault is None:
+    if program.state is ProgramState.STOPPING and process is not None and process.fault is None:
+        if program.wanted is Wanted.DOWN:
+            return ProgramOutcome(False, "timed out; its process is still draining")
         return ProgramOutcome(False, "timed out; its old process is still draining; it will start after that")
     reason = program.reason.splitlines()[-1] if program.reason else ""  # The log has the traceback.
     return ProgramOutcome(False, f"timed out; {program.state.value}: {reason}")

@@ -42,7 +42,7 @@ class Locked(Exception):
     def __init__(self, what: str, holder: dict[str, Any]) -> None:
         pid, since = holder.get("pid", "unknown"), holder.get("started_at")
         started = f", started at {since}" if since else ""
-        super().__init__(f"another supervisor of this {what} runs: pid {pid}{started}")
+        super().__init__(f"another supervisor of this {what} is running: pid {pid}{started}")
 
 
 @dataclass(slots=True)

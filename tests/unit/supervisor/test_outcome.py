@@ -146,7 +146,7 @@ def test_what_is_awaited_is_said_of_one_that_drains_and_starts_again() -> None:
     drains = "timed out; its old process is still draining; it will start after that"
     made = running()
     handle(made, ev.StopProgram(), 1.0)
-    assert outcome.timed_out(made).text == "timed out; stopping: stopped"
+    assert outcome.timed_out(made).text == "timed out; its process is still draining"
     handle(made, ev.ReplaceProgram(1, SETTINGS), 1.0)
     handle(made, ev.StartProgram(), 1.0)
     assert outcome.timed_out(made) == ProgramOutcome(False, drains)
