@@ -3,8 +3,7 @@
 Names are resolved on first use, so that `import squids` costs a web process almost nothing.
 """
 
-from __future__ import annotations
-
+# No `from __future__`: it imports a file, before `squids.cli.start` can guard against Ctrl-C.
 TYPE_CHECKING = False  # Known to type checkers; importing `typing` would be the most expensive import here.
 if TYPE_CHECKING:
     from typing import Any
@@ -56,7 +55,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

@@ -15,7 +15,7 @@ from typing import Any
 from squids.bounds import ERROR, NAME, cut
 from squids.delivery import Delivery
 from squids.errors import BadMessage, UnknownTask
-from squids.hints import did_you_mean
+from squids.hints import as_word, did_you_mean
 from squids.hooks import Hooks
 from squids.job import CURRENT, Job, JobEnd
 from squids.task import Task, signature_text
@@ -70,7 +70,7 @@ def find(call: Call, tasks: Mapping[str, Task[Any, Any]]) -> Task[Any, Any]:
     task = tasks.get(call.task)
     if task is None:
         hint = did_you_mean(call.task, tasks) if len(call.task) <= NAME else ""
-        raise UnknownTask(f"the app has no task {cut(call.task, NAME)}{f'; {hint}' if hint else ''}")
+        raise UnknownTask(f"the app has no task {cut(as_word(call.task), NAME)}{f'; {hint}' if hint else ''}")
     return task
 
 

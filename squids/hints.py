@@ -22,6 +22,11 @@ def did_you_mean(
     return f'did you mean "{near}"?' if quoted else f"did you mean {near}?"
 
 
+def as_word(name: str) -> str:
+    """Return a name for a sentence: in quotes if it is empty or has spaces, so that it reads as one word."""
+    return f'"{name}"' if name.split() != [name] else name
+
+
 def plural(number: int, noun: str) -> str:
     """Return the noun, with an "s" unless `number` is 1."""
     return noun if number == 1 else f"{noun}s"

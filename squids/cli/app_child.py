@@ -15,6 +15,7 @@ from typing import Any
 
 from squids.errors import ConfigurationError, SquidsError
 from squids.execute import find
+from squids.hints import as_word
 from squids.pool.preload import load
 from squids.process.interpreter import spec_of
 from squids.queues import QueueRef
@@ -77,7 +78,7 @@ def send(app: Any, spec: dict[str, Any]) -> dict[str, Any]:
     if name not in app.tasks:
         matches = [full for full in app.tasks if full.endswith(f".{name}")]
         if len(matches) > 1:
-            return {"refused": f"several tasks end in {name}: {', '.join(matches)}"}
+            return {"refused": f"several tasks end in {as_word(name)}: {', '.join(matches)}"}
         name = matches[0] if matches else name
     task = find(Call(name), app.tasks)
     try:

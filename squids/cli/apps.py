@@ -36,10 +36,10 @@ def read_or_report(config: str, *, trusting: bool = False) -> Settings | None:
 
 
 def report_mistakes(config: str, mistakes: list[str]) -> None:
-    """Print all mistakes of a file."""
+    """Print all mistakes of a file, each of which is one line."""
     for mistake in mistakes:
-        print(printable(mistake, keep="\n\t"), file=sys.stderr)
-    print(f"{config}: {count(len(mistakes), 'mistake')}", file=sys.stderr)
+        print(printable(mistake), file=sys.stderr)
+    print(printable(f"{config}: {count(len(mistakes), 'mistake')}"), file=sys.stderr)
 
 
 def local_environment(config: str) -> dict[str, str] | None:

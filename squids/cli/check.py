@@ -7,7 +7,7 @@ import os
 import sys
 from dataclasses import dataclass
 
-from squids.cli.apps import ask_app, report_mistakes
+from squids.cli.apps import ask_app, error_text, report_mistakes
 from squids.cli.systemd.effective import limit_warnings, stop_warning
 from squids.exit_codes import ExitCode
 from squids.hints import count
@@ -51,7 +51,7 @@ def check(config: str, *, aws: bool, as_json: bool, trusting: bool = False) -> i
     for warning in warnings:
         print(f"warning: {printable(warning)}", file=sys.stderr)
     print(printable(_table(rows), keep="\n\t"))
-    print(f"{config}: {error or 'all checks passed'}")
+    print(printable(f"{config}: {error or 'all checks passed'}"))
     return code
 
 
@@ -72,7 +72,7 @@ def check_app_spec(settings: Settings, app_spec: AppSpec, *, aws: bool) -> list[
     answer = ask_app(app_spec, question, timeout)
     error = answer.get("error")
     if error is not None:
-        return [Row(program.name, False, f"{app_spec.app}: {error}") for program in programs]
+        return [Row(program.name, False, error_text(app_spec, error)) for program in programs]
     rows = []
     for program in programs:
         name = QueueRef.parse(program.queue).name
@@ -89,11 +89,13 @@ def check_app_spec(settings: Settings, app_spec: AppSpec, *, aws: bool) -> list[
 def _table(rows: list[Row]) -> str:
     width = max(len(row.name) for row in rows)
     lines = []
-    expanded: set[str] = set()
+    expanded: dict[str, str] = {}  # A traceback is shown once, not for each queue of its app.
     for row in rows:
         first, _, rest = row.text.partition("\n")
+        if rest and row.text in expanded:
+            first = f"{first.removesuffix(':')}: the same as {expanded[row.text]}"
         lines.append(f"{row.name.ljust(width)}  {'ok    ' if row.ok else 'FAILED'}  {first}")
         if rest and row.text not in expanded:
-            expanded.add(row.text)  # A traceback once, not for each queue of its app.
+            expanded[row.text] = row.name
             lines.extend(f"    {line}" for line in rest.splitlines())
     return "\n".join(lines)

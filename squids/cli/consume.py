@@ -16,11 +16,21 @@ from squids.options import OPTIONS, ConsumerOptions, Option, validate
 from squids.queues import QueueRef
 
 
+class _WholeWords(argparse.HelpFormatter):
+    """Never breaks a word, so that a URL can be copied or clicked, even if it is longer than the line."""
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        import textwrap  # Rarely needed, as argparse does it.
+
+        return textwrap.wrap(" ".join(text.split()), width, break_long_words=False, break_on_hyphens=False)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser. The options of a consumer come from `squids.options`."""
     parser = argparse.ArgumentParser(
         prog="squids",
         description="Run the tasks of one SQS queue in a pool of worker processes.",
+        formatter_class=_WholeWords,
         epilog="Exit codes: 0 drained, 1 failure, 2 usage, 78 a configuration that a restart cannot fix.",
     )
     for option in OPTIONS:

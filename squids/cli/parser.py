@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from squids.hints import as_word, did_you_mean
+from squids.printable import printable
 from squids.supervisor.control.verbs import COMMANDS, GROUPS, LONGEST_TIMEOUT, PORT, TRUST, Argument, Verb
 
 DESCRIPTION = "Run a pooled consumer for each queue of a file, or steer a supervisor."
@@ -25,7 +27,14 @@ SUPPRESS: Any = argparse.SUPPRESS
 
 
 class _CommandParser(argparse.ArgumentParser):
-    """Lists the verbs in its help. Built on demand, as most calls show no help."""
+    """Lists the verbs in its help, which is built on demand, as most calls show none."""
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Reject an unknown verb with a hint. argparse would list all verbs."""
+        if action.dest == "verb" and value not in COMMANDS:
+            hint = did_you_mean(value, COMMANDS, f"known verbs: {', '.join(COMMANDS)}")
+            raise argparse.ArgumentError(None, f"unknown verb {as_word(printable(value))}; {hint}")
+        super()._check_value(action, value)
 
     def format_help(self) -> str:
         self.description = f"{DESCRIPTION}\n\n{_verbs_by_group()}"

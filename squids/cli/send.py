@@ -17,7 +17,7 @@ from typing import Any
 from squids.cli import client
 from squids.cli.apps import ask_app, error_text, local_environment, read_or_report
 from squids.exit_codes import FAILED, OK, TIMED_OUT, UNREACHABLE, USAGE, ExitCode
-from squids.hints import did_you_mean
+from squids.hints import as_word, did_you_mean
 from squids.job import JobAction
 from squids.printable import printable
 from squids.supervisor.control.place import Untrusted
@@ -114,11 +114,11 @@ def _find_task(settings: Settings, name: str, environment: dict[str, str] | None
         app_spec, task_queue = known[found[0]]
         return app_spec, found[0], task_queue
     if found:
-        raise CannotSend(f"several tasks end in {name}: {', '.join(found)}")
+        raise CannotSend(f"several tasks end in {as_word(name)}: {', '.join(found)}")
     if errors:
         raise CannotSend("\n".join(errors), ExitCode.CONFIG)
     hint = did_you_mean(name, known, f"known tasks: {', '.join(known) or 'none'}", cutoff=0.5)
-    raise CannotSend(f"unknown task {name}; {hint}")
+    raise CannotSend(f"unknown task {as_word(name)}; {hint}")
 
 
 def _checked_sent(answer: dict[str, Any]) -> dict[str, Any]:

@@ -4,13 +4,11 @@ Python turns SIGINT into an exception at an arbitrary instruction. During an imp
 looks like a failed import, or is lost. So a command is imported below, and until it can be interrupted
 (`interruptible`), SIGINT exits the process at once.
 
-This module, and its packages, import nothing that Python has not already imported. What happens before its
-first line cannot be guarded: Python's own start, and the console script, whose `import re` from pip takes
-longest. With Python 3.11 this was measured as 5 to 20 ms after the start of the process, and up to 35 ms on a
-busy machine.
+This module, and its packages, import nothing that Python has not already imported, not even `__future__`.
+What happens before its first line cannot be guarded: Python's own start, and the console script, whose
+`import re` from pip takes longest. With Python 3.11 this was measured as 5 to 20 ms after the start of the
+process, and up to 100 ms on a busy machine.
 """
-
-from __future__ import annotations
 
 import os
 
@@ -44,7 +42,7 @@ def supervisor() -> int:
     return guarded(command)
 
 
-def guarded(command: Callable[[], int]) -> int:
+def guarded(command: "Callable[[], int]") -> int:
     """Run a command that SIGINT may end at any time, including imports and exit; return its exit code."""
     try:
         try:

@@ -1,4 +1,4 @@
-"""Computes what a file needs of the system: descriptors, and kernel tasks. Pure.
+"""Computes what a file needs of the system, and a consumer of its limit: descriptors, and kernel tasks. Pure.
 
 A kernel task is a process or one of its threads.
 """
@@ -11,6 +11,15 @@ from squids.supervisor.settings import ProgramSettings
 
 OWN_DESCRIPTORS = 40
 """Of the supervisor itself: log files, the control socket and its clients, fork servers."""
+
+LEAST_IN_CONSUMER = 64
+"""Descriptors with which any consumer works. One with a single worker cannot start with 12."""
+
+OPENED_BY_CONSUMER = 28
+"""By the consumer itself: 10 once it runs, and connections to SQS, imports, and a worker that is starting."""
+
+OPENED_BY_CONSUMER_FOR_WORKER = 3
+"""A socket, a pidfd, and the page that both map."""
 
 TASKS_OF_A_CONSUMER = 4
 """Its process, and the threads that call SQS under low load."""
@@ -30,6 +39,11 @@ def descriptors_of_consumer(workers: int) -> int:
     A socket and a pidfd of the consumer; a pipe and a socket for the output of each process.
     """
     return 2 + 2 * (1 + workers)
+
+
+def descriptors_in_consumer(workers: int) -> int:
+    """Return the descriptors that a consumer with this many workers needs itself."""
+    return max(LEAST_IN_CONSUMER, OPENED_BY_CONSUMER + OPENED_BY_CONSUMER_FOR_WORKER * workers)
 
 
 def tasks_needed(programs: Iterable[ProgramSettings], cpus: int) -> int:

@@ -198,6 +198,7 @@ def test_an_app_that_does_not_import_is_told_and_the_others_are_listed(file):
     ("arguments", "code", "says"),
     [
         (["email_custmer"], 1, "unknown task email_custmer; did you mean shop.email_customer?"),
+        ([""], 1, 'unknown task ""; '),
         (["email_customer"], 1, "missing a required argument: 'to'"),
         (
             ["email_customer", '{"too": 1}'],

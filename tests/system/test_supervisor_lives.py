@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from squids.supervisor.capacity import descriptors_in_consumer
 from tests.support.native import NATIVE_THREAD
 from tests.support.processes import APP, call
 from tests.support.strict_sqs import StrictSQS
@@ -495,6 +496,17 @@ def look(name):
     wait_until(lambda: process.journal.lines())
     assert process.journal.lines()[0][2:7] == ["5", "300", "0o27", "$x", "None"]
     assert process.stop() == 0
+
+
+def test_the_fewest_open_files_that_the_file_may_give_suffice_for_its_workers(sqs, supervisor):
+    """Its consumer starts them all, and works."""
+    process = supervisor(sqs.endpoint_url)
+    process.write({"tests": {"workers": 16, "limits": {"nofile": descriptors_in_consumer(16)}}}).up()
+    wait_until(lambda: process.status()["tests"]["workers"] == 16)
+    sqs.put("tests", call("work", "a"))
+    wait_until(lambda: process.journal.words("done") == ["a"])
+    assert process.stop() == 0
+    assert "spawn_failed" not in process.text
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can start processes as somebody else")

@@ -101,6 +101,7 @@ def test_a_traceback_begins_with_the_users_code(app, run):
         ('["mail"]', "not an object"),
         ('{"args": []}', 'the body has no "task"'),
         ('{"task": "no.such.task"}', "the app has no task no.such.task"),
+        ('{"task": ""}', 'the app has no task ""'),
     ],
 )
 def test_a_message_that_nobody_can_run_is_a_bad_message(app, body, says):

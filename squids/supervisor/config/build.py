@@ -17,7 +17,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from squids.hints import count
+from squids.printable import printable
+from squids.process.cpus import usable_cpus
 from squids.queues import QueueRef
+from squids.supervisor.capacity import descriptors_in_consumer
 from squids.supervisor.config.document import Document, Path, Problem
 from squids.supervisor.config.permissions import (
     code_warnings,
@@ -177,11 +181,12 @@ class _Builder:
         options["queue"] = every["queue"] or key
         self._check_queue(options["queue"], paths.get("queue"), path)
         self._check_retries(every, paths, path)
-        count = every["consumers"]
+        self._check_open_files(every, paths, path)
+        consumers = every["consumers"]
         app_spec = self._app_spec(rules, queue, every, paths, path)
         return [
             ProgramSettings(
-                name=key if count == 1 else f"{key}:{number}",
+                name=key if consumers == 1 else f"{key}:{number}",
                 key=key,
                 app_spec=app_spec,
                 options=tuple(sorted(options.items())),
@@ -201,7 +206,7 @@ class _Builder:
                 nice=self._nice(every["nice"], paths.get("nice", path)),
                 limits=tuple(sorted(every["limits"].items())),
             )
-            for number in range(1, count + 1)
+            for number in range(1, consumers + 1)
         ]
 
     def _app_spec(
@@ -212,9 +217,8 @@ class _Builder:
         elif not re.fullmatch(r"[\w.]+[.:][\w.]+", every["app"]):
             self._wrong(paths["app"], f'"{every["app"]}" does not say where an app is; write module:app')
         environment = {**rules.environment, **rules.defaults.environment, **queue.environment}
-        for name, value in environment.items():
-            if not name or "=" in name or "\0" in name or "\0" in (value or ""):
-                self._wrong((*path, "environment", name), "is not a valid variable name")
+        for source, where in ((rules, ()), (rules.defaults, ("defaults",)), (queue, path)):
+            self._check_names((*where, "environment"), source.environment)
         directory = self._directory(every["directory"], paths.get("directory", ()))
         python = self._python(every["python"], paths.get("python", path), environment.get("PATH"))
         self._check_user(every, paths)
@@ -285,6 +289,20 @@ class _Builder:
             self._wrong(where, "retry_max_delay is less than retry_delay")
         if every["backoff"].max < every["backoff"].first:
             self._wrong(paths.get("backoff", path), "max is less than first")
+
+    def _check_names(self, path: Path, environment: dict[str, Any]) -> None:
+        for name in environment:
+            if not name or "=" in name or printable(name) != name:
+                words = 'is not the name of a variable: it is empty, or holds "=" or a control character'
+                here = (*path, name)
+                self.problems.append(Problem(self.text.location(here, key=True), here, words))
+
+    def _check_open_files(self, every: dict[str, Any], paths: dict[str, Path], path: Path) -> None:
+        workers = every["workers"] or usable_cpus()
+        most, needed = every["limits"].get("nofile"), descriptors_in_consumer(workers)
+        if most is not None and most < needed:
+            words = f"{most} is too few for a consumer with {count(workers, 'worker')}: {needed} or more"
+            self._wrong((*paths.get("limits", path), "nofile"), words)
 
     def _check_user(self, every: dict[str, Any], paths: dict[str, Path]) -> None:
         for name, look in (("user", find_user), ("group", find_group)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from squids.printable import printable
 from squids.supervisor.trust import PathStep
 
 Path = tuple[str | int, ...]
@@ -24,7 +25,10 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake in a file."""
+    """One mistake in a file.
+
+    As a string it is one line, whatever characters the keys, values and paths in it have.
+    """
 
     location: Location
     path: Path
@@ -32,7 +36,8 @@ class Problem:
 
     def __str__(self) -> str:
         path = ".".join(str(part) for part in self.path)
-        return f"{self.location}: {path}: {self.text}" if path else f"{self.location}: {self.text}"
+        place = f"{self.location}: {path}" if path else str(self.location)
+        return printable(f"{place}: {self.text}")
 
 
 @dataclass(slots=True)

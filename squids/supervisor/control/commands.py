@@ -7,6 +7,7 @@ import os
 import signal as signals
 
 from squids.exit_codes import FAILED, OK, TIMED_OUT, USAGE
+from squids.hints import as_word
 from squids.process.signals import signal_name
 from squids.supervisor import outcome
 from squids.supervisor.control import answers
@@ -127,7 +128,8 @@ async def scale(context: Context, request: Request) -> Answers:
         pattern, _, number = item.rpartition("=")
         is_number = number.isascii() and number.isdigit() and len(number) < 9
         if not (pattern and is_number and 1 <= int(number) <= most):
-            raise RequestRefused(f"expected QUEUE=N with N from 1 to {most} (max_workers), not {item}", USAGE)
+            words = f"expected QUEUE=N with N from 1 to {most} (max_workers), not {as_word(item)}"
+            raise RequestRefused(words, USAGE)
         wanted |= dict.fromkeys(context.still_in_file(selected(supervisor.programs, [pattern])), int(number))
     if not wanted:
         raise RequestRefused("expected QUEUE=N", USAGE)

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeVar
 
 from squids.exit_codes import FAILED, NO_SUCH_NAME, NOT_ALL, OK, USAGE
+from squids.hints import as_word
 from squids.process.imported_files import changed_files
 from squids.process.log_lines import Line, iso
 from squids.queues import QueueRef
@@ -155,7 +156,7 @@ async def follow(context: Context, request: Request) -> Answers:
         if QueueRef.parse(program.settings.queue).name in request.queues
     }
     if not programs:
-        raise RequestRefused(f"its file has no queue {', '.join(request.queues)}", NO_SUCH_NAME)
+        raise RequestRefused(f"its file has no queue {', '.join(map(as_word, request.queues))}", NO_SUCH_NAME)
     states = {name: state_of(supervisor, program) for name, program in programs.items()}
     for name in programs:
         supervisor.consumers.job_log.follow(name, True)

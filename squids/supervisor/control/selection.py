@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from squids.bounds import NAME, cut
 from squids.exit_codes import NO_SUCH_NAME, USAGE
-from squids.hints import did_you_mean
+from squids.hints import as_word, did_you_mean
 from squids.supervisor.control.verbs import LONGEST_TIMEOUT
 from squids.supervisor.program.machine import Program
 
@@ -74,7 +74,8 @@ class Request(NamedTuple):
         try:
             return int(signal.Signals[text if text.startswith("SIG") else f"SIG{text}"])
         except KeyError:
-            raise RequestRefused(f"unknown signal {self.options.get('signal')}", USAGE) from None
+            name = as_word(str(self.options.get("signal")))
+            raise RequestRefused(f"unknown signal {name}", USAGE) from None
 
 
 def selected(programs: Mapping[str, Program], patterns: Iterable[str]) -> list[str]:
@@ -100,7 +101,7 @@ def selected(programs: Mapping[str, Program], patterns: Iterable[str]) -> list[s
         names = [name for key in keys for name in names_of.get(key, [])]
         if not names and not (pattern == "*" and not programs):
             raise RequestRefused(
-                f"unknown queue {cut(pattern, NAME)}{_near(pattern, programs)}", NO_SUCH_NAME
+                f"unknown queue {cut(as_word(pattern), NAME)}{_near(pattern, programs)}", NO_SUCH_NAME
             )
         found |= dict.fromkeys(names)
     return list(found)

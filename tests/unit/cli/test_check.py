@@ -97,6 +97,27 @@ def test_an_app_that_does_not_import_fails_all_its_queues_and_its_traceback_is_s
     assert printed.count("    Traceback\n      in shop.py") == 1
 
 
+def test_the_rows_of_an_app_that_does_not_import_name_it_once_and_all_have_the_reason(
+    apps: Apps, config: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The second row ended with "Traceback (most recent call last):"."""
+    apps.answer = {"error": "Traceback (most recent call last):\n  in shop.py\nImportError: no"}
+    assert check(config, aws=False, as_json=False) == ExitCode.CONFIG
+    assert capsys.readouterr().out.splitlines()[:-1] == [
+        "emails     FAILED  shop:app cannot be imported:",
+        "    Traceback (most recent call last):",
+        "      in shop.py",
+        "    ImportError: no",
+        "reports:2  FAILED  shop:app cannot be imported: the same as emails",
+    ]
+    apps.answer = {"error": "shop:app: module shop has no app"}
+    assert check(config, aws=False, as_json=False) == ExitCode.CONFIG
+    assert capsys.readouterr().out.splitlines()[:-1] == [
+        "emails     FAILED  shop:app: module shop has no app",
+        "reports:2  FAILED  shop:app: module shop has no app",
+    ]
+
+
 def test_for_programs_it_is_one_document(apps: Apps, config: str, capsys: pytest.CaptureFixture[str]) -> None:
     apps.answer = {"tasks": {"emails": ["a"]}}
     assert check(config, aws=False, as_json=True) == ExitCode.CONFIG
@@ -105,6 +126,35 @@ def test_for_programs_it_is_one_document(apps: Apps, config: str, capsys: pytest
     assert found["error"] == "1 of 2 checks failed"
     assert [(row["name"], row["ok"]) for row in found["checks"]] == [("emails", True), ("reports:2", False)]
     assert found["warnings"] == ["others may need the room"]
+
+
+def test_the_path_of_the_file_moves_no_cursor_and_forges_no_line(
+    apps: Apps, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The last line had it raw, whether checks passed or failed."""
+    path = tmp_path / "a\nb\x1b[2J.yaml"
+    path.write_text(FILE)
+    assert check(str(path), aws=False, as_json=False) == ExitCode.OK
+    assert capsys.readouterr().out.splitlines()[-1] == rf"{tmp_path}/a\nb\x1b[2J.yaml: all checks passed"
+    path.write_text("app: shop:app")
+    assert check(str(path), aws=False, as_json=False) == ExitCode.CONFIG
+    assert capsys.readouterr().err.splitlines()[-1] == rf"{tmp_path}/a\nb\x1b[2J.yaml: 1 mistake"
+
+
+def test_a_key_or_a_value_forges_no_line_of_the_list_of_mistakes(
+    apps: Apps, config: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A line end or a tab in it is shown as an escape, for people and for programs."""
+    Path(config).write_text(
+        'app: shop:app\nqueues: {emails: {"a\\nb:1:1: x\\t": 3, nice: "1\\nforged", log_level: "\\ty"}}'
+    )
+    assert check(config, aws=False, as_json=False) == ExitCode.CONFIG
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 4
+    assert [r"a\nb:1:1: x\t: unknown key" in lines[0], r'not "1\nforged"' in lines[1]] == [True, True]
+    assert r'not "\ty"' in lines[2]
+    assert check(config, aws=False, as_json=True) == ExitCode.CONFIG
+    assert json.loads(capsys.readouterr().out)["mistakes"] == lines[:3]
 
 
 def test_a_file_that_is_wrong_is_not_asked_about(

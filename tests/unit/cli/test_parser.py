@@ -8,6 +8,7 @@ import pytest
 
 from squids.cli.consume import build_parser as consumer_parser
 from squids.cli.parser import build_parser
+from squids.options import OPTIONS
 from squids.supervisor.control.verbs import COMMANDS, GROUPS
 
 
@@ -36,6 +37,16 @@ def test_the_help_shows_each_verb_below_its_group() -> None:
     assert [title for title in titles if title in GROUPS.values()] == list(GROUPS.values())
     for verb in COMMANDS.values():
         assert f"  {verb.name:<11} {verb.help}" in text
+
+
+def test_the_help_of_the_consumer_breaks_no_url() -> None:
+    """One was on three lines, and could not be copied. No other line is too long."""
+    lines = consumer_parser().format_help().splitlines()
+    urls = {word for option in OPTIONS for word in option.help.rstrip(".").split() if "://" in word}
+    assert urls
+    for url in urls:
+        assert any(url in line for line in lines)
+    assert [line for line in lines if len(line) > 80 and "://" not in line] == []
 
 
 def test_the_help_of_the_consumer_fits_and_lists_no_numbers() -> None:

@@ -29,6 +29,24 @@ def test_flags_that_would_do_nothing_are_refused(arguments, words, capsys):
     assert words in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("verb", "words"),
+    [
+        ("restrat", "unknown verb restrat; did you mean restart?"),
+        ("", f'unknown verb ""; known verbs: {", ".join(COMMANDS)}'),
+        ("re start", 'unknown verb "re start"; did you mean restart?'),
+        ("stat", "unknown verb stat; did you mean start?"),
+        ("zzzz", f"unknown verb zzzz; known verbs: {', '.join(COMMANDS)}"),
+        ("sta\x1b[2Jtus", r"unknown verb sta\x1b[2Jtus; did you mean status?"),
+    ],
+)
+def test_an_unknown_verb_is_refused_with_the_one_that_was_meant(verb, words, capsys):
+    with pytest.raises(SystemExit) as refused:
+        main([verb])
+    assert refused.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1] == f"squids-supervisor: error: {words}"
+
+
 def test_dev_changes_only_what_the_file_leaves_open():
     program = ProgramSettings("a", "a", AppSpec("shop:app", "/srv"), (("queue", "a"), ("workers", 3)))
     settings = Settings(SupervisorSettings(), (program,))

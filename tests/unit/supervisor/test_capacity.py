@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from squids.supervisor.capacity import OWN_DESCRIPTORS, descriptors_needed, shortages, tasks_needed
+from squids.supervisor.capacity import (
+    OWN_DESCRIPTORS,
+    descriptors_in_consumer,
+    descriptors_needed,
+    shortages,
+    tasks_needed,
+)
 from squids.supervisor.fleet import kinds_of_consumers
 from squids.supervisor.settings import AppSpec, ProgramSettings
 
@@ -20,6 +26,10 @@ def test_each_consumer_costs_two_descriptors_and_two_for_each_process():
     """Its socket and its pidfd; a pipe for what a process prints, and a socket for what it logs."""
     assert descriptors_needed(programs(10, workers=3), cpus=8) == OWN_DESCRIPTORS + 100
     assert descriptors_needed(programs(10), cpus=8) == OWN_DESCRIPTORS + 200
+
+
+def test_a_consumer_needs_three_descriptors_for_each_worker_and_never_less_than_64():
+    assert [descriptors_in_consumer(workers) for workers in (1, 12, 13, 60)] == [64, 64, 67, 208]
 
 
 def test_a_limit_that_cannot_hold_the_file_is_named_with_both_numbers():

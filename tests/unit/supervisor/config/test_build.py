@@ -178,6 +178,57 @@ queues:
         assert line.startswith(start), (line, start)
 
 
+@pytest.mark.parametrize("name", ["cpu", "nofile", "as"])
+def test_a_negative_limit_is_a_mistake_at_its_place(here, name):
+    (line,) = bad(here, f"app: a:b\nqueues: {{q: {{limits: {{{name}: -1}}}}}}")
+    assert line.startswith("squids.yaml:2:")
+    assert line.endswith(f': queues.q.limits.{name}: expected 0 or more, or "unlimited", not -1')
+
+
+@pytest.mark.parametrize("name", ["", "A=B", r"A\nB", r"A\0B", r"A\eB"])
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('app: a:b\nqueues: {q: {environment: {"%s": x}}}', "2:28: queues.q."),
+        ('app: a:b\nenvironment: {"%s": x}\nqueues: {q: {}, r: {}}', "2:15: "),
+        ('app: a:b\ndefaults: {environment: {"%s": x}}\nqueues: {q: {}, r: {}}', "2:26: defaults."),
+    ],
+)
+def test_what_cannot_name_a_variable_is_a_mistake_once_at_its_place(here, text, place, name):
+    """A line end passed `check`. A name at the top was reported for each queue, and where that is."""
+    (line,) = bad(here, text % name)
+    assert line.startswith(f"squids.yaml:{place}environment.")
+    assert 'is not the name of a variable: it is empty, or holds "=" or a control character' in line
+
+
+@pytest.mark.parametrize(
+    ("workers", "few", "needed"), [(1, 0, 64), (1, 12, 64), (1, 63, 64), (12, 63, 64), (60, 64, 208)]
+)
+def test_too_few_open_files_for_the_workers_are_refused(here, workers, few, needed):
+    """It passed `check`. Then its consumer could not start, or warned of a worker that could not, for ever."""
+    text = "app: a:b\nqueues:\n  q: {{workers: {}, limits: {{nofile: {}}}}}"
+    (line,) = bad(here, text.format(workers, few))
+    noun = "worker" if workers == 1 else "workers"
+    assert "squids.yaml:3:" in line
+    words = f"is too few for a consumer with {workers} {noun}: {needed} or more"
+    assert line.endswith(f": queues.q.limits.nofile: {few} {words}")
+    good(here, text.format(workers, needed))
+    good(here, text.format(workers, "unlimited"))
+
+
+def test_too_few_open_files_for_all_queues_are_said_once_at_their_place(here):
+    text = "app: a:b\ndefaults: {workers: 60, limits: {nofile: 99}}\nqueues: {q: {}, r: {}, s: {workers: 3}}"
+    (line,) = bad(here, text)
+    assert line.startswith("squids.yaml:2:42: defaults.limits.nofile: 99 is too few")
+
+
+def test_open_files_count_for_the_workers_of_each_cpu(here, monkeypatch):
+    """Without `workers`, there is one for each CPU."""
+    monkeypatch.setattr(config, "usable_cpus", lambda: 60)
+    (line,) = bad(here, "app: a:b\nqueues: {q: {limits: {nofile: 207}}}")
+    assert line.endswith("207 is too few for a consumer with 60 workers: 208 or more")
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

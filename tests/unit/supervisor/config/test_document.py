@@ -14,6 +14,12 @@ def test_a_problem_reads_as_compilers_write_it_and_editors_jump_to() -> None:
     assert str(Problem(HERE, (), "is empty")) == "squids.yaml:7:3: is empty"
 
 
+def test_a_problem_is_one_line_whatever_the_file_holds() -> None:
+    """A line end or tab in a key, a value or a path looked like the next mistake of the list."""
+    problem = Problem(Location("a\nb.yaml"), ("queues", "x\ny"), 'not "4\nsquids.yaml:1:1: forged\t\x1b[2J"')
+    assert str(problem) == (r'a\nb.yaml:1:1: queues.x\ny: not "4\nsquids.yaml:1:1: forged\t\x1b[2J"')
+
+
 def test_what_has_no_place_has_that_of_what_is_around_it() -> None:
     """Of a key that is missing there is only the mapping that it is missing in."""
     queue, key, value = (Location("squids.yaml", line, 1) for line in (2, 3, 4))

@@ -55,6 +55,8 @@ def test_names_keys_and_globs_select_each_program_once(patterns: list[str], foun
     ("pattern", "text"),
     [
         ("emials", "unknown queue emials; did you mean emails?"),
+        ("", 'unknown queue ""; known queues: emails, reports:1, reports:2, odd[1]'),
+        ("a b", 'unknown queue "a b"; known queues: emails, reports:1, reports:2, odd[1]'),
         ("x", "unknown queue x; known queues: emails, reports:1, reports:2, odd[1]"),
         ("y*", "unknown queue y*; known queues: emails, reports:1, reports:2, odd[1]"),
     ],
