@@ -1,7 +1,7 @@
 """What a configuration file may contain: each key with its type, range, default and description.
 
-The keys of a consumer come from `squids.options`. pydantic validates shapes and makes the JSON Schema;
-`problems` words its errors.
+The keys of a consumer come from `squids.options`. pydantic validates shapes; `schema` makes the
+JSON Schema, and `problems` words the errors.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pydantic import (
 
 from squids.options import OPTIONS, Option
 from squids.supervisor.config.scalars import (
+    AlsoWritten,
     Duration,
     Environment,
     Limit,
@@ -155,6 +156,7 @@ class ProgramRules(GroundRules):
     max_restarts: Annotated[
         MaxRestartsRules | None,
         BeforeValidator(_max_restarts),
+        AlsoWritten("integer", minimum=1),
         Field(
             description="More restarts than this, within ten minutes or `window`, are FATAL. Default: never "
             "give up."
@@ -168,6 +170,7 @@ class ProgramRules(GroundRules):
     log_file: Annotated[
         LogFileRules | None,
         BeforeValidator(_log_file),
+        AlsoWritten("string", minLength=1),
         Field(
             description="Where its lines go, not to standard error: a path, or `{path, max_size, backups}`."
         ),
@@ -254,16 +257,19 @@ class ReloadRules(Rules):
     paths: Annotated[
         list[str],
         BeforeValidator(_list),
+        AlsoWritten("string"),
         Field(description="More files and directories to watch."),
     ] = []
     include: Annotated[
         list[str],
         BeforeValidator(_list),
+        AlsoWritten("string"),
         Field(description='Globs of files that count besides `*.py`, such as `"*.html"`.'),
     ] = []
     exclude: Annotated[
         list[str],
         BeforeValidator(_list),
+        AlsoWritten("string"),
         Field(description="Globs of files and directories that do not count."),
     ] = []
     delay: Annotated[Duration, Field(ge=0, le=60, description="Seconds without a change before it acts.")] = (
@@ -288,36 +294,36 @@ def _mappings(value: Any) -> Any:
 
 
 class FileRules(GroundRules):
-    """A whole file."""
+    """The file of squids-supervisor: its queues, their defaults, and the supervisor itself."""
 
     include: Annotated[
         list[str],
         BeforeValidator(_list),
+        AlsoWritten("string"),
         Field(description="More files with `queues`: paths, or globs."),
     ] = []
     supervisor: Annotated[
-        SupervisorRules, BeforeValidator(_mapping), Field(description="The supervisor itself.")
+        SupervisorRules,
+        BeforeValidator(_mapping),
+        AlsoWritten("null"),
+        Field(description="The supervisor itself."),
     ] = SupervisorRules()
     defaults: Annotated[
-        DefaultRules, BeforeValidator(_mapping), Field(description="What holds for each queue.")
+        DefaultRules,
+        BeforeValidator(_mapping),
+        AlsoWritten("null"),
+        Field(description="What holds for each queue."),
     ] = DefaultRules()
     reload: Annotated[
         ReloadRules,
         BeforeValidator(_reload),
+        AlsoWritten("boolean"),
+        AlsoWritten("null"),
         Field(description="What happens when code changes: `true`, or a mapping."),
     ] = ReloadRules()
     queues: Annotated[
-        dict[str, QueueRules],
+        dict[str, Annotated[QueueRules, AlsoWritten("null")]],
         BeforeValidator(_mappings),
+        AlsoWritten("null"),
         Field(description="The queues, by a name of your own."),
     ] = {}
-
-
-def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema, for editors and the documentation."""
-    schema = FileRules.model_json_schema()
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "squids.yaml",
-        **{key: value for key, value in schema.items() if key != "title"},
-    }

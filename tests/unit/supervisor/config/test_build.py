@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from squids.options import OPTIONS
 from squids.supervisor.config import build as config
-from squids.supervisor.config.rules import json_schema
 from squids.supervisor.config.text import MOST_BYTES
 from squids.supervisor.settings import ReloadSettings, RestartWhen, Settings
 
@@ -538,18 +537,6 @@ def test_no_bytes_make_a_traceback(here, data):
     found = config.read("bytes.yaml", {})
     assert isinstance(found, list)
     assert all(str(problem).startswith("bytes.yaml:") for problem in found)
-
-
-def test_the_schema_knows_every_key():
-    """For editors: each key with a description."""
-    schema = json_schema()
-    assert schema["$schema"].endswith("2020-12/schema")
-    queue = schema["$defs"]["QueueRules"]["properties"]
-    for option in OPTIONS:
-        assert option.name in queue
-    for name, entry in queue.items():
-        assert entry.get("description"), name
-    assert schema["$defs"]["QueueRules"]["additionalProperties"] is False
 
 
 def test_a_place_is_relative_only_where_that_is_plain(tmp_path, monkeypatch):
