@@ -275,6 +275,54 @@ def test_what_is_wrong_is_said(here, text, says):
 
 
 @pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("app: '${NOPE}'\nqueues: {q: {}, r: {}}", "squids.yaml:1:6: app: the variable NOPE is not set"),
+        ("app: [a]\nqueues: {q: {}, r: {}}", "squids.yaml:1:6: app: expected a text"),
+        ("defaults: 5\nqueues: {q: {}, r: {}}", "squids.yaml:1:11: defaults: expected a mapping"),
+        ("app: a:b\nqueues: [emails]", "squids.yaml:2:9: queues: expected a mapping"),
+        ("app: a:b\nqueues: {q: 3}", "squids.yaml:2:13: queues.q: expected a mapping"),
+        ("app: a:b\ninclude: nope.yaml", "squids.yaml:2:10: cannot read nope.yaml"),
+        ("app: a:b\ninclude: ['${NOPE}/a.yaml']", "squids.yaml:2:11: include.0: the variable NOPE"),
+        ('app: a:b\ninclude: "\\0"', "squids.yaml:2:10: include: "),
+        ('app: a:b\nqueues: {q: {python: "./a\\0b"}}', "squids.yaml:2:22: queues.q.python: "),
+        ('app: a:b\nqueues: {q: {log_file: {path: "a/\\0b"}}}', "squids.yaml:2:31: queues.q.log_file.path: "),
+        ("app: a:b\nqueues: {q: {directory: '${NOPE}/x'}}", "squids.yaml:2:25: queues.q.directory: the var"),
+        ("app: a:b\nqueues: {'a b': {queue: [q]}}", "squids.yaml:2:25: queues.a b.queue: expected a text"),
+        (
+            "app: a:b\nqueues: {q: {backoff: {first: x, max: 0.5}}}",
+            "squids.yaml:2:31: queues.q.backoff.first",
+        ),
+        ("app: a:b\nqueues: {q: {retry_delay: x, retry_max_delay: 1}}", "squids.yaml:2:27: queues.q.retry_d"),
+        ("app: a:b\nsupervisor: {socket: '${NOPE}'}\nqueues: {q: {}}", "squids.yaml:2:22: supervisor.socket"),
+    ],
+)
+def test_what_follows_from_a_mistake_is_not_one_more(here, text, says):
+    (line,) = bad(here, text)
+    assert line.startswith(says)
+
+
+def test_a_queue_that_is_defined_twice_may_have_other_mistakes(here):
+    assert len(bad(here, "queues: {q: {nice: -30, python: ./no}, q: {}}")) == 4
+
+
+@pytest.mark.parametrize(
+    ("key", "says"),
+    [
+        ("python: ./file", "interpreter {}/file is not executable"),
+        ("python: ./", "interpreter {} is a directory"),
+        ("python: ./nothing", "interpreter {}/nothing does not exist"),
+        ("directory: file", "{}/file is not a directory"),
+        ("log_file: file/a.log", "{}/file is not a directory"),
+    ],
+)
+def test_what_is_there_is_not_said_to_be_missing(here, key, says):
+    (here / "file").write_text("")
+    (line,) = bad(here, f"app: a:b\nqueues: {{q: {{{key}}}}}")
+    assert line.endswith(f": {says.format(here)}")
+
+
+@pytest.mark.parametrize(
     ("key", "text", "value"),
     [
         ("shutdown_timeout", "30", 30.0), ("shutdown_timeout", "30s", 30.0), ("shutdown_timeout", "5m", 300.0),
