@@ -140,7 +140,7 @@ class _Builder:
             self._wrong(("queues",), "no queues defined")
         for key, queue in rules.queues.items():
             if not key.strip() or not key.isprintable() or re.search(r"/\d+$", key):
-                words = f"{shown(key)} cannot be a name: give it another, and say queue:"
+                words = f"{shown(key)} is not a valid name: choose another and set queue: to the SQS name"
                 self._wrong(("queues", key), words)
             programs.extend(self._programs(rules, key, queue))
         names: dict[str, str] = {}

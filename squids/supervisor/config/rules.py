@@ -80,9 +80,9 @@ class BackoffRules(Rules):
     max: Annotated[Duration, Field(gt=0, description="The most seconds before a restart.")] = BACKOFF[
         "maximum"
     ]
-    jitter: Annotated[float, Field(ge=0, le=1, description="The part of it that chance may take.")] = BACKOFF[
-        "jitter"
-    ]
+    jitter: Annotated[float, Field(ge=0, le=1, description="The random share of the delay, 0 to 1.")] = (
+        BACKOFF["jitter"]
+    )
 
 
 class MaxRestartsRules(Rules):
@@ -114,7 +114,11 @@ def _log_file(value: Any) -> Any:
 
 class GroundRules(Rules):
     app: Annotated[
-        Text | None, Field(description="Where the app is: module.app or module:app. Needed somewhere.")
+        Text | None,
+        Field(
+            description="Where the app is: module.app or module:app. Required here, under `defaults` or at "
+            "the top."
+        ),
     ] = None
     directory: Annotated[
         Text | None,
@@ -125,7 +129,7 @@ class GroundRules(Rules):
         Field(description="Another interpreter. Symbolic links are kept. Default: the supervisor's own."),
     ] = None
     environment: Annotated[
-        Environment, Field(description="Variables over those of the supervisor; null unsets one.")
+        Environment, Field(description="Variables added to the supervisor's environment; null unsets one.")
     ] = {}
     user: Annotated[Text | None, Field(description="The user to run as. Needs root.")] = None
     group: Annotated[Text | None, Field(description="The group to run as. Needs root.")] = None
@@ -139,7 +143,7 @@ class ProgramRules(GroundRules):
     )
     restart: Annotated[
         Literal["always", "on-failure", "never"],
-        Field(description="Whether it is started again when it ended by itself."),
+        Field(description="Whether to restart it after it exits by itself."),
     ] = PROGRAM["restart"]
     start_timeout: Annotated[
         Duration, Field(gt=0, description="Seconds that importing the app, and then starting, may take.")
@@ -175,14 +179,14 @@ class ProgramRules(GroundRules):
             description="Where its lines go, not to standard error: a path, or `{path, max_size, backups}`."
         ),
     ] = None
-    log_level: Annotated[LogLevel, Field(description="The least serious log lines shown.")] = PROGRAM[
+    log_level: Annotated[LogLevel, Field(description="The lowest level that is logged.")] = PROGRAM[
         "log_level"
     ]
-    nice: Annotated[int, Field(ge=-20, le=19, description="The priority, as of nice(1).")] = PROGRAM["nice"]
+    nice: Annotated[int, Field(ge=-20, le=19, description="The priority, as in nice(1).")] = PROGRAM["nice"]
     limits: Annotated[
         dict[str, Limit],
         AfterValidator(checked_limits),
-        Field(description="Soft limits as of ulimit, by name, each a number, a size or `unlimited`."),
+        Field(description="Soft limits as in ulimit, by name, each a number, a size or `unlimited`."),
     ] = {}
 
 
@@ -227,13 +231,13 @@ class SupervisorRules(Rules):
     ] = None
     log_jobs: Annotated[
         bool | None,
-        Field(description="Log the start and the end of each job, too. Failures are logged always."),
+        Field(description="Log the start and the end of each job, too. Failures are always logged."),
     ] = None
-    log_level: Annotated[LogLevel, Field(description="The least serious of its own lines.")] = SUPERVISOR[
-        "log_level"
-    ]
+    log_level: Annotated[LogLevel, Field(description="The lowest level of its own lines that is logged.")] = (
+        SUPERVISOR["log_level"]
+    )
     socket: Annotated[
-        Text | None, Field(description="The control socket. Default: by the path of this file.")
+        Text | None, Field(description="The control socket. Default: derived from this file's path.")
     ] = None
     socket_mode: Annotated[Octal, Field(le=0o777, description="The socket's mode, in octal digits.")] = (
         SUPERVISOR["socket_mode"]
@@ -277,7 +281,7 @@ class ReloadRules(Rules):
     )
     kill_after: Annotated[
         Annotated[Duration, Field(ge=0)] | None,
-        Field(description="Seconds that tasks may run on with the old code. Default: the shutdown timeout."),
+        Field(description="Seconds that tasks on the old code may continue. Default: the shutdown timeout."),
     ] = None
 
 
@@ -312,7 +316,7 @@ class FileRules(GroundRules):
         DefaultRules,
         BeforeValidator(_mapping),
         AlsoWritten("null"),
-        Field(description="What holds for each queue."),
+        Field(description="Defaults for every queue."),
     ] = DefaultRules()
     reload: Annotated[
         ReloadRules,
