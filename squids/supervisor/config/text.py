@@ -52,7 +52,7 @@ class _TextReader:
             return
         if path in into.files:
             return
-        source = self._source(path, asked or here)
+        source = self._source(path, asked or (here if os.path.isfile(path) else Location(here.file, 0)))
         if source is None:
             return
         into.files.append(path)
