@@ -13,7 +13,7 @@ BEGIN = "<!-- options: made by docs/option_table.py -->\n"
 END = "<!-- end of options -->\n"
 
 OTHERS = (
-    ("`--log-level`", "INFO", "The least serious log lines shown: DEBUG, INFO, WARNING, ERROR or CRITICAL"),
+    ("`--log-level`", "INFO", "The lowest level that is logged: DEBUG, INFO, WARNING, ERROR or CRITICAL"),
     ("`--log-format`", "text", "How log lines look: text or json"),
     ("`--reload`", "", "Run changed code as soon as it is saved: see [](developing.md)"),
     ("`--local`", "", "Use a local SQS with this queue, and no other: see [](developing.md)"),

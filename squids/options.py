@@ -37,7 +37,8 @@ class ConsumerOptions:
 class Option:
     """One option: its type, range and help. `metavar`: the placeholder for its value in the help.
 
-    `computed`: what is used if the option is not given and has no fixed default.
+    `choices`: the numbers of a range. `computed`: what is used if the option is not given and has no fixed
+    default.
     """
 
     name: str
@@ -88,8 +89,8 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "report_interval",
         float,
-        "How often to call the report_queue_stats callbacks with the queue's attributes, at the earliest. If "
-        "none is registered, GetQueueAttributes is never requested",
+        "The shortest interval between calls of the report_queue_stats callbacks with the queue's "
+        "attributes. If none is registered, GetQueueAttributes is never requested",
         "SECONDS",
         minimum=1,
     ),
@@ -175,7 +176,7 @@ def validate(options: ConsumerOptions) -> list[str]:
         elif option.maximum is not None and value > option.maximum:
             problems.append(f"{flag}: {value} is more than {option.maximum:g}")
         elif option.choices is not None and value not in option.choices:
-            problems.append(f"{flag}: {value} is not one of {option.choices[0]} to {option.choices[-1]}")
+            problems.append(f"{flag}: {value} is not between {option.choices[0]} and {option.choices[-1]}")
     if not problems and options.retry_max_delay < options.retry_delay:
         problems.append("--retry-max-delay: less than --retry-delay")
     return problems

@@ -36,10 +36,12 @@ def read_or_report(config: str, *, trusting: bool = False) -> Settings | None:
 
 
 def report_mistakes(config: str, mistakes: list[str]) -> None:
-    """Print all mistakes of a file, each of which is one line."""
+    """Print all mistakes of a file, each of which is one line, and their number; or why there is no file."""
+    found = os.path.isfile(config)
     for mistake in mistakes:
-        print(printable(mistake), file=sys.stderr)
-    print(printable(f"{config}: {count(len(mistakes), 'mistake')}"), file=sys.stderr)
+        print(printable(mistake if found else f"squids-supervisor: {mistake}"), file=sys.stderr)
+    if found:
+        print(printable(f"{config}: {count(len(mistakes), 'mistake')}"), file=sys.stderr)
 
 
 def local_environment(config: str) -> dict[str, str] | None:

@@ -32,14 +32,13 @@ def check(config: str, *, aws: bool, as_json: bool, trusting: bool = False) -> i
     if isinstance(settings, list):
         mistakes = [str(problem) for problem in settings]
         if as_json:
-            return _print_document(
-                config, ExitCode.CONFIG, count(len(mistakes), "mistake"), mistakes=mistakes
-            )
+            error = count(len(mistakes), "mistake") if os.path.isfile(config) else mistakes[0]
+            return _print_document(config, ExitCode.CONFIG, error, mistakes=mistakes)
         report_mistakes(config, mistakes)
         return ExitCode.CONFIG
     rows = [row for app_spec in settings.app_specs for row in check_app_spec(settings, app_spec, aws=aws)]
     failed = sum(not row.ok for row in rows)
-    error = f"{failed} of {len(rows)} checks failed" if failed else None
+    failure = f"{failed} of {len(rows)} checks failed" if failed else None
     code = ExitCode.CONFIG if failed else ExitCode.OK
     warnings = list(settings.warnings)
     if (warning := stop_warning(config, settings.longest_drain)) is not None:
@@ -47,11 +46,11 @@ def check(config: str, *, aws: bool, as_json: bool, trusting: bool = False) -> i
     warnings += limit_warnings(config, settings.programs)
     if as_json:
         checks = [{"name": row.name, "ok": row.ok, "text": row.text} for row in rows]
-        return _print_document(config, code, error, warnings=warnings, checks=checks)
+        return _print_document(config, code, failure, warnings=warnings, checks=checks)
     for warning in warnings:
         print(f"warning: {printable(warning)}", file=sys.stderr)
     print(printable(_table(rows), keep="\n\t"))
-    print(printable(f"{config}: {error or 'all checks passed'}"))
+    print(printable(f"{config}: {failure or 'all checks passed'}"))
     return code
 
 

@@ -51,6 +51,8 @@ def ask(config: str, verb: str, queues: list[str], **options: Any) -> Generator[
             connection.sendall(request(verb, queues, **options))
         except OSError as error:
             reason = error.strerror or str(error)
+            if not os.path.exists(config) and not os.path.lexists(path):
+                raise Unreachable(f"{config} does not exist, and no supervisor of it runs") from None
             raise Unreachable(f"no supervisor of {config} answers at {path}: {reason}") from None
         try:
             for line in _lines(connection, seconds):

@@ -103,6 +103,14 @@ def from_file(config: str, *, trusting: bool = False) -> ConfigSource:
     return ConfigSource(read_file, f"supervisor {os.path.basename(config)}", config)
 
 
+def _print_mistakes(source: ConfigSource, mistakes: list[str]) -> None:
+    found = source.config is None or os.path.isfile(source.config)
+    for text in mistakes:
+        print_error(text if found else f"{source.program}: {text}")
+    if found:
+        print_error(f"{source.program}: {source.config}: {count(len(mistakes), 'mistake')}")
+
+
 def run(source: ConfigSource, mode: Mode, hangup: Hangup) -> int:
     """Run the supervisor; return the exit code.
 
@@ -113,9 +121,7 @@ def run(source: ConfigSource, mode: Mode, hangup: Hangup) -> int:
     run_as_init_if_pid1()
     settings = source.read()
     if isinstance(settings, list):
-        for text in settings:
-            print_error(text)
-        print_error(f"{source.program}: {source.config}: {count(len(settings), 'mistake')}")
+        _print_mistakes(source, settings)
         return ExitCode.CONFIG
     lock: Lock | None = None
     if source.config is not None:

@@ -186,7 +186,7 @@ def _fail(arguments: argparse.Namespace, code: int, error: str) -> int:
 def _schema() -> int:
     import json
 
-    from squids.supervisor.config.rules import json_schema
+    from squids.supervisor.config.schema import json_schema
 
     print(json.dumps(json_schema(), indent=2))
     return ExitCode.OK

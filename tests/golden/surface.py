@@ -11,7 +11,7 @@ from typing import Any
 from squids import exit_codes
 from squids.cli import consume
 from squids.cli.parser import build_parser
-from squids.supervisor.config.rules import json_schema
+from squids.supervisor.config.schema import VARIABLE, json_schema
 from squids.supervisor.control.verbs import REMOTE
 from tests.golden.log_actions import log_actions
 from tests.golden.wire import frames
@@ -40,7 +40,7 @@ def _keys(schema: dict[str, Any], models: dict[str, Any], prefix: str) -> Iterat
         yield f"{prefix}{name}: {_type(rule)} = {_default(rule)}"
         if model := _model(rule):
             yield from _keys(models[model], models, f"{prefix}{name}.")
-        if model := _model(rule.get("additionalProperties")):
+        if model := _model(_named(rule)):
             yield from _keys(models[model], models, f"{prefix}{name}.NAME.")
 
 
@@ -55,12 +55,17 @@ def _default(rule: dict[str, Any]) -> str:
 
 
 def _type(rule: Any) -> str:
-    """The words of the schema's types. Which of two comes first says nothing, and neither does a pattern."""
+    """The words of the schema's types. Which of two comes first says nothing, and neither does a pattern.
+
+    That a variable may stand there goes without saying.
+    """
     match rule:
         case {"enum": values}:
             return "|".join(map(str, values))
         case {"anyOf": rules}:
-            return "|".join(sorted({word for one in rules for word in _type(one).split("|")}))
+            types = [_type(one) for one in rules if one != VARIABLE]
+            words = {word for one in types for word in ([one] if "{" in one else one.split("|"))}
+            return types[0] if len(types) == 1 else "|".join(sorted(words))
         case {"type": "array", "items": items}:
             return f"[{_type(items)}]"
         case {"type": "object", "additionalProperties": dict(values)}:
@@ -69,6 +74,16 @@ def _type(rule: Any) -> str:
             return str(word)
         case _:
             return "mapping"
+
+
+def _named(rule: Any) -> Any:
+    """What a mapping has under each of its names."""
+    match rule:
+        case {"anyOf": [*rules]}:
+            return next(filter(None, map(_named, rules)), None)
+        case {"additionalProperties": dict(values)}:
+            return values
+    return None
 
 
 def _model(rule: Any) -> str | None:

@@ -68,6 +68,17 @@ def test_a_wrong_file_is_78_with_all_mistakes(checked):
         assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("arguments", [["check"], ["tasks"], []], ids=["check", "tasks", "a start"])
+def test_a_file_that_is_not_there_has_no_mistakes(checked, arguments):
+    """It had one, in its first line."""
+    done = subprocess.run(
+        [*COMMAND, "-c", "nope.yaml", *arguments],
+        cwd=checked.directory, env=checked.environment, check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 78
+    assert done.stderr == "squids-supervisor: cannot read nope.yaml: No such file or directory\n"
+
+
 def test_with_aws_queues_are_looked_at(checked, moto_url):
     """Each queue exists, may be used, and has a dead-letter queue that is not too eager."""
     from tests.support import servers

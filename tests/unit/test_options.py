@@ -21,7 +21,7 @@ def test_the_list_and_the_values_agree():
     [
         ({"workers": 0}, "--workers"),
         ({"visibility_timeout": 43_200}, "--visibility-timeout"),
-        ({"polling_wait_time": 21}, "--polling-wait-time"),
+        ({"polling_wait_time": 21}, "--polling-wait-time: 21 is not between 0 and 20"),
         ({"shutdown_timeout": -1}, "--shutdown-timeout"),
         ({"retry_delay": 10, "retry_max_delay": 5}, "--retry-max-delay"),
         ({"shutdown_timeout": float("inf")}, "--shutdown-timeout"),

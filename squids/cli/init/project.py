@@ -55,7 +55,7 @@ def write_project(directory: str) -> int:
 
 def _content(name: str) -> str:
     if name == SCHEMA:
-        from squids.supervisor.config.rules import json_schema
+        from squids.supervisor.config.schema import json_schema
 
         return json.dumps(json_schema(), indent=2) + "\n"
     return (TEMPLATES / f"{name}.template").read_text(encoding="utf-8")

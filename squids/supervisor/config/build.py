@@ -10,9 +10,8 @@ import copy
 import os
 import re
 import shutil
-import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
@@ -23,6 +22,12 @@ from squids.process.cpus import usable_cpus
 from squids.queues import QueueRef
 from squids.supervisor.capacity import descriptors_in_consumer
 from squids.supervisor.config.document import Document, Path, Problem
+from squids.supervisor.config.paths import (
+    wrong_directory,
+    wrong_interpreter,
+    wrong_log_file,
+    wrong_socket,
+)
 from squids.supervisor.config.permissions import (
     code_warnings,
     distrusted_file,
@@ -69,7 +74,7 @@ def read(path: str, environ: Mapping[str, str], *, trusting: bool = False) -> Se
     rules = None
     if text.files and text.locations:
         rules = _validate(text, problems)
-    builder = _Builder(text, problems, trusting)
+    builder = _Builder(text, problems, trusting, frozenset(problem.path for problem in problems))
     settings = builder.settings(rules) if rules is not None else None
     if settings is None or problems:
         order = {shown_path(file): number for number, file in enumerate(text.files)}
@@ -119,15 +124,23 @@ class _Builder:
     text: Document
     problems: list[Problem]
     trusting: bool
+    mistakes: frozenset[Path]
+    """The paths of what is wrong already. What is wrong because of that is not reported."""
+    around: set[Path] = field(init=False)
+    """These, and each that has one of them below it."""
+
+    def __post_init__(self) -> None:
+        self.around = {path[:depth] for path in self.mistakes for depth in range(len(path) + 1)}
 
     def settings(self, rules: FileRules) -> Settings:
         self.problems.extend(secret_problems(self.text))
         programs: list[ProgramSettings] = []
-        if not rules.queues:
+        # A mistake of no key is of a file that was not read, or not to its end: the queues may be there.
+        if not rules.queues and () not in self.mistakes and ("include",) not in self.around:
             self._wrong(("queues",), "no queues defined")
         for key, queue in rules.queues.items():
             if not key.strip() or not key.isprintable() or re.search(r"/\d+$", key):
-                words = f"{shown(key)} cannot be a name: give it another, and say queue:"
+                words = f"{shown(key)} is not a valid name: choose another and set queue: to the SQS name"
                 self._wrong(("queues", key), words)
             programs.extend(self._programs(rules, key, queue))
         names: dict[str, str] = {}
@@ -161,7 +174,15 @@ class _Builder:
         return tuple(str(warning) for warning in found)
 
     def _wrong(self, path: Path, words: str) -> None:
-        self.problems.append(Problem(self.text.location(path), path, words))
+        """Report a mistake, unless it follows from one in the same value. That of a whole queue does not."""
+        if path not in self.around or (len(path) == 2 and path[0] == "queues"):
+            self.problems.append(Problem(self.text.location(path), path, words))
+
+    def _is_wrong(self, path: Path, *names: str) -> bool:
+        """Whether one of these keys is wrong already, for this queue or for all."""
+        return ("defaults",) in self.mistakes or any(
+            (*where, name) in self.around for where in ((), ("defaults",), path) for name in names
+        )
 
     def _programs(self, rules: FileRules, key: str, queue: Any) -> list[ProgramSettings]:
         path: Path = ("queues", key)
@@ -213,7 +234,8 @@ class _Builder:
         self, rules: FileRules, queue: Any, every: dict[str, Any], paths: dict[str, Path], path: Path
     ) -> AppSpec:
         if every["app"] is None:
-            self._wrong(path, "has no app: name one here, under defaults or at the top")
+            if not self._is_wrong(path, "app"):
+                self._wrong(path, "has no app: name one here, under defaults or at the top")
         elif not re.fullmatch(r"[\w.]+[.:][\w.]+", every["app"]):
             self._wrong(paths["app"], f'"{every["app"]}" does not say where an app is; write module:app')
         environment = {**rules.environment, **rules.defaults.environment, **queue.environment}
@@ -251,9 +273,12 @@ class _Builder:
         if value is None:
             return os.path.dirname(self.text.files[0])
         full = self._full(value, path)
-        if not os.path.isdir(full):
-            self._wrong(path, f"directory {full} does not exist")
+        self._check(path, wrong_directory(full))
         return full
+
+    def _check(self, path: Path, why: str | None) -> None:
+        if why is not None:
+            self._wrong(path, why)
 
     def _python(self, value: str | None, path: Path, search: str | None) -> str | None:
         if value is None:
@@ -263,31 +288,29 @@ class _Builder:
                 self._wrong(path, f"interpreter {value} is not on PATH")
             return value
         full = self._full(value, path)
-        if not os.access(full, os.X_OK) or os.path.isdir(full):
-            self._wrong(path, f"interpreter {full} does not exist")
+        self._check(path, wrong_interpreter(full))
         return full
 
     def _log_file(self, value: Any, path: Path) -> LogFile | None:
         if value is None:
             return None
         full = self._full(value.path, path)
-        if not os.path.isdir(os.path.dirname(full)):
-            self._wrong(path, f"directory {os.path.dirname(full)} does not exist")
-        elif os.path.isdir(full):
-            self._wrong(path, f"{full} is a directory")
+        self._check(path, wrong_log_file(full))
         return LogFile(full, value.max_size, value.backups)
 
     def _check_queue(self, queue: str, where: Path | None, path: Path) -> None:
         try:
             QueueRef.parse(queue)
         except ValueError as error:
-            self._wrong(where or path, str(error))
+            if not self._is_wrong(path, "queue"):
+                self._wrong(where or path, str(error))
 
     def _check_retries(self, every: dict[str, Any], paths: dict[str, Path], path: Path) -> None:
-        if every["retry_max_delay"] < every["retry_delay"]:
+        delays = ("retry_max_delay", "retry_delay")
+        if every["retry_max_delay"] < every["retry_delay"] and not self._is_wrong(path, *delays):
             where = paths.get("retry_max_delay") or paths.get("retry_delay") or path
             self._wrong(where, "retry_max_delay is less than retry_delay")
-        if every["backoff"].max < every["backoff"].first:
+        if every["backoff"].max < every["backoff"].first and not self._is_wrong(path, "backoff"):
             self._wrong(paths.get("backoff", path), "max is less than first")
 
     def _check_names(self, path: Path, environment: dict[str, Any]) -> None:
@@ -300,7 +323,7 @@ class _Builder:
     def _check_open_files(self, every: dict[str, Any], paths: dict[str, Path], path: Path) -> None:
         workers = every["workers"] or usable_cpus()
         most, needed = every["limits"].get("nofile"), descriptors_in_consumer(workers)
-        if most is not None and most < needed:
+        if most is not None and most < needed and not self._is_wrong(path, "workers"):
             words = f"{most} is too few for a consumer with {count(workers, 'worker')}: {needed} or more"
             self._wrong((*paths.get("limits", path), "nofile"), words)
 
@@ -341,10 +364,8 @@ class _Builder:
         socket = self._full(rules.socket, path) if rules.socket is not None else None
         if len(os.fsencode(socket or default_socket(self.text.files[0]))) > MAX_PATH:
             self._wrong(path, f"a socket's path has at most {MAX_PATH} bytes")
-        if socket is not None and not os.path.isdir(os.path.dirname(socket)):
-            self._wrong(path, f"directory {os.path.dirname(socket)} does not exist")
-        elif socket is not None and os.path.lexists(socket) and not _is_socket(socket):
-            self._wrong(path, f"{socket} is there, and is not a socket")
+        if socket is not None:
+            self._check(path, wrong_socket(socket))
         if rules.socket_group is not None and not find_group(rules.socket_group):
             self._wrong(("supervisor", "socket_group"), f"group {rules.socket_group} does not exist")
         return SupervisorSettings(
@@ -357,13 +378,6 @@ class _Builder:
             exit_on=ExitOn(rules.exit_on),
             max_workers=rules.max_workers,
         )
-
-
-def _is_socket(path: str) -> bool:
-    try:
-        return stat.S_ISSOCK(os.lstat(path).st_mode)
-    except OSError:
-        return False
 
 
 def _max_restarts(rules: MaxRestartsRules | None) -> MaxRestarts | None:

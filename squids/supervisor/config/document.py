@@ -13,7 +13,7 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A place in a file. Lines and columns count from 1."""
+    """A place in a file. Lines and columns count from 1; a file that cannot be read has only line 0."""
 
     file: str
     line: int = 1
@@ -35,6 +35,8 @@ class Problem:
     text: str
 
     def __str__(self) -> str:
+        if self.location.line == 0:
+            return printable(self.text)
         path = ".".join(str(part) for part in self.path)
         place = f"{self.location}: {path}" if path else str(self.location)
         return printable(f"{place}: {self.text}")

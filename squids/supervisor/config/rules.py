@@ -1,7 +1,7 @@
 """What a configuration file may contain: each key with its type, range, default and description.
 
-The keys of a consumer come from `squids.options`. pydantic validates shapes and makes the JSON Schema;
-`problems` words its errors.
+The keys of a consumer come from `squids.options`. pydantic validates shapes; `schema` makes the
+JSON Schema, and `problems` words the errors.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pydantic import (
 
 from squids.options import OPTIONS, Option
 from squids.supervisor.config.scalars import (
+    AlsoWritten,
     Duration,
     Environment,
     Limit,
@@ -79,9 +80,9 @@ class BackoffRules(Rules):
     max: Annotated[Duration, Field(gt=0, description="The most seconds before a restart.")] = BACKOFF[
         "maximum"
     ]
-    jitter: Annotated[float, Field(ge=0, le=1, description="The part of it that chance may take.")] = BACKOFF[
-        "jitter"
-    ]
+    jitter: Annotated[float, Field(ge=0, le=1, description="The random share of the delay, 0 to 1.")] = (
+        BACKOFF["jitter"]
+    )
 
 
 class MaxRestartsRules(Rules):
@@ -113,7 +114,11 @@ def _log_file(value: Any) -> Any:
 
 class GroundRules(Rules):
     app: Annotated[
-        Text | None, Field(description="Where the app is: module.app or module:app. Needed somewhere.")
+        Text | None,
+        Field(
+            description="Where the app is: module.app or module:app. Required here, under `defaults` or at "
+            "the top."
+        ),
     ] = None
     directory: Annotated[
         Text | None,
@@ -124,7 +129,7 @@ class GroundRules(Rules):
         Field(description="Another interpreter. Symbolic links are kept. Default: the supervisor's own."),
     ] = None
     environment: Annotated[
-        Environment, Field(description="Variables over those of the supervisor; null unsets one.")
+        Environment, Field(description="Variables added to the supervisor's environment; null unsets one.")
     ] = {}
     user: Annotated[Text | None, Field(description="The user to run as. Needs root.")] = None
     group: Annotated[Text | None, Field(description="The group to run as. Needs root.")] = None
@@ -138,7 +143,7 @@ class ProgramRules(GroundRules):
     )
     restart: Annotated[
         Literal["always", "on-failure", "never"],
-        Field(description="Whether it is started again when it ended by itself."),
+        Field(description="Whether to restart it after it exits by itself."),
     ] = PROGRAM["restart"]
     start_timeout: Annotated[
         Duration, Field(gt=0, description="Seconds that importing the app, and then starting, may take.")
@@ -155,6 +160,7 @@ class ProgramRules(GroundRules):
     max_restarts: Annotated[
         MaxRestartsRules | None,
         BeforeValidator(_max_restarts),
+        AlsoWritten("integer", minimum=1),
         Field(
             description="More restarts than this, within ten minutes or `window`, are FATAL. Default: never "
             "give up."
@@ -168,18 +174,19 @@ class ProgramRules(GroundRules):
     log_file: Annotated[
         LogFileRules | None,
         BeforeValidator(_log_file),
+        AlsoWritten("string", minLength=1),
         Field(
             description="Where its lines go, not to standard error: a path, or `{path, max_size, backups}`."
         ),
     ] = None
-    log_level: Annotated[LogLevel, Field(description="The least serious log lines shown.")] = PROGRAM[
+    log_level: Annotated[LogLevel, Field(description="The lowest level that is logged.")] = PROGRAM[
         "log_level"
     ]
-    nice: Annotated[int, Field(ge=-20, le=19, description="The priority, as of nice(1).")] = PROGRAM["nice"]
+    nice: Annotated[int, Field(ge=-20, le=19, description="The priority, as in nice(1).")] = PROGRAM["nice"]
     limits: Annotated[
         dict[str, Limit],
         AfterValidator(checked_limits),
-        Field(description="Soft limits as of ulimit, by name, each a number, a size or `unlimited`."),
+        Field(description="Soft limits as in ulimit, by name, each a number, a size or `unlimited`."),
     ] = {}
 
 
@@ -224,13 +231,13 @@ class SupervisorRules(Rules):
     ] = None
     log_jobs: Annotated[
         bool | None,
-        Field(description="Log the start and the end of each job, too. Failures are logged always."),
+        Field(description="Log the start and the end of each job, too. Failures are always logged."),
     ] = None
-    log_level: Annotated[LogLevel, Field(description="The least serious of its own lines.")] = SUPERVISOR[
-        "log_level"
-    ]
+    log_level: Annotated[LogLevel, Field(description="The lowest level of its own lines that is logged.")] = (
+        SUPERVISOR["log_level"]
+    )
     socket: Annotated[
-        Text | None, Field(description="The control socket. Default: by the path of this file.")
+        Text | None, Field(description="The control socket. Default: derived from this file's path.")
     ] = None
     socket_mode: Annotated[Octal, Field(le=0o777, description="The socket's mode, in octal digits.")] = (
         SUPERVISOR["socket_mode"]
@@ -254,16 +261,19 @@ class ReloadRules(Rules):
     paths: Annotated[
         list[str],
         BeforeValidator(_list),
+        AlsoWritten("string"),
         Field(description="More files and directories to watch."),
     ] = []
     include: Annotated[
         list[str],
         BeforeValidator(_list),
+        AlsoWritten("string"),
         Field(description='Globs of files that count besides `*.py`, such as `"*.html"`.'),
     ] = []
     exclude: Annotated[
         list[str],
         BeforeValidator(_list),
+        AlsoWritten("string"),
         Field(description="Globs of files and directories that do not count."),
     ] = []
     delay: Annotated[Duration, Field(ge=0, le=60, description="Seconds without a change before it acts.")] = (
@@ -271,7 +281,7 @@ class ReloadRules(Rules):
     )
     kill_after: Annotated[
         Annotated[Duration, Field(ge=0)] | None,
-        Field(description="Seconds that tasks may run on with the old code. Default: the shutdown timeout."),
+        Field(description="Seconds that tasks on the old code may continue. Default: the shutdown timeout."),
     ] = None
 
 
@@ -288,36 +298,36 @@ def _mappings(value: Any) -> Any:
 
 
 class FileRules(GroundRules):
-    """A whole file."""
+    """The file of squids-supervisor: its queues, their defaults, and the supervisor itself."""
 
     include: Annotated[
         list[str],
         BeforeValidator(_list),
+        AlsoWritten("string"),
         Field(description="More files with `queues`: paths, or globs."),
     ] = []
     supervisor: Annotated[
-        SupervisorRules, BeforeValidator(_mapping), Field(description="The supervisor itself.")
+        SupervisorRules,
+        BeforeValidator(_mapping),
+        AlsoWritten("null"),
+        Field(description="The supervisor itself."),
     ] = SupervisorRules()
     defaults: Annotated[
-        DefaultRules, BeforeValidator(_mapping), Field(description="What holds for each queue.")
+        DefaultRules,
+        BeforeValidator(_mapping),
+        AlsoWritten("null"),
+        Field(description="Defaults for every queue."),
     ] = DefaultRules()
     reload: Annotated[
         ReloadRules,
         BeforeValidator(_reload),
+        AlsoWritten("boolean"),
+        AlsoWritten("null"),
         Field(description="What happens when code changes: `true`, or a mapping."),
     ] = ReloadRules()
     queues: Annotated[
-        dict[str, QueueRules],
+        dict[str, Annotated[QueueRules, AlsoWritten("null")]],
         BeforeValidator(_mappings),
+        AlsoWritten("null"),
         Field(description="The queues, by a name of your own."),
     ] = {}
-
-
-def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema, for editors and the documentation."""
-    schema = FileRules.model_json_schema()
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "squids.yaml",
-        **{key: value for key, value in schema.items() if key != "title"},
-    }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Strict, WithJsonSchema
+from pydantic import BeforeValidator, GetJsonSchemaHandler, Strict, WithJsonSchema
 
 from squids.hints import did_you_mean
 from squids.process.child import LIMITS
@@ -97,15 +97,37 @@ def shown(value: object) -> str:
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 
-_DURATION_SCHEMA = {"anyOf": [{"type": "number"}, {"type": "string", "pattern": f"^{DURATION.pattern}$"}]}
-_SIZE_SCHEMA: dict[str, Any] = {"anyOf": [{"type": "integer"}, {"type": "string"}]}
-_OCTAL_SCHEMA = {"anyOf": [{"type": "string", "pattern": f"^({OCTAL})$"}, {"type": "integer"}]}
+class AlsoWritten:
+    """Says in the JSON Schema that a value may also have another type, which a validator converts."""
 
-Duration = Annotated[float, BeforeValidator(duration), WithJsonSchema(_DURATION_SCHEMA)]
-Seconds = Annotated[int, BeforeValidator(whole_seconds), WithJsonSchema(_DURATION_SCHEMA)]
-Size = Annotated[int, BeforeValidator(size), WithJsonSchema(_SIZE_SCHEMA)]
-Limit = Annotated[int | None, BeforeValidator(limit), WithJsonSchema(_SIZE_SCHEMA)]
+    def __init__(self, kind: str, **more: Any) -> None:
+        self._schema = {"type": kind, **more}
+
+    def __get_pydantic_json_schema__(self, core: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [handler(core), self._schema]}
+
+
+def _schema(*kinds: str, pattern: str | None = None) -> WithJsonSchema:
+    """The JSON Schema of a value of one of these types, or a string; `pattern`: of the string."""
+    text = {"type": "string"} if pattern is None else {"type": "string", "pattern": pattern}
+    return WithJsonSchema({"anyOf": [text, *({"type": kind} for kind in kinds)]})
+
+
+_TIME = rf"^\s*{DURATION.pattern}\s*$"
+_OCTAL_SCHEMA: dict[str, Any] = {
+    "anyOf": [
+        {"type": "string", "pattern": "^(0o0?[0-7]{1,3}|0?[0-7]{3})$"},
+        {"type": "integer", "minimum": 0, "maximum": 777},
+    ]
+}
+"""At most 0777. Editors read 0027 as a number, in a way that depends on their version of YAML."""
+
+Duration = Annotated[float, BeforeValidator(duration), _schema("number", pattern=_TIME)]
+Seconds = Annotated[int, BeforeValidator(whole_seconds), _schema("integer", pattern=_TIME)]
+Size = Annotated[int, BeforeValidator(size), _schema("integer")]
+Limit = Annotated[int | None, BeforeValidator(limit), _schema("integer")]
 Octal = Annotated[int, BeforeValidator(octal), WithJsonSchema(_OCTAL_SCHEMA)]
-Text = Annotated[str, Strict(False)]
+Text = Annotated[str, Strict(False), _schema("number")]
 """A string. A plain number is accepted too: a queue may be called 2025."""
-Environment = dict[str, Text | None]
+Environment = dict[str, Annotated[Text | None, _schema("number", "boolean", "null")]]
+"""Variables by name. A value that YAML takes for a number, true or false is kept as written."""

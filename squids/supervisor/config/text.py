@@ -52,7 +52,7 @@ class _TextReader:
             return
         if path in into.files:
             return
-        source = self._source(path, asked or here)
+        source = self._source(path, asked or (here if os.path.isfile(path) else Location(here.file, 0)))
         if source is None:
             return
         into.files.append(path)
@@ -107,7 +107,10 @@ class _TextReader:
             location = reader.locations.get(("include",), Location(shown_path(path)))
             self.into.problems.append(Problem(location, ("include",), "is not a list of files"))
             return
+        wrong = {problem.path for problem in reader.problems}
         for number, pattern in enumerate(wanted):
+            if ("include",) in wrong or ("include", number) in wrong:
+                continue  # What is left of it names another file.
             location = reader.locations.get(("include", number)) or reader.locations[("include",)]
             full = os.path.join(os.path.dirname(path), pattern)
             found = sorted(glob.glob(full)) if glob.has_magic(pattern) else [full]

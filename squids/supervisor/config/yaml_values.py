@@ -113,7 +113,7 @@ class YamlReader:
     def _scalar(self, node: Any, path: Path) -> Any:
         text = self._expand(node.value, path, self._mark(node.start_mark))
         if "\x00" in text:
-            self._problem(self.locations[path], path, "holds a NUL character")
+            self._problem(self.locations[path], path, "contains a NUL character")
             text = text.replace("\x00", "")
         self.texts[path] = text
         plain = not node.style

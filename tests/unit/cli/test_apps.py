@@ -100,8 +100,10 @@ def test_an_error_names_the_app_once_and_its_traceback_comes_below() -> None:
 
 
 def test_mistakes_are_printed_with_their_number_and_move_no_cursor(
-    capsys: pytest.CaptureFixture[str],
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("squids.yaml").touch()
     report_mistakes("squids.yaml", ["f:1:1: a\x1b[2J", "f:2:1: b"])
     assert capsys.readouterr().err == "f:1:1: a\\x1b[2J\nf:2:1: b\nsquids.yaml: 2 mistakes\n"
 

@@ -101,6 +101,10 @@ def test_no_supervisor_is_json_too(verb, empty, capsys):
     found = json_of(capsys, "-c", config, verb.name, *POSITIONAL.get(verb.name, []))
     assert found["type"] == ("end" if verb.stream else verb.name)
     assert found["code"] == 4
+    assert found["error"] == f"{config} does not exist, and no supervisor of it runs"
+    (empty / "squids.yaml").write_text("")
+    found = json_of(capsys, "-c", config, verb.name, *POSITIONAL.get(verb.name, []))
+    assert found["code"] == 4
     assert found["error"].startswith(f"no supervisor of {config} answers")
 
 

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from squids.options import OPTIONS
 from squids.supervisor.config import build as config
-from squids.supervisor.config.rules import json_schema
 from squids.supervisor.config.text import MOST_BYTES
 from squids.supervisor.settings import ReloadSettings, RestartWhen, Settings
 
@@ -241,12 +240,15 @@ def test_open_files_count_for_the_workers_of_each_cpu(here, monkeypatch):
         ("app: x\nqueues: {q: {}}", '"x" does not say where an app is'),
         ("app: a:b\nqueues: {q: {retry_delay: 10, retry_max_delay: 5}}", "retry_max_delay is less than"),
         ("app: a:b\nqueues: {q: {consumers: 2}, 'q:1': {queue: q}}", "its name q:1 is also one of"),
-        ("app: a:b\nqueues: {'q/1': {queue: q}}", '"q/1" cannot be a name'),
+        (
+            "app: a:b\nqueues: {'q/1': {queue: q}}",
+            '"q/1" is not a valid name: choose another and set queue: to the SQS name',
+        ),
         ("app: a:b\nsupervisor: {socket: no/s}\nqueues: {q: {}}", "supervisor.socket: directory "),
         ("app: a:b\nqueues: {q: {log_file: .}}", "queues.q.log_file: "),
         ("app: a:b\nqueues: {q: {python: python9}}", "interpreter python9 is not on PATH"),
-        ('app: a:b\nqueues: {"q\\nr": {queue: q}}', "cannot be a name"),
-        ("app: a:b\nqueues: {'': {queue: q}}", '"" cannot be a name'),
+        ('app: a:b\nqueues: {"q\\nr": {queue: q}}', "is not a valid name"),
+        ("app: a:b\nqueues: {'': {queue: q}}", '"" is not a valid name'),
         ("app: a:b\nqueues: {q: {umask: 99}}", "expected octal digits such as 0027"),
         ("app: a:b\nqueues: {q: {shutdown_timeout: 1_000}}", "YAML reads 1_000 as another number"),
         ("app: a:b\nqueues: {q: {shutdown_timeout: 1:30}}", "YAML reads 1:30 as another number"),
@@ -261,7 +263,7 @@ def test_open_files_count_for_the_workers_of_each_cpu(here, monkeypatch):
         ("app: a:b\nsupervisor: {socket: /tmp/" + "x" * 120 + "}\nqueues: {q: {}}", "at most 107 bytes"),
         ("app: a:b\nqueues: {q: {user: nosuchuser}}", "user"),
         ("app: a:b\nqueues: {q: {log_file: nodir/a.log}}", "queues.q.log_file: directory "),
-        ('app: a:b\ninclude: ["\\0"]\nqueues: {q: {}}', "holds a NUL character"),
+        ('app: a:b\ninclude: ["\\0"]\nqueues: {q: {}}', "contains a NUL character"),
         (
             "app: a:b\ninclude: [squids.yaml]\nqueues: {q: {}}",
             "include cycle: squids.yaml includes squids.yaml",
@@ -273,6 +275,54 @@ def test_what_is_wrong_is_said(here, text, says):
     lines = bad(here, text)
     assert any(says in line for line in lines), lines
     assert all(line.startswith("squids.yaml:") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("app: '${NOPE}'\nqueues: {q: {}, r: {}}", "squids.yaml:1:6: app: the variable NOPE is not set"),
+        ("app: [a]\nqueues: {q: {}, r: {}}", "squids.yaml:1:6: app: expected a text"),
+        ("defaults: 5\nqueues: {q: {}, r: {}}", "squids.yaml:1:11: defaults: expected a mapping"),
+        ("app: a:b\nqueues: [emails]", "squids.yaml:2:9: queues: expected a mapping"),
+        ("app: a:b\nqueues: {q: 3}", "squids.yaml:2:13: queues.q: expected a mapping"),
+        ("app: a:b\ninclude: nope.yaml", "squids.yaml:2:10: cannot read nope.yaml"),
+        ("app: a:b\ninclude: ['${NOPE}/a.yaml']", "squids.yaml:2:11: include.0: the variable NOPE"),
+        ('app: a:b\ninclude: "\\0"', "squids.yaml:2:10: include: "),
+        ('app: a:b\nqueues: {q: {python: "./a\\0b"}}', "squids.yaml:2:22: queues.q.python: "),
+        ('app: a:b\nqueues: {q: {log_file: {path: "a/\\0b"}}}', "squids.yaml:2:31: queues.q.log_file.path: "),
+        ("app: a:b\nqueues: {q: {directory: '${NOPE}/x'}}", "squids.yaml:2:25: queues.q.directory: the var"),
+        ("app: a:b\nqueues: {'a b': {queue: [q]}}", "squids.yaml:2:25: queues.a b.queue: expected a text"),
+        (
+            "app: a:b\nqueues: {q: {backoff: {first: x, max: 0.5}}}",
+            "squids.yaml:2:31: queues.q.backoff.first",
+        ),
+        ("app: a:b\nqueues: {q: {retry_delay: x, retry_max_delay: 1}}", "squids.yaml:2:27: queues.q.retry_d"),
+        ("app: a:b\nsupervisor: {socket: '${NOPE}'}\nqueues: {q: {}}", "squids.yaml:2:22: supervisor.socket"),
+    ],
+)
+def test_what_follows_from_a_mistake_is_not_one_more(here, text, says):
+    (line,) = bad(here, text)
+    assert line.startswith(says)
+
+
+def test_a_queue_that_is_defined_twice_may_have_other_mistakes(here):
+    assert len(bad(here, "queues: {q: {nice: -30, python: ./no}, q: {}}")) == 4
+
+
+@pytest.mark.parametrize(
+    ("key", "says"),
+    [
+        ("python: ./file", "interpreter {}/file is not executable"),
+        ("python: ./", "interpreter {} is a directory"),
+        ("python: ./nothing", "interpreter {}/nothing does not exist"),
+        ("directory: file", "{}/file is not a directory"),
+        ("log_file: file/a.log", "{}/file is not a directory"),
+    ],
+)
+def test_what_is_there_is_not_said_to_be_missing(here, key, says):
+    (here / "file").write_text("")
+    (line,) = bad(here, f"app: a:b\nqueues: {{q: {{{key}}}}}")
+    assert line.endswith(f": {says.format(here)}")
 
 
 @pytest.mark.parametrize(
@@ -486,9 +536,9 @@ def test_a_secret_in_clear_that_others_can_read_is_a_warning(here):
 
 
 def test_a_missing_file_is_a_problem(here):
-    """Not a traceback."""
+    """Not a traceback. It has no first line."""
     (problem,) = problems_of("nothing.yaml")
-    assert str(problem) == "nothing.yaml:1:1: cannot read nothing.yaml: No such file or directory"
+    assert str(problem) == "cannot read nothing.yaml: No such file or directory"
 
 
 keys = st.sampled_from(
@@ -538,18 +588,6 @@ def test_no_bytes_make_a_traceback(here, data):
     found = config.read("bytes.yaml", {})
     assert isinstance(found, list)
     assert all(str(problem).startswith("bytes.yaml:") for problem in found)
-
-
-def test_the_schema_knows_every_key():
-    """For editors: each key with a description."""
-    schema = json_schema()
-    assert schema["$schema"].endswith("2020-12/schema")
-    queue = schema["$defs"]["QueueRules"]["properties"]
-    for option in OPTIONS:
-        assert option.name in queue
-    for name, entry in queue.items():
-        assert entry.get("description"), name
-    assert schema["$defs"]["QueueRules"]["additionalProperties"] is False
 
 
 def test_a_place_is_relative_only_where_that_is_plain(tmp_path, monkeypatch):

@@ -203,7 +203,7 @@ def test_a_nul_character_is_a_problem() -> None:
     """No path and no environment can hold it."""
     reader = YamlReader("f", {})
     assert reader.read('a: "x\\0y"') == {"a": "xy"}
-    assert [str(one) for one in reader.problems] == ["f:1:4: a: holds a NUL character"]
+    assert [str(one) for one in reader.problems] == ["f:1:4: a: contains a NUL character"]
 
 
 def test_each_scalar_is_kept_as_it_was_written_with_its_place_and_its_keys() -> None:
