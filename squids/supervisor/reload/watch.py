@@ -25,24 +25,26 @@ LOOK_MS = 1000
 """How often it checks whether its directories still exist."""
 
 OVERLAP_SECONDS = 1.0
-"""How long old threads continue after new ones started, to report earlier changes."""
+"""How long old threads continue after new ones started, to see earlier changes."""
 
 
 class _Stop:
     """Ends a thread. watchfiles first checks it once the system watches, which calls `on_watching`."""
 
     def __init__(self, on_watching: Callable[[], None]) -> None:
-        self._event = threading.Event()
+        self._ended = threading.Event()
+        self.at_once = False
+        """Whether to drop even changes that were seen and not reported yet."""
         self._when_watching = [on_watching]
 
     def is_set(self) -> bool:
-        """For watchfiles only: the first call means that it watches."""
+        """For watchfiles only: the first call means that it watches. True makes it drop what it has seen."""
         self.call_back()
-        return self.ended
+        return self.at_once
 
     @property
     def ended(self) -> bool:
-        return self._event.is_set()
+        return self._ended.is_set()
 
     def when_watching(self, call: Callable[[], None]) -> None:
         """Call this in the thread once the system watches again, or it is known that it never will."""
@@ -54,12 +56,18 @@ class _Stop:
         for call in calls:
             call()
 
-    def set(self) -> None:
-        self._event.set()
+    def after_report(self) -> None:
+        """End the thread once it has reported the changes that it has seen, if any."""
+        self._ended.set()
+
+    def now(self) -> None:
+        """End the thread."""
+        self.at_once = True
+        self._ended.set()
 
     def wait(self, seconds: float) -> None:
         self.call_back()
-        self._event.wait(seconds)
+        self._ended.wait(seconds)
 
 
 class Watch:
@@ -113,11 +121,12 @@ class Watch:
             self._ready.set()
             old, self._old = self._old, []
             if old:
-                self._loop.call_later(OVERLAP_SECONDS, _set_all, old)
+                self._loop.call_later(OVERLAP_SECONDS, _end_after_report, old)
 
     def close(self) -> None:
         """Stop watching."""
-        _set_all([*self._stops, *self._old])
+        for stop in (*self._stops, *self._old):
+            stop.now()
         self._stops, self._old = [], []
         self._trees = self._flat = frozenset()
 
@@ -182,9 +191,9 @@ class Watch:
                 counted = {path for path in real if self._sieve.passes(path)}
                 for path in counted:
                     drop_bytecode(path)
-                if counted and not stop.ended:
+                if counted and not stop.at_once:
                     self._call_in_loop(self._on_change, counted)
-            if any(_identity(path) != there[path] for path in there):
+            if stop.ended or any(_identity(path) != there[path] for path in there):
                 return
 
     def _below_moved(self, changes: Iterable[tuple[Change, str]], real: set[str]) -> set[str]:
@@ -215,6 +224,6 @@ def _identity(path: str) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _set_all(stops: Iterable[_Stop]) -> None:
+def _end_after_report(stops: Iterable[_Stop]) -> None:
     for stop in stops:
-        stop.set()
+        stop.after_report()
