@@ -19,13 +19,13 @@ from squids.errors import SquidsError
 from squids.sqs_errors import STALE_CODES
 from squids.sqs_limits import MAX_BATCH
 
-MOST_RECEIVES = 10**9
+MAX_RECEIVES = 10**9
 """Larger receive counts are ignored."""
 
 LAST_MILLISECOND = 253_402_300_799_999
 """The end of the year 9999, the last that Python's datetime supports."""
 
-MOST_CHARACTERS = 500
+MAX_CHARACTERS = 500
 """Maximum characters of the code or message that SQS gives for one entry."""
 
 
@@ -72,7 +72,7 @@ def read_message(message: Any) -> Delivery:
         _text(message, "MessageId"),
         _text(message, "ReceiptHandle"),
         body if isinstance(body, str) else "",
-        _number(attributes.get("ApproximateReceiveCount"), 1, MOST_RECEIVES) or 1,
+        _number(attributes.get("ApproximateReceiveCount"), 1, MAX_RECEIVES) or 1,
         None if sent is None else sent / 1000,
         group if isinstance(group, str) else None,
     )
@@ -161,7 +161,7 @@ def _number(value: object, least: int, most: int) -> int | None:
 
 
 def _brief(value: object) -> str:
-    return value[:MOST_CHARACTERS] if isinstance(value, str) else ""
+    return value[:MAX_CHARACTERS] if isinstance(value, str) else ""
 
 
 def _kind(value: object) -> str:

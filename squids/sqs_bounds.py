@@ -14,12 +14,12 @@ from urllib3.exceptions import ReadTimeoutError as URLLib3ReadTimeoutError
 
 from squids.sqs_answers import BadAnswer
 
-MOST_BYTES = 64 * 1024 * 1024
+MAX_BYTES = 64 * 1024 * 1024
 """The limit of one response."""
 
 
 def bound_answers(client: Any) -> None:
-    """Make a botocore client raise BadAnswer for responses over MOST_BYTES."""
+    """Make a botocore client raise BadAnswer for responses over MAX_BYTES."""
     endpoint = client._endpoint
     endpoint.http_session = _BoundedSession(endpoint.http_session)
 
@@ -50,8 +50,8 @@ def _read(raw: Any) -> bytes:
     chunks, size = [], 0
     for chunk in raw.stream():
         size += len(chunk)
-        if size > MOST_BYTES:
+        if size > MAX_BYTES:
             raw.close()  # The rest is still on its way: the connection cannot be reused.
-            raise BadAnswer(f"the answer has more than {MOST_BYTES // 2**20} MiB; SQS gives far less")
+            raise BadAnswer(f"the answer has more than {MAX_BYTES // 2**20} MiB; SQS gives far less")
         chunks.append(chunk)
     return b"".join(chunks)

@@ -117,9 +117,9 @@ def _of_answer(response: dict[str, Any]) -> Trouble:
     return Trouble(kind, _one_line(f"{code}: {text}" if text else f"{code} (HTTP {status})"))
 
 
-MOST_CHARACTERS = 1000
+MAX_CHARACTERS = 1000
 """Maximum characters of an error's text."""
 
 
 def _one_line(text: str) -> str:
-    return cut(" ".join(text[: 2 * MOST_CHARACTERS].split()), MOST_CHARACTERS)
+    return cut(" ".join(text[: 2 * MAX_CHARACTERS].split()), MAX_CHARACTERS)

@@ -11,13 +11,13 @@ from types import TracebackType
 
 from squids.bounds import ERROR, TRACEBACK, cut
 
-MOST_EXCEPTIONS = 100
+MAX_EXCEPTIONS = 100
 """With more causes, contexts and group members than this, only the outermost exception has a traceback."""
 
-MOST_FRAMES = 300
+MAX_FRAMES = 300
 """Frames of one traceback, counted from the innermost."""
 
-MOST_MEMBERS = 10
+MAX_MEMBERS = 10
 """Members of a large group that are listed."""
 
 
@@ -38,25 +38,25 @@ def error_line(error: BaseException) -> str:
 def traceback_of(error: BaseException, frames: TracebackType | None) -> str:
     """Return the exception's traceback with these frames, and those of its causes and contexts."""
     try:
-        if _reaches_over(error, MOST_EXCEPTIONS):
+        if _reaches_over(error, MAX_EXCEPTIONS):
             text = _outermost(error, frames)
         else:
-            text = "".join(traceback.format_exception(type(error), error, frames, limit=-MOST_FRAMES))
+            text = "".join(traceback.format_exception(type(error), error, frames, limit=-MAX_FRAMES))
     except BaseException:
         text = error_line(error)
     return cut(text, TRACEBACK)
 
 
 def _outermost(error: BaseException, frames: TracebackType | None) -> str:
-    parts = ["Traceback (most recent call last):\n", *traceback.format_tb(frames, limit=-MOST_FRAMES)]
+    parts = ["Traceback (most recent call last):\n", *traceback.format_tb(frames, limit=-MAX_FRAMES)]
     parts.append(f"{error_line(error)}\n")
     if isinstance(error, BaseExceptionGroup):
         members = error.exceptions
-        parts += [f"  {number}: {error_line(one)}\n" for number, one in enumerate(members[:MOST_MEMBERS], 1)]
-        if len(members) > MOST_MEMBERS:
-            parts.append(f"  and {len(members) - MOST_MEMBERS} more exceptions\n")
+        parts += [f"  {number}: {error_line(one)}\n" for number, one in enumerate(members[:MAX_MEMBERS], 1)]
+        if len(members) > MAX_MEMBERS:
+            parts.append(f"  and {len(members) - MAX_MEMBERS} more exceptions\n")
     else:
-        parts.append(f"(more than {MOST_EXCEPTIONS} exceptions led to it)\n")
+        parts.append(f"(more than {MAX_EXCEPTIONS} exceptions led to it)\n")
     return "".join(parts)
 
 

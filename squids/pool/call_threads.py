@@ -27,7 +27,7 @@ T = TypeVar("T")
 Mailbox = SimpleQueue[Callable[[], None] | None]
 """The work of one thread. None ends it."""
 
-MOST_STUCK = 8
+MAX_STUCK = 8
 """Threads in overdue calls that are replaced by others. Beyond that, calls wait for a thread."""
 
 
@@ -108,7 +108,7 @@ class CallThreads:
 
     def _start_one(self) -> bool:
         """Start a thread if there may be one more; return whether it started."""
-        if len(self._mailboxes) - min(self._stuck, MOST_STUCK) >= self._most:
+        if len(self._mailboxes) - min(self._stuck, MAX_STUCK) >= self._most:
             return False
         try:
             self._start()

@@ -19,7 +19,7 @@ from squids.process.liveness import Liveness
 FIGURES_EVERY = 1.0
 """Minimum seconds between two reports of changed figures."""
 
-MOST_RUNNING = 20
+MAX_RUNNING = 20
 """Maximum running jobs that are listed."""
 
 TIMES_KEPT = 500
@@ -102,7 +102,7 @@ def figures(inflight: InFlight, workers: Workers, times: deque[float]) -> Consum
             continue
         busy += 1
         message = inflight.roster.message_of_job(handle.child, started[0])
-        if message is not None and len(running) < MOST_RUNNING:
+        if message is not None and len(running) < MAX_RUNNING:
             job = RunningJob(handle.slot, handle.pid, message.task, message.message_id, started[1])
             running.append(job)
     median, high = quantiles(times)

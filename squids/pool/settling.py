@@ -18,13 +18,13 @@ from squids.pool.batches import Batch, Entry, Lingering, Operation
 from squids.pool.heartbeat import Heartbeat
 from squids.pool.message import HeldMessage, MessageEvent, MessageState
 
-MOST_CALLS = 2
+MAX_CALLS = 2
 """Concurrent calls. While they are in progress, more entries collect, which saves calls."""
 
 LASTING_FAILURES = 2
 """Failed calls of one operation in a row after which the consumer counts as degraded."""
 
-MOST_ENTRY_ATTEMPTS = 8
+MAX_ENTRY_ATTEMPTS = 8
 """Attempts for one entry of a batch, if SQS refuses it or leaves it unanswered."""
 
 ENTRY_RETRY = 0.5
@@ -72,7 +72,7 @@ class Settling:
 
     def wakes_at(self) -> float | None:
         """Return when a call may be due, or None if there are enough in progress."""
-        return self.due_at() if self.under_way < MOST_CALLS else None
+        return self.due_at() if self.under_way < MAX_CALLS else None
 
     # Messages.
 
@@ -106,7 +106,7 @@ class Settling:
 
     def call(self, now: float, *, company_expected: bool) -> None:
         """Start the calls that are due. Heartbeats come first: a late one loses its message."""
-        while self.under_way < MOST_CALLS:
+        while self.under_way < MAX_CALLS:
             batch = self._beats(now) or self._settles(now, company_expected)
             if batch is None:
                 return
@@ -244,7 +244,7 @@ class Settling:
             self._after_beat(message, now)
             return message
         message.attempts += 1
-        if (stale and not superseded) or message.attempts >= MOST_ENTRY_ATTEMPTS:
+        if (stale and not superseded) or message.attempts >= MAX_ENTRY_ATTEMPTS:
             if operation is Operation.DELETE:
                 self._actions.append(Report(Notice.TOO_LATE, reason, message))
             message.happens(MessageEvent.LAPSED)

@@ -11,7 +11,7 @@ from squids.pool.batches import Batch, Operation
 from squids.pool.call_threads import Answer, CallThreads
 from squids.pool.polls import Poll
 from squids.pool.settings import Limits
-from squids.pool.settling import MOST_CALLS
+from squids.pool.settling import MAX_CALLS
 from squids.sqs import BatchAnswer, QueueClient, TroubleKind, classify
 
 T = TypeVar("T")
@@ -43,7 +43,7 @@ class SqsCalls:
         self._client = client
         self._limits = limits
         self._receives = CallThreads("squids-receive", receives, loop, limits.wait + RECEIVE_MARGIN)
-        self._settles = CallThreads("squids-settle", MOST_CALLS, loop, patience(limits.visibility))
+        self._settles = CallThreads("squids-settle", MAX_CALLS, loop, patience(limits.visibility))
 
     @property
     def receiving(self) -> bool:

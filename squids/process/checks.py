@@ -10,8 +10,8 @@ from typing import Any
 
 from squids.process.descent import is_pid
 
-MOST_NUMBER = 2**63 - 1
-MOST_SECONDS = 253_402_300_799
+MAX_NUMBER = 2**63 - 1
+MAX_SECONDS = 253_402_300_799
 """The end of the year 9999, the last that Python's datetime supports."""
 
 
@@ -23,7 +23,7 @@ def _brief(value: object) -> str:
 def check_numbers(*values: object) -> None:
     """Check that these are integers of 64 bits, and no bools."""
     for value in values:
-        if type(value) is not int or not -MOST_NUMBER <= value <= MOST_NUMBER:
+        if type(value) is not int or not -MAX_NUMBER <= value <= MAX_NUMBER:
             raise ValueError(f"no number: {_brief(value)}")
 
 
@@ -49,7 +49,7 @@ def check_bools(*values: object) -> None:
 def check_seconds(*values: object) -> None:
     """Check durations, or times since boot or the epoch: not negative, and within the calendar."""
     for value in values:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MOST_SECONDS:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_SECONDS:
             raise ValueError(f"no seconds: {_brief(value)}")
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-MOST_ANCESTORS = 32
+MAX_ANCESTORS = 32
 """Between a fork server and its child there is at most the shell of an interpreter's wrapper."""
 
 CLOCK_SLACK = 1.0
@@ -61,7 +61,7 @@ def why_not(pid: int, claim: Claim, look: Callable[[int], Seen | None]) -> str |
 
 
 def _descends(seen: Seen | None, below: Collection[int], look: Callable[[int], Seen | None]) -> bool:
-    for _ in range(MOST_ANCESTORS):
+    for _ in range(MAX_ANCESTORS):
         if seen is None or seen.parent <= 1:
             return seen is not None and seen.parent in below
         if seen.parent in below:

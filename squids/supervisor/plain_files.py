@@ -13,7 +13,7 @@ import stat
 
 from squids.supervisor.trust import PathStep
 
-MOST_LINKS = 40
+MAX_LINKS = 40
 """As many as Linux follows: path_resolution(7)."""
 
 KINDS = {
@@ -79,7 +79,7 @@ def steps_to(path: str) -> list[PathStep]:
             here = full
             continue
         links += 1
-        if links > MOST_LINKS:
+        if links > MAX_LINKS:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
         target = os.readlink(full)
         left[:0] = _parts(target)

@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-MOST_THREADS = 32
+MAX_THREADS = 32
 """At most this many at once: if all hang, the system has a problem of its own."""
 
-_places = threading.BoundedSemaphore(MOST_THREADS)
+_places = threading.BoundedSemaphore(MAX_THREADS)
 
 
 class NoThread(Exception):
@@ -50,7 +50,7 @@ async def in_thread(call: Callable[[], T]) -> T:
             pass  # The loop is closed.
 
     if not _places.acquire(blocking=False):
-        raise NoThread(f"{MOST_THREADS} calls do not return: is a file system unavailable?")
+        raise NoThread(f"{MAX_THREADS} calls do not return: is a file system unavailable?")
     try:
         threading.Thread(target=run, name="squids-call", daemon=True).start()
     except RuntimeError as error:

@@ -46,7 +46,7 @@ def test_a_body_is_whole():
 
 
 def test_a_body_beyond_the_bound_is_no_answer(monkeypatch):
-    monkeypatch.setattr(sqs_bounds, "MOST_BYTES", 3)
+    monkeypatch.setattr(sqs_bounds, "MAX_BYTES", 3)
     assert send(Body(b"12", b"3"))._content == b"123"
     body = Body(b"12", b"34")
     with pytest.raises(BadAnswer):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from squids.bounds import ERROR, TRACEBACK, cut
-from squids.tracebacks import MOST_FRAMES, error_line, traceback_of
+from squids.tracebacks import MAX_FRAMES, error_line, traceback_of
 
 ROOM = 64
 """Characters for the number of those that are missing."""
@@ -137,7 +137,7 @@ def test_of_a_deep_recursion_the_innermost_frames_are_told():
     traceback = traceback_of(caught.value, caught.value.__traceback__)
     assert "ValueError: deep" in traceback
     assert len(traceback) <= TRACEBACK + ROOM
-    assert traceback.count("  File ") <= MOST_FRAMES
+    assert traceback.count("  File ") <= MAX_FRAMES
 
 
 def test_an_exception_of_the_usual_kind_is_told_as_ever():

@@ -15,8 +15,8 @@ UNITS = {"": 1, "ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 SIZE = re.compile(r"(\d+)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
 SIZES = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 
-MOST_SECONDS = 30 * 365 * 86400
-MOST_BYTES = 2**63 - 1
+MAX_SECONDS = 30 * 365 * 86400
+MAX_BYTES = 2**63 - 1
 """The maximum of setrlimit(2)."""
 
 OCTAL = r"0o[0-7]{1,4}|[0-7]{3,4}"
@@ -31,7 +31,7 @@ def duration(value: Any) -> Any:
         value = float(match[1]) * UNITS[match[2]]
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"expected a time such as 30, 30s or 5m, not {shown(value)}")
-    if not abs(value) <= MOST_SECONDS:  # Rejects NaN, and integers too large for a float.
+    if not abs(value) <= MAX_SECONDS:  # Rejects NaN, and integers too large for a float.
         raise ValueError("expected a time of at most 30 years")
     return float(value)
 
@@ -50,11 +50,11 @@ def size(value: Any) -> Any:
         match = SIZE.fullmatch(value.strip())
         if match is None:
             raise ValueError(f"expected a size such as 512M, not {shown(value)}")
-        value = int(match[1]) * SIZES[match[2].upper()] if len(match[1]) < 20 else MOST_BYTES + 1
+        value = int(match[1]) * SIZES[match[2].upper()] if len(match[1]) < 20 else MAX_BYTES + 1
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError(f"expected a size such as 512M, not {shown(value)}")
-    if not abs(value) <= MOST_BYTES:
-        raise ValueError(f"expected a size of at most {MOST_BYTES}")
+    if not abs(value) <= MAX_BYTES:
+        raise ValueError(f"expected a size of at most {MAX_BYTES}")
     return value
 
 

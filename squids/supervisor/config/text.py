@@ -17,7 +17,7 @@ from squids.supervisor.config.yaml_values import YamlReader
 from squids.supervisor.plain_files import NotPlain, read_plain, steps_to
 from squids.supervisor.trust import PathStep
 
-MOST_BYTES = 4 * 1024 * 1024
+MAX_BYTES = 4 * 1024 * 1024
 """The limit of a file with all its includes."""
 
 IN_INCLUDES = ("queues", "include")
@@ -79,7 +79,7 @@ class _TextReader:
         try:
             *way, _ = steps_to(path)
             if (why := self.distrusted(way)) is None:
-                left = MOST_BYTES - sum(map(len, into.sources.values()))
+                left = MAX_BYTES - sum(map(len, into.sources.values()))
                 data, opened = read_plain(path, left)
                 into.steps[path] = [*way, opened]
                 why = self.distrusted(into.steps[path])

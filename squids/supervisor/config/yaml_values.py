@@ -19,7 +19,7 @@ from squids.supervisor.config.document import Location, Path, Problem
 WRITTEN = frozenset({"umask", "socket_mode"})
 """Keys whose values are octal and kept as written."""
 
-MOST_NODES = 100_000
+MAX_NODES = 100_000
 """More than this is not a configuration but an alias bomb."""
 
 
@@ -70,9 +70,9 @@ class YamlReader:
         if id(node) in around:
             self._problem(location, path, "refers to itself")
             return None
-        if self._nodes > MOST_NODES:
-            if self._nodes == MOST_NODES + 1:
-                self._problem(location, path, f"there are more than {MOST_NODES} values")
+        if self._nodes > MAX_NODES:
+            if self._nodes == MAX_NODES + 1:
+                self._problem(location, path, f"there are more than {MAX_NODES} values")
             return None
         around = (*around, id(node))
         if isinstance(node, yaml.MappingNode):

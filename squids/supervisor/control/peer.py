@@ -13,7 +13,7 @@ from typing import NamedTuple
 SO_PEERGROUPS = 59
 """socket(7), Linux 4.13: the peer's supplementary groups. Missing in Python's socket module."""
 
-MOST_BYTES = 1024
+MAX_BYTES = 1024
 """The limit of Python's getsockopt."""
 
 
@@ -36,7 +36,7 @@ def peer_of(connection: socket.socket) -> Peer | None:
 def groups_of(connection: socket.socket, peer: Peer) -> set[int]:
     """Return all groups of the peer."""
     try:
-        data = connection.getsockopt(socket.SOL_SOCKET, SO_PEERGROUPS, MOST_BYTES)
+        data = connection.getsockopt(socket.SOL_SOCKET, SO_PEERGROUPS, MAX_BYTES)
         return {peer.gid, *struct.unpack(f"{len(data) // 4}I", data)}
     except OSError:  # An older kernel, or more than 256 groups: look them up.
         import pwd

@@ -34,7 +34,7 @@ LOOK_SECONDS = 30.0
 LINES_SHOWN = 50
 """The default number of log lines or events."""
 
-MOST_WAITING = 1000
+MAX_WAITING = 1000
 """Lines or events that a follower may lag behind before it loses some."""
 
 T = TypeVar("T")
@@ -175,7 +175,7 @@ async def follow(context: Context, request: Request) -> Answers:
 
 async def _coming(followers: set[Any], wanted: Callable[[Any], bool]) -> AsyncIterator[Any]:
     """Yield new items. A client that is too slow loses some."""
-    queue: asyncio.Queue[Any] = asyncio.Queue(maxsize=MOST_WAITING)
+    queue: asyncio.Queue[Any] = asyncio.Queue(maxsize=MAX_WAITING)
 
     def take(item: Any) -> None:
         if wanted(item) and not queue.full():

@@ -16,14 +16,14 @@ from squids.supervisor.program.machine import Program
 
 GLOB = re.compile(r"[*?[]")
 
-MOST_GLOBS = 64
+MAX_GLOBS = 64
 LONGEST_GLOB = 256
 """Characters. Globs are compiled and matched in the supervisor's loop."""
 
-MOST_COMPARED = 500
+MAX_COMPARED = 500
 """Maximum names to which an unknown one is compared."""
 
-MOST_NAMED = 20
+MAX_NAMED = 20
 """Maximum known names in the error for an unknown one."""
 
 
@@ -91,9 +91,9 @@ def selected(programs: Mapping[str, Program], patterns: Iterable[str]) -> list[s
         for key in {name, program.settings.key}:
             names_of.setdefault(key, []).append(name)
     globs = [pattern for pattern in patterns if pattern not in names_of and GLOB.search(pattern)]
-    if len(globs) > MOST_GLOBS or any(len(glob) > LONGEST_GLOB for glob in globs):
+    if len(globs) > MAX_GLOBS or any(len(glob) > LONGEST_GLOB for glob in globs):
         raise RequestRefused(
-            f"a request may have up to {MOST_GLOBS} globs, each of up to {LONGEST_GLOB} characters", USAGE
+            f"a request may have up to {MAX_GLOBS} globs, each of up to {LONGEST_GLOB} characters", USAGE
         )
     found: dict[str, None] = {}
     for pattern in patterns:
@@ -109,5 +109,5 @@ def selected(programs: Mapping[str, Program], patterns: Iterable[str]) -> list[s
 
 def _near(pattern: str, names: Iterable[str]) -> str:
     known = list(names)
-    otherwise = f"known queues: {', '.join(known[:MOST_NAMED])}"
-    return f"; {did_you_mean(pattern[:LONGEST_GLOB], known[:MOST_COMPARED], otherwise)}"
+    otherwise = f"known queues: {', '.join(known[:MAX_NAMED])}"
+    return f"; {did_you_mean(pattern[:LONGEST_GLOB], known[:MAX_COMPARED], otherwise)}"

@@ -25,8 +25,8 @@ from squids.supervisor.control.protocol import MAX_PATH, MAX_REQUEST, decode_req
 from squids.supervisor.control.verbs import REMOTE
 from squids.supervisor.events import Event
 
-MOST_CLIENTS = 64
-MOST_FOLLOWERS = 40
+MAX_CLIENTS = 64
+MAX_FOLLOWERS = 40
 """Maximum clients that follow or wait for an effect."""
 
 SHORT = frozenset({verb.name for verb in REMOTE.values() if verb.prompt} | {"shutdown"})
@@ -44,7 +44,7 @@ REFUSED_SECONDS = 1.0
 TAKE_SECONDS = 10.0
 """How long a client may take to read an answer."""
 
-MOST_WAITING = 1024 * 1024
+MAX_WAITING = 1024 * 1024
 """Bytes buffered for one client before it must read."""
 
 LOOK_EVERY = 5.0
@@ -127,7 +127,7 @@ class ControlServer:
                 group = int(self._group) if self._group.isdigit() else grp.getgrnam(self._group).gr_gid
                 os.chown(temporary, -1, group)
             os.chmod(temporary, self._mode)
-            listener.listen(MOST_CLIENTS)
+            listener.listen(MAX_CLIENTS)
             if temporary != self.path:
                 os.rename(temporary, self.path)
             status = os.stat(self.path)
@@ -205,7 +205,7 @@ class ControlServer:
             writer.transport.abort() if writer.transport.get_write_buffer_size() else writer.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.transport.set_write_buffer_limits(high=MOST_WAITING)
+        writer.transport.set_write_buffer_limits(high=MAX_WAITING)
         try:
             line = await asyncio.wait_for(reader.readline(), REQUEST_SECONDS)
             verb, queues, options = decode_request(line)
@@ -213,7 +213,7 @@ class ControlServer:
             await self._send(writer, {"type": "end", "code": USAGE, "error": str(error)})
             return
         stays = verb not in SHORT or bool(options.get("follow"))
-        if stays and self._followers >= MOST_FOLLOWERS:
+        if stays and self._followers >= MAX_FOLLOWERS:
             text = "too many clients that follow or wait"
             await self._send(writer, {"type": "end", "code": FAILED, "error": text})
             return
@@ -267,7 +267,7 @@ class ControlServer:
         """Return why this client is not served, or None."""
         peer = _peer(writer)
         owner = peer is None or peer.uid in (0, os.geteuid())
-        if len(self._clients) >= MOST_CLIENTS - (0 if owner else KEPT_FOR_OWNER):
+        if len(self._clients) >= MAX_CLIENTS - (0 if owner else KEPT_FOR_OWNER):
             return "too many clients"
         if peer is None or owner or self._mode & stat.S_IWOTH:
             return None

@@ -16,7 +16,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from squids.supervisor.app_spec import group_of, user_of
-from squids.supervisor.plain_files import MOST_LINKS, user_name
+from squids.supervisor.plain_files import MAX_LINKS, user_name
 from squids.supervisor.settings import AppSpec, LogFile
 from squids.supervisor.trust import PathStep, leads_root
 
@@ -180,7 +180,7 @@ def _folder_of(path: str, trusted: Trusted) -> int:
 
 def _check_link(name: str, folder: int, links: int) -> None:
     """Raise PermissionError if it is not root's, or if others may replace it."""
-    if links > MOST_LINKS:
+    if links > MAX_LINKS:
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
     link, place = _step(name, os.stat(name, dir_fd=folder, follow_symlinks=False)), os.fstat(folder)
     if not leads_root(link, _step("", place)):

@@ -18,7 +18,7 @@ from squids.process.log_setup import is_journal
 from squids.supervisor.output.log_files import LogWriter
 from squids.supervisor.settings import AppSpec, LogFile
 
-MOST_WAITING = 4 * 1024 * 1024
+MAX_WAITING = 4 * 1024 * 1024
 """Characters buffered for one destination before the oldest lines are dropped."""
 
 KEPT_LINES = 5000
@@ -58,7 +58,7 @@ class Sink:
         with self._changed:
             self._waiting.append(text)
             self._characters += len(text)
-            while self._characters > MOST_WAITING and len(self._waiting) > 1:
+            while self._characters > MAX_WAITING and len(self._waiting) > 1:
                 self._characters -= len(self._waiting.popleft())
                 self.lost += 1
             self._changed.notify_all()

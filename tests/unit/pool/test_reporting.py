@@ -12,7 +12,7 @@ from squids.delivery import Delivery
 from squids.pool import reporting
 from squids.pool.actions import Hand, Receive
 from squids.pool.inflight import InFlight
-from squids.pool.reporting import MOST_RUNNING, TIMES_KEPT, Reporter, figures, quantiles
+from squids.pool.reporting import MAX_RUNNING, TIMES_KEPT, Reporter, figures, quantiles
 from squids.pool.settings import Limits
 from squids.process.figures import ConsumerFigures
 from squids.retry import RetryPolicy
@@ -263,10 +263,10 @@ def test_each_job_that_runs_is_listed_with_its_worker():
 
 def test_of_many_jobs_the_first_are_listed_and_all_are_counted():
     """A report has a size that does not grow with the workers."""
-    core, workers = running(MOST_RUNNING + 5, busy=MOST_RUNNING + 5)
+    core, workers = running(MAX_RUNNING + 5, busy=MAX_RUNNING + 5)
     values = figures(core, workers, deque())
-    assert len(values.running) == MOST_RUNNING
-    assert values.busy == MOST_RUNNING + 5
+    assert len(values.running) == MAX_RUNNING
+    assert values.busy == MAX_RUNNING + 5
 
 
 def test_a_job_that_is_reported_already_is_not_listed():

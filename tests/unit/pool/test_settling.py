@@ -7,7 +7,7 @@ import pytest
 from squids.pool.actions import Action, ApplyBatch, Notice, Report
 from squids.pool.batches import Batch, Operation
 from squids.pool.message import HeldMessage, MessageState
-from squids.pool.settling import LASTING_FAILURES, MOST_CALLS, MOST_ENTRY_ATTEMPTS, Settling
+from squids.pool.settling import LASTING_FAILURES, MAX_CALLS, MAX_ENTRY_ATTEMPTS, Settling
 
 VISIBILITY = 60
 
@@ -71,7 +71,7 @@ def test_only_so_many_calls_are_under_way_at_once() -> None:
     for name in names:
         desk.delete(name)
     first, second = desk.calls()
-    assert desk.settling.under_way == MOST_CALLS
+    assert desk.settling.under_way == MAX_CALLS
     assert desk.settling.wakes_at() is None
     assert desk.settling.due_at() is not None
     desk.answer(first, [entry.message_id for entry in first.entries])
@@ -179,7 +179,7 @@ def test_one_entry_refused_is_tried_again_alone_and_not_for_ever() -> None:
             attempts += "a" in names
             assert desk.answer(batch, ["b"], [("a", "refused", False)] if "a" in names else [], now)
         now = desk.settling.due_at() or now
-    assert attempts == MOST_ENTRY_ATTEMPTS
+    assert attempts == MAX_ENTRY_ATTEMPTS
     assert desk.reports() == [Notice.TOO_LATE]
 
 

@@ -61,7 +61,7 @@ def test_a_system_that_refuses_a_thread_is_told_and_costs_no_place(monkeypatch):
     async def run():
         with monkeypatch.context() as patched:
             patched.setattr(threading.Thread, "start", refuse)
-            for _ in range(threads.MOST_THREADS + 1):
+            for _ in range(threads.MAX_THREADS + 1):
                 with pytest.raises(NoThread, match="can't start new thread"):
                     await in_thread(lambda: None)
         assert await in_thread(lambda: 1) == 1

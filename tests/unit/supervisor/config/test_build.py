@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from squids.options import OPTIONS
 from squids.supervisor.config import build as config
-from squids.supervisor.config.text import MOST_BYTES
+from squids.supervisor.config.text import MAX_BYTES
 from squids.supervisor.settings import ReloadSettings, RestartWhen, Settings
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to others")
@@ -488,7 +488,7 @@ def test_only_regular_files_are_read(here):
     os.mkfifo(here / "conf.d" / "a.yaml")
     (here / "conf.d" / "b.yaml").symlink_to("/dev/zero")
     (here / "conf.d" / "c.yaml").mkdir()
-    (here / "conf.d" / "d.yaml").write_bytes(b"#" * (MOST_BYTES + 1))
+    (here / "conf.d" / "d.yaml").write_bytes(b"#" * (MAX_BYTES + 1))
     lines = bad(here, "app: a:b\ninclude: [conf.d/*.yaml]\nqueues: {q: {}}")
     assert lines[0] == "squids.yaml:2:11: conf.d/a.yaml: not a regular file (a FIFO)"
     assert lines[1] == "squids.yaml:2:11: conf.d/b.yaml: not a regular file (a device)"

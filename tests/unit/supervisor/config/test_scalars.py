@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from squids.supervisor.config.scalars import (
-    MOST_BYTES,
-    MOST_SECONDS,
+    MAX_BYTES,
+    MAX_SECONDS,
     checked_limits,
     duration,
     limit,
@@ -30,7 +30,7 @@ from squids.supervisor.config.scalars import (
         ("1.5h", 5400.0),
         ("250ms", 0.25),
         ("2d", 172800.0),
-        (MOST_SECONDS, float(MOST_SECONDS)),
+        (MAX_SECONDS, float(MAX_SECONDS)),
     ],
 )
 def test_times_are_seconds_or_have_a_unit(written: Any, seconds: float) -> None:
@@ -44,7 +44,7 @@ def test_what_is_no_time_is_refused_with_an_example(written: Any) -> None:
         duration(written)
 
 
-@pytest.mark.parametrize("written", [MOST_SECONDS + 1, "11000d", float("nan"), float("inf"), "9" * 400])
+@pytest.mark.parametrize("written", [MAX_SECONDS + 1, "11000d", float("nan"), float("inf"), "9" * 400])
 def test_a_time_that_no_clock_takes_is_refused(written: Any) -> None:
     with pytest.raises(ValueError, match="at most 30 years"):
         duration(written)
@@ -78,12 +78,12 @@ def test_what_is_no_size_is_refused_with_an_example(written: Any) -> None:
         size(written)
 
 
-@pytest.mark.parametrize("written", [MOST_BYTES + 1, "9" * 5000, f"{1 << 30}T"])
+@pytest.mark.parametrize("written", [MAX_BYTES + 1, "9" * 5000, f"{1 << 30}T"])
 def test_a_size_that_no_system_takes_is_refused(written: Any) -> None:
     """Also one of so many digits that Python itself refuses to read it."""
     with pytest.raises(ValueError, match="at most 9223372036854775807"):
         size(written)
-    assert size(MOST_BYTES) == MOST_BYTES
+    assert size(MAX_BYTES) == MAX_BYTES
 
 
 def test_a_limit_may_be_none() -> None:

@@ -108,7 +108,7 @@ def test_an_anchor_of_a_mapping_merged_into_itself_is_no_endless_file() -> None:
 
 def test_aliases_that_multiply_are_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     """The billion laughs. It is said once."""
-    monkeypatch.setattr(yaml_values, "MOST_NODES", 50)
+    monkeypatch.setattr(yaml_values, "MAX_NODES", 50)
     laughs = "a: &a [1, 1, 1, 1]\nb: &b [*a, *a, *a, *a]\nc: [*b, *b, *b, *b, *b, *b]\n"
     reader = YamlReader("f", {})
     reader.read(laughs)

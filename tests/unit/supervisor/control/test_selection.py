@@ -11,7 +11,7 @@ import pytest
 from squids.exit_codes import NO_SUCH_NAME, USAGE
 from squids.supervisor.control.selection import (
     LONGEST_GLOB,
-    MOST_GLOBS,
+    MAX_GLOBS,
     Request,
     RequestRefused,
     selected,
@@ -71,7 +71,7 @@ def test_all_of_no_programs_is_none() -> None:
     assert selected({}, ["*"]) == []
 
 
-@pytest.mark.parametrize("patterns", [[f"{n}*" for n in range(MOST_GLOBS + 1)], ["*" * (LONGEST_GLOB + 1)]])
+@pytest.mark.parametrize("patterns", [[f"{n}*" for n in range(MAX_GLOBS + 1)], ["*" * (LONGEST_GLOB + 1)]])
 def test_globs_are_bounded(patterns: list[str]) -> None:
     """They are matched between other work of the supervisor."""
     with pytest.raises(RequestRefused) as refused:

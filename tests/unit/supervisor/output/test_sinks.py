@@ -74,7 +74,7 @@ def test_what_is_not_taken_in_time_is_dropped_the_oldest_first_and_counted(
     destination: Destination, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One line is kept, however long it is."""
-    monkeypatch.setattr(sinks, "MOST_WAITING", 10)
+    monkeypatch.setattr(sinks, "MAX_WAITING", 10)
     complaints: list[str] = []
     sink = Sink("a.log", destination.write, complaints.append)
     sink.put("first")
