@@ -260,6 +260,7 @@ def test_dev_is_local_and_reload_with_short_waits_and_one_worker(supervisor):
     assert re.search(r"^orders.fifo .* \d/2 ", text, re.MULTILINE), text
     (up.directory / "shop.py").write_text(APP.replace('note("ran", name)', 'note("ran", name, "anew")'))
     up.wait_for("hand_over", 2)
+    up.wait_for("stopping", 2)  # The old ones know it: they keep nothing that they receive.
     send(up, "work", '{"name": "a"}')
     wait_until(lambda: up.journal.words("ran"), what=up.text)
     assert up.journal.lines()[0][:3] == ["ran", "a", "anew"]

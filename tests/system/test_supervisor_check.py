@@ -188,6 +188,7 @@ def test_a_deployment_by_a_moved_link(checked, strict_sqs):
     strict_sqs.put("tests", call("work", "a"))
     wait_until(lambda: checked.journal.words("done") == ["one"], what=checked.journal.lines)
     assert checked.verb("restart", "--rolling", "*").returncode == 0
+    checked.wait_for("stopping")  # The old one knows it: it keeps nothing that it receives.
     strict_sqs.put("tests", call("work", "b"))
     wait_until(lambda: checked.journal.words("done") == ["one", "two"])
     assert checked.stop() == 0
