@@ -31,8 +31,14 @@ class Operator:
         self.file_reload = FileReload(fleet.supervisor, rollout, read)
         self._dispatch = Dispatch(Context(fleet.supervisor, rollout, self.file_reload))
 
-    async def ask(self, verb: str, *queues: str, **options: Any) -> list[Answer]:
-        return [answer async for answer in self._dispatch.run(verb, list(queues), options, None)]
+    async def ask(
+        self, verb: str, *queues: str, answers: list[Answer] | None = None, **options: Any
+    ) -> list[Answer]:
+        """All answers. `answers`: a list to which each is added as it comes."""
+        found = [] if answers is None else answers
+        async for answer in self._dispatch.run(verb, list(queues), options, None):
+            found.append(answer)
+        return found
 
 
 def texts_of(answers: list[Answer]) -> list[str]:
@@ -68,10 +74,9 @@ def test_a_reload_that_waits_for_another_prints_what_it_applies(
         fleet.silent = {"emails"}
         first = asyncio.create_task(operator.ask("reload"))
         await until(lambda: operator.file_reload.in_progress)
-        second = asyncio.create_task(operator.ask("reload", wait=wait))
-        await until(lambda: not files)
-        if not wait:
-            await second
+        answers: list[Answer] = []
+        second = asyncio.create_task(operator.ask("reload", answers=answers, wait=wait))
+        await until(lambda: texts_of(answers))
         fleet.silent = set()
         assert texts_of(await first) == ["~ emails: nice 0 -> 5", SAME]
         waits = "another reload is in progress: this one starts after it"
