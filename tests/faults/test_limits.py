@@ -44,8 +44,10 @@ def test_a_consumer_that_gets_no_thread_says_so_and_heals(as_nobody, strict_sqs)
     (main,) = process.mains("tests")
     allow_processes(main, "1")
     strict_sqs.put("tests", call("nothing"))
-    wait_until(lambda: process.status()["tests"]["degraded"], what=lambda: f"it says so\n{process.text}")
-    assert "thread" in process.status()["tests"]["degraded"]
+    text = wait_until(
+        lambda: process.status()["tests"]["degraded"], what=lambda: f"it says so\n{process.text}"
+    )
+    assert "thread" in text
     allow_processes(main, "unlimited" if INHERITED == resource.RLIM_INFINITY else str(INHERITED))
     wait_until(lambda: not queue.messages, seconds=60, what=lambda: f"it is deleted\n{process.text}")
     process.until_state("tests", "running")

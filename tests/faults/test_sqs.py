@@ -41,8 +41,8 @@ def test_receives_that_trickle_are_trouble_and_kill_nobody(strict_sqs, queue, su
     process = supervisor(strict_sqs.endpoint_url).write({"tests": {}}).up()
     pid = process.pid_of("tests")
     strict_sqs.fail("trickle", action="ReceiveMessage", times=1)
-    wait_until(lambda: process.status()["tests"]["degraded"], seconds=60)
-    assert "no whole answer within" in process.status()["tests"]["degraded"]
+    degraded = wait_until(lambda: process.status()["tests"]["degraded"], seconds=60)
+    assert "no whole answer within" in degraded
     strict_sqs.put("tests", call("work", "a"))
     wait_until(lambda: process.journal.words("done") == ["a"], seconds=60)
     wait_until(lambda: process.state("tests") == "running")
@@ -68,8 +68,8 @@ def test_one_action_refused_is_degraded_with_its_reason(strict_sqs, queue, super
     strict_sqs.put("tests", call("wait_for", "a", str(tmp_path / "go")))
     if action == "DeleteMessageBatch":
         (tmp_path / "go").touch()
-    wait_until(lambda: process.state("tests") == "degraded")
-    assert "AccessDenied" in process.status()["tests"]["degraded"]
+    degraded = wait_until(lambda: process.status()["tests"]["degraded"])
+    assert "AccessDenied" in degraded
     (tmp_path / "go").touch()
     wait_until(lambda: not queue.messages, seconds=60)
     process.until_state("tests", "running")
@@ -88,9 +88,9 @@ def test_entries_refused_or_not_answered_for_are_degraded(
     strict_sqs.put("tests", call("wait_for", "a", str(tmp_path / "go")))
     if action == "DeleteMessageBatch":
         (tmp_path / "go").touch()
-    wait_until(lambda: process.state("tests") == "degraded")
+    degraded = wait_until(lambda: process.status()["tests"]["degraded"])
     wanted = "AccessDenied" if kind == "entry" else "did not answer for it"
-    assert wanted in process.status()["tests"]["degraded"]
+    assert wanted in degraded
     assert wanted in process.wait_for("settle_failed")[0]
     (tmp_path / "go").touch()
     wait_until(lambda: not queue.messages, seconds=60)
