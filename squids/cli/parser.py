@@ -26,7 +26,14 @@ Exit codes of the supervisor: 0 stopped, 69 gave up because of exit_on,
 SUPPRESS: Any = argparse.SUPPRESS
 
 
-class _CommandParser(argparse.ArgumentParser):
+class _Parser(argparse.ArgumentParser):
+    """Takes no abbreviated options: a new option would break a script that shortens an older one."""
+
+    def __init__(self, **keywords: Any) -> None:
+        super().__init__(allow_abbrev=False, **keywords)
+
+
+class _CommandParser(_Parser):
     """Lists the verbs in its help, which is built on demand, as most calls show none."""
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
@@ -48,7 +55,6 @@ def build_parser() -> argparse.ArgumentParser:
         usage="%(prog)s [-c FILE] [OPTION ...] [VERB ...]",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument(
         "-c",
@@ -65,7 +71,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="VERB",
         help=SUPPRESS,
         prog="squids-supervisor",
-        parser_class=argparse.ArgumentParser,
+        parser_class=_Parser,
     )
     for verb in COMMANDS.values():
         _add_verb(verbs, verb)
@@ -88,7 +94,7 @@ def _verbs_by_group() -> str:
 
 
 def _add_verb(verbs: Any, verb: Verb) -> None:
-    parser = verbs.add_parser(verb.name, help=verb.help, description=f"{verb.help}.", allow_abbrev=False)
+    parser = verbs.add_parser(verb.name, help=verb.help, description=f"{verb.help}.")
     for argument in verb.arguments:
         _add(parser, argument)
     if verb.name == "run":
@@ -131,10 +137,8 @@ def _add_modes(parser: argparse.ArgumentParser) -> None:
 
 def _add_systemd(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    install = actions.add_parser("install", help="Write the units, and show what changes", allow_abbrev=False)
-    show = actions.add_parser(
-        "print", help="Print the units, for configuration management", allow_abbrev=False
-    )
+    install = actions.add_parser("install", help="Write the units, and show what changes")
+    show = actions.add_parser("print", help="Print the units, for configuration management")
     for action in (install, show):
         # Not the -c of the command, whose defaults are other paths.
         action.add_argument("--user", metavar="NAME", help="The user of the service; default: squids")
@@ -144,9 +148,7 @@ def _add_systemd(parser: argparse.ArgumentParser) -> None:
         action.add_argument(
             "--instance", metavar="NAME", help="squids-supervisor@NAME, with /etc/squids/NAME.yaml"
         )
-    uninstall = actions.add_parser(
-        "uninstall", help="Stop the services, and remove what install wrote", allow_abbrev=False
-    )
+    uninstall = actions.add_parser("uninstall", help="Stop the services, and remove what install wrote")
     for action in (install, uninstall):
         action.add_argument(
             "--dry-run", action="store_true", help="Show what would change, and change nothing"
