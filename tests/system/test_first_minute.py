@@ -310,7 +310,7 @@ def test_wait_shows_it_being_run_and_how_it_ended(file):
     waits = "queue again is paused, queue tests is paused: waiting until one is resumed, for at most 1 s"
     assert waits in late.stderr
     assert file.verb("resume").returncode == 0
-    wait_until(lambda: "mailing bob 1" in file.text, what=file.text)
+    wait_until(lambda: "mailing bob 1" in file.text, what=lambda: file.text)
     before = len(file.output)
     assert file.verb("send", "email_customer", '{"to": "eve"}').returncode == 0
     wait_until(lambda: "mailing eve 1" in file.text)

@@ -73,7 +73,7 @@ def test_the_queues_of_the_file_are_there_each_with_a_dead_letter_queue(local):
     send(
         up, "order", "--args", '["a"]', "--options", '{"MessageGroupId": "g", "MessageDeduplicationId": "1"}'
     )
-    wait_until(lambda: up.journal.words("ran") == ["a", "a-receipt"], what=up.text)
+    wait_until(lambda: up.journal.words("ran") == ["a", "a-receipt"], what=lambda: up.text)
     assert up.stop() == 0
     up.nothing_left()
 
@@ -95,7 +95,7 @@ def test_the_line_for_another_terminal_works_there(local):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    wait_until(lambda: up.journal.words("ran") == ["pasted"], what=up.text)
+    wait_until(lambda: up.journal.words("ran") == ["pasted"], what=lambda: up.text)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["SIGKILL", "SIGTERM"])
@@ -119,7 +119,7 @@ def test_a_server_that_dies_is_replaced_at_the_same_place(local):
     up.wait_for("local_sqs")
     assert url in up.actions("local_sqs")[0]
     send(up, "work", '{"name": "after"}')
-    wait_until(lambda: up.journal.words("ran") == ["after"], what=up.text)
+    wait_until(lambda: up.journal.words("ran") == ["after"], what=lambda: up.text)
 
 
 def test_a_queue_that_a_reload_brings_is_made(local):
@@ -148,7 +148,7 @@ def test_a_queue_by_its_url_is_looked_for_in_the_local_sqs_alone(local, strict_s
     url = strict_sqs.url("tests")
     up = local(queues={"tests": {"queue": url}}, app=APP.replace('"tests"', repr(url)))
     send(up, "work", '{"name": "a"}')
-    wait_until(lambda: up.journal.words("ran") == ["a"], what=up.text)
+    wait_until(lambda: up.journal.words("ran") == ["a"], what=lambda: up.text)
     assert not strict_sqs.calls
 
 
@@ -171,7 +171,7 @@ def test_aws_settings_of_the_file_and_of_the_home_directory_do_not_count(local, 
     )
     send(up, "work", '{"name": "a"}')
     assert up.verb("tasks").returncode == 0
-    wait_until(lambda: up.journal.words("ran") == ["a"], what=up.text)
+    wait_until(lambda: up.journal.words("ran") == ["a"], what=lambda: up.text)
     assert not strict_sqs.calls
 
 
@@ -215,7 +215,7 @@ def test_the_server_by_itself_has_the_files_queues(supervisor):
     """`squids-supervisor local`; Ctrl-C ends it with 0."""
     up = supervisor(NOWHERE, APP).write({"tests": {}, "orders.fifo": {}})
     up.launch("local")
-    wait_until(lambda: "queues: tests, orders.fifo" in up.text, what=up.text)
+    wait_until(lambda: "queues: tests, orders.fifo" in up.text, what=lambda: up.text)
     up.signal(signal.SIGINT)
     assert up.wait() == 0
     up.nothing_left()
@@ -235,7 +235,7 @@ def test_squids_has_it_too(squids_process):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    wait_until(lambda: process.journal.words("ran") == ["a"], what=process.text)
+    wait_until(lambda: process.journal.words("ran") == ["a"], what=lambda: process.text)
     assert process.stop() == 0
     process.nothing_left()
     assert server
@@ -262,7 +262,7 @@ def test_dev_is_local_and_reload_with_short_waits_and_one_worker(supervisor):
     up.wait_for("hand_over", 2)
     up.wait_for("stopping", 2)  # The old ones know it: they keep nothing that they receive.
     send(up, "work", '{"name": "a"}')
-    wait_until(lambda: up.journal.words("ran"), what=up.text)
+    wait_until(lambda: up.journal.words("ran"), what=lambda: up.text)
     assert up.journal.lines()[0][:3] == ["ran", "a", "anew"]
     assert up.stop() == 0
 

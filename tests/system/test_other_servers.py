@@ -54,11 +54,11 @@ def test_a_supervisors_day(fauxqs, fauxqs_url, queue, supervisor):
             MessageGroupId="g",
             MessageDeduplicationId=name,
         )
-    wait_until(lambda: sorted(up.journal.words("done")) == [*"abcxyz"], what=up.text)
+    wait_until(lambda: sorted(up.journal.words("done")) == [*"abcxyz"], what=lambda: up.text)
     assert [name for name in up.journal.words("done") if name in "xyz"] == [*"xyz"]
 
     fauxqs.send_message(QueueUrl=queue["tests"], MessageBody=call("fail", "f"))
-    wait_until(lambda: count(fauxqs, queue["tests-dead"]) == 1, what=up.text)
+    wait_until(lambda: count(fauxqs, queue["tests-dead"]) == 1, what=lambda: up.text)
     assert up.journal.words("start").count("f") == 2
 
     source = (up.directory / "shop.py").read_text()
@@ -66,7 +66,7 @@ def test_a_supervisors_day(fauxqs, fauxqs_url, queue, supervisor):
     up.wait_for("hand_over", 2)
     up.wait_for("stopping", 2)
     fauxqs.send_message(QueueUrl=queue["tests"], MessageBody=call("work", "anew"))
-    wait_until(lambda: up.journal.words("finished") == ["anew"], what=up.text)
+    wait_until(lambda: up.journal.words("finished") == ["anew"], what=lambda: up.text)
     assert up.stop() == 0
     assert count(fauxqs, queue["tests"]) == 0
     up.nothing_left()

@@ -215,7 +215,7 @@ def test_what_was_broken_outside_the_directory_is_healed_there(developer, tmp_pa
     (common / "shared.py").write_text(broken)
     dev = developer(environment={"PYTHONPATH": str(common)})
     dev.write("shop.py", "import shared\n" + code("v2"))
-    wait_until(lambda: says in dev.up.verb("status").stdout, what=f"stale\n{dev.up.text}")
+    wait_until(lambda: says in dev.up.verb("status").stdout, what=lambda: f"stale\n{dev.up.text}")
     (common / "shared.py").write_text("value = 1\n")
     dev.runs("v2", 1)
     assert dev.up.stop() == 0
@@ -353,7 +353,8 @@ def test_a_task_that_runs_ends_on_the_old_code(developer, tmp_path):
     dev.save("v4")
     # Its message is given back, and runs on the newest code.
     wait_until(
-        lambda: ["start", "b", "v4"] in [line[:3] for line in dev.up.journal.lines()], what=dev.up.text
+        lambda: ["start", "b", "v4"] in [line[:3] for line in dev.up.journal.lines()],
+        what=lambda: dev.up.text,
     )
     second.touch()
     wait_until(lambda: "b" in dev.up.journal.words("done"))
@@ -389,7 +390,8 @@ def test_old_code_goes_on_for_kill_after(developer, tmp_path):
     wait_until(lambda: "a" in dev.up.journal.words("start"))
     dev.save("v2")
     wait_until(
-        lambda: ["start", "a", "v2"] in [line[:3] for line in dev.up.journal.lines()], what=dev.up.text
+        lambda: ["start", "a", "v2"] in [line[:3] for line in dev.up.journal.lines()],
+        what=lambda: dev.up.text,
     )
     go.touch()
     wait_until(lambda: ["done", "a", "v2"] in [line[:3] for line in dev.up.journal.lines()])
@@ -416,11 +418,11 @@ def test_a_file_that_comes_under_an_included_glob_is_read(developer):
     directory = dev.up.directory / "conf.d"
     directory.mkdir()
     (directory / "a.yaml").write_text("queues: {two: {}}\n")
-    wait_until(lambda: "two" in dev.up.status(), what=f"its directory came with it\n{dev.up.text}")
+    wait_until(lambda: "two" in dev.up.status(), what=lambda: f"its directory came with it\n{dev.up.text}")
     (directory / "b.yaml").write_text("queues: {three: {queue: two}}\n")
-    wait_until(lambda: "three" in dev.up.status(), what=f"it came later\n{dev.up.text}")
+    wait_until(lambda: "three" in dev.up.status(), what=lambda: f"it came later\n{dev.up.text}")
     (directory / "b.yaml").unlink()
-    wait_until(lambda: "three" not in dev.up.status(), what=f"it went\n{dev.up.text}")
+    wait_until(lambda: "three" not in dev.up.status(), what=lambda: f"it went\n{dev.up.text}")
     assert dev.up.actions("code_changed") == []
     assert dev.up.stop() == 0
 

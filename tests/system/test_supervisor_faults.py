@@ -293,7 +293,7 @@ def test_out_of_descriptors_is_survived_and_heals(sqs, supervisor):
     used = len(os.listdir(f"/proc/{process.pid}/fd"))
     resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (used + 3, limits[1]))
     os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: any("refused a process" in line for line in process.output), what=process.text)
+    wait_until(lambda: any("refused a process" in line for line in process.output), what=lambda: process.text)
     before, began = cpu_seconds([process.pid]), os.times().elapsed
     wait_until(lambda: sum("refused a process" in line for line in process.output) >= 3)
     spent = (cpu_seconds([process.pid]) - before) / max(os.times().elapsed - began, 0.1)

@@ -45,7 +45,6 @@ from squids.supervisor.program.events import (
 from squids.supervisor.program.failures import Failures, Verdict
 from squids.supervisor.program.process import (
     ALIVE,
-    RECEIVE_PATIENCE,
     Process,
     Step,
     how_it_drained,
@@ -295,12 +294,13 @@ class Program:
         old = self.current
         if old is not None:
             if process.drain_limit_of_old is not None:
-                # Before the old process joins the draining ones: their time is over, its own begins.
-                for draining in self.draining.values():
-                    self._actions += draining.stop_waiting(now, RECEIVE_PATIENCE)
+                # Their time is over, its own begins.
+                old.to_force = tuple(self.draining)
                 old.drain_seconds = process.drain_limit_of_old  # First: `dismiss` sends it.
             self._actions += old.dismiss(now)
             self.draining[old.child] = old
+            if old.answered:
+                self._actions += old.force_older(self.draining, now)
         self.current, self.replacement = process, None
         self.settings, self.generation = process.settings, process.generation
         self.failures.progress()
@@ -324,8 +324,10 @@ class Program:
                 self._actions += process.came_too_late(pid, now)
             case ProcessDraining():
                 process.answered_drain(now)
+                self._actions += process.force_older(self.draining, now)
             case ProcessExited():
                 del self.draining[process.child]
+                self._actions += process.force_older(self.draining, now)
                 cause = process.fault or how_it_drained(event, "replaced")
                 self._died(process, event, cause, now, asked=True)
             case ProcessCancelled() | ProcessRefused() | CodeUnavailable():

@@ -64,6 +64,7 @@ class Process:
     `drain_seconds`: how long its tasks may take when it drains; None: its shutdown timeout.
     `drain_limit_of_old`: when it takes over, the previous process gets this many seconds, and older ones are
     forced; None: each keeps its own limit.
+    `to_force`: the older ones (by child number) that are forced once this one receives nothing more.
     """
 
     child: int
@@ -78,6 +79,7 @@ class Process:
     answered: bool = False
     drain_seconds: float | None = None
     drain_limit_of_old: float | None = None
+    to_force: tuple[int, ...] = ()
 
     # Progress.
 
@@ -150,6 +152,19 @@ class Process:
         self.answered = True
         self.deadline = now + DRAIN_MARGIN
         return [SendDrain(self.child, patience)]
+
+    def force_older(self, draining: dict[int, Process], now: float) -> list[Action]:
+        """Do not wait for the tasks of processes that it has to force; it receives nothing more.
+
+        Not earlier: it would receive the messages that they give back, and run them on its old code.
+        """
+        older, self.to_force = self.to_force, ()
+        return [
+            action
+            for child in older
+            if child in draining
+            for action in draining[child].stop_waiting(now, RECEIVE_PATIENCE)
+        ]
 
     def is_overdue(self, now: float) -> bool:
         """Whether it has missed its deadline."""

@@ -358,6 +358,52 @@ def test_a_rolling_replacement_takes_over_when_it_receives():
     assert [process.child for process in life.program.processes()] == [new]
 
 
+def twice_reloaded():
+    """A save, then another one while the tasks of the first process continue; with their three children."""
+    life = Life().running()
+    children = [life.child]
+    for generation in (2, 3):
+        life.feed(ev.ReplaceProgram(generation, settings(), 5.0))
+        new = life.program.replacement.child
+        children.append(new)
+        life.feed(ev.ProcessSpawned(new, 1000 + new), ev.ProcessBooted(new), ev.ProcessReady(new))
+        if generation == 2:
+            life.feed(ev.ProcessDraining(children[0], "replaced"))
+            assert not life.asked
+    return life, *children
+
+
+def test_the_oldest_is_forced_once_the_previous_one_receives_nothing():
+    """Else the previous one could receive what the oldest gives back, and run it on its old code."""
+    life, oldest, previous, _ = twice_reloaded()
+    assert life.one(ev.SendDrain).child == previous
+    assert life.feed(ev.ProcessDraining(previous, "replaced")).one(ev.SendDrain).child == oldest
+    assert not life.feed(ev.ProcessExited(previous, 0)).all(ev.SendDrain)
+
+
+def test_the_oldest_is_forced_when_the_previous_one_ends_without_an_answer():
+    life, oldest, previous, _ = twice_reloaded()
+    assert life.feed(ev.ProcessExited(previous, -9)).one(ev.SendDrain).child == oldest
+
+
+def test_the_oldest_is_forced_at_once_if_the_previous_one_drains_already():
+    life = Life().running()
+    oldest = life.child
+    life.feed(ev.ReplaceProgram(2, settings(), 5.0))
+    previous = life.program.replacement.child
+    life.feed(ev.ProcessSpawned(previous, 7), ev.ProcessBooted(previous), ev.ProcessReady(previous))
+    life.feed(ev.ProcessDraining(oldest, "replaced"), ev.ReplaceProgram(3, settings(), 5.0))
+    newest = life.program.replacement.child
+    life.feed(ev.ProcessSpawned(newest, 8), ev.ProcessDraining(previous, "SIGTERM"), ev.ProcessBooted(newest))
+    assert life.feed(ev.ProcessReady(newest)).one(ev.SendDrain).child == oldest
+
+
+def test_one_that_has_ended_is_not_forced():
+    life, oldest, previous, _ = twice_reloaded()
+    life.feed(ev.ProcessExited(oldest, 0))
+    assert not life.feed(ev.ProcessDraining(previous, "replaced")).all(ev.SendDrain)
+
+
 def test_new_code_for_one_that_is_stopped_hands_nothing_over():
     """It is for the next start, and the log says nothing of a process that is not there."""
     life = Life().running()
