@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from typing import Any
 import yaml
 
 from tests.support.processes import APP, MARKER, SquidsProcess
+from tests.support.saving import save
 from tests.support.waiting import wait_until
 
 COMMAND = [
@@ -176,6 +176,4 @@ class SupervisorProcess(SquidsProcess):
     def app(self, source: str) -> None:
         """Other code, on disk. Its modification time is a new one for sure."""
         path = self.directory / "shop.py"
-        before = path.stat().st_mtime_ns
-        path.write_text(source)
-        os.utime(path, ns=(before + 2_000_000_000, before + 2_000_000_000))
+        save(path, source, modified_ns=path.stat().st_mtime_ns + 2_000_000_000)

@@ -12,6 +12,7 @@ import threading
 import pytest
 
 from tests.support.processes import call
+from tests.support.saving import save
 from tests.support.supervisors import COMMAND, SupervisorProcess
 from tests.support.waiting import wait_until
 
@@ -42,8 +43,10 @@ def test_a_new_project_goes_all_the_way(tmp_path, supervisor):
     assert sent.returncode == 0, sent.stdout + sent.stderr + up.text
     assert "order 1: mailing ada@example.com" in sent.stdout
     code = (project / "tasks.py").read_text()
-    (project / "tasks.py").write_text(code.replace("mailing", "a letter for"))
+    save(project / "tasks.py", code.replace("mailing", "a letter for"))
     wait_until(lambda: up.text.count("handed over") == 2, what=lambda: up.text)
+    # Until then the old processes may still answer.
+    wait_until(lambda: not any(entry["leaving"] for entry in up.status().values()), what=lambda: up.text)
     sent = up.verb("send", "place_order", "--args", "[7]", "--wait")
     assert sent.returncode == 0, sent.stdout + sent.stderr
     wait_until(lambda: "order 7: a letter for ada@example.com" in up.text, what=lambda: up.text)

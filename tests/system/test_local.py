@@ -258,7 +258,7 @@ def test_dev_is_local_and_reload_with_short_waits_and_one_worker(supervisor):
     text = up.verb("status").stdout
     assert re.search(r"^tests .* \d/1 ", text, re.MULTILINE), text
     assert re.search(r"^orders.fifo .* \d/2 ", text, re.MULTILINE), text
-    (up.directory / "shop.py").write_text(APP.replace('note("ran", name)', 'note("ran", name, "anew")'))
+    up.app(APP.replace('note("ran", name)', 'note("ran", name, "anew")'))
     up.wait_for("hand_over", 2)
     up.wait_for("stopping", 2)  # The old ones know it: they keep nothing that they receive.
     send(up, "work", '{"name": "a"}')

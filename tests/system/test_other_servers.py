@@ -62,7 +62,7 @@ def test_a_supervisors_day(fauxqs, fauxqs_url, queue, supervisor):
     assert up.journal.words("start").count("f") == 2
 
     source = (up.directory / "shop.py").read_text()
-    (up.directory / "shop.py").write_text(source.replace('note("done", name)', 'note("finished", name)'))
+    up.app(source.replace('note("done", name)', 'note("finished", name)'))
     up.wait_for("hand_over", 2)
     up.wait_for("stopping", 2)
     fauxqs.send_message(QueueUrl=queue["tests"], MessageBody=call("work", "anew"))

@@ -12,6 +12,7 @@ import pytest
 
 from tests.support import journal
 from tests.support.processes import call
+from tests.support.saving import save
 from tests.support.waiting import wait_until
 
 CODE = (
@@ -50,13 +51,7 @@ class Developer:
         self.count = 0
 
     def write(self, name: str, text: str, modified: int | None = None) -> None:
-        """As an editor does: a temporary file, renamed over the old one, so that each save is one change."""
-        path = (self.up.directory / name).resolve()
-        temporary = path.with_name(f".{path.name}.tmp")
-        temporary.write_text(text)
-        if modified is not None:
-            os.utime(temporary, (modified, modified))
-        os.replace(temporary, path)
+        save(self.up.directory / name, text, modified_ns=modified and modified * 10**9)
 
     def save(self, version: str) -> None:
         self.write("shop.py", code(version))
