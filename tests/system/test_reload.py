@@ -42,6 +42,11 @@ def code(version: str) -> str:
     return CODE.replace('"v1"', f'"{version}"')
 
 
+def imported_after(go, version: str) -> str:
+    """Code whose import ends once this file is there."""
+    return f"import os, time\nwhile not os.path.exists({str(go)!r}): time.sleep(0.01)\n{code(version)}"
+
+
 class Developer:
     """Somebody who saves files, and looks at what runs."""
 
@@ -73,6 +78,30 @@ class Developer:
 
     def one_consumer(self, name: str = "tests") -> None:
         wait_until(lambda: len(self.up.mains(name)) == 1, what=lambda: f"one consumer\n{self.up.text}")
+
+    def pid_at_rest(self, name: str, apps: int) -> int:
+        """A program's pid, once no import and no hand-over is under way: each app has one fork server."""
+
+        def at_rest() -> int | None:
+            told = self.up.document("status")
+            (entry,) = (entry for entry in told["programs"] if entry["name"] == name)
+            moves = len(told["zygotes"]) != apps or entry["replacement"] or entry["leaving"]
+            return entry["pid"] if entry["state"] == "running" and not moves else None
+
+        pid = wait_until(at_rest, what=lambda: f"{name} is at rest\n{self.up.text}")
+        assert pid is not None
+        return pid
+
+
+def heal(up, path) -> None:
+    """Save a file that an import failed at until that is seen: it is watched a moment after the failure."""
+    before = len(up.actions("code_changed"))
+
+    def saved_and_seen() -> bool:
+        save(path, "value = 1\n")
+        return len(up.actions("code_changed")) > before
+
+    wait_until(saved_and_seen, what=lambda: up.text)
 
 
 @pytest.fixture
@@ -211,7 +240,7 @@ def test_what_was_broken_outside_the_directory_is_healed_there(developer, tmp_pa
     dev = developer(environment={"PYTHONPATH": str(common)})
     dev.write("shop.py", "import shared\n" + code("v2"))
     wait_until(lambda: says in dev.up.verb("status").stdout, what=lambda: f"stale\n{dev.up.text}")
-    (common / "shared.py").write_text("value = 1\n")
+    heal(dev.up, common / "shared.py")
     dev.runs("v2", 1)
     assert dev.up.stop() == 0
 
@@ -228,12 +257,7 @@ def test_what_was_broken_outside_the_directory_from_the_start_is_healed_there(
     up.write({"tests": {}}, environment={"PYTHONPATH": str(common)})
     up.launch("--reload")
     up.wait_for("import_failed")
-
-    def saved_and_seen() -> bool:
-        (common / "shared.py").write_text("value = 1\n")  # Again: it is watched a moment after the failure.
-        return bool(up.actions("code_changed"))
-
-    wait_until(saved_and_seen, what=lambda: up.text)
+    heal(up, common / "shared.py")
     up.until_state("tests", "running")
     assert up.stop() == 0
 
@@ -244,16 +268,14 @@ def test_a_file_that_one_app_imports_touches_its_queues_alone(developer):
     nested = "import helper\n" + CODE.replace('VERSION = "v1"', "VERSION = helper.version()")
     other = CODE.replace('"tests"', '"two"')
     dev = developer({"tests": {}, "two": {"app": "other:app"}}, wait="tests")
+    dev.up.wait_for("import_failed")  # There is no other.py; that there is one heals it.
     dev.write("part.py", "NAME = 'n1'\n")
     dev.write("helper.py", "import part\ndef version():\n    return part.NAME\n")
     dev.write("other.py", other)
-    dev.up.wait_for("import_failed")  # There was no other.py; that there is one now heals it.
     dev.write("shop.py", nested)
     dev.up.until_state("two", "running")
     wait_until(lambda: dev.ran_on() == "n1", what=lambda: f"the nested one runs\n{dev.up.text}")
-    wait_until(lambda: not dev.up.status()["two"]["leaving"])
-    dev.one_consumer("two")
-    before = dev.up.pid_of("two")
+    before = dev.pid_at_rest("two", apps=2)
     dev.write("part.py", "NAME = 'n2'\n")
     wait_until(lambda: dev.ran_on() == "n2", what=lambda: f"the nested change runs\n{dev.up.text}")
     assert dev.up.pid_of("two") == before
@@ -361,19 +383,20 @@ def test_new_code_does_not_undo_a_stop(developer, tmp_path):
     """It was saved just before, and is imported while the old consumer drains: of one queue, and of all."""
     dev = developer()
     for number, stop in enumerate((lambda: dev.up.verb("stop", "--no-wait"), dev.up.process.terminate), 1):
-        go = tmp_path / f"go{number}"
+        go, stopped = tmp_path / f"go{number}", tmp_path / f"stopped{number}"
         dev.sqs.put("tests", call("wait_for", f"a{number}", str(go)))
         wait_until(lambda n=number: f"a{n}" in dev.up.journal.words("start"), what=lambda: dev.up.text)
-        dev.write("shop.py", "import time; time.sleep(1)\n" + code(f"v{number + 1}"))
+        dev.write("shop.py", imported_after(stopped, f"v{number + 1}"))
         dev.up.wait_for("code_changed", number)
         stop()
         dev.up.wait_for("stopping", 2 * number)
+        stopped.touch()
         dev.up.wait_for("imported", number + 1)
         go.touch()
         if number == 1:
             dev.up.until_state("tests", "stopped")
             assert dev.up.verb("start").returncode == 0
-    assert dev.up.process.wait(30) == 0, dev.up.text
+    assert dev.up.wait() == 0, dev.up.text
     assert len(dev.up.actions("ready")) == 2, dev.up.text
 
 
@@ -431,9 +454,7 @@ def test_code_that_takes_long_to_import_does_not_undo_a_newer_file(developer):
     dev.save("v1")
     dev.runs("v1", 1)
     go = dev.up.directory / "go"
-    dev.write(
-        "shop.py", f"import os, time\nwhile not os.path.exists({str(go)!r}): time.sleep(0.01)\n{code('v2')}"
-    )
+    dev.write("shop.py", imported_after(go, "v2"))
     dev.up.wait_for("code_changed", 2)
     dev.sqs.fail("503", times=10**6)  # What the file brings does not receive yet.
     dev.write("squids.yaml", f"directory: app\n{dev.up.file.read_text()}")
