@@ -40,8 +40,8 @@ def test_when_the_owner_is_gone_children_have_their_grace_and_are_killed(zygote)
     grace = 0.5
     children = [zygote.spawn("hold_out", grace=grace), zygote.spawn("have_helper", grace=grace)]
     helper = [child.told() for child in children][1]["helper"]
+    since = time.monotonic()  # Before: the grace begins when the zygote sees its owner go.
     zygote.handle.close()
-    since = time.monotonic()
     wait_until(lambda: not any(alive(child.pid) for child in children), what="the children are killed")
     assert time.monotonic() - since >= grace * 0.9
     assert zygote.leaves() == 0
