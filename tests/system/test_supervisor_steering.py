@@ -454,6 +454,7 @@ def test_logs_events_and_why(sqs, up):
     sqs.put("tests", call("fail", "a"))
     wait_until(lambda: "ValueError: a fails" in up.verb("logs", "tests").stdout)
     assert "two" not in up.verb("logs", "tests").stdout.replace("squids", "")
+    told = up.verb("events").stdout.splitlines()
     follow = subprocess.Popen(
         [*COMMAND, "-c", str(up.file), "events", "-f", "--json"],
         env=up.environment,
@@ -461,6 +462,8 @@ def test_logs_events_and_why(sqs, up):
         text=True,
     )
     try:
+        for _ in told:
+            follow.stdout.readline()  # It follows once it has told what was before.
         up.verb("stop", "two")
         for line in follow.stdout:
             event = json.loads(line)
