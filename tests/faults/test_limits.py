@@ -73,7 +73,7 @@ def tighten(pid: int, limit: int) -> None:
 
 @pytest.mark.parametrize("limit", [resource.RLIMIT_AS, resource.RLIMIT_NOFILE], ids=["memory", "descriptors"])
 @pytest.mark.parametrize("who", ["supervisor", "fork server", "consumer"])
-def test_a_limit_that_is_reached_for_a_moment_loses_nothing(strict_sqs, supervisor, limit, who):
+def test_a_limit_that_is_reached_for_a_moment_loses_nothing(strict_sqs, supervisor, tmp_path, limit, who):
     """Workers die meanwhile and are to be replaced; all is done once the limit is lifted."""
     strict_sqs.create("tests")
     process = supervisor(strict_sqs.endpoint_url).write({"tests": SETTINGS}).up()
@@ -86,11 +86,12 @@ def test_a_limit_that_is_reached_for_a_moment_loses_nothing(strict_sqs, supervis
     before = resource.prlimit(pid, limit)
     tighten(pid, limit)
     for name in NAMES:
-        strict_sqs.put("tests", call("work", name, 0.2))
+        strict_sqs.put("tests", call("wait_for", name, str(tmp_path / "go")))
     wait_until(lambda: len(process.journal.words("start")) >= 2, seconds=60, what=lambda: process.text)
     for worker in process.named("worker"):
         os.kill(worker, signal.SIGKILL)
     process.wait_for("worker_died")
+    (tmp_path / "go").touch()
     try:
         resource.prlimit(pid, limit, before)
     except ProcessLookupError:

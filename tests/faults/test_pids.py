@@ -123,7 +123,7 @@ def as_nobody(strict_sqs, innocent):
     directory = Path(tempfile.mkdtemp(prefix="squids-pids-"))
     directory.chmod(0o755)
 
-    def make(app):
+    def make(app, **changes):
         strict_sqs.create("tests")
         environment = {
             **CREDENTIALS,
@@ -133,7 +133,8 @@ def as_nobody(strict_sqs, innocent):
         made.append(SupervisorProcess(directory, environment, app))
         made[-1].prefix = readable
         environment |= {MARKER: made[-1]._marker, "SPT_NOENV": "1"}
-        return made[-1].write({"tests": {"user": str(NOBODY), "environment": environment, **QUICK}})
+        settings = {"user": str(NOBODY), "environment": environment, **QUICK, **changes}
+        return made[-1].write({"tests": settings})
 
     yield make
     for process in made:
@@ -157,15 +158,18 @@ def test_a_pid_that_an_app_makes_up_is_not_obeyed(as_nobody, innocent):
     assert "Traceback" not in process.text
 
 
-def test_workers_that_a_consumer_makes_up_are_not_killed(as_nobody, innocent):
+def test_workers_that_a_consumer_makes_up_are_not_killed(as_nobody, innocent, strict_sqs):
     """A consumer tells root's own process as its worker. When it and its fork server are dead, its true workers are
     killed, and that process is not."""
-    process = as_nobody(WRONG_FIGURES).up()
+    process = as_nobody(WRONG_FIGURES, shutdown_timeout=30).up()
     wait_until(lambda: process.status()["tests"]["workers"] == 1, what="figures came")
     (zygote,), (main,) = process.zygotes(), process.mains("tests")
+    answer = strict_sqs.hold("ReceiveMessage")  # Else it could leave by itself, for its fork server is dead.
+    strict_sqs.wait_until(lambda: strict_sqs.held["ReceiveMessage"])
     os.kill(zygote, signal.SIGKILL)
     process.wait_for("zygote_died")
     os.kill(main, signal.SIGKILL)
+    answer.set()
     wait_until(lambda: not alive(main) and not process.status()["tests"]["leaving"], what="its end is known")
     assert process.stop() == 0
     assert innocent.poll() is None
