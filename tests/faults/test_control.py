@@ -268,6 +268,7 @@ def test_of_two_supervisors_after_a_sweep_one_leaves(sqs, supervisor):
         what=lambda: f"one leaves\n{first.text}\n{second.text}",
     )
     assert len(left) == 1
+    left[0].wait()  # All that it said has been read then.
     assert "another supervisor of this file is running" in left[0].text
     (other,) = {first, second} - set(left)
     wait_until(lambda: other.verb("status").returncode == 0, what="the other one can be reached")
