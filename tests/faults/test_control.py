@@ -52,6 +52,12 @@ def sqs(strict_sqs):
     return strict_sqs
 
 
+def sweep(folder: Path) -> None:
+    """At one moment: a supervisor may look, and make its files again, while a folder is being emptied."""
+    swept = folder.rename(folder.parent / "swept")
+    shutil.rmtree(swept)
+
+
 def give_to_nobody(*paths: str | Path) -> None:
     for path in paths:
         os.chown(path, NOBODY, NOBODY)
@@ -245,8 +251,7 @@ def test_one_supervisor_of_one_file_and_of_one_socket(sqs, supervisor, how):
         second.file.hardlink_to(first.file)
     elif how == "swept":
         second.file = first.file
-        path = first.socket
-        shutil.rmtree(Path(path).parent)
+        sweep(Path(first.socket).parent)
     second.launch()
     assert second.wait() == 75
     assert f"pid {first.pid}" in second.text
@@ -261,13 +266,14 @@ def test_of_two_supervisors_after_a_sweep_one_leaves(sqs, supervisor):
     first = supervisor(sqs.endpoint_url).write({"tests": {}}).up()
     second = supervisor(sqs.endpoint_url, XDG_RUNTIME_DIR=first.environment["XDG_RUNTIME_DIR"])
     second.file = first.file
-    shutil.rmtree(Path(first.environment["XDG_RUNTIME_DIR"]) / "squids")
+    sweep(Path(first.environment["XDG_RUNTIME_DIR"]) / "squids")
     second.launch()
     left = wait_until(
         lambda: [one for one in (first, second) if one.process.poll() is not None],
         what=lambda: f"one leaves\n{first.text}\n{second.text}",
     )
     assert len(left) == 1
+    left[0].wait()  # All that it said has been read then.
     assert "another supervisor of this file is running" in left[0].text
     (other,) = {first, second} - set(left)
     wait_until(lambda: other.verb("status").returncode == 0, what="the other one can be reached")

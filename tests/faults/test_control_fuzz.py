@@ -58,10 +58,13 @@ def ask(path: str, data: bytes, *, leave: bool) -> list[dict[str, object]]:
 def test_whatever_is_sent_it_is_answered_and_nothing_ends(strict_sqs, supervisor):
     for name in ("tests", "other"):
         strict_sqs.create(name)
-    process = (
-        supervisor(strict_sqs.endpoint_url).write({"tests": {}, "other": {"autostart": False}}).up("tests")
+    process = supervisor(strict_sqs.endpoint_url)
+    process.write(
+        {"tests": {}, "other": {"autostart": False}},
+        # A request may be SIGSTOP to a consumer: the stop of the supervisor kills it in time.
+        defaults={"shutdown_timeout": 5},
     )
-    path = process.socket
+    path = process.up("tests").socket
     many = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 
     @many

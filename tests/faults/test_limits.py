@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import resource
-import signal
 import subprocess
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 from tests.faults.test_pids import NOBODY, as_nobody, innocent
 from tests.support.processes import APP, call
 from tests.support.waiting import wait_until
+from tests.support.zygotes import alive, end
 
 __all__ = ["as_nobody", "innocent"]
 
@@ -78,24 +78,23 @@ def test_a_limit_that_is_reached_for_a_moment_loses_nothing(strict_sqs, supervis
     strict_sqs.create("tests")
     process = supervisor(strict_sqs.endpoint_url).write({"tests": SETTINGS}).up()
     queue = strict_sqs.named("tests")
-    pid = {
-        "supervisor": process.pid,
-        "fork server": process.zygotes()[0],
-        "consumer": process.mains("tests")[0],
-    }[who]
+    (main,) = process.mains("tests")
+    pid = {"supervisor": process.pid, "fork server": process.zygotes()[0], "consumer": main}[who]
     before = resource.prlimit(pid, limit)
     tighten(pid, limit)
     for name in NAMES:
         strict_sqs.put("tests", call("wait_for", name, str(tmp_path / "go")))
     wait_until(lambda: len(process.journal.words("start")) >= 2, seconds=60, what=lambda: process.text)
-    for worker in process.named("worker"):
-        os.kill(worker, signal.SIGKILL)
-    process.wait_for("worker_died")
-    (tmp_path / "go").touch()
+    for worker in process.journal.pids("start"):
+        end(worker)
+    wait_until(  # Told by the consumer, if that survived the limit.
+        lambda: process.actions("worker_died") or not alive(main), what=lambda: f"it is told\n{process.text}"
+    )
     try:
         resource.prlimit(pid, limit, before)
     except ProcessLookupError:
         pass  # It did not survive that, and another one has no such limit.
+    (tmp_path / "go").touch()
     wait_until(lambda: not queue.messages, seconds=90, what=lambda: f"all is done\n{process.text[-4000:]}")
     assert set(process.journal.words("done")) == set(NAMES)
     process.until_state("tests", "running")

@@ -40,13 +40,14 @@ LYING = (
     + """
 def lie(pid):
     owner = socket_to_the_supervisor()
+    owner.setblocking(True)
+    lies = b"".join(encode(["spawned", child, pid]) for child in range(1, 20))
+    owner.sendall(lies)  # Before any truth, which would be believed.
     if os.fork() == 0:
-        owner.setblocking(True)
         try:
             while True:
-                for child in range(1, 20):
-                    owner.sendall(encode(["spawned", child, pid]))
                 time.sleep(0.02)
+                owner.sendall(lies)
         finally:
             os._exit(0)
 
@@ -255,12 +256,12 @@ def test_consumers_and_their_fork_server_killed_at_any_distance_leave_no_phantom
         strict_sqs.create(name)
     process = supervisor(strict_sqs.endpoint_url)
     process.write({name: {} for name in names}, defaults={**QUICK, "polling_wait_time": 5}).up()
+    status = process.status()
     for _ in range(ROUNDS):
-        status = process.status()
         (zygote,) = {entry["code"]["zygote"] for entry in status.values()}
         victims = [(chance.uniform(-0.004, 0.001), entry["pid"]) for entry in status.values()]
         kill_at([(0.0, zygote), *victims])
-        up_again(process, {pid for _, pid in victims})
+        status = up_again(process, {pid for _, pid in victims})
     assert process.stop() == 0
     process.nothing_left()
     assert "Traceback" not in process.text
@@ -279,7 +280,7 @@ def kill_at(victims):
 
 
 def up_again(process, old):
-    """All run, by other processes, and none of the old ones is waited for."""
+    """The status in which all run, by other processes, and none of the old ones is waited for."""
     process.verb("reset", "--no-wait")
     last: dict[str, dict] = {}
 
@@ -294,6 +295,7 @@ def up_again(process, old):
         )
 
     wait_until(there, seconds=60, what=lambda: f"all run again, and not: {last}\n{process.text[-5000:]}")
+    return last
 
 
 def test_a_worker_that_dies_under_a_stopped_fork_server_costs_one_attempt(strict_sqs, supervisor, tmp_path):
@@ -347,6 +349,7 @@ def test_a_worker_asked_of_a_stopped_fork_server_comes_from_another(strict_sqs, 
     """The answer to a request has its time, too."""
     strict_sqs.create("tests")
     process = supervisor(strict_sqs.endpoint_url).write({"tests": {}}).up()
+    wait_until(lambda: process.status()["tests"]["ready"] == 1, what="the first worker is there")
     (zygote,) = process.zygotes()
     os.kill(zygote, signal.SIGSTOP)
     process.verb("scale", "tests=2", "--no-wait")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 
@@ -36,12 +37,18 @@ def test_deletes_that_trickle_are_told_and_delay_no_heartbeat(strict_sqs, queue,
     assert process.stop() == 0
 
 
+def degradations(process):
+    """Why the supervisor saw the queue's consumer degraded, until now: the state may last for a second only."""
+    answers = [json.loads(line) for line in process.verb("events", "tests", "--json").stdout.splitlines()]
+    return [answer["text"] for answer in answers if answer.get("event") == "degraded"]
+
+
 def test_receives_that_trickle_are_trouble_and_kill_nobody(strict_sqs, queue, supervisor):
     """The supervisor sees a degraded consumer, not a hung one, and it heals."""
     process = supervisor(strict_sqs.endpoint_url).write({"tests": {}}).up()
     pid = process.pid_of("tests")
     strict_sqs.fail("trickle", action="ReceiveMessage", times=1)
-    degraded = wait_until(lambda: process.status()["tests"]["degraded"], seconds=60)
+    degraded = wait_until(lambda: degradations(process), seconds=60)[0]
     assert "no whole answer within" in degraded
     strict_sqs.put("tests", call("work", "a"))
     wait_until(lambda: process.journal.words("done") == ["a"], seconds=60)
@@ -68,7 +75,7 @@ def test_one_action_refused_is_degraded_with_its_reason(strict_sqs, queue, super
     strict_sqs.put("tests", call("wait_for", "a", str(tmp_path / "go")))
     if action == "DeleteMessageBatch":
         (tmp_path / "go").touch()
-    degraded = wait_until(lambda: process.status()["tests"]["degraded"])
+    degraded = wait_until(lambda: degradations(process))[0]
     assert "AccessDenied" in degraded
     (tmp_path / "go").touch()
     wait_until(lambda: not queue.messages, seconds=60)
@@ -88,7 +95,7 @@ def test_entries_refused_or_not_answered_for_are_degraded(
     strict_sqs.put("tests", call("wait_for", "a", str(tmp_path / "go")))
     if action == "DeleteMessageBatch":
         (tmp_path / "go").touch()
-    degraded = wait_until(lambda: process.status()["tests"]["degraded"])
+    degraded = wait_until(lambda: degradations(process))[0]
     wanted = "AccessDenied" if kind == "entry" else "did not answer for it"
     assert wanted in degraded
     assert wanted in process.wait_for("settle_failed")[0]

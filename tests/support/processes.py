@@ -159,6 +159,15 @@ class SquidsProcess:
 
     def processes(self) -> dict[int, str]:
         """All living processes of this run: pid and title."""
+        return {pid: title for pid, (title, _) in self._seen().items()}
+
+    def titled(self) -> dict[int, str]:
+        """Those that have a title of their own: one that was just forked has its parent's for a moment."""
+        seen = self._seen()
+        return {pid: title for pid, (title, parent) in seen.items() if title != seen.get(parent, ("", 0))[0]}
+
+    def _seen(self) -> dict[int, tuple[str, int]]:
+        """All living processes of this run: pid, title and parent."""
         found = {}
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit():
@@ -166,16 +175,16 @@ class SquidsProcess:
                     if f"{MARKER}={self._marker}".encode() not in (entry / "environ").read_bytes():
                         continue
                     title = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
-                    state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
+                    state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
                 except OSError:
                     continue  # It ended meanwhile, or is none of ours.
                 if state != "Z":
-                    found[int(entry.name)] = title
+                    found[int(entry.name)] = title, int(parent)
         return found
 
     def named(self, word: str) -> list[int]:
         """Pids whose title has this word: main, zygote, worker."""
-        return [pid for pid, title in self.processes().items() if f" {word}" in title]
+        return [pid for pid, title in self.titled().items() if f" {word}" in title]
 
     def workers(self, count: int) -> list[int]:
         """The workers' pids, once there are so many: the first receive waits for none of them."""

@@ -167,11 +167,11 @@ class SupervisorProcess(SquidsProcess):
         return dict(answer)
 
     def zygotes(self) -> list[int]:
-        return [pid for pid, title in self.processes().items() if title.startswith("squids: zygote")]
+        return [pid for pid, title in self.titled().items() if title.startswith("squids: zygote")]
 
     def mains(self, name: str) -> list[int]:
         """The consumers of a program that are alive."""
-        return [pid for pid, title in self.processes().items() if title == f"squids: {name} main"]
+        return [pid for pid, title in self.titled().items() if title == f"squids: {name} main"]
 
     def app(self, source: str) -> None:
         """Other code, on disk. Its modification time is a new one for sure."""

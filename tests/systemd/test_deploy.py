@@ -14,9 +14,6 @@ def test_a_new_environment_takes_over_without_a_gap(server: Server, wheels: Path
     machine = server.machine
     tree.install_squids(machine.tree, wheels, "v2")
 
-    def drains() -> int:
-        return sum("tests: stopped by the supervisor: draining" in line for line in machine.lines(UNIT))
-
     server.configure({"tests": {"workers": 2}})
     server.start()
     server.put("tests", "tell", "before", "__import__('sys').prefix")
@@ -29,13 +26,14 @@ def test_a_new_environment_takes_over_without_a_gap(server: Server, wheels: Path
         machine.run("ln", "-sfn", "v2", "/opt/squids/current")
         marked = server.verb("status", "--json", check=False)
         assert '"stale_files": ["/opt/squids/current/bin"]' in marked
-        drained = drains()
+        drained = server.drains("tests")
         server.verb("restart", "--rolling", "--no-wait")
         for number in range(20):
             server.put("tests", "work", f"b{number}")
         server.until_line("handed over to a new process")
         wait_until(
-            lambda: drains() > drained, what="the old one knows it, and keeps nothing that it receives"
+            lambda: server.drains("tests") > drained,
+            what="the old one knows it, and keeps nothing that it receives",
         )
         server.put("tests", "tell", "after", "__import__('sys').prefix")
         assert server.told("after") == "'/opt/squids/v2'"

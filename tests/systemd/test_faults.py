@@ -47,7 +47,7 @@ def test_an_outage_of_sqs_is_no_hang(server: Server) -> None:
     server.configure({"tests": {}})
     server.drop_in(UNIT, "WatchdogSec=2")
     server.start()
-    before = server.machine.processes(UNIT)
+    before = server.machine.until_processes(UNIT, "squids: tests worker 1")
     server.machine.systemctl("stop", "sqs.service")
     try:
         server.until_status("0/1 queue running; tests: degraded")
@@ -84,8 +84,8 @@ def test_a_worker_without_memory_is_a_failure_of_one_message(server: Server) -> 
     server.configure({"tests": {}, "two": {}})
     limited = _limit_memory(server, 400)
     server.start()
+    before = server.machine.until_processes(UNIT, "squids: tests worker 1", "squids: two worker 1")
     limited()
-    before = server.machine.processes(UNIT)
     worker = server.machine.pid_of(UNIT, "tests worker 1")
     server.put("tests", "hog", "a", 2000)
     wait_until(lambda: worker not in server.machine.processes(UNIT), what="the worker was killed")

@@ -51,8 +51,10 @@ def test_stop_drains_and_leaves_no_process(server: Server) -> None:
     for name in ("b", "c"):
         server.put("tests", "work", name)
     machine = server.machine
+    drained = server.drains("tests")
     machine.systemctl("stop", "--no-block", UNIT)
     server.until_status("draining 1 queue: tests")
+    wait_until(lambda: server.drains("tests") > drained, what="its consumer knows it, and hands out nothing")
     assert machine.is_active(UNIT) == "deactivating"
     server.go()
     machine.systemctl("stop", UNIT)
@@ -80,17 +82,14 @@ def test_a_drain_that_gets_on_with_it_is_given_more_time(server: Server) -> None
 def test_reload_touches_what_changed_and_nothing_else(server: Server) -> None:
     server.configure({"tests": {}, "two": {}, "three": {}})
     server.start()
-    before = server.machine.processes(UNIT)
+    before = server.machine.until_processes(UNIT, "squids: tests worker 1")
     server.configure({"tests": {}, "two": {"workers": 2}, "four": {}})
     server.machine.systemctl("reload", UNIT)
-    after = server.machine.processes(UNIT)
+    after = server.machine.until_processes(UNIT, "squids: two worker 2", "squids: four main")
     assert {pid: title for pid, title in after.items() if "tests" in title} == {
         pid: title for pid, title in before.items() if "tests" in title
     }
-    titles = sorted(after.values())
-    assert "squids: two worker 2" in titles
-    assert "squids: four main" in titles
-    assert not [title for title in titles if "three" in title]
+    assert not [title for title in after.values() if "three" in title]
     assert server.machine.is_active(UNIT) == "active"
     server.until_status("3/3 queues running")
 
@@ -98,7 +97,7 @@ def test_reload_touches_what_changed_and_nothing_else(server: Server) -> None:
 def test_reload_of_a_wrong_file_fails_with_the_reason_and_all_goes_on(server: Server) -> None:
     server.configure({"tests": {}})
     server.start()
-    before = server.machine.processes(UNIT)
+    before = server.machine.until_processes(UNIT, "squids: tests worker 1")
     server.configure({"tests": {"wrokers": 3}})
     done = server.machine.run("systemctl", "reload", UNIT, check=False)
     assert done.returncode != 0
@@ -176,16 +175,13 @@ def test_a_task_prints_and_its_lines_are_whole(server: Server) -> None:
     server.start()
     server.put("tests", "tell", "a", "print('first line', 'second line', sep=chr(10))")
     server.told("a")
-    entries = wait_until(
-        lambda: (
-            [
-                e
-                for e in server.machine.journal(UNIT)
-                if str(e["MESSAGE"]).endswith(("first line", "second line"))
-            ]
-            or None
-        )
-    )
+
+    def whole() -> list[dict[str, object]]:
+        ends = ("first line", "second line")
+        found = [entry for entry in server.machine.journal(UNIT) if str(entry["MESSAGE"]).endswith(ends)]
+        return found if len(found) >= len(ends) else []  # journald takes one after the other.
+
+    entries = wait_until(whole)
     assert [entry["MESSAGE"] for entry in entries] == ["tests/1: first line", "tests/1: second line"]
     assert {entry["PRIORITY"] for entry in entries} == {"6"}
     assert {entry["SYSLOG_IDENTIFIER"] for entry in entries} == {"squids-supervisor"}

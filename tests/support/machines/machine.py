@@ -70,7 +70,11 @@ class Machine:
         pid = self._nspawn.pid
         for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
             # A stub sets the container up, and then becomes its init.
-            if Path(f"/proc/{child}/comm").read_text().strip() == "systemd":
+            try:
+                name = Path(f"/proc/{child}/comm").read_text().strip()
+            except OSError:
+                continue  # One that only prepared it has ended.
+            if name == "systemd":
                 self.leader = int(child)
                 return True
         return False
@@ -176,6 +180,16 @@ class Machine:
             pid, _, title = line.partition(" ")
             found[int(pid)] = title.strip()
         return found
+
+    def until_processes(self, unit: str, *titles: str) -> dict[int, str]:
+        """The processes of a unit, once those with these titles are among them.
+
+        A service that has started may fork its workers still: the first receive waits for none of them.
+        """
+        return wait_until(
+            lambda: found if set(titles) <= set((found := self.processes(unit)).values()) else {},
+            what=lambda: f"{titles} in {self.processes(unit)}",
+        )
 
     def pid_of(self, unit: str, word: str) -> int:
         """The one process of a unit whose title has this word."""

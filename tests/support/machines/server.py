@@ -105,6 +105,11 @@ class Server:
             what=lambda: f"{pattern} in:\n" + "\n".join(self.machine.lines(unit)[-40:]),
         )
 
+    def drains(self, name: str, unit: str = UNIT) -> int:
+        """How often a consumer of this queue has said that it drains."""
+        told = f"{name}: stopped by the supervisor: draining"
+        return sum(told in line for line in self.machine.lines(unit))
+
     def main_pid(self, unit: str = UNIT) -> int:
         return int(self.machine.show(unit, "MainPID"))
 

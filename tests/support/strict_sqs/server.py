@@ -29,6 +29,12 @@ from tests.support.strict_sqs.queue import Event, Message, Queue
 ACCOUNT = "123456789012"
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 1024
+    """Of five, which is the default, the sixth of many consumers that connect at once tries again after a second."""
+
+
 class StrictSQS:
     """The server and its memory. Tests use it in their own process; consumers over HTTP.
 
@@ -49,8 +55,7 @@ class StrictSQS:
         self._closed = False
         self.flooded = 0
         """Bytes of bodies without end that clients took, or that are on their way."""
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), _handler_of(self))
         serve = self._server.serve_forever
         self._thread = threading.Thread(target=serve, args=(0.05,), daemon=True)
 

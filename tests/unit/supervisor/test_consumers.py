@@ -453,7 +453,7 @@ def test_a_fork_server_that_names_a_pid_which_cannot_be_its_childs_is_killed() -
         broken = await owner.event(EventKind.FORK_SERVER_BROKEN)
         assert f"reported pid {os.getppid()} as that of emails, but it is" in broken.text
         await owner.told_of(ev.ProcessCancelled(1))
-        assert not alive(server.process.pid)
+        await until(lambda: not alive(server.process.pid))
         assert alive(other.process.pid)
 
     carry_out(work)

@@ -302,6 +302,7 @@ def test_a_file_system_that_is_away_holds_up_one_read_and_no_more(monkeypatch: p
         first, second = await file_reload.plan(), await file_reload.plan()
         assert first == ["the file was not read within 0.01 s: is its file system available?"]
         assert second == ["an earlier read of the file has not returned yet: is its file system available?"]
+        await until(lambda: reads)
         assert len(reads) == 1
         back.set()
         monkeypatch.setattr(module, "READ_SECONDS", 20.0)

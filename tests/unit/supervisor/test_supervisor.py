@@ -186,7 +186,7 @@ def test_scaling_tells_the_process_that_runs_and_those_that_are_to_come(
         (one,) = fleet.consumers("emails")
         await until(lambda: Scale(7) in one.heard)
         fleet.dies("emails", 3)
-        await until(lambda: fleet["emails"].state is ProgramState.BACKOFF)
+        await until(lambda: EventKind.BACKOFF in fleet.kinds())
         fleet.supervisor.feed(fleet["emails"], ev.ResetProgram())
         await fleet.running("emails")
         assert fleet.consumers("emails")[1].spawn.args["options"]["workers"] == 7
@@ -247,7 +247,7 @@ def test_a_death_nobody_asked_for_is_logged_and_kept_with_what_it_was_running(
         assert (death.running, death.held) == ((job,), 2)
         (died,) = fleet.of_kind(EventKind.DIED)
         assert died.text.endswith("it was running 1 tasks")
-        await until(lambda: fleet["emails"].state is ProgramState.BACKOFF)
+        await until(lambda: EventKind.BACKOFF in fleet.kinds())
         supervisor.feed(fleet["emails"], ev.ResetProgram())
         await fleet.running("emails")
         supervisor.feed(fleet["emails"], ev.StopProgram())

@@ -12,7 +12,7 @@ import pytest
 from tests.support import journal, servers
 from tests.support.journal import Journal
 from tests.support.machines import tree
-from tests.support.processes import call, cpu_seconds
+from tests.support.processes import SquidsProcess, call, cpu_seconds
 from tests.support.waiting import wait_until
 
 # waiting
@@ -172,6 +172,15 @@ def test_a_process_is_seen_with_all_that_it_started(strict_sqs, squids_process, 
     assert process.wait() == 0
     process.nothing_left()
     assert other.processes()
+
+
+def test_one_that_was_just_forked_is_not_taken_for_its_parent(tmp_path, monkeypatch):
+    """It has its parent's title until it has set its own."""
+    process = SquidsProcess(tmp_path, {})
+    zygote, worker = "squids: tests zygote", "squids: tests worker 1"
+    monkeypatch.setattr(process, "_seen", lambda: {7: (zygote, 1), 8: (zygote, 7), 9: (worker, 7)})
+    assert (process.named("zygote"), process.named("worker")) == ([7], [9])
+    assert set(process.processes()) == {7, 8, 9}
 
 
 def test_a_run_is_ended_with_its_test(strict_sqs, squids_process, tmp_path):

@@ -90,7 +90,7 @@ from squids.supervisor.control.protocol import default_socket
 config, marker = sys.argv[1:]
 sys.stdin.readline()
 taken = 0
-for _ in range(100_000):
+while taken < 150:
     try:
         lock = Lock.take(config, default_socket(config))
     except Locked:
@@ -100,8 +100,6 @@ for _ in range(100_000):
     os.unlink(marker)
     lock.release()
     taken += 1
-    if taken == 150:
-        break
 print(taken)
 """
 

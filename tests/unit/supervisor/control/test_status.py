@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -116,7 +117,8 @@ def test_a_death_nobody_asked_for_is_shown_and_when_it_is_tried_again(
         await until(lambda: fleet["emails"].gone)
         assert entry(fleet, "emails")["last_exit"]["cause"] == "exit 3", "a stop is no trouble to remember"
 
-    steer(monkeypatch, settings_of(EMAILS), work)
+    backoff = replace(EMAILS.backoff, first=60.0)  # It is still waited for when this test looks.
+    steer(monkeypatch, settings_of(replace(EMAILS, backoff=backoff)), work)
 
 
 def test_a_hand_over_in_progress_shows_both_processes(monkeypatch: pytest.MonkeyPatch) -> None:
