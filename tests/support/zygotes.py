@@ -18,7 +18,6 @@ from typing import Any, TypeVar
 from squids.process.protocol import Exited, FromZygote, Spawned, SpawnFailed
 from squids.process.zygote_handle import ZygoteHandle
 from tests.support.waiting import wait_until
-from tests.support.zygote_entries import signals_of
 
 ROOT = Path(__file__).parents[2]
 ENTRIES = "tests.support.zygote_entries"
@@ -187,14 +186,6 @@ def wakeups(pid: int) -> int:
 def sleeping(pid: int) -> None:
     """Wait until a process sleeps."""
     wait_until(lambda: state(pid) == "S", what=f"{pid} sleeps")
-
-
-def until_caught(pid: int, number: int) -> None:
-    """Wait until a process has a handler for a signal, and sleeps: it is done with its start."""
-    wait_until(
-        lambda: number in signals_of(pid)["SigCgt"] and state(pid) == "S",
-        what=lambda: f"{pid} catches signal {number}: {signals_of(pid)}",
-    )
 
 
 def dead(pid: int, seconds: float = 20.0) -> None:

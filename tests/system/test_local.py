@@ -18,7 +18,6 @@ from tests.support import journal
 from tests.support.processes import MARKER, call
 from tests.support.supervisors import COMMAND
 from tests.support.waiting import wait_until
-from tests.support.zygotes import until_caught
 
 NOWHERE = "http://127.0.0.1:9"
 """What the environment names, and nobody is to speak to. Nothing listens there."""
@@ -217,7 +216,6 @@ def test_the_server_by_itself_has_the_files_queues(supervisor):
     up = supervisor(NOWHERE, APP).write({"tests": {}, "orders.fifo": {}})
     up.launch("local")
     wait_until(lambda: "queues: tests, orders.fifo" in up.text, what=lambda: up.text)
-    until_caught(up.pid, signal.SIGHUP)  # It says so before it can be interrupted.
     up.signal(signal.SIGINT)
     assert up.wait() == 0
     up.nothing_left()

@@ -13,7 +13,6 @@ from tests.support.processes import MARKER, call
 from tests.support.supervisors import COMMAND
 from tests.support.terminals import Terminal
 from tests.support.waiting import wait_until
-from tests.support.zygotes import until_caught
 
 SQUIDS = [sys.executable, "-m", "squids", "--queue", "tests", "--app", "shop.app", "--workers", "1"]
 
@@ -95,7 +94,6 @@ def test_local_ends_with_its_terminal(supervisor, terminal):
     process = supervisor("http://127.0.0.1:9").write({"tests": {}})
     window = terminal(process, *COMMAND, "-c", str(process.file), "local")
     until_said(window, "queues: tests")
-    until_caught(window.pid, signal.SIGHUP)  # It says so before it can be interrupted.
     window.close()
     assert status_of(window) == 0
     process.nothing_left()
