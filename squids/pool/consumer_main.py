@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from squids.exit_codes import ExitCode
 from squids.options import ConsumerOptions
 from squids.pool.inflight import Phase
-from squids.pool.pooled_consumer import PooledConsumer
+from squids.pool.pooled_consumer import PooledConsumer, StopBy
 from squids.pool.settings import Limits, PoolSettings
 from squids.process import log_setup
 from squids.process.cpus import usable_cpus
@@ -186,7 +186,7 @@ def serve_supervisor(
         for frame in owner.receive():
             match frame:
                 case Drain(within):
-                    consumer.stop("stopped by the supervisor", within)
+                    consumer.stop("stopped by the supervisor", within, by=StopBy.SUPERVISOR)
                 case Pause(on):
                     consumer.pause(on)
                 case Scale(workers):

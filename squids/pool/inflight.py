@@ -194,8 +194,10 @@ class InFlight:
     def stop(self, now: float, within: float | None = None) -> None:
         """Drain: stop receiving, give back unstarted messages, and let jobs finish.
 
-        `within`: seconds for that; None: the shutdown timeout.
+        `within`: seconds for that; None: the shutdown timeout. If it drains already, it may only get shorter.
         """
+        if self.phase is Phase.DRAINING and within is not None and self._deadline is not None:
+            self._deadline = min(self._deadline, now + within)
         if self.phase is not Phase.RUNNING:
             return
         self.phase = Phase.DRAINING

@@ -12,6 +12,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from enum import Enum
 
 from squids.delivery import Delivery
 from squids.exit_codes import ExitCode
@@ -51,6 +52,13 @@ START_TROUBLES = frozenset(
 """With `exit_when_empty`, the consumer exits on these at the start instead of retrying."""
 
 
+class StopBy(Enum):
+    """Who may ask a consumer to stop."""
+
+    SIGNAL = "a signal"
+    SUPERVISOR = "the supervisor"
+
+
 class PooledConsumer:
     """Runs until it is stopped or cannot continue. `run` returns the exit code."""
 
@@ -68,6 +76,7 @@ class PooledConsumer:
         self._timer_at = 0.0
         self._deciding = False
         self._done = asyncio.Event()
+        self._stopped_by: set[StopBy] = set()
         self._announced = False
         self._start_trouble = False
         self._reported_trouble: str | None = None
@@ -102,16 +111,22 @@ class PooledConsumer:
         """Whether a thread is still inside a receive: then the process can only exit by `os._exit`."""
         return self._calls.receiving
 
-    def stop(self, reason: str, within: float | None = None) -> None:
-        """Drain; at the second call, force.
+    def stop(self, reason: str, within: float | None = None, *, by: StopBy = StopBy.SIGNAL) -> None:
+        """Drain; if the same sender asks again, force.
+
+        A supervisor that gets no answer sends SIGTERM after its command, and a process manager may signal it
+        and its consumers at once: that is one stop.
 
         `within`: seconds that jobs may take, by default the shutdown timeout. When forced: seconds that
         receives in progress may take, by default none.
         """
         now = time.monotonic()
+        again = by in self._stopped_by
+        self._stopped_by.add(by)
         self.liveness.stopping(reason)
         if self.inflight.phase is Phase.RUNNING:
             log_events.stopping(reason, self.inflight, self._settings.limits.wait)
+        if not again:
             self.inflight.stop(now, within)
         else:
             log_events.forcing(reason)

@@ -454,6 +454,34 @@ def test_stops_of_many_run_at_the_same_time_and_one_that_hangs_is_killed(sqs, su
     process.nothing_left()
 
 
+def has_pending(pid: int, number: int) -> bool:
+    """Whether this signal waits for the process."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return any(
+        int(line.split()[1], 16) >> number - 1 & 1
+        for line in status.splitlines()
+        if line.startswith(("SigPnd:", "ShdPnd:"))
+    )
+
+
+def test_a_consumer_that_answers_a_stop_late_is_not_forced(sqs, supervisor, tmp_path):
+    """It got no CPU for seconds: the command to drain and the SIGTERM that follows it are one stop."""
+    sqs.put("tests", call("wait_for", "a", str(tmp_path / "go")))
+    process = supervisor(sqs.endpoint_url).write({"tests": {}}).up()
+    wait_until(lambda: process.journal.words("start") == ["a"])
+    pid = process.pid_of("tests")
+    os.kill(pid, signal.SIGSTOP)
+    process.verb("stop", "tests", "--no-wait")
+    wait_until(lambda: has_pending(pid, signal.SIGTERM), what=lambda: f"it is sent SIGTERM\n{process.text}")
+    os.kill(pid, signal.SIGCONT)
+    process.wait_for("stopping")
+    (tmp_path / "go").touch()
+    process.until_state("tests", "stopped")
+    assert process.journal.words("done") == ["a"]
+    assert not process.actions("killing")
+    assert process.stop() == 0
+
+
 def test_children_have_their_own_groups_default_signals_and_few_descriptors(sqs, five):
     """A child starts clean: no descriptor of the supervisor's, nobody's group, no ignored signal."""
     for name in QUEUES:

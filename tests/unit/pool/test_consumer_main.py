@@ -22,6 +22,7 @@ from squids.options import ConsumerOptions
 from squids.pool import consumer_main
 from squids.pool.consumer_main import client_of, serve_supervisor, settings_of, start_zygote
 from squids.pool.inflight import Phase
+from squids.pool.pooled_consumer import StopBy
 from squids.process.channel import Channel
 from squids.process.cpus import usable_cpus
 from squids.process.forkable import Unforkable
@@ -87,8 +88,8 @@ class Consumer:
     def report_to(self, liveness: Any) -> None:
         self.liveness = liveness
 
-    def stop(self, reason: str, within: float | None = None) -> None:
-        self.orders.append(("stop", reason, within))
+    def stop(self, reason: str, within: float | None = None, *, by: StopBy = StopBy.SIGNAL) -> None:
+        self.orders.append(("stop", reason, within, by))
         self.inflight.phase = Phase.DRAINING
 
     def pause(self, on: bool) -> None:
@@ -139,15 +140,15 @@ def test_it_does_what_its_supervisor_says():
     assert consumer.orders == [
         ("pause", True),
         ("scale", 3),
-        ("stop", "stopped by the supervisor", 2.5),
-        ("stop", "stopped by the supervisor", None),
+        ("stop", "stopped by the supervisor", 2.5, StopBy.SUPERVISOR),
+        ("stop", "stopped by the supervisor", None, StopBy.SUPERVISOR),
     ]
     assert isinstance(consumer.liveness, ToOwner)
 
 
 def test_without_its_supervisor_it_drains():
     """Nobody would ever tell it to."""
-    assert obeys(hangs_up=True).orders == [("stop", "the supervisor is gone", None)]
+    assert obeys(hangs_up=True).orders == [("stop", "the supervisor is gone", None, StopBy.SIGNAL)]
 
 
 def test_a_supervisor_that_leaves_a_drain_does_not_force_it():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import os
 import time
@@ -15,7 +16,7 @@ from squids.exit_codes import ExitCode
 from squids.pool import polls as polls_module
 from squids.pool import settling as settling_module
 from squids.pool.inflight import Phase
-from squids.pool.pooled_consumer import ADVANCE_MARGIN
+from squids.pool.pooled_consumer import ADVANCE_MARGIN, StopBy
 from squids.pool.worker_main import MARK
 from squids.process.protocol import Recall
 from squids.sqs_answers import BatchFailure
@@ -188,6 +189,34 @@ def test_a_second_stop_kills_what_runs_and_gives_it_back(said):
     assert scene.client.returned == [("m1", 0)]
     assert scene.client.deleted == []
     assert "SIGTERM again" in said("killing")[0].getMessage()
+
+
+@pytest.mark.parametrize("senders", [*itertools.permutations(StopBy)])
+def test_a_stop_that_comes_from_two_senders_is_one(said, senders):
+    """A supervisor that hears no answer sends SIGTERM, which a busy consumer reads together with the command."""
+
+    async def scenario(scene: Scene) -> None:
+        worker = await scene.bring("m1")
+        for sender in senders:
+            scene.consumer.stop(sender.value, by=sender)
+        assert scene.consumer.inflight.phase is Phase.DRAINING
+        worker.ends("m1")
+        assert await scene.ended() is ExitCode.OK
+
+    scene = play(scenario)
+    assert scene.client.deleted == ["m1"]
+    assert len(said("stopping")) == 1
+    assert not said("killing")
+
+
+def test_the_supervisors_limit_holds_after_a_signal():
+    async def scenario(scene: Scene) -> None:
+        await scene.bring("m1")
+        scene.consumer.stop("SIGTERM")
+        scene.consumer.stop("stopped by the supervisor", 0.0, by=StopBy.SUPERVISOR)
+        assert await scene.ended() is ExitCode.OK
+
+    assert play(scenario).client.returned == [("m1", 0)]
 
 
 def test_a_forced_end_does_not_wait_for_a_receive():
