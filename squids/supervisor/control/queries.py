@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from squids.exit_codes import FAILED, NO_SUCH_NAME, NOT_ALL, OK, USAGE
@@ -118,23 +119,25 @@ async def why(context: Context, request: Request) -> Answers:
 
 async def logs(context: Context, request: Request) -> Answers:
     output, wanted = context.supervisor.output, _is_of(context, request)
-    found = [line for line in output.kept if wanted(line)]
-    for line in found[-request.positive("lines", LINES_SHOWN) :]:
-        yield answers.line(line)
-    if request.options.get("follow"):
-        async for line in _coming(output.followers, wanted):
+    shown = request.positive("lines", LINES_SHOWN)
+    with _following(output.followers, wanted) as coming:
+        found = [line for line in output.kept if wanted(line)]
+        for line in found[-shown:]:
             yield answers.line(line)
+        while request.options.get("follow"):
+            yield answers.line(await coming.get())
     yield answers.end(OK)
 
 
 async def events(context: Context, request: Request) -> Answers:
     supervisor, wanted = context.supervisor, _is_of(context, request)
-    found = [event for event in supervisor.history.events() if wanted(event)]
-    for event in found[-request.positive("lines", LINES_SHOWN) :]:
-        yield answers.event(event)
-    if request.options.get("follow"):
-        async for event in _coming(supervisor.watchers, wanted):
+    shown = request.positive("lines", LINES_SHOWN)
+    with _following(supervisor.watchers, wanted) as coming:
+        found = [event for event in supervisor.history.events() if wanted(event)]
+        for event in found[-shown:]:
             yield answers.event(event)
+        while request.options.get("follow"):
+            yield answers.event(await coming.get())
     yield answers.end(OK)
 
 
@@ -163,18 +166,19 @@ async def follow(context: Context, request: Request) -> Answers:
     wanted = {name: program.wanted.value for name, program in programs.items()}
     for name in programs:
         supervisor.consumers.job_log.follow(name, True)
-    lines = _coming(supervisor.output.followers, lambda line: line.program in programs)
     try:
-        yield answers.text("", queues=sorted(programs), states=states, wanted=wanted)
-        async for line in lines:
-            yield answers.line(line)
+        with _following(supervisor.output.followers, lambda line: line.program in programs) as coming:
+            yield answers.text("", queues=sorted(programs), states=states, wanted=wanted)
+            while True:
+                yield answers.line(await coming.get())
     finally:
         for name in programs:
             supervisor.consumers.job_log.follow(name, False)
 
 
-async def _coming(followers: set[Any], wanted: Callable[[Any], bool]) -> AsyncIterator[Any]:
-    """Yield new items. A client that is too slow loses some."""
+@contextlib.contextmanager
+def _following(followers: set[Any], wanted: Callable[[Any], bool]) -> Iterator[asyncio.Queue[Any]]:
+    """Collect new items, from now on. A client that is too slow loses some."""
     queue: asyncio.Queue[Any] = asyncio.Queue(maxsize=MAX_WAITING)
 
     def take(item: Any) -> None:
@@ -183,8 +187,7 @@ async def _coming(followers: set[Any], wanted: Callable[[Any], bool]) -> AsyncIt
 
     followers.add(take)
     try:
-        while True:
-            yield await queue.get()
+        yield queue
     finally:
         followers.discard(take)
 
