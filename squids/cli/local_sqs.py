@@ -127,14 +127,14 @@ def run_alone(config: str | None, port: int, *, trusting: bool = False) -> int:
     server = start(port, "squids-supervisor")
     if server is None:
         return ExitCode.FAILURE
-    server.create(queues)
-    print_endpoint(server)
-    if queues:
-        print(f"queues: {', '.join(dict.fromkeys(queues))}", file=sys.stderr, flush=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup ignores it.
         signal.signal(signal.SIGHUP, signal.default_int_handler)
     try:
+        server.create(queues)
+        print_endpoint(server)
+        if queues:
+            print(f"queues: {', '.join(dict.fromkeys(queues))}", file=sys.stderr, flush=True)
         server.process.wait()
     except KeyboardInterrupt:
         server.stop()
