@@ -25,9 +25,10 @@ from squids.supervisor.outcome import ProgramOutcome
 from squids.supervisor.threads import NoThread, in_thread
 
 QUIET_SECONDS = 0.5
-"""Seconds without output after which a dump counts as complete."""
+"""Seconds without output after which a dump counts as complete, once each process has written something."""
 
 DUMP_SECONDS = 5.0
+"""How long a dump waits for a process that writes nothing."""
 
 LOOK_SECONDS = 30.0
 """How long `status` inspects processes and files before it answers without the result."""
@@ -219,16 +220,18 @@ async def dump(context: Context, request: Request) -> Answers:
             if not supervisor.consumers.ask_for_stacks(name):
                 code = FAILED
                 yield answers.result(name, ProgramOutcome(False, "no process"))
+        asked = sum(map(len, pids_of(supervisor, names).values()))
         shown, quiet_since, deadline = 0, time.monotonic(), time.monotonic() + DUMP_SECONDS
-        while time.monotonic() < min(deadline, quiet_since + QUIET_SECONDS) or not (lines or code):
-            if time.monotonic() > deadline:
-                break
+        over = False
+        while not over:
             await asyncio.sleep(0.05)
-            if len(lines) > shown:
-                quiet_since = time.monotonic()
-            for line in lines[shown:]:
+            new, now = lines[shown:], time.monotonic()
+            shown += len(new)
+            quiet_since = now if new else quiet_since
+            complete = len({line.source for line in lines}) >= asked and now >= quiet_since + QUIET_SECONDS
+            over = now >= deadline or (complete and not new)
+            for line in new:
                 yield answers.line(line)
-            shown = len(lines)
     finally:
         supervisor.output.followers.discard(take)
     yield answers.end(code)

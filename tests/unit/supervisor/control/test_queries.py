@@ -26,7 +26,13 @@ class Supervisor:
         self.programs: dict[str, Any] = {}
         self.history = History()
         self.watchers: set[Callable[[NotedEvent], None]] = set()
+        self.consumers = SimpleNamespace(all={})
         self.output = SimpleNamespace(kept=deque(), followers=set())
+
+    def prints(self, program: str, worker: int | None, text: str) -> None:
+        line = Line(time.time(), Source.of_child(program, worker), "", text)
+        for follower in self.output.followers:
+            follower(line)
 
     def logs(self, text: str) -> None:
         line = Line(time.time(), Source(Origin.SUPERVISOR, None), "INFO", text)
@@ -62,3 +68,24 @@ def test_what_happens_while_the_past_is_sent_is_not_lost(verb: str) -> None:
 
     assert run(follow()) == ["first", "second", "third", "fourth"]
     assert not supervisor.output.followers | supervisor.watchers
+
+
+def test_a_dump_waits_for_each_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that gets no CPU for a while has something to show, too."""
+    monkeypatch.setattr(queries, "QUIET_SECONDS", 0.0)
+    monkeypatch.setattr(queries, "DUMP_SECONDS", 60.0)
+    supervisor = Supervisor()
+    supervisor.programs["emails"] = None
+    consumer = SimpleNamespace(program="emails", pid=7, worker_pids=[8])
+    supervisor.consumers = SimpleNamespace(
+        all={1: consumer}, ask_for_stacks=lambda name: supervisor.prints(name, None, "main") or True
+    )
+
+    async def dump() -> list[Any]:
+        answered = queries.dump(Context(supervisor, None, None), Request("dump", [], {}))
+        texts = [(await anext(answered))["text"].split()[-1]]
+        supervisor.prints("emails", 1, "worker")
+        texts += [answer["text"].split()[-1] async for answer in answered if answer["type"] != "end"]
+        return texts
+
+    assert run(dump()) == ["main", "worker"]
