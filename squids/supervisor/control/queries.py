@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from squids.exit_codes import FAILED, NO_SUCH_NAME, NOT_ALL, OK, USAGE
 from squids.hints import as_word
 from squids.process.imported_files import changed_files
-from squids.process.log_lines import Line, iso
+from squids.process.log_lines import Line, Source, iso
 from squids.queues import QueueRef
 from squids.supervisor import outcome
 from squids.supervisor.control import answers
@@ -178,9 +178,11 @@ async def follow(context: Context, request: Request) -> Answers:
 
 
 @contextlib.contextmanager
-def _following(followers: set[Any], wanted: Callable[[Any], bool]) -> Iterator[asyncio.Queue[Any]]:
-    """Collect new items, from now on. A client that is too slow loses some."""
-    queue: asyncio.Queue[Any] = asyncio.Queue(maxsize=MAX_WAITING)
+def _following(
+    followers: set[Any], wanted: Callable[[Any], bool], at_most: int = MAX_WAITING
+) -> Iterator[asyncio.Queue[Any]]:
+    """Collect new items, from now on. A client that lags behind by `at_most` loses some; 0: it loses none."""
+    queue: asyncio.Queue[Any] = asyncio.Queue(at_most)
 
     def take(item: Any) -> None:
         if wanted(item) and not queue.full():
@@ -207,31 +209,28 @@ async def wait(context: Context, request: Request) -> Answers:
 async def dump(context: Context, request: Request) -> Answers:
     names = context.selected(request)
     supervisor = context.supervisor
-    lines: list[Line] = []
-
-    def take(line: Line) -> None:
-        if not line.level and line.program in names:
-            lines.append(line)
-
-    supervisor.output.followers.add(take)
-    try:
-        code = OK
+    loop = asyncio.get_running_loop()
+    code = OK
+    printed = _following(
+        supervisor.output.followers,
+        lambda line: not line.level and line.program in names,
+        at_most=0,
+    )
+    with printed as coming:
         for name in names:
             if not supervisor.consumers.ask_for_stacks(name):
                 code = FAILED
                 yield answers.result(name, ProgramOutcome(False, "no process"))
         asked = sum(map(len, pids_of(supervisor, names).values()))
-        shown, quiet_since, deadline = 0, time.monotonic(), time.monotonic() + DUMP_SECONDS
-        over = False
-        while not over:
-            await asyncio.sleep(0.05)
-            new, now = lines[shown:], time.monotonic()
-            shown += len(new)
-            quiet_since = now if new else quiet_since
-            complete = len({line.source for line in lines}) >= asked and now >= quiet_since + QUIET_SECONDS
-            over = now >= deadline or (complete and not new)
-            for line in new:
-                yield answers.line(line)
-    finally:
-        supervisor.output.followers.discard(take)
+        heard: set[Source] = set()
+        deadline = loop.time() + DUMP_SECONDS
+        while (now := loop.time()) < deadline:  # Tested here: `get` does not wait while lines keep coming.
+            quiet_at = now + QUIET_SECONDS if len(heard) >= asked else deadline
+            try:
+                async with asyncio.timeout_at(min(quiet_at, deadline)):
+                    line = await coming.get()
+            except TimeoutError:
+                break
+            heard.add(line.source)
+            yield answers.line(line)
     yield answers.end(code)
