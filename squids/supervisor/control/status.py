@@ -60,6 +60,7 @@ def _status(
     stale: dict[int, list[str]],
     stale_alone: dict[int, list[str]],
 ) -> dict[str, Any]:
+    """Return one program's entry: a table, with a row for each published key, in the published order."""
     now = time.monotonic()
     process = program.current
     consumer, degraded = supervisor.consumers.of(process), supervisor.degraded(program)

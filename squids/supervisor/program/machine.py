@@ -294,12 +294,12 @@ class Program:
         old = self.current
         if old is not None:
             if process.drain_limit_of_old is not None:
-                # Their time is over, its own begins.
+                # What drains already has had its time, once the old process receives nothing more.
                 old.to_force = tuple(self.draining)
                 old.drain_seconds = process.drain_limit_of_old  # First: `dismiss` sends it.
             self._actions += old.dismiss(now)
             self.draining[old.child] = old
-            if old.answered:
+            if old.answered:  # It drains by itself already: no other answer comes.
                 self._actions += old.force_older(self.draining, now)
         self.current, self.replacement = process, None
         self.settings, self.generation = process.settings, process.generation
