@@ -169,11 +169,11 @@ def open_descriptors(pid: int | str = "self") -> dict[int, str]:
 
 
 def signals_of(pid: int | str) -> dict[str, list[int]]:
-    """Signals blocked, ignored and caught, as the kernel knows it."""
+    """Signals that are pending (of a thread, and shared), blocked, ignored and caught, as the kernel knows it."""
     found = {}
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         name, _, value = line.partition(":\t")
-        if name in ("SigBlk", "SigIgn", "SigCgt"):
+        if name in ("SigPnd", "ShdPnd", "SigBlk", "SigIgn", "SigCgt"):
             bits = int(value, 16)
             found[name] = [number for number in range(1, 65) if bits >> (number - 1) & 1]
     return found

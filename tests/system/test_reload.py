@@ -12,7 +12,7 @@ import pytest
 
 from tests.support import journal
 from tests.support.processes import call
-from tests.support.saving import save
+from tests.support.saving import imported_after, save
 from tests.support.waiting import wait_until
 
 CODE = (
@@ -40,11 +40,6 @@ def wait_for(name, path):
 
 def code(version: str) -> str:
     return CODE.replace('"v1"', f'"{version}"')
-
-
-def imported_after(go, version: str) -> str:
-    """Code whose import ends once this file is there."""
-    return f"import os, time\nwhile not os.path.exists({str(go)!r}): time.sleep(0.01)\n{code(version)}"
 
 
 class Developer:
@@ -386,7 +381,7 @@ def test_new_code_does_not_undo_a_stop(developer, tmp_path):
         go, stopped = tmp_path / f"go{number}", tmp_path / f"stopped{number}"
         dev.sqs.put("tests", call("wait_for", f"a{number}", str(go)))
         wait_until(lambda n=number: f"a{n}" in dev.up.journal.words("start"), what=lambda: dev.up.text)
-        dev.write("shop.py", imported_after(stopped, f"v{number + 1}"))
+        dev.write("shop.py", imported_after(stopped, code(f"v{number + 1}")))
         dev.up.wait_for("code_changed", number)
         stop()
         dev.up.wait_for("stopping", 2 * number)
@@ -454,7 +449,7 @@ def test_code_that_takes_long_to_import_does_not_undo_a_newer_file(developer):
     dev.save("v1")
     dev.runs("v1", 1)
     go = dev.up.directory / "go"
-    dev.write("shop.py", imported_after(go, "v2"))
+    dev.write("shop.py", imported_after(go, code("v2")))
     dev.up.wait_for("code_changed", 2)
     dev.sqs.fail("503", times=10**6)  # What the file brings does not receive yet.
     dev.write("squids.yaml", f"directory: app\n{dev.up.file.read_text()}")

@@ -16,7 +16,7 @@ from tests.support.processes import APP, call
 from tests.support.strict_sqs import StrictSQS
 from tests.support.supervisors import SILENT
 from tests.support.waiting import wait_until
-from tests.support.zygote_entries import open_descriptors
+from tests.support.zygote_entries import open_descriptors, signals_of
 from tests.support.zygotes import alive
 
 QUEUES = ("tests", "two", "three", "four", "five.fifo")
@@ -454,16 +454,6 @@ def test_stops_of_many_run_at_the_same_time_and_one_that_hangs_is_killed(sqs, su
     process.nothing_left()
 
 
-def has_pending(pid: int, number: int) -> bool:
-    """Whether this signal waits for the process."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return any(
-        int(line.split()[1], 16) >> number - 1 & 1
-        for line in status.splitlines()
-        if line.startswith(("SigPnd:", "ShdPnd:"))
-    )
-
-
 def test_a_consumer_that_answers_a_stop_late_is_not_forced(sqs, supervisor, tmp_path):
     """It got no CPU for seconds: the command to drain and the SIGTERM that follows it are one stop."""
     sqs.put("tests", call("wait_for", "a", str(tmp_path / "go")))
@@ -472,7 +462,10 @@ def test_a_consumer_that_answers_a_stop_late_is_not_forced(sqs, supervisor, tmp_
     pid = process.pid_of("tests")
     os.kill(pid, signal.SIGSTOP)
     process.verb("stop", "tests", "--no-wait")
-    wait_until(lambda: has_pending(pid, signal.SIGTERM), what=lambda: f"it is sent SIGTERM\n{process.text}")
+    wait_until(
+        lambda: signal.SIGTERM in signals_of(pid)["ShdPnd"],
+        what=lambda: f"it is sent SIGTERM\n{process.text}",
+    )
     os.kill(pid, signal.SIGCONT)
     process.wait_for("stopping")
     (tmp_path / "go").touch()
@@ -487,11 +480,10 @@ def test_children_have_their_own_groups_default_signals_and_few_descriptors(sqs,
     for name in QUEUES:
         pid = five.pid_of(name)
         assert os.getpgid(pid) == pid
-        text = Path(f"/proc/{pid}/status").read_text()
-        status = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
-        ignored = {number for number in signal.valid_signals() if int(status["SigIgn"], 16) >> number - 1 & 1}
+        signals = signals_of(pid)
+        ignored = set(signals["SigIgn"]) & signal.valid_signals()
         assert ignored <= {signal.SIGPIPE, signal.SIGXFSZ}, "Python's own at start"
-        assert int(status["SigBlk"], 16) == 0
+        assert signals["SigBlk"] == []
         targets = list(open_descriptors(pid).values())
         assert not [target for target in targets if "control.sock" in target or target.endswith("/lock")]
         assert len(targets) < 20, targets

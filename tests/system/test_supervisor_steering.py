@@ -12,6 +12,7 @@ import threading
 import pytest
 
 from tests.support.processes import APP, call
+from tests.support.saving import imported_after
 from tests.support.supervisors import COMMAND
 from tests.support.waiting import wait_until
 
@@ -33,11 +34,6 @@ def up(sqs, supervisor):
     """
     short = {"visibility_timeout": 3}
     return supervisor(sqs.endpoint_url).write({name: {} for name in NAMES}, defaults=short).up()
-
-
-def imported_after(go):
-    """An app whose import ends once this file is there."""
-    return f"import os, time\nwhile not os.path.exists({str(go)!r}): time.sleep(0.02)\n{APP}"
 
 
 def test_stop_and_start_select_queues_and_say_what_happened(up):
@@ -352,7 +348,7 @@ def test_reloads_and_restarts_at_the_same_time(up):
 def test_what_a_reload_says_while_a_restart_imports_holds(up, tmp_path, rolling):
     """The restart brings the code, and neither the settings of before nor a queue that was removed."""
     go = tmp_path / "go"
-    up.app(imported_after(go))
+    up.app(imported_after(go, APP))
     restart = threading.Thread(target=up.verb, args=("restart", *rolling))
     restart.start()
     wait_until(lambda: len(up.zygotes()) == 2)
@@ -377,7 +373,7 @@ def test_a_stop_while_new_code_is_imported_holds(sqs, up, tmp_path, verb, end):
     sqs.put("tests", call("wait_for", "a", str(tmp_path / "task")))
     wait_until(lambda: up.journal.words("start") == ["a"])
     go = tmp_path / "import"
-    code = imported_after(go)
+    code = imported_after(go, APP)
     up.app(code)
     if verb == ("reload",):
         (up.directory / "other.py").write_text(code)
