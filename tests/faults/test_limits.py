@@ -87,8 +87,9 @@ def test_a_limit_that_is_reached_for_a_moment_loses_nothing(strict_sqs, supervis
     wait_until(lambda: len(process.journal.words("start")) >= 2, seconds=60, what=lambda: process.text)
     for worker in process.journal.pids("start"):
         end(worker)
-    wait_until(  # Told by the consumer, if that survived the limit.
-        lambda: process.actions("worker_died") or not alive(main), what=lambda: f"it is told\n{process.text}"
+    wait_until(  # Told by the consumer, if that survived its own limit.
+        lambda: process.actions("worker_died") or (who == "consumer" and not alive(main)),
+        what=lambda: f"it is told\n{process.text}",
     )
     try:
         resource.prlimit(pid, limit, before)

@@ -143,7 +143,8 @@ def test_lines_are_whole_and_in_order_with_their_worker(sqs, supervisor):
 def test_json_lines_are_objects_for_each_source(sqs, supervisor):
     """log_format: json. Every line is one, of the supervisor, of consumers, of what tasks print."""
     process = supervisor(sqs.endpoint_url, app=PRINTING)
-    process.write({"tests": {}}, supervisor={"log_format": "json"}).launch()
+    # It fails once: the next attempt is far away.
+    process.write({"tests": {"retry_delay": 600}}, supervisor={"log_format": "json"}).launch()
     wait_until(lambda: any('"action": "ready"' in line for line in process.output))
     sqs.put("tests", call("two_streams", "a"))
     sqs.put("tests", call("fail", "b"))
@@ -152,8 +153,7 @@ def test_json_lines_are_objects_for_each_source(sqs, supervisor):
     assert process.stop() == 0
     events = [json.loads(line) for line in process.output]
     assert {"supervisor", "tests"} <= {event["program"] for event in events}
-    # The first one: it is tried again.
-    failure = next(event for event in events if event.get("action") == "task_failed")
+    (failure,) = [event for event in events if event.get("action") == "task_failed"]
     assert failure["level"] == "ERROR"
     assert "ValueError: b fails" in failure["traceback"]
     assert all(event["time"].startswith("20") for event in events)
