@@ -19,6 +19,9 @@ from squids.wire import encode
 if TYPE_CHECKING:
     from squids.app import App
 
+SENDING = ("send", "send_job", "send_async", "send_job_async")
+"""The methods that send."""
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -48,7 +51,7 @@ class Task(Generic[P, R]):
         if func is not None:
             self.__signature__ = self.signature
             # In the instance's own dict, so that functools.wraps around a task copies them.
-            self.__dict__.update(send=self.send, send_job=self.send_job)
+            self.__dict__.update({name: getattr(self, name) for name in SENDING})
 
     def run(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the task here and now. Class-based tasks override this."""
@@ -103,6 +106,25 @@ class Task(Generic[P, R]):
         response = transport.send(target, text, send_options)
         hooks.run_post_send(queue_name, body, response)
         return response
+
+    async def send_async(self, *args: P.args, **kwargs: P.kwargs) -> dict[str, Any]:
+        """Send like `send`, without blocking the event loop: it runs in a thread, with this context.
+
+        So do the hooks. If the coroutine is cancelled, the call may be sent nevertheless.
+        """
+        return await self.send_job_async(args, kwargs)
+
+    async def send_job_async(
+        self,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        options: Mapping[str, Any] | None = None,
+        queue: str | None = None,
+    ) -> dict[str, Any]:
+        """Send like `send_job`, without blocking the event loop: see `send_async`."""
+        from squids.in_thread import in_thread
+
+        return await in_thread(functools.partial(self.send_job, args, kwargs, options, queue))
 
     @property
     def id(self) -> str | None:

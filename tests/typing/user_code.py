@@ -18,6 +18,14 @@ assert_type(email_customer("a", body="b"), int)
 assert_type(email_customer.send("a", urgent=True), dict[str, Any])
 assert_type(email_customer.send_job(args=("a",), options={"DelaySeconds": 5}), dict[str, Any])
 assert_type(email_customer.name, str)
+
+
+async def request() -> None:
+    """Send without blocking."""
+    assert_type(await email_customer.send_async("a", urgent=True), dict[str, Any])
+    assert_type(await email_customer.send_job_async(args=("a",), queue="others"), dict[str, Any])
+
+
 assert_type(email_customer.queue, str)
 
 
