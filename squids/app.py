@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -9,6 +10,7 @@ from weakref import WeakSet
 
 from squids.errors import DuplicateTask
 from squids.hooks import Hooks, PostSend, PreSend, StatsHook, TaskHook
+from squids.queue_names import QueueNames
 from squids.queues import QueueRef
 from squids.sqs import SQS
 from squids.task import Task, check_function
@@ -36,10 +38,22 @@ class App:
     boto3.session.Session.resource, such as `region_name`, `endpoint_url` or `config`; what it does not set
     comes from the usual AWS environment. Raises TypeError for an unknown key. Makes no connection before the
     first call.
+
+    `queue_prefix` is put before each name of a queue, unless it has it already; default: the variable
+    SQUIDS_QUEUE_PREFIX. `queue_names` has a name, URL or ARN for some names, which then get no prefix. Raises
+    ConfigurationError if they are malformed, or contradict the environment.
     """
 
-    def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        config: Mapping[str, Any] | None = None,
+        *,
+        queue_prefix: str | None = None,
+        queue_names: Mapping[str, str] | None = None,
+    ) -> None:
         self.name = name
+        self.queue_names = QueueNames.of(queue_prefix, queue_names, os.environ)
         self.sqs = SQS(config or {})
         self.hooks = Hooks()
         self._tasks: dict[str, Task[..., Any]] = {}
@@ -76,7 +90,7 @@ class App:
         return self._register(task_class(self, queue))
 
     def _register(self, task: T) -> T:
-        QueueRef.parse(task.queue)
+        self.queue_ref(task.queue)
         if task.name in self._tasks:
             raise DuplicateTask(f"the app {self.name} has a task {task.name} already")
         self._tasks[task.name] = task
@@ -123,7 +137,14 @@ class App:
 
         Raises ValueError if `queue_name` is malformed, and botocore's exceptions if SQS cannot be asked.
         """
-        return self.sqs.queue_url(QueueRef.parse(queue_name))
+        return self.sqs.queue_url(self.queue_ref(queue_name))
+
+    def queue_ref(self, queue_name: str) -> QueueRef:
+        """Return the queue of SQS that a name, URL or ARN means to this app.
+
+        Raises ValueError if `queue_name` is malformed.
+        """
+        return self.queue_names.ref(queue_name)
 
     def create_consumer(self, queue_name: str) -> Consumer:
         """Return a consumer of a queue for this process. Does not call SQS.
@@ -132,7 +153,7 @@ class App:
         """
         from squids.consumer import Consumer
 
-        return Consumer(self.sqs, self._tasks, self.hooks, QueueRef.parse(queue_name))
+        return Consumer(self.sqs, self._tasks, self.hooks, self.queue_ref(queue_name))
 
     def __repr__(self) -> str:
         return f"<squids.App {self.name}: {len(self._tasks)} tasks>"

@@ -28,6 +28,11 @@ class QueueRef:
     def is_fifo(self) -> bool:
         return self.name.endswith(".fifo")
 
+    @property
+    def dead_letter_name(self) -> str:
+        """The name of the dead-letter queue that a local SQS has for it."""
+        return f"{self.name.removesuffix('.fifo')}-dead{'.fifo' if self.is_fifo else ''}"
+
     @classmethod
     def parse(cls, text: str) -> QueueRef:
         """Parse a name, a URL or an ARN. Raises ValueError if it is malformed."""

@@ -73,6 +73,9 @@ LOCAL_CREDENTIALS = {
 }
 """Any values suit a local SQS, but a queue exists in one region only."""
 
+LOCAL_RECEIVES = 5
+"""How often a message of a local SQS is received before it moves to its dead-letter queue."""
+
 _transports: weakref.WeakSet[SQS] = weakref.WeakSet()
 
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from squids.hints import did_you_mean
 from squids.job import current_job
-from squids.queues import QueueRef
 from squids.sqs_limits import SEND_OPTIONS
 from squids.wire import encode
 
@@ -97,7 +96,7 @@ class Task(Generic[P, R]):
                 "move it to a module, or name the script like one"
             )
         queue_name = queue or self.queue
-        target = QueueRef.parse(queue_name)
+        target = self.app.queue_ref(queue_name)
         hooks, transport = self.app.hooks, self.app.sqs
         body: dict[str, Any] = {"task": self.name, "args": list(bound.args), "kwargs": bound.kwargs}
         if hooks.pre_send:

@@ -9,7 +9,7 @@ from typing import Any
 
 from squids.process.checks import check_list, check_object, check_text
 
-_TASK_FIELDS = ("name", "queue", "signature", "doc", "place")
+_TASK_FIELDS = ("name", "queue", "queue_in_code", "signature", "doc", "place")
 _SENT_FIELDS = ("message_id", "queue", "url", "task")
 
 
@@ -24,7 +24,7 @@ def checked(do: str, answer: Any) -> dict[str, Any]:
             for task in check_list(answer.get("tasks")):
                 check_text(*(check_object(task).get(name) for name in _TASK_FIELDS))
         case "check":
-            for texts_by_queue in (answer.get("tasks"), answer.get("queues", {})):
+            for texts_by_queue in (answer.get("tasks"), answer.get("names"), answer.get("queues", {})):
                 for queue, texts in check_object(texts_by_queue).items():
                     check_text(queue, *check_list(texts))
         case _:

@@ -46,8 +46,9 @@ def check(app: Any, spec: dict[str, Any]) -> dict[str, Any]:
     """Return the tasks of each queue and, with `aws`, the problems of each queue."""
     tasks: dict[str, list[str]] = {}
     for name, task in app.tasks.items():
-        tasks.setdefault(QueueRef.parse(task.queue).name, []).append(name)
-    answer: dict[str, Any] = {"tasks": tasks}
+        tasks.setdefault(app.queue_ref(task.queue).name, []).append(name)
+    names = {queue: [app.queue_ref(queue).name] for queue in spec["queues"]}
+    answer: dict[str, Any] = {"tasks": tasks, "names": names}
     if spec["aws"]:
         answer["queues"] = {queue: queue_problems(app, queue) for queue in spec["queues"]}
     return answer
@@ -55,17 +56,18 @@ def check(app: Any, spec: dict[str, Any]) -> dict[str, Any]:
 
 def tasks(app: Any, spec: dict[str, Any]) -> dict[str, Any]:
     """Return each task: name, queue, signature, first line of its docstring, and place."""
-    return {"tasks": [_description(task) for task in app.tasks.values()]}
+    return {"tasks": [_description(app, task) for task in app.tasks.values()]}
 
 
-def _description(task: Any) -> dict[str, Any]:
+def _description(app: Any, task: Any) -> dict[str, Any]:
     function = inspect.unwrap(task.target)
     doc = inspect.getdoc(function) or ""
     code = getattr(function, "__code__", None)
     place = "" if code is None else f"{os.path.relpath(code.co_filename)}:{code.co_firstlineno}"
     return {
         "name": task.name,
-        "queue": QueueRef.parse(task.queue).name,
+        "queue": app.queue_ref(task.queue).name,
+        "queue_in_code": QueueRef.parse(task.queue).name,
         "signature": signature_text(task.signature),
         "doc": doc.partition("\n")[0],
         "place": place,
@@ -90,9 +92,9 @@ def send(app: Any, spec: dict[str, Any]) -> dict[str, Any]:
     except ConfigurationError:
         raise
     except Exception as error:
-        queue = QueueRef.parse(spec["queue"] or task.queue).name
+        queue = app.queue_ref(spec["queue"] or task.queue).name
         return {"refused": f"to {queue}: {classify(error).text or error}"}
-    ref = QueueRef.parse(spec["queue"] or task.queue)
+    ref = app.queue_ref(spec["queue"] or task.queue)
     url = app.sqs.queue_url(ref)
     return {"message_id": response["MessageId"], "queue": ref.name, "url": url, "task": task.name}
 
@@ -106,7 +108,7 @@ HANDLERS: dict[str, Callable[[Any, dict[str, Any]], dict[str, Any]]] = {
 
 def queue_problems(app: Any, queue: str) -> list[str]:
     """Return the problems of a queue, as far as SQS reports them."""
-    ref = QueueRef.parse(queue)
+    ref = app.queue_ref(queue)
     try:
         client = app.sqs.client(ref)
         url = app.sqs.queue_url(ref)

@@ -12,7 +12,6 @@ from squids.cli.systemd.effective import limit_warnings, stop_warning
 from squids.exit_codes import ExitCode
 from squids.hints import count
 from squids.printable import printable
-from squids.queues import QueueRef
 from squids.supervisor.config.build import read
 from squids.supervisor.settings import AppSpec, Settings
 
@@ -67,20 +66,21 @@ def check_app_spec(settings: Settings, app_spec: AppSpec, *, aws: bool) -> list[
         {program.key: program for program in settings.programs if program.app_spec == app_spec}.values()
     )
     timeout = max(program.start_timeout for program in programs) + (60 if aws else 0)
-    question = {"do": "check", "queues": [program.queue for program in programs], "aws": aws}
+    question = {"do": "check", "queues": [program.option("queue") for program in programs], "aws": aws}
     answer = ask_app(app_spec, question, timeout)
     error = answer.get("error")
     if error is not None:
         return [Row(program.name, False, error_text(app_spec, error)) for program in programs]
     rows = []
     for program in programs:
-        name = QueueRef.parse(program.queue).name
+        name = next(iter(answer["names"].get(program.option("queue"), ())), program.queue)
         tasks = answer["tasks"].get(name, [])
-        problems = list(answer.get("queues", {}).get(program.queue, []))
+        problems = list(answer.get("queues", {}).get(program.option("queue"), []))
         if not tasks:
             queues = ", ".join(sorted(answer["tasks"])) or "none"
             problems.insert(0, f"{app_spec.app} has no task for the queue {name}; it has tasks for: {queues}")
-        passed = count(len(tasks), "task") + (", and SQS agrees" if aws else "")
+        passed = count(len(tasks), "task") + (f" of {name}" if name != program.key else "")
+        passed += ", and SQS agrees" if aws else ""
         rows.append(Row(program.name, not problems, "; ".join(problems) or passed))
     return rows
 

@@ -13,6 +13,7 @@ from squids.cli.entry import print_error, run_command, show_version
 from squids.errors import AppImportFailed, ConfigurationError
 from squids.exit_codes import ExitCode
 from squids.options import OPTIONS, ConsumerOptions, Option, validate
+from squids.queue_names import QueueNames
 from squids.queues import QueueRef
 
 
@@ -91,10 +92,7 @@ def _main(argv: Sequence[str] | None) -> int:
     given = {name: value for name, value in arguments.items() if value != parser.get_default(name)}
     options = ConsumerOptions(**arguments)
     problems = validate(options)
-    try:
-        queue = QueueRef.parse(options.queue)
-    except ValueError as error:
-        problems.append(f"--queue: {error}")
+    queue = _in_sqs(options.queue, problems)
     if port is not None and not 0 <= port <= 65535:
         problems.append(f"--local-port: {port} is not a port")
     if reload and options.exit_when_empty:
@@ -105,15 +103,15 @@ def _main(argv: Sequence[str] | None) -> int:
     server = None
     try:
         if reload:
-            return _reload(given, log_level, log_format, port)
+            return _reload(given, queue, log_level, log_format, port)
         if port is not None:
             from squids.cli import local_sqs
 
             if (server := local_sqs.start(port, "squids")) is None:
                 return ExitCode.FAILURE
-            server.create([options.queue])
+            server.create([queue])
             local_sqs.print_endpoint(server)
-        return _consume(options, queue, log_level, log_format)
+        return _consume(options, log_level, log_format)
     except AppImportFailed as error:
         return _fail(f"importing the app failed:\n{error}", ExitCode.FAILURE)
     except ConfigurationError as error:
@@ -123,7 +121,21 @@ def _main(argv: Sequence[str] | None) -> int:
             server.stop()
 
 
-def _reload(given: dict[str, Any], log_level: str, log_format: str, port: int | None) -> int:
+def _in_sqs(queue: str, problems: list[str]) -> str:
+    """Return what the queue is called in SQS, as far as the environment says; add what is wrong with it."""
+    try:
+        names = QueueNames.of(None, None, os.environ)
+    except ConfigurationError as error:
+        problems.append(str(error))
+        return queue
+    try:
+        names.ref(queue)
+    except ValueError as error:
+        problems.append(f"--queue: {error}")
+    return names.of_sqs(queue)
+
+
+def _reload(given: dict[str, Any], queue: str, log_level: str, log_format: str, port: int | None) -> int:
     """Run the queue under a supervisor."""
     from squids.process.signals import ignore_requests
 
@@ -134,14 +146,17 @@ def _reload(given: dict[str, Any], log_level: str, log_format: str, port: int | 
     preload = given.pop("preload", True)
     app_spec = AppSpec(app=given.pop("app"), directory=os.getcwd(), preload=preload)
     name = QueueRef.parse(given["queue"]).name
-    program = ProgramSettings(name, name, app_spec, tuple(sorted(given.items())), log_level=log_level)
+    program = ProgramSettings(
+        name, name, app_spec, tuple(sorted(given.items())), sqs_queue=queue, log_level=log_level
+    )
     settings = Settings(SupervisorSettings(log_format=log_format, log_level=log_level), (program,))
     source = ConfigSource(lambda: settings, f"{name} --reload", program="squids")
     return run(source, Mode(reload=True, local=port), hangup)
 
 
-def _consume(options: ConsumerOptions, queue: QueueRef, log_level: str, log_format: str) -> int:
+def _consume(options: ConsumerOptions, log_level: str, log_format: str) -> int:
     from squids.pool import consumer_main, preload
+    from squids.pool.local_queue import create_if_renamed
     from squids.process import log_setup
     from squids.process.forkable import sockets_open, unforkable_since
     from squids.process.sd_notify import Notifier
@@ -151,9 +166,11 @@ def _consume(options: ConsumerOptions, queue: QueueRef, log_level: str, log_form
     sockets = sockets_open()
     app = preload.load({"app": options.app, "directory": os.getcwd()})
     unforkable = unforkable_since(sockets)
+    queue = app.queue_ref(options.queue)
     settings = consumer_main.settings_of(options, queue)
     client = consumer_main.client_of(app, settings)
     zygote = consumer_main.start_zygote(app, options, settings, client, unforkable)
+    create_if_renamed(app, options.queue)
     if sys.platform == "linux":
         import setproctitle
 

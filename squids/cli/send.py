@@ -11,7 +11,7 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from squids.cli import client
@@ -21,7 +21,7 @@ from squids.hints import as_word, did_you_mean
 from squids.job import JobAction
 from squids.printable import printable
 from squids.supervisor.control.place import Untrusted
-from squids.supervisor.settings import AppSpec, Settings
+from squids.supervisor.settings import AppSpec, ProgramSettings, Settings
 
 MAX_PENDING = 1000
 """The limit of answers that were read and not shown yet."""
@@ -83,15 +83,16 @@ def send(config: str, arguments: argparse.Namespace) -> int:
             "queue": arguments.queue,
         }
         environment = local_environment(config)
-        app_spec, name, task_queue = _find_task(settings, arguments.task, environment)
+        app_spec, name, queues = _find_task(settings, arguments.task, environment)
         question["task"] = name
+        if arguments.queue is not None:
+            queues = (_name_of(arguments.queue),)
         if arguments.wait:
-            return _send_and_wait(
-                config, app_spec, question, environment, arguments.queue or task_queue, arguments.timeout
-            )
+            followed = programs_of(settings, queues) or queues
+            return _send_and_wait(config, app_spec, question, environment, followed, arguments.timeout)
         sent = _checked_sent(ask_app(app_spec, question, ASK_SECONDS, environment))
         print(_sent_text(sent))
-        if sent["queue"] not in {_name_of(program.queue) for program in settings.programs}:
+        if not programs_of(settings, (sent["queue"], *queues)):
             text = f"the file has no queue {sent['queue']}: nothing here will run it"
             print(printable(text), file=sys.stderr)
         return OK
@@ -114,20 +115,39 @@ def _json(text: str | None, kind: type, name: str, example: str) -> Any:
     return value
 
 
-def _find_task(settings: Settings, name: str, environment: dict[str, str] | None) -> tuple[AppSpec, str, str]:
-    """Return the app that has the task, the task's full name, and its queue."""
-    known: dict[str, tuple[AppSpec, str]] = {}
+def programs_of(settings: Settings, queues: Sequence[str]) -> list[str]:
+    """Return the file's names of the first of these queues that it has; empty if it has none.
+
+    `queues`: the names of one queue, in SQS and in the code.
+    """
+    for name in queues:
+        found = {_name_of(program.queue) for program in settings.programs if name in _names_of(program)}
+        if found:
+            return sorted(found)
+    return []
+
+
+def _names_of(program: ProgramSettings) -> set[str]:
+    """Return the names of a program's queue: in its file and, if it is another, in SQS."""
+    return {_name_of(queue) for queue in (program.option("queue"), program.sqs_queue) if queue}
+
+
+def _find_task(
+    settings: Settings, name: str, environment: dict[str, str] | None
+) -> tuple[AppSpec, str, tuple[str, ...]]:
+    """Return the app that has the task, the task's full name, and its queue's, in SQS and in the code."""
+    known: dict[str, tuple[AppSpec, tuple[str, ...]]] = {}
     errors = []
     for app_spec in settings.app_specs:
         answer = ask_app(app_spec, {"do": "tasks"}, ASK_SECONDS, environment)
         if "error" in answer:
             errors.append(error_text(app_spec, answer["error"]))
         for task in answer.get("tasks", ()):
-            known.setdefault(task["name"], (app_spec, task["queue"]))
+            known.setdefault(task["name"], (app_spec, (task["queue"], task["queue_in_code"])))
     found = [full for full in known if full == name] or [full for full in known if full.endswith(f".{name}")]
     if len(found) == 1:
-        app_spec, task_queue = known[found[0]]
-        return app_spec, found[0], task_queue
+        app_spec, queues = known[found[0]]
+        return app_spec, found[0], queues
     if found:
         raise CannotSend(f"several tasks end in {as_word(name)}: {', '.join(found)}")
     if errors:
@@ -157,11 +177,11 @@ def _send_and_wait(
     app_spec: AppSpec,
     question: dict[str, Any],
     environment: dict[str, str] | None,
-    task_queue: str,
+    queues: Sequence[str],
     timeout: float | None,
 ) -> int:
     deadline = None if timeout is None else time.monotonic() + timeout
-    answers = _Answers(client.ask(config, "follow", [_name_of(task_queue)]))
+    answers = _Answers(client.ask(config, "follow", list(queues)))
     first = answers.next(ASK_SECONDS)
     if first is None or first["type"] != "text":
         code = first.get("code") if first is not None else None

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from squids.exit_codes import ExitCode
 from squids.options import ConsumerOptions
 from squids.pool.inflight import Phase
+from squids.pool.local_queue import create_if_renamed
 from squids.pool.pooled_consumer import PooledConsumer, StopBy
 from squids.pool.settings import Limits, PoolSettings
 from squids.process import log_setup
@@ -160,8 +161,9 @@ def run_supervised(app: App, owner: socket.socket, descriptors: list[int], args:
     """
     log_setup.configure(args["log_level"], "record")
     options = ConsumerOptions(**args["options"])
+    create_if_renamed(app, options.queue)
     settings = replace(
-        settings_of(options, QueueRef.parse(options.queue)),
+        settings_of(options, app.queue_ref(options.queue)),
         label=args["name"],
         log_level=args["log_level"],
     )

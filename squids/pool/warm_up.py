@@ -15,7 +15,6 @@ from squids.pool.consumer_main import client_of, settings_of
 from squids.pool.pooled_consumer import PooledConsumer
 from squids.pool.settings import PoolSettings
 from squids.process.zygote_handle import ZygoteHandle
-from squids.queues import QueueRef
 
 if TYPE_CHECKING:
     from squids.app import App
@@ -36,7 +35,7 @@ def warm_up(app: App, consumers: list[dict[str, Any]]) -> None:
     made: list[Any] = []
     for options in consumers:
         try:
-            settings = settings_of(ConsumerOptions(**options), QueueRef.parse(options["queue"]))
+            settings = settings_of(ConsumerOptions(**options), app.queue_ref(options["queue"]))
             client = client_of(app, settings)
             if options is consumers[0]:
                 asyncio.run(_rehearse_decisions(settings, client))

@@ -81,7 +81,8 @@ class ProgramSettings:
 
     `name` is unique: the key under `queues`, with the suffix `:1`, `:2` and so on if it has several
     consumers. `options` are the consumer's, by the names of `squids.options`; missing ones have their
-    defaults. `limits`: a resource's name ("nofile", "as") to its soft limit; None is unlimited.
+    defaults. `limits`: a resource's name ("nofile", "as") to its soft limit; None is unlimited. `sqs_queue`:
+    what the option `queue` is called in SQS, by the file and the environment; "" if the same.
     """
 
     name: str
@@ -101,6 +102,7 @@ class ProgramSettings:
     log_level: str = "INFO"
     nice: int = 0
     limits: tuple[tuple[str, int | None], ...] = ()
+    sqs_queue: str = ""
 
     def option(self, name: str, default: Any = None) -> Any:
         """Return a consumer's option as given in the file."""
@@ -109,7 +111,7 @@ class ProgramSettings:
     @property
     def queue(self) -> str:
         """The SQS queue: a name, a URL or an ARN."""
-        return str(self.option("queue"))
+        return self.sqs_queue or str(self.option("queue"))
 
     @property
     def shutdown_timeout(self) -> float:

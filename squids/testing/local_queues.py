@@ -26,7 +26,7 @@ class LocalQueues:
     def begin(self) -> None:
         """Create the queues of all tasks."""
         self._forget_clients()
-        self.create(*(task.queue for app in living for task in app.tasks.values()))
+        self.create(*(app.queue_ref(task.queue).name for app in living for task in app.tasks.values()))
 
     def end(self) -> None:
         """Delete all queues."""

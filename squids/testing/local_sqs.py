@@ -19,12 +19,9 @@ from typing import Any
 from squids.errors import SquidsError
 from squids.process.interpreter import interpreter_of
 from squids.queues import QueueRef
-from squids.sqs import LOCAL, LOCAL_CREDENTIALS
+from squids.sqs import LOCAL, LOCAL_CREDENTIALS, LOCAL_RECEIVES
 
 HOST = "127.0.0.1"
-
-RECEIVES = 5
-"""How often a message is received before it moves to its dead-letter queue."""
 
 
 def _url(port: int) -> str:
@@ -136,17 +133,17 @@ class LocalSQS:
         Both are FIFO queues if the name ends in `.fifo`.
         """
         there = {url.rpartition("/")[2] for url in self.call("ListQueues", {}).get("QueueUrls", ())}
-        for name in dict.fromkeys(QueueRef.parse(queue).name for queue in queues):
-            if name in there:
+        for ref in map(QueueRef.parse, queues):
+            if ref.name in there:
                 continue
-            fifo = name.endswith(".fifo")
-            kind = {"FifoQueue": "true"} if fifo else {}
-            dead = f"{name.removesuffix('.fifo')}-dead{'.fifo' if fifo else ''}"
-            url = self.call("CreateQueue", {"QueueName": dead, "Attributes": kind})["QueueUrl"]
+            there.add(ref.name)
+            kind = {"FifoQueue": "true"} if ref.is_fifo else {}
+            dead = self.call("CreateQueue", {"QueueName": ref.dead_letter_name, "Attributes": kind})
+            url = dead["QueueUrl"]
             arn = self.call("GetQueueAttributes", {"QueueUrl": url, "AttributeNames": ["QueueArn"]})
-            policy = {"deadLetterTargetArn": arn["Attributes"]["QueueArn"], "maxReceiveCount": RECEIVES}
+            policy = {"deadLetterTargetArn": arn["Attributes"]["QueueArn"], "maxReceiveCount": LOCAL_RECEIVES}
             attributes = {**kind, "RedrivePolicy": json.dumps(policy)}
-            self.call("CreateQueue", {"QueueName": name, "Attributes": attributes})
+            self.call("CreateQueue", {"QueueName": ref.name, "Attributes": attributes})
 
     def call(self, action: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """Make one call of SQS's JSON protocol. Raises LocalSQSFailed if it fails.

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from squids.app import App
+from squids.app import App, living
 from squids.delivery import Delivery
 from squids.errors import BadMessage
 from squids.execute import execute, find
@@ -100,12 +100,14 @@ class Outbox:
     def __getitem__(self, queue: str) -> list[Sent]:
         """Return the messages sent to a queue, by name, URL or ARN; may be empty.
 
+        A name is that of the code, or that of SQS.
+
         Raises TypeError if `queue` is not a string, ValueError if it is malformed.
         """
         if not isinstance(queue, str):
             raise TypeError(f"name a queue, such as box['emails'][0], or take box.sent[{queue!r}]")
-        name = QueueRef.parse(queue).name
-        return [sent for sent in self.sent if sent.queue == name]
+        names = {QueueRef.parse(queue).name, *(app.queue_ref(queue).name for app in living)}
+        return [sent for sent in self.sent if sent.queue in names]
 
     def __len__(self) -> int:
         return len(self.sent)

@@ -131,6 +131,36 @@ def test_a_queue_that_a_reload_brings_is_made(local):
     up.until_state("orders.fifo", "running")
 
 
+@pytest.mark.parametrize("by", ["the file's queue", "the file's prefix", "the environment", "the app"])
+def test_queues_with_the_names_of_a_stage_are_followed_by_all(supervisor, by):
+    """The code says "tests" and "orders.fifo": consumers, `check`, `send --wait` and what a task sends follow."""
+    app, environment = APP, {}
+    queues: dict[str, dict[str, str]] = {"tests": {}, "orders.fifo": {}}
+    top: dict[str, str] = {}
+    match by:
+        case "the file's queue":
+            queues = {name: {"queue": f"staging-{name}"} for name in queues}
+        case "the file's prefix":
+            top = {"queue_prefix": "staging-"}
+        case "the environment":
+            environment = {"SQUIDS_QUEUE_PREFIX": "staging-"}
+        case "the app":
+            app = APP.replace('squids.App("shop")', 'squids.App("shop", queue_prefix="staging-")')
+    up = supervisor(NOWHERE, app, **environment).write(queues, **top)
+    checked = up.verb("check")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert "1 task of staging-tests" in checked.stdout
+    up.start("--local")
+    sent = up.verb(
+        "send", "--wait", "order", '{"name": "a"}',
+        "--options", '{"MessageGroupId": "g", "MessageDeduplicationId": "1"}',
+    )  # fmt: skip
+    assert sent.returncode == 0, sent.stdout + sent.stderr + up.text
+    assert "/staging-orders.fifo: message" in sent.stdout
+    assert "nothing here will run it" not in sent.stderr
+    wait_until(lambda: up.journal.words("ran") == ["a", "a-receipt"], what=lambda: up.text)
+
+
 def test_an_app_that_names_another_endpoint_is_refused(local, strict_sqs):
     """With the reason; it is not spoken to."""
     strict_sqs.create("tests")

@@ -103,12 +103,14 @@ def heal(up, path) -> None:
 def developer(strict_sqs, supervisor):
     """A supervisor with --reload, its one queue up."""
 
-    def make(queues=None, app=CODE, wait="*", **top) -> Developer:
+    def make(queues=None, app=CODE, wait="*", files=None, **top) -> Developer:
         for queue in ("tests", "two"):
             strict_sqs.create(queue)
         up = supervisor(strict_sqs.endpoint_url, app)
         up.environment.pop("PYTHONDONTWRITEBYTECODE", None)
         up.write(queues or {"tests": {}}, **{"reload": {"delay": "50ms", **top.pop("reload", {})}, **top})
+        for name, text in (files or {}).items():
+            (up.directory / name).write_text(text)
         up.launch("--reload")
         up.wait_for("started")
         done = up.verb("wait", wait, "--timeout", "30")
@@ -424,6 +426,23 @@ def test_a_changed_file_is_read_and_an_invalid_one_changes_nothing(developer):
     wait_until(lambda: "two" in dev.up.status(), what=lambda: dev.up.text)
     dev.up.until_state("two", "running")
     assert dev.up.pid_of("tests") == pid
+
+
+def test_a_changed_file_of_variables_is_read_for_its_queues_alone(developer):
+    """A mistake in it changes nothing."""
+    app = CODE.replace('VERSION = "v1"', 'VERSION = os.environ.get("VERSION", "none")')
+    dev = developer(
+        {"tests": {"env_file": "tests.env"}, "two": {}}, app, files={"tests.env": "VERSION=one\n"}
+    )
+    two = dev.up.pid_of("two")
+    assert dev.ran_on() == "one"
+    dev.write("tests.env", "VERSION=two\n")
+    wait_until(lambda: dev.ran_on() == "two", what=lambda: dev.up.text)
+    dev.write("tests.env", "no variable\n")
+    dev.up.wait_for("reload_failed")
+    assert "tests.env:1:1: queues.tests.env_file.0: is not a variable such as NAME=value" in dev.up.text
+    assert dev.ran_on() == "two"
+    assert dev.up.pid_of("two") == two
 
 
 def test_a_file_that_comes_under_an_included_glob_is_read(developer):

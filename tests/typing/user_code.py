@@ -5,7 +5,9 @@ from typing import Any, assert_type
 import squids
 import squids.testing
 
-app = squids.App("typed", config={"region_name": "eu-west-1"})
+app = squids.App(
+    "typed", config={"region_name": "eu-west-1"}, queue_prefix="staging-", queue_names={"films": "movies"}
+)
 
 
 @app.task("emails")

@@ -17,11 +17,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from squids.hints import count
-from squids.printable import printable
 from squids.process.cpus import usable_cpus
 from squids.queues import QueueRef
 from squids.supervisor.capacity import descriptors_in_consumer
 from squids.supervisor.config.document import Document, Path, Problem
+from squids.supervisor.config.environment import Environments, Variables
 from squids.supervisor.config.paths import (
     wrong_directory,
     wrong_interpreter,
@@ -33,6 +33,7 @@ from squids.supervisor.config.permissions import (
     distrusted_file,
     find_group,
     find_user,
+    no_distrust,
     open_folder_warnings,
     secret_problems,
     secret_warnings,
@@ -74,11 +75,15 @@ def read(path: str, environ: Mapping[str, str], *, trusting: bool = False) -> Se
     rules = None
     if text.files and text.locations:
         rules = _validate(text, problems)
-    builder = _Builder(text, problems, trusting, frozenset(problem.path for problem in problems))
-    settings = builder.settings(rules) if rules is not None else None
+    settings = None
+    if rules is not None:
+        mistakes = frozenset(problem.path for problem in problems)
+        settings = _Builder(text, problems, trusting, mistakes, environ).settings(rules)
     if settings is None or problems:
         order = {shown_path(file): number for number, file in enumerate(text.files)}
-        problems.sort(key=lambda p: (order.get(p.location.file, 0), p.location.line, p.location.column))
+        problems.sort(
+            key=lambda p: (order.get(p.location.file, len(order)), p.location.line, p.location.column)
+        )
         return list(dict.fromkeys(problems))
     return settings
 
@@ -126,6 +131,7 @@ class _Builder:
     trusting: bool
     mistakes: frozenset[Path]
     """The paths of what is wrong already. What is wrong because of that is not reported."""
+    environ: Mapping[str, str]
     around: set[Path] = field(init=False)
     """These, and each that has one of them below it."""
 
@@ -135,6 +141,8 @@ class _Builder:
     def settings(self, rules: FileRules) -> Settings:
         self.problems.extend(secret_problems(self.text))
         programs: list[ProgramSettings] = []
+        distrusted = no_distrust if self.trusting else distrusted_file
+        environments = Environments(self.text, rules, self.environ, distrusted, self._full, self.problems)
         # A mistake of no key is of a file that was not read, or not to its end: the queues may be there.
         if not rules.queues and () not in self.mistakes and ("include",) not in self.around:
             self._wrong(("queues",), "no queues defined")
@@ -142,7 +150,7 @@ class _Builder:
             if not key.strip() or not key.isprintable() or re.search(r"/\d+$", key):
                 words = f"{shown(key)} is not a valid name: choose another and set queue: to the SQS name"
                 self._wrong(("queues", key), words)
-            programs.extend(self._programs(rules, key, queue))
+            programs.extend(self._programs(rules, key, queue, environments))
         names: dict[str, str] = {}
         for program in programs:
             if program.name in names:
@@ -154,7 +162,7 @@ class _Builder:
         return Settings(
             supervisor,
             tuple(programs),
-            tuple(self.text.files),
+            (*self.text.files, *environments.files),
             self._warnings(programs),
             self._reload(rules.reload),
             tuple(dict.fromkeys(self.text.directories)),
@@ -184,7 +192,9 @@ class _Builder:
             (*where, name) in self.around for where in ((), ("defaults",), path) for name in names
         )
 
-    def _programs(self, rules: FileRules, key: str, queue: Any) -> list[ProgramSettings]:
+    def _programs(
+        self, rules: FileRules, key: str, queue: QueueRules, environments: Environments
+    ) -> list[ProgramSettings]:
         path: Path = ("queues", key)
         given: dict[str, Any] = {}
         paths: dict[str, Path] = {}
@@ -200,11 +210,13 @@ class _Builder:
             if option.name in given and option.name != "preload"
         }
         options["queue"] = every["queue"] or key
-        self._check_queue(options["queue"], paths.get("queue"), path)
+        environment = environments.of(queue, path)
+        sqs_queue = environments.sqs_queue(options["queue"], environment)
+        self._check_queue(sqs_queue, paths.get("queue"), path)
         self._check_retries(every, paths, path)
         self._check_open_files(every, paths, path)
         consumers = every["consumers"]
-        app_spec = self._app_spec(rules, queue, every, paths, path)
+        app_spec = self._app_spec(every, paths, path, environment)
         return [
             ProgramSettings(
                 name=key if consumers == 1 else f"{key}:{number}",
@@ -226,21 +238,19 @@ class _Builder:
                 log_level=every["log_level"],
                 nice=self._nice(every["nice"], paths.get("nice", path)),
                 limits=tuple(sorted(every["limits"].items())),
+                sqs_queue=sqs_queue if sqs_queue and sqs_queue != options["queue"] else "",
             )
             for number in range(1, consumers + 1)
         ]
 
     def _app_spec(
-        self, rules: FileRules, queue: Any, every: dict[str, Any], paths: dict[str, Path], path: Path
+        self, every: dict[str, Any], paths: dict[str, Path], path: Path, environment: Variables
     ) -> AppSpec:
         if every["app"] is None:
             if not self._is_wrong(path, "app"):
                 self._wrong(path, "has no app: name one here, under defaults or at the top")
         elif not re.fullmatch(r"[\w.]+[.:][\w.]+", every["app"]):
             self._wrong(paths["app"], f'"{every["app"]}" does not say where an app is; write module:app')
-        environment = {**rules.environment, **rules.defaults.environment, **queue.environment}
-        for source, where in ((rules, ()), (rules.defaults, ("defaults",)), (queue, path)):
-            self._check_names((*where, "environment"), source.environment)
         directory = self._directory(every["directory"], paths.get("directory", ()))
         python = self._python(every["python"], paths.get("python", path), environment.get("PATH"))
         self._check_user(every, paths)
@@ -298,9 +308,10 @@ class _Builder:
         self._check(path, wrong_log_file(full))
         return LogFile(full, value.max_size, value.backups)
 
-    def _check_queue(self, queue: str, where: Path | None, path: Path) -> None:
+    def _check_queue(self, queue: str | None, where: Path | None, path: Path) -> None:
         try:
-            QueueRef.parse(queue)
+            if queue is not None:
+                QueueRef.parse(queue)
         except ValueError as error:
             if not self._is_wrong(path, "queue"):
                 self._wrong(where or path, str(error))
@@ -312,13 +323,6 @@ class _Builder:
             self._wrong(where, "retry_max_delay is less than retry_delay")
         if every["backoff"].max < every["backoff"].first and not self._is_wrong(path, "backoff"):
             self._wrong(paths.get("backoff", path), "max is less than first")
-
-    def _check_names(self, path: Path, environment: dict[str, Any]) -> None:
-        for name in environment:
-            if not name or "=" in name or printable(name) != name:
-                words = 'is not the name of a variable: it is empty, or holds "=" or a control character'
-                here = (*path, name)
-                self.problems.append(Problem(self.text.location(here, key=True), here, words))
 
     def _check_open_files(self, every: dict[str, Any], paths: dict[str, Path], path: Path) -> None:
         workers = every["workers"] or usable_cpus()

@@ -84,7 +84,7 @@ def _differences(old: ProgramSettings, new: ProgramSettings) -> list[str]:
         if environments[0].get(name, ...) != environments[1].get(name, ...)
     ]
     for field in fields(ProgramSettings):
-        if field.name not in ("options", "app_spec", "name", "key"):
+        if field.name not in ("options", "app_spec", "name", "key", "sqs_queue"):
             found += _of(field.name, getattr(old, field.name), getattr(new, field.name))
     return found
 

@@ -128,6 +128,15 @@ class GroundRules(Rules):
         Text | None,
         Field(description="Another interpreter. Symbolic links are kept. Default: the supervisor's own."),
     ] = None
+    env_file: Annotated[
+        list[str],
+        BeforeValidator(_list),
+        AlsoWritten("string"),
+        Field(
+            description="Files of variables, as python-dotenv reads them. Later ones override earlier ones; "
+            "`environment` overrides all."
+        ),
+    ] = []
     environment: Annotated[
         Environment, Field(description="Variables added to the supervisor's environment; null unsets one.")
     ] = {}
@@ -220,7 +229,11 @@ DefaultRules: Any = create_model("DefaultRules", __base__=ProgramRules, **_OPTIO
 
 class QueueRules(DefaultRules):  # type: ignore[misc] # derived above
     queue: Annotated[
-        Text | None, Field(description="The SQS queue: its name, URL or ARN. Default: the key.")
+        Text | None,
+        Field(
+            description="The SQS queue: its name, URL or ARN. Default: the key. Code that names the key "
+            "means this queue, too."
+        ),
     ] = None
 
 
@@ -306,6 +319,13 @@ class FileRules(GroundRules):
         AlsoWritten("string"),
         Field(description="More files with `queues`: paths, or globs."),
     ] = []
+    queue_prefix: Annotated[
+        Text | None,
+        Field(
+            description="Put before each name of a queue, here and in the code, unless it has it already. "
+            "Sets `SQUIDS_QUEUE_PREFIX`."
+        ),
+    ] = None
     supervisor: Annotated[
         SupervisorRules,
         BeforeValidator(_mapping),

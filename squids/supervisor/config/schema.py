@@ -21,7 +21,7 @@ from squids.supervisor.config.rules import (
     ReloadRules,
     SupervisorRules,
 )
-from squids.supervisor.config.yaml_values import WRITTEN
+from squids.supervisor.config.yaml_values import EXTENSION, WRITTEN
 
 MODELS = (
     BackoffRules,
@@ -45,6 +45,8 @@ OF_NUMBERS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum"}
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema, for editors and the documentation."""
     schema = FileRules.model_json_schema()
+    for mapping in (schema, *(schema["$defs"][model.__name__] for model in MODELS)):
+        mapping["patternProperties"] = {f"^{EXTENSION}": {"description": "Your own, for YAML anchors."}}
     _write_properties(FileRules, schema)
     for model in MODELS:
         _write_properties(model, schema["$defs"][model.__name__])

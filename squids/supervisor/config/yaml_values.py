@@ -19,6 +19,9 @@ from squids.supervisor.config.document import Location, Path, Problem
 WRITTEN = frozenset({"umask", "socket_mode"})
 """Keys whose values are octal and kept as written."""
 
+EXTENSION = "x-"
+"""The prefix of keys of one's own, for anchors. Not where keys are names, such as those of queues."""
+
 MAX_NODES = 100_000
 """More than this is not a configuration but an alias bomb."""
 
@@ -92,6 +95,8 @@ class YamlReader:
             key = key_node.value
             if key_node.tag == "tag:yaml.org,2002:merge":
                 self._merged(value_node, path, around, merged)
+                continue
+            if key.startswith(EXTENSION) and _has_fixed_keys(path):
                 continue
             if key in found:
                 self._problem(location, (*path, key), f"is defined twice; first at {self.keys[(*path, key)]}")
@@ -177,6 +182,11 @@ class YamlReader:
             return ""
 
         return _VARIABLE.sub(value, text)
+
+
+def _has_fixed_keys(path: Path) -> bool:
+    """Whether the keys of this mapping are ours, and not names of queues, variables or limits."""
+    return path == () or path[-1] not in ("queues", "environment", "limits") or path[-2:-1] == ("queues",)
 
 
 def _is_variable(path: Path) -> bool:

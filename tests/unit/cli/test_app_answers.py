@@ -8,7 +8,14 @@ import pytest
 
 from squids.cli.app_answers import checked
 
-TASK = {"name": "a.b", "queue": "emails", "signature": "()", "doc": "", "place": "a.py:1"}
+TASK = {
+    "name": "a.b",
+    "queue": "emails",
+    "queue_in_code": "emails",
+    "signature": "()",
+    "doc": "",
+    "place": "a.py:1",
+}
 SENT = {"message_id": "1", "queue": "emails", "url": "https://sqs", "task": "a.b"}
 
 
@@ -17,8 +24,8 @@ SENT = {"message_id": "1", "queue": "emails", "url": "https://sqs", "task": "a.b
     [
         ("tasks", {"tasks": [TASK]}),
         ("tasks", {"tasks": []}),
-        ("check", {"tasks": {"emails": ["a.b"]}}),
-        ("check", {"tasks": {}, "queues": {"emails": ["no such queue"]}}),
+        ("check", {"tasks": {"emails": ["a.b"]}, "names": {"emails": ["emails"]}}),
+        ("check", {"tasks": {}, "names": {}, "queues": {"emails": ["no such queue"]}}),
         ("send", SENT),
     ],
 )
@@ -44,6 +51,8 @@ def test_why_there_is_none_is_all_that_is_taken_of_it(do: str, name: str) -> Non
         ("tasks", {"tasks": ["a.b"]}),
         *(("tasks", {"tasks": [{**TASK, name: 5}]}) for name in TASK),
         ("check", {"queues": {}}),
+        ("check", {"tasks": {}}),
+        ("check", {"tasks": {}, "names": {"emails": "emails"}}),
         ("check", {"tasks": {"emails": "a.b"}}),
         ("check", {"tasks": {"emails": [5]}}),
         ("check", {"tasks": {}, "queues": [1]}),

@@ -36,15 +36,27 @@ def app() -> squids.App:
 def test_each_task_is_described_for_who_wants_to_send_it(app: squids.App) -> None:
     first, second = tasks(app, {})["tasks"]
     assert first["name"].endswith("email_customer")
-    assert (first["queue"], first["doc"]) == ("emails", "Write to a customer.")
+    assert (first["queue"], first["queue_in_code"]) == ("emails", "emails")
+    assert first["doc"] == "Write to a customer."
     assert first["signature"] == "(to, *, urgent=False)"
     assert first["place"].partition(":")[0].endswith("test_app_child.py")
     assert (second["queue"], second["doc"]) == ("reports", "")
 
 
+def test_names_are_those_of_sqs_and_what_the_code_calls_them_is_said_too() -> None:
+    app = squids.App("shop", queue_prefix="staging-")
+    app.task("emails")(lambda: None)
+    (task,) = tasks(app, {})["tasks"]
+    assert (task["queue"], task["queue_in_code"]) == ("staging-emails", "emails")
+    answer = check(app, {"aws": False, "queues": ["emails", "staging-emails"]})
+    assert list(answer["tasks"]) == ["staging-emails"]
+    assert answer["names"] == {"emails": ["staging-emails"], "staging-emails": ["staging-emails"]}
+
+
 def test_a_check_names_the_tasks_of_each_queue_and_asks_sqs_only_if_told_to(app: squids.App) -> None:
     answer = check(app, {"aws": False, "queues": ["emails"]})
-    assert sorted(answer) == ["tasks"]
+    assert sorted(answer) == ["names", "tasks"]
+    assert answer["names"] == {"emails": ["emails"]}
     assert [len(answer["tasks"][queue]) for queue in ("emails", "reports")] == [1, 1]
 
 
@@ -122,6 +134,9 @@ class StubApp:
 
     def client(self, ref: QueueRef) -> Client:
         return self._client
+
+    def queue_ref(self, queue: str) -> QueueRef:
+        return QueueRef.parse(queue)
 
     def queue_url(self, ref: QueueRef) -> str:
         return URL

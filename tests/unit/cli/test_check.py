@@ -24,7 +24,10 @@ class Apps:
     """In the place of the apps' processes: their answer, and what they were asked."""
 
     def __init__(self) -> None:
-        self.answer: dict[str, Any] = {"tasks": {"emails": ["a", "b"], "reports": ["c"]}}
+        self.answer: dict[str, Any] = {
+            "tasks": {"emails": ["a", "b"], "reports": ["c"]},
+            "names": {"emails": ["emails"], "reports": ["reports"]},
+        }
         self.asked: list[tuple[str, dict[str, Any], float]] = []
 
     def ask(self, app_spec: Any, what: dict[str, Any], timeout: float) -> dict[str, Any]:
@@ -65,11 +68,22 @@ def test_each_queue_is_a_row_with_the_number_of_its_tasks(
 def test_a_queue_without_a_task_fails_and_it_is_said_which_have_some(
     apps: Apps, config: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    apps.answer = {"tasks": {"email": ["a"], "reports": ["c"]}}
+    apps.answer["tasks"] = {"email": ["a"], "reports": ["c"]}
     assert check(config, aws=False, as_json=False) == ExitCode.CONFIG
     printed = capsys.readouterr().out
     assert "FAILED  shop:app has no task for the queue emails; it has tasks for: email, reports" in printed
     assert printed.endswith(f"{config}: 1 of 2 checks failed\n")
+
+
+def test_a_queue_with_another_name_in_sqs_has_its_tasks_and_is_named(
+    apps: Apps, config: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    apps.answer = {
+        "tasks": {"staging-emails": ["a"], "reports": ["c"]},
+        "names": {"emails": ["staging-emails"]},  # An app may leave one out.
+    }
+    assert check(config, aws=False, as_json=False) == ExitCode.OK
+    assert "emails     ok      1 task of staging-emails\n" in capsys.readouterr().out
 
 
 def test_what_sqs_says_of_a_queue_is_in_its_row(
@@ -119,7 +133,7 @@ def test_the_rows_of_an_app_that_does_not_import_name_it_once_and_all_have_the_r
 
 
 def test_for_programs_it_is_one_document(apps: Apps, config: str, capsys: pytest.CaptureFixture[str]) -> None:
-    apps.answer = {"tasks": {"emails": ["a"]}}
+    apps.answer["tasks"] = {"emails": ["a"]}
     assert check(config, aws=False, as_json=True) == ExitCode.CONFIG
     found = json.loads(capsys.readouterr().out)
     assert (found["type"], found["file"], found["ok"], found["code"]) == ("check", config, False, 78)

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from squids.cli.client import VERSIONS_MAY_DIFFER
-from squids.cli.send import Outlook, _failure_text, halted
+from squids.cli.send import Outlook, _failure_text, halted, programs_of
+from squids.supervisor.settings import AppSpec, ProgramSettings, Settings, SupervisorSettings
 
 
 @pytest.mark.parametrize(
@@ -101,3 +102,18 @@ def test_an_answer_of_another_shape_says_nothing(states: Any) -> None:
 )
 def test_what_comes_instead_of_the_log_says_why(answer: dict[str, Any] | None, text: str) -> None:
     assert _failure_text(answer) == text
+
+
+def test_a_queue_is_found_by_its_name_in_sqs_or_else_in_the_code() -> None:
+    """The file may have the first, and an app with a prefix of its own only the second."""
+    spec = AppSpec("shop:app", "/srv")
+    programs = (
+        ProgramSettings("a", "a", spec, (("queue", "emails"),), sqs_queue="staging-emails"),
+        ProgramSettings("b:1", "b", spec, (("queue", "https://sqs.example.com/1/reports"),)),
+        ProgramSettings("b:2", "b", spec, (("queue", "https://sqs.example.com/1/reports"),)),
+    )
+    settings = Settings(SupervisorSettings(), programs)
+    assert programs_of(settings, ("staging-emails", "emails")) == ["staging-emails"]
+    assert programs_of(settings, ("x-emails", "emails")) == ["staging-emails"]
+    assert programs_of(settings, ("reports",)) == ["reports"]
+    assert programs_of(settings, ("films",)) == []

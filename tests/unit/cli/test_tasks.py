@@ -23,6 +23,7 @@ queues:
 TASK = {
     "name": "shop.send",
     "queue": "emails",
+    "queue_in_code": "emails",
     "signature": "(to)",
     "doc": "Write to them.",
     "place": "shop.py:3",
@@ -79,6 +80,15 @@ def test_what_an_app_says_is_wrapped_and_moves_no_cursor(
     printed = capsys.readouterr().out
     assert max(map(len, printed.splitlines())) <= 80
     assert "\x1b" not in printed
+
+
+def test_a_queue_with_another_name_in_sqs_is_shown_with_both(
+    apps: Apps, config: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    apps.answers["shop:app"] = {"tasks": [{**TASK, "queue": "staging-emails"}]}
+    show_tasks(config, as_json=False)
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "queue staging-emails, emails in the code, shop.py:3" in printed
 
 
 def test_an_app_that_does_not_import_does_not_hide_the_others(

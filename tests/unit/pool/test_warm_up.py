@@ -12,6 +12,7 @@ import pytest
 import squids
 from squids.pool.warm_up import TIMES, warm_up
 from squids.process.forkable import sockets_open
+from squids.queues import QueueRef
 
 
 class SQS:
@@ -38,7 +39,7 @@ class SQS:
 
 
 def app_with(*, static: bool = True) -> Any:
-    return SimpleNamespace(sqs=SQS(static))
+    return SimpleNamespace(sqs=SQS(static), queue_ref=QueueRef.parse)
 
 
 def consumer(queue: str, **options: Any) -> dict[str, Any]:

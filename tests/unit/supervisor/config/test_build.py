@@ -84,6 +84,7 @@ queues:
     assert orders.option("workers") == 2
     assert dict(reports.app_spec.environment) == {
         "DATABASE_URL": "postgres://x", "LOG_LEVEL": "info", "OMP_NUM_THREADS": "1",
+        "SQUIDS_QUEUE_NAMES": '{"slow-emails": "emails"}',
     }  # fmt: skip
     assert (slow.queue, slow.app_spec.app, slow.restart) == (
         "emails",

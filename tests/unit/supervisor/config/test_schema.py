@@ -29,6 +29,9 @@ FILES = [
 EXAMPLES |= {str(file.relative_to(ROOT)): file.read_text() for file in FILES}
 
 VALID = [
+    "x-common: &common {workers: 2}\ndefaults: {<<: *common, x-note: 1}\nsupervisor: {x-note: a}",
+    "env_file: []",
+    "queue_prefix: staging-",
     "reload: true",
     "reload:",
     "reload: {paths: '.', include: '*.html', kill_after: 5s}",
@@ -55,6 +58,9 @@ VALID = [
 """Each beside `app` and a queue with an empty value."""
 
 INVALID = [
+    "env_file: 5",
+    "y-common: {workers: 2}",
+    "environment: {x-note: []}",
     "defaults: {polling_wait_time: 30}",
     "defaults: {report_interval: 0}",
     "defaults: {start_timeout: 0}",

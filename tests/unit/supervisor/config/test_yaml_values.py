@@ -212,3 +212,22 @@ def test_each_scalar_is_kept_as_it_was_written_with_its_place_and_its_keys() -> 
     assert reader.texts == {("a",): "1.50", ("b", 0): "3"}
     assert str(reader.locations["b", 0]) == "f:3:5"
     assert str(reader.keys["b",]) == "f:2:1"
+
+
+def test_keys_of_ones_own_are_left_out_where_keys_are_ours():
+    """They are for anchors. A queue, a variable or a limit may be called so, and an unset variable there is none."""
+    source = """
+x-common: &common {workers: 2, x-why: [1, "${UNSET}"]}
+x-common: again
+defaults: {<<: *common, x-note: yes}
+queues:
+  x-mail: {<<: *common, x-note: 1, environment: {x-a: 1}, limits: {x-b: 2}}
+  limits: {x-note: 1, workers: 1}
+"""
+    assert read(source) == {
+        "defaults": {"workers": 2},
+        "queues": {
+            "x-mail": {"workers": 2, "environment": {"x-a": "1"}, "limits": {"x-b": 2}},
+            "limits": {"workers": 1},
+        },
+    }
