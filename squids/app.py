@@ -14,6 +14,7 @@ from squids.queue_names import QueueNames
 from squids.queues import QueueRef
 from squids.sqs import SQS
 from squids.task import Task, check_function
+from squids.wire import JSON
 
 if TYPE_CHECKING:
     from squids.consumer import Consumer
@@ -42,6 +43,8 @@ class App:
     `queue_prefix` is put before each name of a queue, unless it has it already; default: the variable
     SQUIDS_QUEUE_PREFIX. `queue_names` has a name, URL or ARN for some names, which then get no prefix. Raises
     ConfigurationError if they are malformed, or contradict the environment.
+
+    `json` encodes and decodes messages, in place of the standard library's and of the annotations of tasks.
     """
 
     def __init__(
@@ -51,8 +54,10 @@ class App:
         *,
         queue_prefix: str | None = None,
         queue_names: Mapping[str, str] | None = None,
+        json: JSON | None = None,
     ) -> None:
         self.name = name
+        self.json = json
         self.queue_names = QueueNames.of(queue_prefix, queue_names, os.environ)
         self.sqs = SQS(config or {})
         self.hooks = Hooks()
@@ -153,7 +158,7 @@ class App:
         """
         from squids.consumer import Consumer
 
-        return Consumer(self.sqs, self._tasks, self.hooks, self.queue_ref(queue_name))
+        return Consumer(self.sqs, self._tasks, self.hooks, self.queue_ref(queue_name), self.json)
 
     def __repr__(self) -> str:
         return f"<squids.App {self.name}: {len(self._tasks)} tasks>"

@@ -19,6 +19,7 @@ from squids.queues import QueueRef
 from squids.sqs import RECEIVE_ATTRIBUTES_FIFO, SQS, classify
 from squids.sqs_answers import read_messages
 from squids.task import Task
+from squids.wire import JSON
 
 log = logging.getLogger("squids")
 
@@ -40,10 +41,18 @@ class ConsumeResult:
 class Consumer:
     """Receives from one queue and runs the messages. Created by `App.create_consumer`."""
 
-    def __init__(self, sqs: SQS, tasks: Mapping[str, Task[..., Any]], hooks: Hooks, queue: QueueRef) -> None:
+    def __init__(
+        self,
+        sqs: SQS,
+        tasks: Mapping[str, Task[..., Any]],
+        hooks: Hooks,
+        queue: QueueRef,
+        json: JSON | None = None,
+    ) -> None:
         self._sqs = sqs
         self._tasks = tasks
         self._hooks = hooks
+        self._json = json
         self.queue = queue
 
     def consume(self, options: Mapping[str, Any] | None = None) -> ConsumeResult:
@@ -83,7 +92,7 @@ class Consumer:
         return read_messages(answer)
 
     def _run(self, message: Delivery) -> bool:
-        outcome = execute(message, self.queue.name, self._tasks, self._hooks)
+        outcome = execute(message, self.queue.name, self._tasks, self._hooks, self._json)
         if outcome.end is JobEnd.DONE:
             return self._delete(message)
         bad = outcome.end is JobEnd.BAD_MESSAGE

@@ -38,3 +38,7 @@ class NotATaskMessage(BadMessage):
 
 class UnknownTask(BadMessage):
     """The message names a task that the app does not have."""
+
+
+class ArgumentMismatch(BadMessage):
+    """An argument does not fit the annotation of its parameter."""

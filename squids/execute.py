@@ -12,15 +12,16 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
+from squids.arguments import Converter
 from squids.bounds import ERROR, NAME, cut
 from squids.delivery import Delivery
-from squids.errors import BadMessage, UnknownTask
+from squids.errors import ArgumentMismatch, BadMessage, UnknownTask
 from squids.hints import as_word, did_you_mean
 from squids.hooks import Hooks
 from squids.job import CURRENT, Job, JobEnd
 from squids.task import Task, signature_text
 from squids.tracebacks import error_line, traceback_of
-from squids.wire import Call, decode
+from squids.wire import JSON, Call, decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +35,19 @@ class Outcome:
     exception: BaseException | None = None
 
 
-def execute(delivery: Delivery, queue: str, tasks: Mapping[str, Task[Any, Any]], hooks: Hooks) -> Outcome:
-    """Run one message of a queue. Raises only KeyboardInterrupt."""
+def execute(
+    delivery: Delivery,
+    queue: str,
+    tasks: Mapping[str, Task[Any, Any]],
+    hooks: Hooks,
+    json: JSON | None = None,
+) -> Outcome:
+    """Run one message of a queue. `json`: the app's own codec. Raises only KeyboardInterrupt."""
     try:
-        call = decode(delivery.body)
+        call = decode(delivery.body, json)
         task = find(call, tasks)
+        if task.converter is not None:
+            call = _converted(call, task, task.converter)
     except BadMessage as error:
         return Outcome(JobEnd.BAD_MESSAGE, None, cut(str(error), ERROR))
     job = Job(
@@ -72,6 +81,17 @@ def find(call: Call, tasks: Mapping[str, Task[Any, Any]]) -> Task[Any, Any]:
         hint = did_you_mean(call.task, tasks) if len(call.task) <= NAME else ""
         raise UnknownTask(f"the app has no task {cut(as_word(call.task), NAME)}{f'; {hint}' if hint else ''}")
     return task
+
+
+def _converted(call: Call, task: Task[Any, Any], converter: Converter) -> Call:
+    """Return the call with the arguments as annotated. Raises ArgumentMismatch."""
+    try:
+        bound = converter.from_json(call.args, call.kwargs)
+    except ArgumentMismatch as error:
+        raise ArgumentMismatch(f"{task.name}: {error}") from None
+    except TypeError:
+        return call  # They do not fit the signature, which is reported when it runs.
+    return Call(call.task, list(bound.args), bound.kwargs)
 
 
 def _run(call: Call, task: Task[Any, Any], hooks: Hooks) -> Outcome:

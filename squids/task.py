@@ -10,10 +10,11 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
+from squids.arguments import Converter, converter_of, hint, simplify
 from squids.hints import did_you_mean
 from squids.job import current_job
 from squids.sqs_limits import SEND_OPTIONS
-from squids.wire import encode
+from squids.wire import encode, encode_with
 
 if TYPE_CHECKING:
     from squids.app import App
@@ -89,7 +90,7 @@ class Task(Generic[P, R]):
         """
         bound = self._bind(args or (), kwargs or {})
         send_options = _checked_options(options or {})
-        text = encode(self.name, bound.args, bound.kwargs, list(bound.arguments))
+        text = self._encoded(bound)
         if self.name.startswith("__main__."):
             raise RuntimeError(
                 f"task {self.name} is defined in a script that no consumer can import: "
@@ -101,7 +102,7 @@ class Task(Generic[P, R]):
         body: dict[str, Any] = {"task": self.name, "args": list(bound.args), "kwargs": bound.kwargs}
         if hooks.pre_send:
             hooks.run_pre_send(queue_name, body)
-            text = encode(**body) if set(body) == {"task", "args", "kwargs"} else _encode_more(body)
+            text = self._encoded_again(body)
         response = transport.send(target, text, send_options)
         hooks.run_post_send(queue_name, body, response)
         return response
@@ -130,6 +131,31 @@ class Task(Generic[P, R]):
         """The id of the running message, if this task is running; otherwise None."""
         job = current_job()
         return job.id if job is not None and job.task == self.name else None
+
+    @functools.cached_property
+    def converter(self) -> Converter | None:
+        """What converts the arguments by their annotations, or None if JSON has them all."""
+        return converter_of(self.target, self.signature) if self.app.json is None else None
+
+    def _encoded(self, bound: inspect.BoundArguments) -> str:
+        """Return the body; replace arguments by what JSON has. Raises TypeError that names a wrong one."""
+        if self.app.json is not None:
+            body = {"task": self.name, "args": list(bound.args), "kwargs": bound.kwargs}
+            return encode_with(self.app.json, body)
+        if self.converter is not None:
+            self.converter.to_json(bound)
+        try:
+            return encode(self.name, bound.args, bound.kwargs, list(bound.arguments))
+        except TypeError as error:
+            if not simplify(bound):
+                raise TypeError(f"{error}{hint(bound)}") from error.__cause__
+        return encode(self.name, bound.args, bound.kwargs, list(bound.arguments))
+
+    def _encoded_again(self, body: dict[str, Any]) -> str:
+        """Return a body that `pre_send` hooks may have changed."""
+        if self.app.json is not None:
+            return encode_with(self.app.json, body)
+        return encode(**body) if set(body) == {"task", "args", "kwargs"} else _encode_more(body)
 
     def _bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> inspect.BoundArguments:
         try:

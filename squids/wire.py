@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from squids.errors import NotATaskMessage
 
@@ -21,6 +21,28 @@ class Call:
     task: str
     args: list[Any] = field(default_factory=list)
     kwargs: dict[str, Any] = field(default_factory=dict)
+
+
+class JSON(Protocol):
+    """Encodes and decodes bodies in place of the standard library's `json`; modules such as `orjson` are one.
+
+    What it encodes, all consumers of the queue must be able to decode. Annotations are not used then.
+    """
+
+    def dumps(self, body: dict[str, Any], /) -> str | bytes:
+        """Encode a call, with any arguments. Any exception is a TypeError of the sender."""
+
+    def loads(self, body: str, /) -> Any:
+        """Decode a body. Any exception makes the message a bad one."""
+
+
+def encode_with(codec: JSON, body: dict[str, Any]) -> str:
+    """Encode a body with an application's own codec. Raises TypeError."""
+    try:
+        text = codec.dumps(body)
+        return text if isinstance(text, str) else text.decode()
+    except Exception as error:
+        raise TypeError(f"{body['task']}: the arguments cannot be encoded: {error}") from error
 
 
 def encode(
@@ -42,12 +64,14 @@ def encode(
         raise TypeError(f"JSON cannot carry the arguments: {error}") from error
 
 
-def decode(body: str) -> Call:
+def decode(body: str, codec: JSON | None = None) -> Call:
     """Decode a body. Raises NotATaskMessage with the reason if it is not a call."""
     try:
-        data = json.loads(body)
+        data = json.loads(body) if codec is None else codec.loads(body)
     except (ValueError, RecursionError) as error:
         raise NotATaskMessage(f"the body is not JSON: {error}") from None
+    except Exception as error:  # It is the application's.
+        raise NotATaskMessage(f"the body cannot be decoded: {error}") from None
     if not isinstance(data, dict):
         raise NotATaskMessage(f"the body is a JSON {_kind(data)}, not an object")
     task, args, kwargs = data.get("task"), data.get("args", []), data.get("kwargs", {})

@@ -35,6 +35,8 @@ def load(args: dict[str, Any]) -> App:
         sys.path.insert(0, directory)
     app = load_app(str(args["app"]))
     app.sqs.warm()
+    for task in app.tasks.values():
+        _ = task.converter  # Made here, to be shared by forked processes.
     return app
 
 

@@ -90,6 +90,7 @@ class _Worker:
             self._queue,
             self._app.tasks,
             self._app.hooks,
+            self._app.json,
         )
         ended = time.monotonic()
         MARK.pack_into(self._page, 0, 0, 0.0)

@@ -60,6 +60,20 @@ greeter = app.add_task(Greeter)
 assert_type(greeter, Greeter)
 greeter.send("Ann")
 
+
+class Words:
+    """A codec of its own."""
+
+    def dumps(self, body: dict[str, Any], /) -> bytes:
+        """Encode."""
+        return b""
+
+    def loads(self, body: str, /) -> Any:
+        """Decode."""
+
+
+squids.App("words", json=Words())
+
 result = app.create_consumer("emails").consume(options={"WaitTimeSeconds": 5})
 assert_type(result.done, int)
 job = squids.current_job()
