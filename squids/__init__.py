@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from squids.job import Job, current_job
     from squids.sqs import QueueStats
     from squids.task import Task
+    from squids.wire import JSON
 
 _HOMES = {
+    "JSON": "wire",
     "App": "app",
     "AppImportFailed": "errors",
     "AppNotFound": "errors",
@@ -39,6 +41,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "JSON",
     "App",
     "AppImportFailed",
     "AppNotFound",
