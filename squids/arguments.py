@@ -162,10 +162,13 @@ def to_builtins(value: Any) -> Any:
 
 
 def convert(value: Any, of_type: Any) -> Any:
-    """Convert what came as JSON to a value of this type. Raises ValueError, also msgspec's, if it is none."""
+    """Convert what came as JSON to a value of this type. Raises ValueError if it is none."""
     import msgspec
 
-    return msgspec.convert(value, of_type, dec_hook=_decoded, str_keys=True)
+    try:
+        return msgspec.convert(value, of_type, dec_hook=_decoded, str_keys=True)
+    except msgspec.ValidationError as error:  # A ValueError only in newer versions.
+        raise ValueError(str(error)) from None
 
 
 def _encoded(value: Any) -> Any:
