@@ -27,6 +27,7 @@ from squids.sqs_answers import (
     read_url,
 )
 from squids.sqs_errors import Trouble, TroubleKind, classify
+from squids.sqs_mfa import refuse_to_ask
 
 if TYPE_CHECKING:
     import boto3.session
@@ -145,7 +146,7 @@ class SQS:
             client = self._prepared.get(key)
             if client is None:
                 config = lean_config(wait_seconds, connections)
-                client = self._prepared[key] = self.new_client(ref, config)
+                client = self._prepared[key] = self.new_client(ref, config, asks=False)
         return client
 
     def unprepare(self) -> None:
@@ -165,8 +166,12 @@ class SQS:
             core.register_component("data_loader", self._loader)
         return boto3.session.Session(botocore_session=core)
 
-    def new_client(self, ref: QueueRef | None, config: Config | None = None) -> Any:
-        """Make a client for a queue's region and endpoint; `config` overrides the user's Config."""
+    def new_client(self, ref: QueueRef | None, config: Config | None = None, *, asks: bool = True) -> Any:
+        """Make a client for a queue's region and endpoint; `config` overrides the user's Config.
+
+        `asks`: botocore may ask a person for an MFA code, if there is a terminal. Raises MfaCodeNeeded if it
+        would have to and cannot.
+        """
         from squids.sqs_bounds import bound_answers
 
         arguments = dict(self.config)
@@ -182,7 +187,10 @@ class SQS:
             if ref.endpoint and not named:
                 arguments["endpoint_url"] = ref.endpoint
         arguments.update(self._local_arguments())
-        client = self.new_session().client("sqs", **arguments)
+        session = self.new_session()
+        client = session.client("sqs", **arguments)
+        if not arguments.get("aws_access_key_id"):
+            refuse_to_ask(session, asks=asks)
         bound_answers(client)
         return client
 

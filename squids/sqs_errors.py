@@ -68,6 +68,7 @@ _EXCEPTIONS: tuple[tuple[TroubleKind, str], ...] = (
     (TroubleKind.CREDENTIALS, "PartialCredentialsError"),
     (TroubleKind.CREDENTIALS, "CredentialRetrievalError"),
     (TroubleKind.CREDENTIALS, "TokenRetrievalError"),
+    (TroubleKind.CREDENTIALS, "MfaCodeNeeded"),
     (TroubleKind.CREDENTIALS, "UnauthorizedSSOTokenError"),
     (TroubleKind.CREDENTIALS, "SSOError"),
     (TroubleKind.TIMEOUT, "ReadTimeoutError"),

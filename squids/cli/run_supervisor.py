@@ -24,6 +24,7 @@ from squids.process.log_setup import line_of
 from squids.process.pid1 import run_as_init_if_pid1
 from squids.process.sd_notify import Notifier
 from squids.process.signals import REQUESTS, Hangup, restore_defaults
+from squids.process.stops import StopBy
 from squids.supervisor import events
 from squids.supervisor.config.build import read
 from squids.supervisor.control.context import Context
@@ -227,7 +228,7 @@ async def _listen(source: ConfigSource, context: Context, lock: Lock) -> Control
             lock.keep()
         except Locked as error:
             if not supervisor.stopping:  # Its file was removed, and another supervisor took over.
-                supervisor.shut_down(str(error))
+                supervisor.shut_down(str(error), StopBy.ITSELF)
             raise
 
     server = ControlServer(

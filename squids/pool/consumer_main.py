@@ -23,7 +23,7 @@ from squids.exit_codes import ExitCode
 from squids.options import ConsumerOptions
 from squids.pool.inflight import Phase
 from squids.pool.local_queue import create_if_renamed
-from squids.pool.pooled_consumer import PooledConsumer, StopBy
+from squids.pool.pooled_consumer import PooledConsumer
 from squids.pool.settings import Limits, PoolSettings
 from squids.process import log_setup
 from squids.process.cpus import usable_cpus
@@ -36,6 +36,7 @@ from squids.process.protocol import Drain, Follow, Pause, Scale
 from squids.process.sd_notify import Notifier
 from squids.process.sharing import share_what_is_alive
 from squids.process.signals import Hangup, meaning_of_hangup
+from squids.process.stops import StopBy
 from squids.process.zygote_handle import ZygoteHandle
 from squids.queues import QueueRef
 from squids.retry import RetryPolicy
@@ -199,7 +200,7 @@ def serve_supervisor(
         if owner.closed:
             owner.unwatch()
             if consumer.inflight.phase is Phase.RUNNING:
-                consumer.stop("the supervisor is gone")
+                consumer.stop("the supervisor is gone", by=StopBy.GONE)
 
     consumer.report_to(ToOwner(owner, facts))
     owner.watch(loop, hear)

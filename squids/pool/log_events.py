@@ -16,6 +16,7 @@ from squids.pool.roster import JobResult
 from squids.pool.settings import Limits
 from squids.pool.worker_handle import WorkerHandle
 from squids.process.signals import signal_name
+from squids.process.stops import FORCES, StopBy
 from squids.queues import QueueRef
 
 log = logging.getLogger("squids")
@@ -67,7 +68,7 @@ def ready(queue: QueueRef, workers: int) -> None:
     _say(logging.INFO, "ready", "receiving", queue=queue.name, workers_ready=workers)
 
 
-def stopping(reason: str, inflight: InFlight, wait_seconds: int) -> None:
+def stopping(reason: str, inflight: InFlight, wait_seconds: int, by: StopBy) -> None:
     waits = []
     if inflight.running:
         waits.append(count(inflight.running, "running task"))
@@ -76,6 +77,8 @@ def stopping(reason: str, inflight: InFlight, wait_seconds: int) -> None:
     if len(inflight.polls):
         waits.append(f"the receive under way (up to {wait_seconds} s)")
     text = f"{reason}: draining; waits for {', '.join(waits)}" if waits else f"{reason}: draining"
+    if waits and by is StopBy.SIGNAL:
+        text += f"; {FORCES}"
     _say(logging.INFO, "stopping", text, running=inflight.running, held=inflight.held)
 
 

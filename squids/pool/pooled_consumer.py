@@ -12,7 +12,6 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from enum import Enum
 
 from squids.delivery import Delivery
 from squids.exit_codes import ExitCode
@@ -40,6 +39,7 @@ from squids.pool.worker_handle import WorkerHandle
 from squids.pool.workers import WorkerEnd, Workers
 from squids.process.figures import ConsumerFigures
 from squids.process.liveness import Liveness, NoListener
+from squids.process.stops import StopBy, Stops
 from squids.process.zygote_handle import ZygoteHandle
 from squids.sqs import BatchAnswer, QueueClient, TroubleKind, classify
 
@@ -50,13 +50,6 @@ START_TROUBLES = frozenset(
     {TroubleKind.UNREACHABLE, TroubleKind.NO_QUEUE, TroubleKind.CREDENTIALS, TroubleKind.DENIED}
 )
 """With `exit_when_empty`, the consumer exits on these at the start instead of retrying."""
-
-
-class StopBy(Enum):
-    """Who may ask a consumer to stop."""
-
-    SIGNAL = "a signal"
-    SUPERVISOR = "the supervisor"
 
 
 class PooledConsumer:
@@ -76,7 +69,7 @@ class PooledConsumer:
         self._timer_at = 0.0
         self._deciding = False
         self._done = asyncio.Event()
-        self._stopped_by: set[StopBy] = set()
+        self._stops = Stops()
         self._announced = False
         self._start_trouble = False
         self._reported_trouble: str | None = None
@@ -112,21 +105,17 @@ class PooledConsumer:
         return self._calls.receiving
 
     def stop(self, reason: str, within: float | None = None, *, by: StopBy = StopBy.SIGNAL) -> None:
-        """Drain; if the same sender asks again, force.
-
-        A supervisor that gets no answer sends SIGTERM after its command, and a process manager may signal it
-        and its consumers at once: that is one stop.
+        """Drain; if it is the sender's second request (`process.stops`), force.
 
         `within`: seconds that jobs may take, by default the shutdown timeout. When forced: seconds that
         receives in progress may take, by default none.
         """
         now = time.monotonic()
-        again = by in self._stopped_by
-        self._stopped_by.add(by)
+        forces = self._stops.forces(by, now)
         self.liveness.stopping(reason)
         if self.inflight.phase is Phase.RUNNING:
-            log_events.stopping(reason, self.inflight, self._settings.limits.wait)
-        if not again:
+            log_events.stopping(reason, self.inflight, self._settings.limits.wait, by)
+        if not forces:
             self.inflight.stop(now, within)
         else:
             log_events.forcing(reason)
@@ -272,7 +261,7 @@ class PooledConsumer:
         if hopeless and self.inflight.phase is Phase.RUNNING:
             self._exit_code = ExitCode.CONFIG
             self.decide()
-            self.stop(trouble.text)
+            self.stop(trouble.text, by=StopBy.ITSELF)
 
     def _advances(self, now: float) -> bool:
         """Whether receives finish in time, and settle calls are sent in time."""
@@ -330,13 +319,13 @@ class PooledConsumer:
     def workers_keep_dying(self) -> None:
         """Give up."""
         self._exit_code = ExitCode.FAILURE
-        self.stop("workers die again and again")
+        self.stop("workers die again and again", by=StopBy.ITSELF)
 
     def fork_server_died(self) -> None:
         """Drain with the remaining workers."""
         self._exit_code = ExitCode.FAILURE
         if self.inflight.phase is Phase.RUNNING:
-            self.stop("the process that forks workers died")
+            self.stop("the process that forks workers died", by=StopBy.ITSELF)
 
     def blame_fork_server(self, reason: str) -> None:
         """Report it to the process that started it, which must kill it."""

@@ -14,11 +14,13 @@ import os
 import socket
 import struct
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from squids.delivery import Delivery
 from squids.execute import execute
 from squids.job import JobEnd
+from squids.pool.worker_signals import StopSignals
 from squids.process import log_setup
 from squids.process.channel import BlockingChannel
 from squids.process.protocol import WORKER_READY, Assign, Recall, Results
@@ -39,7 +41,11 @@ def run(app: App, channel_socket: socket.socket, descriptors: list[int], args: d
         log_setup.configure(args["log_level"], "record")
     page = mmap.mmap(descriptors[0], mmap.PAGESIZE)
     os.close(descriptors[0])
-    worker = _Worker(app, BlockingChannel(channel_socket), page, str(args["queue"]))
+    channel = BlockingChannel(channel_socket)
+    signals = StopSignals(channel.owner_lives)
+    signals.ignore()
+    # A task's own handlers are for its job.
+    worker = _Worker(app, channel, page, str(args["queue"]), after_jobs=signals.ignore)
     try:
         worker.run()
     except BrokenPipeError:
@@ -48,11 +54,19 @@ def run(app: App, channel_socket: socket.socket, descriptors: list[int], args: d
 
 
 class _Worker:
-    def __init__(self, app: App, channel: BlockingChannel, page: mmap.mmap, queue: str) -> None:
+    def __init__(
+        self,
+        app: App,
+        channel: BlockingChannel,
+        page: mmap.mmap,
+        queue: str,
+        after_jobs: Callable[[], None] = lambda: None,
+    ) -> None:
         self._app = app
         self._channel = channel
         self._page = page
         self._queue = queue
+        self._after_jobs = after_jobs
         self._results: list[list[Any]] = []
         self._oldest = 0.0
 
@@ -74,6 +88,7 @@ class _Worker:
                 self._give_back(jobs[position + 1 :])
                 self._report()
                 raise
+        self._after_jobs()
         self._report()
 
     def _give_back(self, jobs: list[list[Any]]) -> None:

@@ -187,6 +187,12 @@ class BlockingChannel:
         """Whether `receive` would return at once."""
         return bool(self._frames) or bool(self._poll.poll(0))
 
+    def owner_lives(self) -> bool:
+        """Whether the other end is open, whatever was sent before. May be called in a signal handler."""
+        poll = select.poll()  # One of its own: the handler may interrupt `pending`.
+        poll.register(self._socket, 0)
+        return not poll.poll(0)
+
     def send(self, frame: Frame) -> None:
         """Send a whole frame. Raises BrokenPipeError if the owner is gone."""
         self._socket.sendall(encode(to_wire(frame)))

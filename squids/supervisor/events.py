@@ -13,6 +13,7 @@ from typing import Any
 
 from squids.bounds import NAME, cut
 from squids.hints import count
+from squids.process.stops import FORCES, StopBy
 from squids.supervisor.program.events import ProgramState
 from squids.tracebacks import error_line, traceback_of
 
@@ -96,8 +97,9 @@ def started(title: str, programs: int, **details: Any) -> Event:
     return Event(EventKind.STARTED, "INFO", f"{title}: {count(programs, 'program')}", details=details)
 
 
-def stopping(reason: str, up: int) -> Event:
-    return Event(EventKind.STOPPING, "INFO", f"{reason}: draining {count(up, 'program')}")
+def stopping(reason: str, up: int, by: StopBy) -> Event:
+    text = f"{reason}: draining {count(up, 'program')}"
+    return Event(EventKind.STOPPING, "INFO", f"{text}; {FORCES}" if up and by is StopBy.SIGNAL else text)
 
 
 def forcing(reason: str) -> Event:

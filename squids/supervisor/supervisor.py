@@ -20,6 +20,7 @@ from squids.process.channel import close_all
 from squids.process.figures import ConsumerFigures
 from squids.process.log_lines import Line, Origin, Source
 from squids.process.protocol import Drain, Pause, Scale
+from squids.process.stops import StopBy, Stops
 from squids.process.zygote_main import become_subreaper
 from squids.supervisor import events
 from squids.supervisor.background import BackgroundTasks
@@ -63,6 +64,7 @@ class Supervisor:
         self.output = LogOutput(settings.supervisor.log_format, self._output_trouble)
         self.started_at = time.time()
         self.stopping = False
+        self._stops = Stops()
         self.exit_reason: str | None = None
         self.stale: dict[AppSpec, str] = {}
         """Why the code on disk cannot be imported, by app spec. Older code keeps running."""
@@ -139,19 +141,25 @@ class Supervisor:
         self.release_generations()
         self.changed()
 
-    def shut_down(self, reason: str) -> None:
-        """Drain all programs and exit; at the second call, do not wait for tasks."""
+    def shut_down(self, reason: str, by: StopBy = StopBy.SIGNAL) -> None:
+        """Drain all programs and exit; if it is the sender's second request (`process.stops`), force."""
+        forces = self._stops.forces(by, time.monotonic())
         if self.stopping:
-            self.say(events.forcing(reason))
-            for program in self.programs.values():
-                self._act(program, program.force(time.monotonic()))
+            if forces:
+                self.force(reason)
             return
         self.stopping = True
         up = [program for program in self.programs.values() if not program.gone]
-        self.say(events.stopping(reason, len(up)))
+        self.say(events.stopping(reason, len(up), by))
         for settings in stop_order(program.settings for program in self.programs.values()):
             self.feed(self.programs[settings.name], ev.StopProgram())
         self._end_if_done()
+
+    def force(self, reason: str) -> None:
+        """Do not wait for tasks any longer."""
+        self.say(events.forcing(reason))
+        for program in self.programs.values():
+            self._act(program, program.force(time.monotonic()))
 
     def _end_if_done(self) -> None:
         if self.stopping and all(program.gone for program in self.programs.values()):
@@ -209,7 +217,7 @@ class Supervisor:
             self.exit_reason = gives_up(self.settings.supervisor.exit_on, states)
             if self.exit_reason is not None:
                 self.say(events.gave_up(self.exit_reason))
-                self.shut_down(self.exit_reason)
+                self.shut_down(self.exit_reason, StopBy.ITSELF)
         self._end_if_done()
 
     # Time.

@@ -146,6 +146,15 @@ class SquidsProcess:
     def signal(self, number: int) -> None:
         os.kill(self.pid, number)
 
+    def insist(self, says: str = "killing") -> None:
+        """Signal it until it says that it forces: what comes within a second of the first is the same stop."""
+
+        def forces() -> bool:
+            self.signal(signal.SIGTERM)
+            return bool(self.actions(says))
+
+        wait_until(forces, what=lambda: f"action={says} in:\n{self.text}")
+
     def wait(self, seconds: float = 40.0) -> int:
         """The exit status, and that nothing of this run is left."""
         assert self.process is not None

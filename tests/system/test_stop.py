@@ -89,9 +89,43 @@ def test_a_second_signal_kills_and_gives_back(strict_sqs, queue, squids_process,
     wait_until(lambda: len(process.journal.words("start")) == 2)
     process.signal(signal.SIGTERM)
     process.wait_for("stopping")
-    process.signal(signal.SIGTERM)
+    process.insist()
     assert process.wait(15) == 0
     assert len(queue.visible()) == 2
+    process.nothing_left()
+
+
+def test_a_stop_that_arrives_twice_is_one(strict_sqs, queue, squids_process, tmp_path):
+    """The terminal's signal, and that of a wrapper: `npx concurrently`, foreman, `timeout`."""
+    process = squids_process(strict_sqs.endpoint_url).start("--workers", "1").ready()
+    strict_sqs.put("tests", call("wait_for", "a", str(tmp_path / "go")))
+    wait_until(lambda: process.journal.words("start") == ["a"])
+    os.kill(process.pid, signal.SIGSTOP)  # It reads both at once, however slow this test is.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        process.signal(number)
+    os.kill(process.pid, signal.SIGCONT)
+    process.wait_for("stopping")
+    (tmp_path / "go").touch()
+    assert process.wait() == 0
+    assert process.journal.words("done") == ["a"]
+    assert not process.actions("killing")
+    assert not queue.messages
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_each_process_is_one_gentle_stop(strict_sqs, queue, squids_process, tmp_path, number):
+    """`pkill squids`, tree-kill, Supervisor's killasgroup: workers leave it to their consumer."""
+    process = squids_process(strict_sqs.endpoint_url).start("--workers", "2").ready()
+    for name in ("a", "b"):
+        strict_sqs.put("tests", call("wait_for", name, str(tmp_path / "go")))
+    wait_until(lambda: len(process.journal.words("start")) == 2)
+    for pid in process.processes():
+        os.kill(pid, number)
+    process.wait_for("stopping")
+    (tmp_path / "go").touch()
+    assert process.wait() == 0
+    assert sorted(process.journal.words("done")) == ["a", "b"]
+    assert not queue.messages
     process.nothing_left()
 
 
@@ -108,7 +142,7 @@ def test_the_second_signal_recovers_a_cut_poll_on_fifo(strict_sqs, squids_proces
     strict_sqs.wait_until(lambda: strict_sqs.held["ReceiveMessage"] == 1)
     process.signal(signal.SIGTERM)
     process.wait_for("stopping")
-    process.signal(signal.SIGTERM)
+    process.insist()
     # The one that recovers is answered; the one that was cut is not.
     strict_sqs.wait_until(lambda: strict_sqs.held["ReceiveMessage"] == 2)
     answer.set()

@@ -436,7 +436,7 @@ def test_a_second_sigterm_kills_what_runs_and_gives_it_back(sqs, five, tmp_path)
     wait_until(lambda: five.journal.words("start") == ["a"])
     five.signal(signal.SIGTERM)
     five.wait_for("stopping", 6)
-    five.signal(signal.SIGTERM)
+    five.insist(says="forcing")
     assert five.wait() == 0
     assert "done" not in {line[0] for line in five.journal.lines()}
     five.nothing_left()
@@ -473,6 +473,24 @@ def test_a_consumer_that_answers_a_stop_late_is_not_forced(sqs, supervisor, tmp_
     assert process.journal.words("done") == ["a"]
     assert not process.actions("killing")
     assert process.stop() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_each_process_of_the_tree_is_one_gentle_stop(sqs, supervisor, tmp_path, number):
+    """What runs ends, and nothing is restarted: not by the supervisor, nor by a consumer."""
+    sqs.put("tests", call("wait_for", "a", str(tmp_path / "go")))
+    process = supervisor(sqs.endpoint_url).write({"tests": {"workers": 2}, "two": {}}).up()
+    wait_until(lambda: process.journal.words("start") == ["a"])
+    process.workers(3)
+    for pid in sorted(process.processes(), reverse=True):  # Children first, as tree-kill does.
+        os.kill(pid, number)
+    process.wait_for("stopping", 4)
+    (tmp_path / "go").touch()
+    assert process.wait() == 0
+    assert process.journal.words("done") == ["a"]
+    for action in ("killing", "forcing", "worker_exited", "worker_restarted"):
+        assert not process.actions(action), process.text
+    process.nothing_left()
 
 
 def test_children_have_their_own_groups_default_signals_and_few_descriptors(sqs, five):

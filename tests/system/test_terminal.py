@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import signal
@@ -9,7 +10,7 @@ import sys
 
 import pytest
 
-from tests.support.processes import MARKER, call
+from tests.support.processes import APP, MARKER, call
 from tests.support.supervisors import COMMAND
 from tests.support.terminals import Terminal
 from tests.support.waiting import wait_until
@@ -110,3 +111,78 @@ def test_under_nohup_it_outlives_its_terminal(strict_sqs, supervisor, terminal):
     os.kill(window.pid, signal.SIGTERM)
     assert status_of(window) == 0
     process.nothing_left()
+
+
+MFA = """
+[profile dev]
+role_arn = arn:aws:iam::111122223333:role/dev
+source_profile = base
+mfa_serial = arn:aws:iam::111122223333:mfa/ada
+region = eu-west-1
+[profile base]
+aws_access_key_id = AKIAEXAMPLE
+aws_secret_access_key = example
+"""
+
+
+def test_a_profile_that_wants_an_mfa_code_is_named_and_the_terminal_left_alone(
+    squids_process, terminal, tmp_path
+):
+    """botocore would ask on the terminal in a thread, hide what is typed, and leave it so."""
+    (tmp_path / "config").write_text(MFA)
+    process = squids_process("http://127.0.0.1:9")
+    for name in [name for name in process.environment if name.startswith("AWS_")]:
+        del process.environment[name]
+    process.environment |= {"AWS_PROFILE": "dev", "AWS_CONFIG_FILE": str(tmp_path / "config")}
+    window = terminal(process, *SQUIDS)
+    until_said(window, "cannot receive: the profile dev wants an MFA code")
+    assert "Enter MFA code" not in window.text
+    os.kill(window.pid, signal.SIGTERM)
+    assert status_of(window) == 0
+
+
+ASKING = (
+    APP
+    + """
+@app.task("tests")
+def ask():
+    import getpass, subprocess
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR))
+        note("asked", "opened")
+    except OSError as error:
+        note("asked", error.errno)
+    note("asked", subprocess.run(["sh", "-c", "read line </dev/tty"], stderr=subprocess.DEVNULL).returncode)
+    try:
+        note("asked", input())
+    except EOFError:
+        note("asked", "nothing")
+"""
+)
+
+
+@pytest.mark.parametrize("extra", [[], ["--no-preload"]], ids=["forked", "fresh"])
+def test_a_task_that_asks_on_the_terminal_gets_an_error(strict_sqs, squids_process, terminal, extra):
+    """As `git`, `ssh` and `sudo` ask. In a background group of the terminal the kernel would stop it for ever."""
+    queue = strict_sqs.create("tests")
+    process = squids_process(strict_sqs.endpoint_url, app=ASKING)
+    strict_sqs.put("tests", call("ask"))
+    window = terminal(process, *SQUIDS, *extra)
+    wait_until(lambda: not queue.messages, what=lambda: f"it is done:\n{window.text}")
+    opened, status, read = process.journal.words("asked")
+    assert opened == str(errno.ENXIO)
+    assert status != "0"
+    assert read == "nothing"
+    os.kill(window.pid, signal.SIGTERM)
+    assert status_of(window) == 0
+
+
+def test_under_a_supervisor_in_a_terminal_too(strict_sqs, supervisor, terminal):
+    queue = strict_sqs.create("tests")
+    process = supervisor(strict_sqs.endpoint_url, app=ASKING).write({"tests": {}})
+    strict_sqs.put("tests", call("ask"))
+    window = terminal(process, *COMMAND, "-c", str(process.file))
+    wait_until(lambda: not queue.messages, what=lambda: f"it is done:\n{window.text}")
+    assert process.journal.words("asked")[0] == str(errno.ENXIO)
+    os.kill(window.pid, signal.SIGTERM)
+    assert status_of(window) == 0

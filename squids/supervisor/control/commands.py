@@ -216,10 +216,10 @@ async def shutdown(context: Context, request: Request) -> Answers:
         raise RequestRefused("shutdown stops the supervisor; to stop queues, use stop", USAGE)
     supervisor = context.supervisor
     now = bool(request.options.get("now"))
-    if now and not supervisor.stopping:
-        supervisor.shut_down("shutdown --now")
-    if not supervisor.stopping or now:
-        supervisor.shut_down("shutdown")
+    if not supervisor.stopping:
+        supervisor.shut_down("shutdown --now" if now else "shutdown")
+    if now:
+        supervisor.force("shutdown")
     yield answers.text("shutting down")
     if request.waits and not await supervisor.waiters.until(
         lambda: all(program.gone for program in supervisor.programs.values()), request.timeout()

@@ -22,13 +22,13 @@ from squids.options import ConsumerOptions
 from squids.pool import consumer_main
 from squids.pool.consumer_main import client_of, serve_supervisor, settings_of, start_zygote
 from squids.pool.inflight import Phase
-from squids.pool.pooled_consumer import StopBy
 from squids.process.channel import Channel
 from squids.process.cpus import usable_cpus
 from squids.process.forkable import Unforkable
 from squids.process.liveness import ToOwner
 from squids.process.loop_channel import LoopChannel
 from squids.process.protocol import Drain, Follow, Frame, Pause, Scale
+from squids.process.stops import StopBy
 from squids.queues import QueueRef
 from squids.sqs import QueueStats
 from tests.support.servers import ROOT
@@ -148,7 +148,7 @@ def test_it_does_what_its_supervisor_says():
 
 def test_without_its_supervisor_it_drains():
     """Nobody would ever tell it to."""
-    assert obeys(hangs_up=True).orders == [("stop", "the supervisor is gone", None, StopBy.SIGNAL)]
+    assert obeys(hangs_up=True).orders == [("stop", "the supervisor is gone", None, StopBy.GONE)]
 
 
 def test_a_supervisor_that_leaves_a_drain_does_not_force_it():

@@ -18,6 +18,7 @@ from squids.pool.inflight import InFlight, Phase
 from squids.pool.message import HeldMessage
 from squids.pool.roster import JobResult
 from squids.pool.settings import Limits
+from squids.process.stops import FORCES, StopBy
 from squids.queues import QueueRef
 from squids.retry import RetryPolicy
 
@@ -93,13 +94,15 @@ def test_an_outage_is_an_error_only_where_it_never_worked(said, at_start, level)
 def test_a_stop_says_what_it_waits_for(said):
     """Whoever stops it wants to know for how long."""
     idle = InFlight(Limits(1, 10, 60, 30.0), RetryPolicy())
-    log_events.stopping("SIGTERM", idle, 20)
-    log_events.stopping("SIGTERM", consumer_of("a"), 20)
-    log_events.stopping("SIGTERM", consumer_of("a", "b", "c"), 20)
+    log_events.stopping("SIGTERM", idle, 20, StopBy.SIGNAL)
+    log_events.stopping("SIGTERM", consumer_of("a"), 20, StopBy.SIGNAL)
+    log_events.stopping("stopped by the supervisor", consumer_of("a", "b", "c"), 20, StopBy.SUPERVISOR)
     nothing, one, much = said()
     assert nothing.getMessage() == "SIGTERM: draining"
-    assert one.getMessage() == "SIGTERM: draining; waits for 1 running task"
-    text = "SIGTERM: draining; waits for 1 running task, 2 unstarted messages to be given back"
+    assert one.getMessage() == f"SIGTERM: draining; waits for 1 running task; {FORCES}"
+    text = (
+        "stopped by the supervisor: draining; waits for 1 running task, 2 unstarted messages to be given back"
+    )
     assert much.getMessage() == text
     assert (much.running, much.held) == (1, 3)
 
@@ -108,7 +111,7 @@ def test_a_stop_says_how_long_the_receive_under_way_may_take(said):
     polling = InFlight(Limits(1, 10, 60, 30.0), RetryPolicy())
     polling.worker_ready(1)
     polling.decide(0.0)
-    log_events.stopping("SIGTERM", polling, 20)
+    log_events.stopping("SIGTERM", polling, 20, StopBy.GONE)
     (record,) = said()
     assert record.getMessage() == "SIGTERM: draining; waits for the receive under way (up to 20 s)"
 

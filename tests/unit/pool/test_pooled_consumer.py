@@ -16,9 +16,11 @@ from squids.exit_codes import ExitCode
 from squids.pool import polls as polls_module
 from squids.pool import settling as settling_module
 from squids.pool.inflight import Phase
-from squids.pool.pooled_consumer import ADVANCE_MARGIN, StopBy
+from squids.pool.pooled_consumer import ADVANCE_MARGIN
 from squids.pool.worker_main import MARK
+from squids.process import stops
 from squids.process.protocol import Recall
+from squids.process.stops import StopBy
 from squids.sqs_answers import BatchFailure
 from tests.support.consumers import LIMITS, Scene, delivery, play
 from tests.support.loops import until
@@ -31,6 +33,12 @@ def no_long_backoff(monkeypatch) -> None:
     """After a receive that failed, or a delete."""
     monkeypatch.setattr(polls_module, "BACKOFF_FIRST", 0.01)
     monkeypatch.setattr(settling_module, "ENTRY_RETRY", 0.01)
+
+
+@pytest.fixture
+def impatient(monkeypatch) -> None:
+    """Each signal is a stop of its own."""
+    monkeypatch.setattr(stops, "SAME_STOP_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -178,6 +186,7 @@ def test_a_stop_waits_for_what_runs_and_gives_back_what_does_not():
     play(scenario)
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_second_stop_kills_what_runs_and_gives_it_back(said):
     async def scenario(scene: Scene) -> None:
         await scene.bring("m1")
@@ -219,6 +228,7 @@ def test_the_supervisors_limit_holds_after_a_signal():
     assert play(scenario).client.returned == [("m1", 0)]
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_forced_end_does_not_wait_for_a_receive():
     """Whoever runs it is told that a thread is still inside: only `os._exit` ends such a process."""
 

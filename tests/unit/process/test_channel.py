@@ -293,3 +293,14 @@ def test_an_encoded_frame_is_sent_as_it_is(pair):
     owner, child = pair
     child.send_encoded(encode(to_wire(WorkerReady())))
     assert owner.receive() == [WorkerReady()]
+
+
+def test_it_says_whether_its_owner_lives_also_with_frames_unread(pair):
+    """End of file alone would come only after them; and a dismissed worker still has its owner."""
+    owner, child = pair
+    owner.send(Recall())
+    owner.end_sending()
+    assert child.owner_lives()
+    owner.close()
+    assert not child.owner_lives()
+    assert child.receive() == Recall()

@@ -6,13 +6,14 @@ import inspect
 
 import pytest
 
+from squids.process.stops import StopBy
 from squids.supervisor import events
 from squids.supervisor.events import Event, EventKind
 from squids.supervisor.program.events import ProgramState
 
 MAKERS = {
     "started": events.started("squids.yaml", 2),
-    "stopping": events.stopping("SIGTERM", 1),
+    "stopping": events.stopping("SIGTERM", 1, StopBy.SIGNAL),
     "forcing": events.forcing("SIGTERM"),
     "gave_up": events.gave_up("all programs are FATAL"),
     "warning": events.warning("odd"),

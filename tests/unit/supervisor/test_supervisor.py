@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 
 from squids.exit_codes import ExitCode
+from squids.process import stops
 from squids.process.figures import ConsumerFigures, RunningJob
 from squids.process.log_lines import Line, Origin, Source
 from squids.process.protocol import Drain, Figures, Scale
+from squids.process.stops import FORCES, StopBy
 from squids.supervisor import events
 from squids.supervisor import supervisor as module
 from squids.supervisor.events import EventKind
@@ -69,12 +71,14 @@ def test_it_leaves_once_all_have_drained_and_their_fork_servers_are_gone(
         assert await running is ExitCode.OK
         assert order == ["control socket"]
         await until(lambda: all(server.process.poll() is not None for server in fleet.servers))
-        assert fleet.of_kind(EventKind.STOPPING)[0].text == "SIGTERM: draining 2 programs"
+        assert fleet.of_kind(EventKind.STOPPING)[0].text == f"SIGTERM: draining 2 programs; {FORCES}"
 
     steer(monkeypatch, settings_of(EMAILS, PAYMENTS), work)
 
 
 def test_told_a_second_time_it_lets_nobody_wait_for_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stops, "SAME_STOP_SECONDS", 0.0)
+
     async def work(fleet: Fleet) -> None:
         await fleet.running("emails")
         fleet.busy = {"emails"}
@@ -85,6 +89,26 @@ def test_told_a_second_time_it_lets_nobody_wait_for_tasks(monkeypatch: pytest.Mo
         await until(lambda: one.heard == [Drain(), Drain()])
         (forcing,) = fleet.of_kind(EventKind.FORCING)
         assert forcing.level == "WARNING"
+
+    steer(monkeypatch, settings_of(EMAILS), work)
+
+
+def test_a_stop_that_arrives_twice_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where it gave up by itself just before, and systemd then stops it."""
+
+    async def work(fleet: Fleet) -> None:
+        monkeypatch.setattr(stops, "SAME_STOP_SECONDS", 1000.0)
+        await fleet.running("emails")
+        fleet.busy = {"emails"}
+        (one,) = fleet.consumers("emails")
+        fleet.supervisor.shut_down("emails is essential", StopBy.ITSELF)
+        for reason in ("SIGINT", "SIGTERM", "SIGHUP"):
+            fleet.supervisor.shut_down(reason)
+        await until(lambda: Drain() in one.heard)
+        assert not fleet.of_kind(EventKind.FORCING)
+        fleet.busy = set()
+        await until(lambda: fleet["emails"].gone)
+        assert one.heard == [Drain()]
 
     steer(monkeypatch, settings_of(EMAILS), work)
 
