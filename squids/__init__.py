@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         BadMessage,
         ConfigurationError,
         DuplicateTask,
+        NeverRan,
         SquidsError,
     )
     from squids.job import Job, current_job
@@ -34,6 +35,7 @@ _HOMES = {
     "Consumer": "consumer",
     "DuplicateTask": "errors",
     "Job": "job",
+    "NeverRan": "errors",
     "QueueStats": "sqs",
     "SquidsError": "errors",
     "Task": "task",
@@ -51,6 +53,7 @@ __all__ = [
     "Consumer",
     "DuplicateTask",
     "Job",
+    "NeverRan",
     "QueueStats",
     "SquidsError",
     "Task",

@@ -13,7 +13,8 @@ from squids.hooks import Hooks, PostSend, PreSend, StatsHook, TaskHook
 from squids.queue_names import QueueNames
 from squids.queues import QueueRef
 from squids.sqs import SQS
-from squids.task import Task, check_function
+from squids.task import Task, check_function, check_runs
+from squids.unfinished import kind_of_function
 from squids.wire import JSON
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T", bound="Task[..., Any]")
+H = TypeVar("H", bound=Callable[..., Any])
 PreSendT = TypeVar("PreSendT", bound=PreSend)
 PostSendT = TypeVar("PostSendT", bound=PostSend)
 TaskHookT = TypeVar("TaskHookT", bound=TaskHook)
@@ -92,6 +94,7 @@ class App:
             raise TypeError(f'{task_class.__qualname__} has no queue: give the class queue = "..."')
         if task_class.run is Task.run:
             raise TypeError(f"{task_class.__qualname__} has no run method")
+        check_runs(task_class.run, f"{task_class.__qualname__}.run")
         return self._register(task_class(self, queue))
 
     def _register(self, task: T) -> T:
@@ -106,26 +109,22 @@ class App:
 
         `body` is a dict with task, args and kwargs, which may be changed. An exception stops the send.
         """
-        self.hooks.pre_send.append(hook)
-        return hook
+        return _registered(hook, self.hooks.pre_send)
 
     def post_send(self, hook: PostSendT) -> PostSendT:
         """Register `hook(queue_name, body, response)` to run after each send.
 
         `response` is the dict that boto3 returned. Exceptions are logged.
         """
-        self.hooks.post_send.append(hook)
-        return hook
+        return _registered(hook, self.hooks.post_send)
 
     def pre_task(self, hook: TaskHookT) -> TaskHookT:
         """Register `hook(task)` to run before each job, in its process. An exception fails the job."""
-        self.hooks.pre_task.append(hook)
-        return hook
+        return _registered(hook, self.hooks.pre_task)
 
     def post_task(self, hook: TaskHookT) -> TaskHookT:
         """Register `hook(task)` to run after a task returned or raised. Exceptions are logged."""
-        self.hooks.post_task.append(hook)
-        return hook
+        return _registered(hook, self.hooks.post_task)
 
     after_task = post_task
 
@@ -134,8 +133,7 @@ class App:
 
         The interval is at least the option `report_interval`, in seconds. Exceptions are logged.
         """
-        self.hooks.report_queue_stats.append(hook)
-        return hook
+        return _registered(hook, self.hooks.report_queue_stats)
 
     def get_queue_by_name(self, queue_name: str) -> str:
         """Return the URL of a queue, given its name, URL or ARN.
@@ -162,3 +160,14 @@ class App:
 
     def __repr__(self) -> str:
         return f"<squids.App {self.name}: {len(self._tasks)} tasks>"
+
+
+def _registered(hook: H, hooks: list[Any]) -> H:
+    """Add a hook. Raises TypeError if calling it would run nothing of it."""
+    kind = kind_of_function(hook)
+    if kind is not None:
+        name = getattr(hook, "__qualname__", repr(hook))
+        ignored = "awaits it" if kind == "async" else "reads what it yields"
+        raise TypeError(f"{name} is {kind}: a hook is called, and nothing {ignored}; use a plain function")
+    hooks.append(hook)
+    return hook

@@ -28,6 +28,10 @@ class DuplicateTask(SquidsError, ValueError):
     """Two tasks have one name, and a message could mean either."""
 
 
+class NeverRan(SquidsError):
+    """The task returned a coroutine or a generator, whose work was not done."""
+
+
 class BadMessage(SquidsError):
     """A message that cannot be run."""
 

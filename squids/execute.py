@@ -21,6 +21,7 @@ from squids.hooks import Hooks
 from squids.job import CURRENT, Job, JobEnd
 from squids.task import Task, signature_text
 from squids.tracebacks import error_line, traceback_of
+from squids.unfinished import check_returned
 from squids.wire import JSON, Call, decode
 
 
@@ -66,6 +67,15 @@ def execute(
         CURRENT.reset(token)
 
 
+def interrupted(delivery: Delivery, tasks: Mapping[str, Task[Any, Any]], error: KeyboardInterrupt) -> Outcome:
+    """Return the outcome of a job that `execute` left with this exception."""
+    try:
+        name = find(decode(delivery.body), tasks).name
+    except BadMessage:
+        name = None
+    return _failure(name, error)
+
+
 def _time(seconds: float | None) -> datetime | None:
     """Convert a timestamp. None also if it is out of a datetime's range, as a server may send it."""
     try:
@@ -104,9 +114,11 @@ def _run(call: Call, task: Task[Any, Any], hooks: Hooks) -> Outcome:
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            return _failure(task, error, "in a pre_task hook: ")
+            return _failure(task.name, error, "in a pre_task hook: ")
     try:
-        task.target(*call.args, **call.kwargs)
+        returned = task.target(*call.args, **call.kwargs)
+        if returned is not None:
+            check_returned(returned, task.name)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
@@ -114,7 +126,7 @@ def _run(call: Call, task: Task[Any, Any], hooks: Hooks) -> Outcome:
         bad = _unbindable(call, task) if isinstance(error, TypeError) else None
         if bad is not None:
             return bad
-        outcome = _failure(task, error)
+        outcome = _failure(task.name, error)
     else:
         outcome = Outcome(JobEnd.DONE, call.task)
     if hooks.post_task:
@@ -131,9 +143,9 @@ def _unbindable(call: Call, task: Task[Any, Any]) -> Outcome | None:
     return None
 
 
-def _failure(task: Task[Any, Any], error: BaseException, where: str = "") -> Outcome:
+def _failure(task: str | None, error: BaseException, where: str = "") -> Outcome:
     text = traceback_of(error, _users_frames(error.__traceback__))
-    return Outcome(JobEnd.FAILED, task.name, where + error_line(error), text, error)
+    return Outcome(JobEnd.FAILED, task, where + error_line(error), text, error)
 
 
 def _users_frames(frames: TracebackType | None) -> TracebackType | None:

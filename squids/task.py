@@ -14,6 +14,7 @@ from squids.arguments import Converter, converter_of, hint, simplify
 from squids.hints import did_you_mean
 from squids.job import current_job
 from squids.sqs_limits import SEND_OPTIONS
+from squids.unfinished import kind_of_function
 from squids.wire import encode, encode_with
 
 if TYPE_CHECKING:
@@ -183,17 +184,22 @@ def check_function(func: object) -> Callable[..., Any]:
         raise TypeError(f"app.task decorates a function, not {func!r}; for a class, use app.add_task")
     if not hasattr(func, "__qualname__") or not hasattr(func, "__module__"):
         raise TypeError(f"{func!r} has no name that a message could carry; wrap it in a function")
-    plain = inspect.unwrap(func)
-    if inspect.iscoroutinefunction(plain):
-        raise TypeError(f"{func.__qualname__} is async: a worker would never await it; use a plain function")
-    if inspect.isgeneratorfunction(plain) or inspect.isasyncgenfunction(plain):
-        raise TypeError(f"{func.__qualname__} is a generator: calling it runs nothing; use a plain function")
+    check_runs(func, func.__qualname__)
     if _is_method(func):
         raise TypeError(
             f"{func.__qualname__} is a method: a message carries no object to call it on; "
             "use a function, a staticmethod, or a class with app.add_task"
         )
     return func
+
+
+def check_runs(func: Callable[..., Any], name: str) -> None:
+    """Raise TypeError if calling the function runs nothing of it."""
+    kind = kind_of_function(func)
+    if kind == "async":
+        raise TypeError(f"{name} is async: a worker would never await it; use a plain function")
+    if kind is not None:
+        raise TypeError(f"{name} is {kind}: calling it runs nothing; use a plain function")
 
 
 def _is_method(func: Callable[..., Any]) -> bool:

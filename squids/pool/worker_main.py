@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from squids.delivery import Delivery
-from squids.execute import execute
+from squids.execute import Outcome, execute, interrupted
 from squids.job import JobEnd
 from squids.pool.worker_signals import StopSignals
 from squids.process import log_setup
@@ -83,8 +83,9 @@ class _Worker:
                 break
             try:
                 self._run_one(job)
-            except KeyboardInterrupt:
-                self._results.append([job[0], JobEnd.FAILED.value, 0.0, None, "KeyboardInterrupt", ""])
+            except KeyboardInterrupt as error:
+                outcome = interrupted(_delivery(job), self._app.tasks, error)
+                self._results.append(_result(job[0], outcome, 0.0))
                 self._give_back(jobs[position + 1 :])
                 self._report()
                 raise
@@ -95,26 +96,17 @@ class _Worker:
         self._results.extend([number, JobEnd.UNSTARTED.value, 0.0] for number, *_ in jobs)
 
     def _run_one(self, job: list[Any]) -> None:
-        number, message_id, body, receive_count, sent_at, group = job
+        number: int = job[0]
         started = time.monotonic()
         if self._results and started - self._oldest > REPORT_AFTER:
             self._report()
         MARK.pack_into(self._page, 0, number, started)
-        outcome = execute(
-            Delivery(message_id, "", body, receive_count, sent_at, group),
-            self._queue,
-            self._app.tasks,
-            self._app.hooks,
-            self._app.json,
-        )
+        outcome = execute(_delivery(job), self._queue, self._app.tasks, self._app.hooks, self._app.json)
         ended = time.monotonic()
         MARK.pack_into(self._page, 0, 0, 0.0)
-        result = [number, outcome.end.value, ended - started]
-        if outcome.end is not JobEnd.DONE:
-            result += [outcome.task, outcome.error or "", outcome.traceback or ""]
         if not self._results:
             self._oldest = ended
-        self._results.append(result)
+        self._results.append(_result(number, outcome, ended - started))
         if outcome.end is not JobEnd.DONE:
             self._report()  # Its texts are bounded; those of many failures in one frame would not be.
 
@@ -122,3 +114,15 @@ class _Worker:
         if self._results:
             results, self._results = self._results, []
             self._channel.send(Results(results))
+
+
+def _delivery(job: list[Any]) -> Delivery:
+    _, message_id, body, receive_count, sent_at, group = job
+    return Delivery(message_id, "", body, receive_count, sent_at, group)
+
+
+def _result(number: int, outcome: Outcome, seconds: float) -> list[Any]:
+    result: list[Any] = [number, outcome.end.value, seconds]
+    if outcome.end is not JobEnd.DONE:
+        result += [outcome.task, outcome.error or "", outcome.traceback or ""]
+    return result

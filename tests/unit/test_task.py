@@ -176,11 +176,6 @@ def generator():
     yield
 
 
-@functools.wraps(coroutine)
-def wrapped():
-    return coroutine()
-
-
 @pytest.mark.parametrize(
     ("function", "says"),
     [
@@ -191,7 +186,6 @@ def wrapped():
         ("mail", "app.task decorates a function, not 'mail'"),
         (functools.partial(print, 1), "has no name that a message could carry"),
         (coroutine, "coroutine is async"),
-        (wrapped, "is async"),
         (generator, "generator is a generator"),
     ],
 )

@@ -1,0 +1,75 @@
+"""What was called is what ran: a task is done only if its work was."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+
+from tests.support.processes import APP, call
+from tests.support.waiting import wait_until
+
+TASKS = (
+    APP
+    + """
+async def send(name):
+    note("sent", name)
+
+@app.task("tests")
+def forgotten(name):
+    return send(name)
+
+@app.task("tests")
+def interrupted(name):
+    note("start", name)
+    raise KeyboardInterrupt
+
+@app.task("tests")
+def exits(name):
+    sys.exit()
+"""
+)
+
+
+def blocks(text: str, action: str) -> dict[str, str]:
+    """By its task, each log line of this action with the lines that follow it, until the next one."""
+    found = re.split(r"(?m)^(?=\d{4}-\d\d-\d\d )", text)
+    mine = [block for block in found if f"action={action}" in block]
+    return {task[1]: block for block in mine if (task := re.search(r"\btask=(\S+)", block))}
+
+
+def test_what_did_not_run_to_its_end_has_failed_with_words_and_its_message_is_kept(
+    strict_sqs, squids_process
+):
+    """In a worker, as in one's own process."""
+    queue = strict_sqs.create("tests", visibility=3600)
+    process = squids_process(strict_sqs.endpoint_url, app=TASKS)
+    process.start("--workers", "1", "--no-retry-delay").ready()
+    for name in ("forgotten", "interrupted", "exits", "work"):
+        strict_sqs.put("tests", call(name, name))
+    process.wait_for("task_failed", 3)
+    wait_until(lambda: process.journal.words("done") == ["work"], what=lambda: process.text)
+    wait_until(lambda: len(queue.messages) == 3)
+    assert process.stop() == 0
+    assert process.journal.words("sent") == []
+    assert "RuntimeWarning" not in process.text
+    failed = blocks(process.text, "task_failed")
+    assert "shop.forgotten returned a coroutine of send (" in failed["shop.forgotten"]
+    for name, error in (("interrupted", "KeyboardInterrupt"), ("exits", "SystemExit")):
+        text = failed[f"shop.{name}"]
+        assert f"in {name}\n" in text and text.rstrip().endswith(error)
+        assert "execute.py" not in text and "worker_main.py" not in text
+
+
+def test_a_signal_from_outside_leaves_the_traceback_of_what_it_interrupted(strict_sqs, squids_process):
+    """It says where the task was."""
+    strict_sqs.create("tests", visibility=3600)
+    process = squids_process(strict_sqs.endpoint_url, app=TASKS)
+    process.start("--workers", "1", "--no-retry-delay").ready()
+    strict_sqs.put("tests", call("work", "long", 600))
+    wait_until(lambda: process.journal.words("start") == ["long"], what=lambda: process.text)
+    (worker,) = process.workers(1)
+    os.kill(worker, signal.SIGINT)
+    process.wait_for("task_failed")
+    assert process.stop() == 0
+    assert "in work\n" in blocks(process.text, "task_failed")["shop.work"]
