@@ -90,17 +90,10 @@ def _main(argv: Sequence[str] | None) -> int:
     reload, local, port = (arguments.pop(name) for name in ("reload", "local", "local_port"))
     given = {name: value for name, value in arguments.items() if value != parser.get_default(name)}
     options = ConsumerOptions(**arguments)
-    problems = validate(options)
-    try:
-        queue = QueueRef.parse(options.queue)
-    except ValueError as error:
-        problems.append(f"--queue: {error}")
-    if port is not None and not 0 <= port <= 65535:
-        problems.append(f"--local-port: {port} is not a port")
-    if reload and options.exit_when_empty:
-        problems.append("--reload runs until it is stopped, and cannot be combined with --exit-when-empty")
+    problems = _problems(options, reload, port)
     if problems:
         parser.error("; ".join(problems))
+    queue = QueueRef.parse(options.queue)
     port = (port or 0) if local or port is not None else None
     server = None
     try:
@@ -123,6 +116,22 @@ def _main(argv: Sequence[str] | None) -> int:
             server.stop()
 
 
+def _problems(options: ConsumerOptions, reload: bool, port: int | None) -> list[str]:
+    """Return why these options cannot be used, or not together."""
+    problems = validate(options)
+    try:
+        QueueRef.parse(options.queue)
+    except ValueError as error:
+        problems.append(f"--queue: {error}")
+    if port is not None and not 0 <= port <= 65535:
+        problems.append(f"--local-port: {port} is not a port")
+    if reload and options.exit_when_empty:
+        problems.append("--reload runs until it is stopped, and cannot be combined with --exit-when-empty")
+    if reload and options.workers == 0:
+        problems.append("--reload starts new workers, and cannot be combined with --workers 0")
+    return problems
+
+
 def _reload(given: dict[str, Any], log_level: str, log_format: str, port: int | None) -> int:
     """Run the queue under a supervisor."""
     from squids.process.signals import ignore_requests
@@ -143,6 +152,7 @@ def _reload(given: dict[str, Any], log_level: str, log_format: str, port: int | 
 def _consume(options: ConsumerOptions, queue: QueueRef, log_level: str, log_format: str) -> int:
     from squids.pool import consumer_main, preload
     from squids.process import log_setup
+    from squids.process.child import set_title
     from squids.process.forkable import sockets_open, unforkable_since
     from squids.process.sd_notify import Notifier
 
@@ -153,11 +163,13 @@ def _consume(options: ConsumerOptions, queue: QueueRef, log_level: str, log_form
     unforkable = unforkable_since(sockets)
     settings = consumer_main.settings_of(options, queue)
     client = consumer_main.client_of(app, settings)
-    zygote = consumer_main.start_zygote(app, options, settings, client, unforkable)
-    if sys.platform == "linux":
-        import setproctitle
+    if options.workers == 0:
+        from squids.pool import foreground
 
-        setproctitle.setproctitle(f"squids: {queue.name} main")
+        set_title(f"squids: {queue.name} main")
+        return foreground.run(app, options, settings, client, notifier=notifier)
+    zygote = consumer_main.start_zygote(app, options, settings, client, unforkable)
+    set_title(f"squids: {queue.name} main")
     return consumer_main.run(app, options, settings, client, zygote, notifier=notifier)
 
 
@@ -188,5 +200,5 @@ def _add(parser: argparse.ArgumentParser, option: Option) -> None:
             default=option.default,
             required=option.required,
             metavar=option.metavar,
-            help=f"{option.help.rstrip()}{default}",
+            help=f"{option.help}{option.in_command}{default}",
         )

@@ -23,6 +23,7 @@ from squids.job import JobEnd
 from squids.pool.worker_signals import StopSignals
 from squids.process import log_setup
 from squids.process.channel import BlockingChannel
+from squids.process.no_terminal import explained
 from squids.process.protocol import WORKER_READY, Assign, Recall, Results
 
 if TYPE_CHECKING:
@@ -110,7 +111,11 @@ class _Worker:
         MARK.pack_into(self._page, 0, 0, 0.0)
         result = [number, outcome.end.value, ended - started]
         if outcome.end is not JobEnd.DONE:
-            result += [outcome.task, outcome.error or "", outcome.traceback or ""]
+            result += [
+                outcome.task,
+                explained(outcome.error or "", outcome.exception),
+                outcome.traceback or "",
+            ]
         if not self._results:
             self._oldest = ended
         self._results.append(result)
