@@ -49,7 +49,7 @@ def _default(option: Option) -> str:
 
 
 def _cell(option: Option) -> str:
-    text = " ".join(option.help.split()).replace("|", "\\|")
+    text = " ".join((option.help + option.in_command).split()).replace("|", "\\|")
     return re.sub(r"(https://\S+)", r"<\1>", text)
 
 

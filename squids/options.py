@@ -38,7 +38,8 @@ class Option:
     """One option: its type, range and help. `metavar`: the placeholder for its value in the help.
 
     `choices`: the numbers of a range. `computed`: what is used if the option is not given and has no fixed
-    default.
+    default. `in_command`: a further sentence for the command. `lowest_in_command`: its minimum, if not the
+    file's.
     """
 
     name: str
@@ -49,6 +50,8 @@ class Option:
     maximum: float | None = None
     choices: tuple[Any, ...] | None = None
     computed: str = ""
+    in_command: str = ""
+    lowest_in_command: float | None = None
 
     @property
     def default(self) -> Any:
@@ -85,6 +88,8 @@ OPTIONS: tuple[Option, ...] = (
         minimum=1,
         maximum=10_000,
         computed="the CPUs that this process may use",
+        in_command=". 0: run tasks in this process, one at a time, where a debugger can be used",
+        lowest_in_command=0,
     ),
     Option(
         "report_interval",
@@ -169,14 +174,17 @@ def validate(options: ConsumerOptions) -> list[str]:
         flag = "--" + option.name.replace("_", "-")
         if value is None or isinstance(value, str | bool):
             continue
+        minimum = option.minimum if option.lowest_in_command is None else option.lowest_in_command
         if not math.isfinite(value):
             problems.append(f"{flag}: {value} is not a number of seconds")
-        elif option.minimum is not None and value < option.minimum:
-            problems.append(f"{flag}: {value} is less than {option.minimum:g}")
+        elif minimum is not None and value < minimum:
+            problems.append(f"{flag}: {value} is less than {minimum:g}")
         elif option.maximum is not None and value > option.maximum:
             problems.append(f"{flag}: {value} is more than {option.maximum:g}")
         elif option.choices is not None and value not in option.choices:
             problems.append(f"{flag}: {value} is not between {option.choices[0]} and {option.choices[-1]}")
     if not problems and options.retry_max_delay < options.retry_delay:
         problems.append("--retry-max-delay: less than --retry-delay")
+    if options.workers == 0 and options.prefetch not in (None, 1):
+        problems.append("--prefetch: with --workers 0, one message is held at a time")
     return problems

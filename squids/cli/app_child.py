@@ -18,6 +18,7 @@ from squids.execute import find
 from squids.hints import as_word
 from squids.pool.preload import load
 from squids.process.interpreter import spec_of
+from squids.process.no_terminal import refuse_breakpoints
 from squids.queues import QueueRef
 from squids.sqs import TroubleKind, classify
 from squids.task import signature_text
@@ -30,6 +31,7 @@ MIN_RECEIVES = 3
 def main(argv: list[str]) -> None:
     """Print one line of JSON after a mark, because the app may print, too."""
     spec = spec_of(argv)
+    refuse_breakpoints()
     answer: dict[str, Any] = {}
     try:
         app = load({"app": spec["app"], "directory": os.getcwd(), "write_bytecode": False})

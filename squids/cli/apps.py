@@ -84,10 +84,6 @@ def ask_app(
     `environment`: the variables for a local SQS; the app spec's own AWS variables are dropped then.
     """
     mark = secrets.token_hex(8)
-    variables = environment_of(app_spec)
-    if environment:
-        variables = {name: value for name, value in variables.items() if not name.startswith("AWS_")}
-        variables |= environment
     spec = {"app": app_spec.app, "mark": mark, **question}
     try:
         with interpreter_of("squids.cli.app_child", spec, app_spec.python) as (command, inherited):
@@ -96,7 +92,7 @@ def ask_app(
                 timeout,
                 pass_fds=[inherited],
                 cwd=app_spec.directory,
-                env=variables,
+                env=variables_of(app_spec, environment),
                 user=user_of(app_spec),
                 group=group_of(app_spec),
                 extra_groups=None if app_spec.user is None else groups_of(app_spec),
@@ -113,6 +109,15 @@ def ask_app(
                 return {"error": "its process gave an answer that cannot be understood"}
     last_output = cut((errors or output).strip(), TRACEBACK)
     return {"error": f"importing it ended the process with {code}:\n{last_output}"}
+
+
+def variables_of(app_spec: AppSpec, environment: dict[str, str] | None) -> dict[str, str]:
+    """Return the environment of an app's process. `environment`: as in `ask_app`."""
+    variables = environment_of(app_spec)
+    if environment:
+        variables = {name: value for name, value in variables.items() if not name.startswith("AWS_")}
+        variables |= environment
+    return variables
 
 
 def _run(command: list[str], timeout: float, **process: Any) -> tuple[int, str, str]:

@@ -91,12 +91,8 @@ def _main(argv: Sequence[str] | None) -> int:
     reload, local, port = (arguments.pop(name) for name in ("reload", "local", "local_port"))
     given = {name: value for name, value in arguments.items() if value != parser.get_default(name)}
     options = ConsumerOptions(**arguments)
-    problems = validate(options)
+    problems = _problems(options, reload, port)
     queue = _in_sqs(options.queue, problems)
-    if port is not None and not 0 <= port <= 65535:
-        problems.append(f"--local-port: {port} is not a port")
-    if reload and options.exit_when_empty:
-        problems.append("--reload runs until it is stopped, and cannot be combined with --exit-when-empty")
     if problems:
         parser.error("; ".join(problems))
     port = (port or 0) if local or port is not None else None
@@ -119,6 +115,18 @@ def _main(argv: Sequence[str] | None) -> int:
     finally:
         if server is not None:
             server.stop()
+
+
+def _problems(options: ConsumerOptions, reload: bool, port: int | None) -> list[str]:
+    """Return why these options cannot be used, or not together."""
+    problems = validate(options)
+    if port is not None and not 0 <= port <= 65535:
+        problems.append(f"--local-port: {port} is not a port")
+    if reload and options.exit_when_empty:
+        problems.append("--reload runs until it is stopped, and cannot be combined with --exit-when-empty")
+    if reload and options.workers == 0:
+        problems.append("--reload starts new workers, and cannot be combined with --workers 0")
+    return problems
 
 
 def _in_sqs(queue: str, problems: list[str]) -> str:
@@ -158,6 +166,7 @@ def _consume(options: ConsumerOptions, log_level: str, log_format: str) -> int:
     from squids.pool import consumer_main, preload
     from squids.pool.local_queue import create_if_renamed
     from squids.process import log_setup
+    from squids.process.child import set_title
     from squids.process.forkable import sockets_open, unforkable_since
     from squids.process.sd_notify import Notifier
 
@@ -169,12 +178,16 @@ def _consume(options: ConsumerOptions, log_level: str, log_format: str) -> int:
     queue = app.queue_ref(options.queue)
     settings = consumer_main.settings_of(options, queue)
     client = consumer_main.client_of(app, settings)
+    if options.workers == 0:
+        from squids.pool import foreground
+
+        create_if_renamed(app, options.queue)
+
+        set_title(f"squids: {queue.name} main")
+        return foreground.run(app, options, settings, client, notifier=notifier)
     zygote = consumer_main.start_zygote(app, options, settings, client, unforkable)
     create_if_renamed(app, options.queue)
-    if sys.platform == "linux":
-        import setproctitle
-
-        setproctitle.setproctitle(f"squids: {queue.name} main")
+    set_title(f"squids: {queue.name} main")
     return consumer_main.run(app, options, settings, client, zygote, notifier=notifier)
 
 
@@ -205,5 +218,5 @@ def _add(parser: argparse.ArgumentParser, option: Option) -> None:
             default=option.default,
             required=option.required,
             metavar=option.metavar,
-            help=f"{option.help.rstrip()}{default}",
+            help=f"{option.help}{option.in_command}{default}",
         )

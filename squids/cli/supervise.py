@@ -109,6 +109,11 @@ def _command(config: str, arguments: argparse.Namespace) -> Callable[[], int]:
             from squids.cli.send import send
 
             return _unless_unreachable(arguments, lambda: send(config, arguments))
+        case "debug":
+            from squids.cli.debug import debug
+
+            queue, trusting = arguments.queue, arguments.trust_files
+            return _unless_unreachable(arguments, lambda: debug(config, queue, trusting=trusting))
         case _:
             return _ask(config, arguments)
 

@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from squids.exit_codes import ExitCode
@@ -25,6 +26,7 @@ from squids.pool.inflight import Phase
 from squids.pool.local_queue import create_if_renamed
 from squids.pool.pooled_consumer import PooledConsumer
 from squids.pool.settings import Limits, PoolSettings
+from squids.pool.workers import Workers
 from squids.process import log_setup
 from squids.process.cpus import usable_cpus
 from squids.process.figures import ImportFacts
@@ -52,7 +54,8 @@ PRELOAD_ENTRY = "squids.pool.preload:load"
 
 def settings_of(options: ConsumerOptions, queue: QueueRef) -> PoolSettings:
     """Convert the options, with computed defaults."""
-    workers = options.workers or usable_cpus()
+    in_process = options.workers == 0
+    workers = 1 if in_process else options.workers or usable_cpus()
     retry = RetryPolicy(
         first=options.retry_delay, maximum=options.retry_max_delay, enabled=not options.no_retry_delay
     )
@@ -62,7 +65,7 @@ def settings_of(options: ConsumerOptions, queue: QueueRef) -> PoolSettings:
         queue=queue,
         limits=Limits(
             workers=workers,
-            prefetch=options.prefetch or 2 * workers,
+            prefetch=1 if in_process else options.prefetch or 2 * workers,
             visibility=options.visibility_timeout,
             shutdown_timeout=options.shutdown_timeout,
             exit_when_empty=options.exit_when_empty,
@@ -134,7 +137,7 @@ async def _run(
     notifier: Notifier | None,
     facts: ImportFacts | None,
 ) -> ExitCode:
-    consumer = PooledConsumer(settings, client, zygote)
+    consumer = PooledConsumer(settings, client, partial(Workers, zygote))
     loop = asyncio.get_running_loop()
     if owner is not None:
         serve_supervisor(consumer, owner, loop, facts)
@@ -143,8 +146,15 @@ async def _run(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, consumer.stop, signal.Signals(number).name)
     if owner is None and meaning_of_hangup() is Hangup.STOP:
-        loop.add_signal_handler(signal.SIGHUP, _terminal_closed, consumer)
+        loop.add_signal_handler(signal.SIGHUP, terminal_closed, consumer)
     loop.add_signal_handler(signal.SIGUSR1, consumer.report_state)
+    return await consume(app, consumer, settings, options)
+
+
+async def consume(
+    app: App, consumer: PooledConsumer, settings: PoolSettings, options: ConsumerOptions
+) -> ExitCode:
+    """Run a consumer, and the hook that reports on its queue, to the end."""
     end = threading.Event()
     if app.hooks.report_queue_stats:
         consumer.on_ready = lambda: _start_reports(app, settings, options.report_interval, end)
@@ -212,7 +222,7 @@ def _show(on: bool) -> None:
     logging.getLogger("squids").setLevel(logging.INFO if on and hidden else logging.NOTSET)
 
 
-def _terminal_closed(consumer: PooledConsumer) -> None:
+def terminal_closed(consumer: PooledConsumer) -> None:
     """The shell and the kernel each send SIGHUP: the second is not a second request."""
     if consumer.inflight.phase is Phase.RUNNING:
         consumer.stop("SIGHUP, the terminal was closed")

@@ -35,12 +35,11 @@ from squids.pool.reporting import Reporter, figures
 from squids.pool.roster import JobResult
 from squids.pool.settings import PoolSettings
 from squids.pool.sqs_calls import SqsCalls
-from squids.pool.worker_handle import WorkerHandle
-from squids.pool.workers import WorkerEnd, Workers
+from squids.pool.worker_set import WorkersOf, WorkerView
+from squids.pool.workers import WorkerEnd
 from squids.process.figures import ConsumerFigures
 from squids.process.liveness import Liveness, NoListener
 from squids.process.stops import StopBy, Stops
-from squids.process.zygote_handle import ZygoteHandle
 from squids.sqs import BatchAnswer, QueueClient, TroubleKind, classify
 
 ADVANCE_MARGIN = 45.0
@@ -55,7 +54,7 @@ START_TROUBLES = frozenset(
 class PooledConsumer:
     """Runs until it is stopped or cannot continue. `run` returns the exit code."""
 
-    def __init__(self, settings: PoolSettings, client: QueueClient, zygote: ZygoteHandle) -> None:
+    def __init__(self, settings: PoolSettings, client: QueueClient, workers_of: WorkersOf) -> None:
         """Create inside the loop in which it will run."""
         self._settings = settings
         limits = settings.limits
@@ -63,7 +62,7 @@ class PooledConsumer:
         self.inflight = InFlight(limits, settings.retry, attempt_prefix=prefix)
         self._loop = asyncio.get_running_loop()
         self._calls = SqsCalls(client, limits, self._loop, self._most_receives)
-        self.workers = Workers(zygote, settings, self, self._loop)
+        self.workers = workers_of(settings, self, self._loop)
         self._exit_code = ExitCode.OK
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
@@ -296,11 +295,11 @@ class PooledConsumer:
         """Whether everything is settled, and the workers are about to exit."""
         return self._done.is_set()
 
-    def worker_ready(self, handle: WorkerHandle) -> None:
+    def worker_ready(self, handle: WorkerView) -> None:
         """A worker waits for its first job."""
         self.inflight.worker_ready(handle.child)
 
-    def jobs_ended(self, handle: WorkerHandle, results: Sequence[JobResult]) -> None:
+    def jobs_ended(self, handle: WorkerView, results: Sequence[JobResult]) -> None:
         """A worker reported jobs."""
         if self.following:
             for result in results:

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 
 from squids.pool.inflight import InFlight
-from squids.pool.workers import Workers
+from squids.pool.worker_set import WorkerSet
 from squids.process.figures import ConsumerFigures, RunningJob
 from squids.process.liveness import Liveness
 
@@ -92,7 +92,7 @@ def quantiles(times: deque[float]) -> tuple[float | None, float | None]:
     return ordered[len(ordered) // 2], ordered[min(len(ordered) - 1, len(ordered) * 95 // 100)]
 
 
-def figures(inflight: InFlight, workers: Workers, times: deque[float]) -> ConsumerFigures:
+def figures(inflight: InFlight, workers: WorkerSet, times: deque[float]) -> ConsumerFigures:
     """Return the current figures. `times`: seconds that the last tasks took."""
     running: list[RunningJob] = []
     busy = 0

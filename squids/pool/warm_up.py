@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from squids.options import ConsumerOptions
@@ -14,6 +15,7 @@ from squids.pool.actions import Receive
 from squids.pool.consumer_main import client_of, settings_of
 from squids.pool.pooled_consumer import PooledConsumer
 from squids.pool.settings import PoolSettings
+from squids.pool.workers import Workers
 from squids.process.zygote_handle import ZygoteHandle
 
 if TYPE_CHECKING:
@@ -50,7 +52,7 @@ async def _rehearse_decisions(settings: PoolSettings, client: QueueClient) -> No
     """Let a consumer of an empty queue decide."""
     ours, theirs = socket.socketpair()
     for _ in range(TIMES):
-        consumer = PooledConsumer(settings, client, ZygoteHandle.inherited(ours))
+        consumer = PooledConsumer(settings, client, partial(Workers, ZygoteHandle.inherited(ours)))
         consumer.inflight.worker_ready(1)
         for now in (0.0, 1.0, 2.0):
             for action in consumer.inflight.decide(now):

@@ -23,6 +23,7 @@ from squids.job import JobEnd
 from squids.pool.worker_signals import StopSignals
 from squids.process import log_setup
 from squids.process.channel import BlockingChannel
+from squids.process.no_terminal import explained
 from squids.process.protocol import WORKER_READY, Assign, Recall, Results
 
 if TYPE_CHECKING:
@@ -124,5 +125,6 @@ def _delivery(job: list[Any]) -> Delivery:
 def _result(number: int, outcome: Outcome, seconds: float) -> list[Any]:
     result: list[Any] = [number, outcome.end.value, seconds]
     if outcome.end is not JobEnd.DONE:
-        result += [outcome.task, outcome.error or "", outcome.traceback or ""]
+        error = explained(outcome.error or "", outcome.exception)
+        result += [outcome.task, error, outcome.traceback or ""]
     return result

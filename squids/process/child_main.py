@@ -14,6 +14,7 @@ from squids.exit_codes import ExitCode
 from squids.process.child import apply_limits, exit_now, run_and_exit, set_title
 from squids.process.entry_points import resolve
 from squids.process.interpreter import spec_of
+from squids.process.no_terminal import refuse_breakpoints
 from squids.process.outlet import records_to
 from squids.process.signals import restore_defaults
 
@@ -23,6 +24,7 @@ def main(argv: list[str]) -> NoReturn:
     spec = spec_of(argv)
     sys.path[:] = spec["path"]
     restore_defaults()  # Ignored and blocked signals are inherited across exec.
+    refuse_breakpoints()
     for descriptor in spec["descriptors"]:
         os.set_inheritable(descriptor, False)  # Programs of tasks must not inherit them.
     if spec["records"] is not None:

@@ -28,7 +28,7 @@ def run_as_init() -> None:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signals | {signal.SIGCHLD})
     child = os.fork()
     if child == 0:
-        os.setpgid(0, 0)  # Ctrl-C reaches only init, which forwards it once.
+        _lead_the_foreground()
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return
     while True:
@@ -42,6 +42,27 @@ def run_as_init() -> None:
         status = _reap(child)
         if status is not None:
             os._exit(status if status >= 0 else 128 - status)
+
+
+def _lead_the_foreground() -> None:
+    """Lead a process group of its own, so that Ctrl-C arrives once: directly, or from init, never both.
+
+    With a terminal (`docker run -it`), it is the foreground group: a debugger may read. Signals are blocked
+    here, else SIGTTOU would stop this process.
+    """
+    before = os.getpgrp()
+    os.setpgid(0, 0)
+    try:
+        terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
+    except OSError:
+        return
+    try:
+        if os.tcgetpgrp(terminal) == before:
+            os.tcsetpgrp(terminal, os.getpid())
+    except OSError:
+        pass  # It was closed.
+    finally:
+        os.close(terminal)
 
 
 def _reap(child: int) -> int | None:

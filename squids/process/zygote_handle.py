@@ -18,6 +18,7 @@ from squids.process.channel import MAX_DESCRIPTORS, close_all
 from squids.process.child import exit_now, set_title
 from squids.process.interpreter import interpreter_of
 from squids.process.loop_channel import LoopChannel
+from squids.process.no_terminal import refuse_breakpoints
 from squids.process.outlet import Outlet
 from squids.process.protocol import PROTOCOL, FromZygote, Kill, Output, Spawn
 from squids.process.zygote_main import Zygote
@@ -58,6 +59,7 @@ class ZygoteHandle:
             ours.close()
             os.setsid()  # No terminal: Ctrl-C is for the main process, and no task may read from it.
             _read_nothing()
+            refuse_breakpoints()
             set_title(title)
             Zygote(theirs, preloaded, None).serve()
             code = 0

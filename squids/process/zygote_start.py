@@ -19,6 +19,7 @@ from squids.process.channel import Channel
 from squids.process.child import exit_now, print_lines_at_once, set_title
 from squids.process.entry_points import resolve
 from squids.process.interpreter import spec_of
+from squids.process.no_terminal import refuse_breakpoints
 from squids.process.outlet import records_to
 from squids.process.protocol import PROTOCOL, Preloaded, PreloadFailed
 from squids.process.sharing import share_what_is_alive
@@ -36,6 +37,7 @@ def main(argv: list[str]) -> NoReturn:
         sys.path[:] = spec["path"]
     restore_defaults()
     faulthandler.enable()
+    refuse_breakpoints()
     if spec["records"] is not None:
         records_to(spec["records"])
     set_title(spec["title"])

@@ -10,12 +10,14 @@ import socket
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from squids.delivery import Delivery
 from squids.exit_codes import ExitCode
 from squids.pool.pooled_consumer import PooledConsumer
 from squids.pool.settings import Limits, PoolSettings
+from squids.pool.workers import Workers
 from squids.process.channel import Channel
 from squids.process.liveness import NoListener
 from squids.process.protocol import Assign, Exited, Frame, Kill, Results, Spawn, WorkerReady
@@ -164,7 +166,7 @@ class Scene:
         self.server = Server(theirs)
         self.life = Listener()
         settings = PoolSettings(QueueRef.parse(name), limits, RetryPolicy())
-        self.consumer = PooledConsumer(settings, self.client, ZygoteHandle.inherited(ours))
+        self.consumer = PooledConsumer(settings, self.client, partial(Workers, ZygoteHandle.inherited(ours)))
         self.consumer.report_to(self.life)
         self.running = asyncio.create_task(self.consumer.run())
 

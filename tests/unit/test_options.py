@@ -19,7 +19,7 @@ def test_the_list_and_the_values_agree():
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"workers": 0}, "--workers"),
+        ({"workers": -1}, "--workers"),
         ({"visibility_timeout": 43_200}, "--visibility-timeout"),
         ({"polling_wait_time": 21}, "--polling-wait-time: 21 is not between 0 and 20"),
         ({"shutdown_timeout": -1}, "--shutdown-timeout"),

@@ -237,6 +237,14 @@ _LOCAL = (
         codes=(TIMED_OUT,),
     ),
     Verb(
+        "debug",
+        "develop",
+        "Run a queue in this terminal, where debuggers work",
+        (Argument(("queue",), "Its name as in the file", "queue", "QUEUE"), TRUST),
+        local=True,
+        codes=OF_QUEUES,
+    ),
+    Verb(
         "init",
         "develop",
         "Write a small project that works; overwrite nothing",

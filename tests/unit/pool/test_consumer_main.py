@@ -173,8 +173,8 @@ def test_jobs_that_are_followed_no_longer_are_logged_no_longer(levels):
 def test_a_terminal_that_is_closed_says_so_twice():
     """The shell and the kernel each do: only a request by a person is one to hurry."""
     consumer = Consumer()
-    consumer_main._terminal_closed(consumer)
-    consumer_main._terminal_closed(consumer)
+    consumer_main.terminal_closed(consumer)
+    consumer_main.terminal_closed(consumer)
     assert [order[0] for order in consumer.orders] == ["stop"]
 
 

@@ -13,6 +13,8 @@ import pytest
 
 from squids.process.pid1 import run_as_init_if_pid1
 from tests.support.servers import ROOT
+from tests.support.terminals import Terminal
+from tests.support.waiting import wait_until
 
 PROGRAM = """
 import os, signal, sys, time
@@ -85,6 +87,33 @@ sys.stdin.read()
             assert init.stdout.readline() == f"{number.name}\n"
         init.stdin.close()
         assert init.wait(60) == 0
+
+
+def test_its_program_may_read_from_the_terminal_and_gets_ctrl_c_once():
+    """As in `docker run -it`. In a background group it would be stopped as it reads, for ever."""
+    code = """
+times = []
+signal.signal(signal.SIGINT, lambda *_: times.append(1))
+say("ready")
+say("read", input())
+while not times:
+    time.sleep(0.005)
+signal.signal(signal.SIGTERM, lambda *_: (say("interrupts", len(times)), os._exit(0)))
+os.kill(init, signal.SIGTERM)
+while True:
+    time.sleep(60)
+"""
+    window = Terminal([sys.executable, "-c", PROGRAM + code], ROOT, os.environ)
+    try:
+        wait_until(lambda: "ready" in window.text)
+        os.write(window._master, b"hello\n")
+        wait_until(lambda: "read hello" in window.text, what=lambda: window.text)
+        os.write(window._master, b"\x03")
+        wait_until(lambda: "interrupts 1" in window.text, what=lambda: window.text)
+        _, status = os.waitpid(window.pid, 0)
+        assert os.waitstatus_to_exitcode(status) == 0
+    finally:
+        window.close()
 
 
 def test_orphans_are_reaped_and_not_taken_for_the_program():
