@@ -6,7 +6,6 @@ It has no heartbeat and no workers: tasks must finish within the visibility time
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,12 +15,11 @@ from squids.execute import execute
 from squids.hooks import Hooks
 from squids.job import JobAction, JobEnd
 from squids.queues import QueueRef
+from squids.reports import log
 from squids.sqs import RECEIVE_ATTRIBUTES_FIFO, SQS, classify
 from squids.sqs_answers import read_messages
 from squids.task import Task
 from squids.wire import JSON
-
-log = logging.getLogger("squids")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,14 @@ Several of each kind may be registered, before or after the tasks. They run in o
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+from squids.reports import log
 
 if TYPE_CHECKING:
     from squids.sqs import QueueStats
     from squids.task import Task
-
-log = logging.getLogger("squids")
 
 PreSend = Callable[[str, dict[str, Any]], Any]
 PostSend = Callable[[str, dict[str, Any], dict[str, Any]], Any]

@@ -7,6 +7,7 @@ import faulthandler
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from squids.cli.entry import print_error, run_command, show_version
@@ -176,7 +177,8 @@ def _consume(options: ConsumerOptions, log_level: str, log_format: str) -> int:
     app = preload.load({"app": options.app, "directory": os.getcwd()})
     unforkable = unforkable_since(sockets)
     queue = app.queue_ref(options.queue)
-    settings = consumer_main.settings_of(options, queue)
+    log_setup.adopt_application(log_level)
+    settings = replace(consumer_main.settings_of(options, queue), log_level=log_level, log_style=log_format)
     client = consumer_main.client_of(app, settings)
     if options.workers == 0:
         from squids.pool import foreground

@@ -41,13 +41,12 @@ from squids.process.signals import Hangup, meaning_of_hangup
 from squids.process.stops import StopBy
 from squids.process.zygote_handle import ZygoteHandle
 from squids.queues import QueueRef
+from squids.reports import log
 from squids.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from squids.app import App
     from squids.sqs import QueueClient
-
-log = logging.getLogger("squids")
 
 PRELOAD_ENTRY = "squids.pool.preload:load"
 
@@ -171,6 +170,7 @@ def run_supervised(app: App, owner: socket.socket, descriptors: list[int], args:
     `descriptors`: the socket to the fork server, which starts the workers.
     """
     log_setup.configure(args["log_level"], "record")
+    log_setup.adopt_application(args["log_level"])
     options = ConsumerOptions(**args["options"])
     create_if_renamed(app, options.queue)
     settings = replace(
@@ -218,8 +218,7 @@ def serve_supervisor(
 
 def _show(on: bool) -> None:
     """Log followed jobs even if the log level hides INFO."""
-    hidden = logging.getLogger().getEffectiveLevel() > logging.INFO
-    logging.getLogger("squids").setLevel(logging.INFO if on and hidden else logging.NOTSET)
+    log.follow(on)
 
 
 def terminal_closed(consumer: PooledConsumer) -> None:

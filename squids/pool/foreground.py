@@ -158,6 +158,7 @@ class ForegroundWorker:
                     self._queue_name,
                     self._app.tasks,
                     self._app.hooks,
+                    self._app.json,
                 )
             finally:
                 self._running = None

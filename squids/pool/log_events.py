@@ -18,8 +18,7 @@ from squids.pool.worker_handle import WorkerHandle
 from squids.process.signals import signal_name
 from squids.process.stops import FORCES, StopBy
 from squids.queues import QueueRef
-
-log = logging.getLogger("squids")
+from squids.reports import log
 
 NOTICES: dict[Notice, tuple[int, str]] = {
     Notice.DEGRADED: (logging.WARNING, "cannot receive: {text}; trying again, at least once a minute"),

@@ -54,6 +54,7 @@ def load_shared(args: dict[str, Any]) -> tuple[App, str, ImportFacts]:
     except SquidsError as error:
         error.files = files_met(error)
         raise
+    log_setup.adopt_application(args["log_level"])
     unforkable = unforkable_since(sockets)
     if not unforkable:
         from squids.pool.warm_up import warm_up  # It imports all that a consumer does.

@@ -30,5 +30,6 @@ class PoolSettings:
     retry: RetryPolicy
     label: str = ""
     """The name of the supervisor's program, before what workers print. Empty: they print by themselves."""
-    log_level: str | None = None
-    """If not None, workers log like this consumer, from this level."""
+    log_level: str = "INFO"
+    log_style: str = "record"
+    """How workers log, as `log_setup.configure` takes it."""

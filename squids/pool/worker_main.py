@@ -38,8 +38,8 @@ REPORT_AFTER = 0.001
 
 def run(app: App, channel_socket: socket.socket, descriptors: list[int], args: dict[str, Any]) -> int:
     """Run jobs until the consumer is gone. Returns the exit status."""
-    if args.get("log_level"):
-        log_setup.configure(args["log_level"], "record")
+    log_setup.configure(args["log_level"], args["log_style"])
+    log_setup.adopt_application(args["log_level"])
     page = mmap.mmap(descriptors[0], mmap.PAGESIZE)
     os.close(descriptors[0])
     channel = BlockingChannel(channel_socket)

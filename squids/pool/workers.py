@@ -167,7 +167,7 @@ class Workers:
         self._zygote.spawn(
             handle.child,
             WORKER_ENTRY,
-            {"queue": settings.queue.name, "log_level": settings.log_level},
+            {"queue": settings.queue.name, "log_level": settings.log_level, "log_style": settings.log_style},
             title=f"squids: {settings.label or settings.queue.name} worker {slot}",
             orphan_grace=settings.limits.visibility / 2,
             descriptors=handle.descriptors,

@@ -15,6 +15,7 @@ from typing import Any, TextIO
 from squids.bounds import TRACEBACK, cut
 from squids.process.log_lines import Line, Source, as_journal, as_json, as_text, bounded_line
 from squids.process.outlet import RecordStream, record_stream
+from squids.reports import is_not_a_report, log
 from squids.tracebacks import traceback_of
 
 Render = Callable[[Line], str]
@@ -27,7 +28,10 @@ _STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {
 
 
 def configure(level: str, style: str, stream: TextIO | None = None) -> None:
-    """Send all log records to `stream` (standard error), in `style` "text", "json" or "record".
+    """Write reports from `level` on to `stream` (standard error), in `style` "text", "json" or "record".
+
+    Records of the application go there, too, unless it has handlers of its own. Call this before the import
+    of the application, and `adopt_application` after it.
 
     Text to the journal has a priority instead of the time. "record" is for a supervisor, on a separate
     socket; the supervisor writes the lines.
@@ -37,40 +41,65 @@ def configure(level: str, style: str, stream: TextIO | None = None) -> None:
         stream_or_stderr = record_stream() or sys.stderr
     if style == "text" and stream is None and is_journal():
         style = "journal"
+    if not _handlers or not _handlers[0].writes(stream_or_stderr, STYLES[style]):
+        _replace(LineHandler(stream_or_stderr, STYLES[style]))
+    # What no handler takes. On the root logger, ours would keep logging.basicConfig() from its work.
+    logging.lastResort = _handlers[0]
+    log.write_to(_handlers[0].emit, logging.getLevelNamesMapping()[level])
+
+
+def adopt_application(level: str) -> None:
+    """Write records of the application from `level` on, if it has put no handler on the root logger.
+
+    A level that it has set, it keeps.
+    """
     root = logging.getLogger()
-    if not _writes(root, stream_or_stderr, STYLES[style]):
-        handler = logging.StreamHandler(stream_or_stderr)
-        handler.setFormatter(LineFormatter(STYLES[style]))
-        for old in list(root.handlers):
-            root.removeHandler(old)
-        root.addHandler(handler)
+    if not root.handlers:
+        root.addHandler(_handlers[0])
+    if root.handlers != _handlers:
+        return
     levels = logging.getLevelNamesMapping()
-    for logger, wanted in ((root, level), *((logging.getLogger(name), "WARNING") for name in CHATTY)):
-        if logger.level != levels[wanted]:
-            logger.setLevel(wanted)
+    # Setting a level clears the caches of all loggers, and a forked process would get its own copy of each.
+    if root.level != levels[level] and (root.level == logging.WARNING or isinstance(root.level, _OurLevel)):
+        root.setLevel(_OurLevel(levels[level]))
+    for name in CHATTY:
+        if logging.getLogger(name).level == logging.NOTSET:
+            logging.getLogger(name).setLevel(logging.WARNING)
 
 
 CHATTY = ("boto3", "botocore", "urllib3", "s3transfer")
 """Loggers of libraries that are limited to warnings."""
 
 
-def _writes(root: logging.Logger, stream: TextIO | RecordStream, render: Render) -> bool:
-    """Whether logging is already set up like this.
+class _OurLevel(int):
+    """A level that was set here, and not by the application."""
 
-    Then nothing changes: setting a level clears the caches of all loggers, and a forked process would get its
-    own copy of each.
-    """
-    if len(root.handlers) != 1:
-        return False
-    (handler,) = root.handlers
-    return (
-        type(handler) is logging.StreamHandler
-        and handler.stream is stream
-        and isinstance(handler.formatter, LineFormatter)
-        and handler.formatter.render is render
-        and not handler.filters
-        and handler.level == logging.NOTSET
-    )
+
+class LineHandler(logging.StreamHandler[Any]):
+    """Writes lines."""
+
+    def __init__(self, stream: TextIO | RecordStream, render: Render) -> None:
+        super().__init__(stream)
+        self.addFilter(is_not_a_report)
+        self.setFormatter(LineFormatter(render))
+        self._render = render
+
+    def writes(self, stream: TextIO | RecordStream, render: Render) -> bool:
+        """Whether it writes there, in this format."""
+        return self.stream is stream and self._render is render
+
+
+_handlers: list[LineHandler] = []
+"""This process's own handler, once there is one."""
+
+
+def _replace(handler: LineHandler) -> None:
+    root = logging.getLogger()
+    for old in _handlers:
+        if old in root.handlers:
+            root.removeHandler(old)
+            root.addHandler(handler)
+    _handlers[:] = [handler]
 
 
 class LineFormatter(logging.Formatter):

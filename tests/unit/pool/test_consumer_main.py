@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from types import SimpleNamespace
@@ -22,6 +21,7 @@ from squids.options import ConsumerOptions
 from squids.pool import consumer_main
 from squids.pool.consumer_main import client_of, serve_supervisor, settings_of, start_zygote
 from squids.pool.inflight import Phase
+from squids.process import log_setup
 from squids.process.channel import Channel
 from squids.process.cpus import usable_cpus
 from squids.process.forkable import Unforkable
@@ -30,7 +30,9 @@ from squids.process.loop_channel import LoopChannel
 from squids.process.protocol import Drain, Follow, Frame, Pause, Scale
 from squids.process.stops import StopBy
 from squids.queues import QueueRef
+from squids.reports import log
 from squids.sqs import QueueStats
+from tests.support.logs import configured_logging
 from tests.support.servers import ROOT
 
 EMAILS = QueueRef.parse("emails")
@@ -125,16 +127,6 @@ def obeys(*frames: Frame, hangs_up: bool = False, phase: Phase = Phase.RUNNING) 
     return consumer
 
 
-@pytest.fixture
-def levels() -> Iterator[Callable[[str], None]]:
-    """Set the level of all logs; afterwards it is as before."""
-    root, ours = logging.getLogger(), logging.getLogger("squids")
-    before = root.level, ours.level
-    yield root.setLevel
-    root.setLevel(before[0])
-    ours.setLevel(before[1])
-
-
 def test_it_does_what_its_supervisor_says():
     consumer = obeys(Pause(True), Scale(3), Drain(2.5), Drain())
     assert consumer.orders == [
@@ -156,18 +148,20 @@ def test_a_supervisor_that_leaves_a_drain_does_not_force_it():
     assert obeys(hangs_up=True, phase=Phase.DRAINING).orders == []
 
 
-@pytest.mark.parametrize(("level", "own"), [("ERROR", "INFO"), ("INFO", "NOTSET"), ("DEBUG", "NOTSET")])
-def test_jobs_that_are_followed_are_logged_whatever_the_level(levels, level, own):
-    """And a log that shows more goes on doing so."""
-    levels(level)
-    assert obeys(Follow(True)).following
-    assert logging.getLogger("squids").level == logging.getLevelNamesMapping()[own]
+@pytest.mark.parametrize(("level", "own"), [("ERROR", "INFO"), ("INFO", "INFO"), ("DEBUG", "DEBUG")])
+def test_jobs_that_are_followed_are_logged_whatever_the_level(level, own):
+    """And a log that shows more continues to do so."""
+    with configured_logging():
+        log_setup.configure(level, "text")
+        assert obeys(Follow(True)).following
+        assert log.level == logging.getLevelNamesMapping()[own]
 
 
-def test_jobs_that_are_followed_no_longer_are_logged_no_longer(levels):
-    levels("ERROR")
-    assert not obeys(Follow(True), Follow(False)).following
-    assert logging.getLogger("squids").level == logging.NOTSET
+def test_jobs_that_are_followed_no_longer_are_logged_no_longer():
+    with configured_logging():
+        log_setup.configure("ERROR", "text")
+        assert not obeys(Follow(True), Follow(False)).following
+        assert log.level == logging.ERROR
 
 
 def test_a_terminal_that_is_closed_says_so_twice():

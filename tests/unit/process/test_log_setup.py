@@ -6,29 +6,28 @@ import io
 import json
 import logging
 import re
-import sys
 from datetime import datetime
 
 import pytest
 
 from squids.process import log_setup
 from squids.process.log_values import bounded
+from tests.support.logs import configured_logging, without_handlers_of_pytest
 
 
 @pytest.fixture
 def lines():
     """Configure logging as a process of ours does, and put it back afterwards."""
-    root = logging.getLogger()
-    before = (root.handlers[:], root.level)
     stream = io.StringIO()
 
     def configure(style: str, level: str = "INFO") -> io.StringIO:
+        without_handlers_of_pytest()
         log_setup.configure(level, style, stream)
+        log_setup.adopt_application(level)
         return stream
 
-    yield configure
-    root.handlers[:], level = before
-    root.setLevel(level)
+    with configured_logging():
+        yield configure
 
 
 log = logging.getLogger("squids")
@@ -162,19 +161,12 @@ def test_the_level_and_the_libraries(lines):
     assert "theirs" not in stream.getvalue()
 
 
-def test_configuring_again_replaces_the_handler():
+def test_configuring_again_replaces_the_handler(lines):
     """A line is not written twice."""
-    root = logging.getLogger()
-    before = (root.handlers[:], root.level)
-    try:
-        log_setup.configure("INFO", "text")
-        log_setup.configure("INFO", "json")
-        (handler,) = root.handlers
-        assert isinstance(handler, logging.StreamHandler)
-        assert handler.stream is sys.stderr
-    finally:
-        root.handlers[:], level = before
-        root.setLevel(level)
+    lines("text")
+    stream = lines("json")
+    log.info("once")
+    assert json.loads(stream.getvalue())["message"] == "once"
 
 
 def test_what_is_configured_already_is_not_touched(lines):
