@@ -10,7 +10,7 @@ from weakref import WeakSet
 from squids.errors import DuplicateTask
 from squids.hooks import Hooks, PostSend, PreSend, StatsHook, TaskHook
 from squids.queues import QueueRef
-from squids.sqs import SQS
+from squids.sqs import SEND_TIMEOUT, SQS
 from squids.task import Task, check_function
 
 if TYPE_CHECKING:
@@ -34,13 +34,16 @@ class App:
 
     `name` is for messages and the repr. `config` takes the keyword arguments of
     boto3.session.Session.resource, such as `region_name`, `endpoint_url` or `config`; what it does not set
-    comes from the usual AWS environment. Raises TypeError for an unknown key. Makes no connection before the
-    first call.
+    comes from the usual AWS environment. `send_timeout`: seconds that a send may take, with all its tries.
+    Raises TypeError for an unknown key, ValueError for a `send_timeout` that is not above 0. Makes no
+    connection before the first call.
     """
 
-    def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, name: str, config: Mapping[str, Any] | None = None, *, send_timeout: float = SEND_TIMEOUT
+    ) -> None:
         self.name = name
-        self.sqs = SQS(config or {})
+        self.sqs = SQS(config or {}, send_timeout)
         self.hooks = Hooks()
         self._tasks: dict[str, Task[..., Any]] = {}
         self.tasks: Mapping[str, Task[..., Any]] = MappingProxyType(self._tasks)
