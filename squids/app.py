@@ -12,7 +12,7 @@ from squids.errors import DuplicateTask
 from squids.hooks import Hooks, PostSend, PreSend, StatsHook, TaskHook
 from squids.queue_names import QueueNames
 from squids.queues import QueueRef
-from squids.sqs import SQS
+from squids.sqs import SEND_TIMEOUT, SQS
 from squids.task import Task, check_function, check_runs
 from squids.unfinished import kind_of_function
 from squids.wire import JSON
@@ -39,8 +39,9 @@ class App:
 
     `name` is for messages and the repr. `config` takes the keyword arguments of
     boto3.session.Session.resource, such as `region_name`, `endpoint_url` or `config`; what it does not set
-    comes from the usual AWS environment. Raises TypeError for an unknown key. Makes no connection before the
-    first call.
+    comes from the usual AWS environment. `send_timeout`: seconds that a send may take, with all its tries.
+    Raises TypeError for an unknown key, ValueError for a `send_timeout` that is not above 0. Makes no
+    connection before the first call.
 
     `queue_prefix` is put before each name of a queue, unless it has it already; default: the variable
     SQUIDS_QUEUE_PREFIX. `queue_names` has a name, URL or ARN for some names, which then get no prefix. Raises
@@ -57,11 +58,12 @@ class App:
         queue_prefix: str | None = None,
         queue_names: Mapping[str, str] | None = None,
         json: JSON | None = None,
+        send_timeout: float = SEND_TIMEOUT,
     ) -> None:
         self.name = name
         self.json = json
         self.queue_names = QueueNames.of(queue_prefix, queue_names, os.environ)
-        self.sqs = SQS(config or {})
+        self.sqs = SQS(config or {}, send_timeout)
         self.hooks = Hooks()
         self._tasks: dict[str, Task[..., Any]] = {}
         self.tasks: Mapping[str, Task[..., Any]] = MappingProxyType(self._tasks)

@@ -11,29 +11,36 @@ import os
 import socket
 import threading
 import weakref
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from squids.delivery import Delivery
+from squids import sqs_errors
 from squids.errors import ConfigurationError
 from squids.hints import did_you_mean
 from squids.queues import QueueRef
-from squids.sqs_answers import (
-    BatchAnswer,
-    BatchFailure,
-    read_attributes,
-    read_batch,
-    read_messages,
-    read_url,
+from squids.sqs_answers import BatchAnswer, BatchFailure
+from squids.sqs_client import (
+    RECEIVE_ATTRIBUTES,
+    RECEIVE_ATTRIBUTES_FIFO,
+    QueueClient,
+    QueueStats,
+    fetch_queue_url,
+    lean_config,
 )
-from squids.sqs_errors import Trouble, TroubleKind, classify
+from squids.sqs_errors import Trouble, TroubleKind
 from squids.sqs_mfa import refuse_to_ask
 
 if TYPE_CHECKING:
     import boto3.session
     from botocore.config import Config
 
+    from squids.sqs_send import Sender
+
+T = TypeVar("T")
+
 __all__ = [
+    "RECEIVE_ATTRIBUTES",
+    "RECEIVE_ATTRIBUTES_FIFO",
     "SQS",
     "BatchAnswer",
     "BatchFailure",
@@ -59,10 +66,8 @@ CONFIG_KEYS = (
 https://docs.aws.amazon.com/boto3/latest/reference/core/session.html#boto3.session.Session.resource
 """
 
-READ_MARGIN = 10
-"""Seconds that a response may take beyond the requested wait."""
-
-CONNECT_TIMEOUT = 5
+SEND_TIMEOUT = 30.0
+"""Seconds that a send may take, all its tries together."""
 
 LOCAL = "SQUIDS_LOCAL"
 """The environment variable with the endpoint of a local SQS. While it is set, no other is called."""
@@ -80,23 +85,23 @@ LOCAL_RECEIVES = 5
 _transports: weakref.WeakSet[SQS] = weakref.WeakSet()
 
 
-class QueueStats(dict[str, Any]):
-    """The attributes of a queue from GetQueueAttributes, numbers as `int`, and its `queue_name`."""
-
-    def __init__(self, queue_name: str, attributes: Mapping[str, str]) -> None:
-        super().__init__({key: int(text) if text.isdigit() else text for key, text in attributes.items()})
-        self.queue_name = queue_name
-
-
 class SQS:
-    """An app's access to SQS. `config` takes the arguments of boto3.session.Session.resource."""
+    """An app's access to SQS. `config` takes the arguments of boto3.session.Session.resource.
 
-    def __init__(self, config: Mapping[str, Any]) -> None:
+    `send_timeout`: seconds that a send may take, all its tries together.
+    """
+
+    def __init__(self, config: Mapping[str, Any], send_timeout: float = SEND_TIMEOUT) -> None:
         for key in config:
             if key not in CONFIG_KEYS:
                 hint = did_you_mean(key, CONFIG_KEYS, f"known keys: {', '.join(CONFIG_KEYS)}", quoted=True)
                 raise TypeError(f'unknown key "{key}" in config; {hint}')
+        if isinstance(send_timeout, bool) or not isinstance(send_timeout, int | float):
+            raise TypeError(f"send_timeout is a number of seconds, not {send_timeout!r}")
+        if not 0 < send_timeout < float("inf"):
+            raise ValueError(f"send_timeout is a number of seconds above 0, not {send_timeout}")
         self.config = dict(config)
+        self.send_timeout = float(send_timeout)
         self._loader: Any = None
         self._prepared: dict[tuple[str | None, str | None, int, int], Any] = {}
         self.forget()
@@ -106,6 +111,7 @@ class SQS:
         """Drop the clients and URLs: they belong to another process or endpoint."""
         self._lock = threading.RLock()
         self._clients: dict[tuple[str | None, str | None], Any] = {}
+        self._senders: dict[tuple[str | None, str | None], Sender] = {}
         self._urls: dict[QueueRef, str] = {}
 
     def has_static_credentials(self) -> bool:
@@ -123,10 +129,13 @@ class SQS:
         """Import boto3 and load SQS's service model, to be shared by forked processes.
 
         Opens no connection and resolves no credentials. Raises ConfigurationError if the app's config names
-        another endpoint than the local SQS.
+        another endpoint than the local SQS, or the AWS configuration cannot be used.
         """
         self._local_arguments()
-        session = self.new_session()
+        try:
+            session = self.new_session()
+        except Exception as error:
+            raise ConfigurationError(classify(error).text) from error
         model = session._session.get_service_model("sqs")
         self._loader.load_service_model("sqs", "endpoint-rule-set-1")
         self._loader.load_data("endpoints")
@@ -172,9 +181,21 @@ class SQS:
         `asks`: botocore may ask a person for an MFA code, if there is a terminal. Raises MfaCodeNeeded if it
         would have to and cannot.
         """
+        return self._client_of(self.new_session(), ref, config, asks=asks)
+
+    def _client_of(
+        self,
+        session: boto3.session.Session,
+        ref: QueueRef | None,
+        config: Config | None,
+        defaults: Mapping[str, Any] | None = None,
+        *,
+        asks: bool = True,
+    ) -> Any:
+        """Make a client. `defaults`: arguments that the App's config may override."""
         from squids.sqs_bounds import bound_answers
 
-        arguments = dict(self.config)
+        arguments = {**(defaults or {}), **self.config}
         if config is not None:
             users: Config | None = arguments.get("config")
             arguments["config"] = users.merge(config) if users is not None else config
@@ -187,12 +208,25 @@ class SQS:
             if ref.endpoint and not named:
                 arguments["endpoint_url"] = ref.endpoint
         arguments.update(self._local_arguments())
-        session = self.new_session()
         client = session.client("sqs", **arguments)
         if not arguments.get("aws_access_key_id"):
             refuse_to_ask(session, asks=asks)
         bound_answers(client)
         return client
+
+    def mistake(self, ref: QueueRef) -> str | None:
+        """Return what of the AWS configuration keeps a queue from being used; None if nothing is known to.
+
+        Needs no network, and looks up no credentials. A region may be missing: often it is the machine's.
+        """
+        try:
+            session = self.new_session()
+            stand_in = {"region_name": session.region_name or LOCAL_CREDENTIALS["region_name"]}
+            self._client_of(session, ref, None, {**LOCAL_CREDENTIALS, **stand_in})
+        except Exception as error:
+            trouble = classify(error)
+            return trouble.text if trouble.kind is TroubleKind.CONFIG else None
+        return None
 
     def _local_arguments(self) -> dict[str, Any]:
         """Return the client arguments for a local SQS, empty if there is none.
@@ -221,153 +255,64 @@ class SQS:
                     client = self._clients[key] = self.new_client(ref)
         return client
 
+    def sender(self, ref: QueueRef) -> Sender:
+        """Return this process's client for sending, with its time-outs and tries. Thread-safe."""
+        from squids import sqs_send
+
+        key = (ref.region, ref.endpoint)
+        sender = self._senders.get(key)
+        if sender is None:
+            with self._lock:
+                sender = self._senders.get(key)
+                if sender is None:
+                    session = self.new_session()
+                    config, tries = sqs_send.settings_of(session._session, self.config.get("config"))
+                    client = self._client_of(session, ref, config)
+                    sender = self._senders[key] = sqs_send.Sender.of(client, tries)
+        return sender
+
     def queue_url(self, ref: QueueRef) -> str:
         """Return a queue's URL. SQS is asked once per process, and not at all if the user gave the URL."""
         if ref.url:
             return ref.url
         url = self._urls.get(ref)
         if url is None:
-            url = self._urls[ref] = fetch_queue_url(self.client(ref), ref)
+            url = self._urls[ref] = self._try(ref, lambda client: fetch_queue_url(client, ref))
         return url
 
     def send(self, ref: QueueRef, body: str, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Send one message; return the response of SendMessage."""
-        response: dict[str, Any] = self.client(ref).send_message(
-            QueueUrl=self.queue_url(ref), MessageBody=body, **options
-        )
+        """Send one message, within `send_timeout`; return the response of SendMessage."""
+        from squids.sqs_deadline import within
+
+        with within(self.send_timeout):
+            url = self.queue_url(ref)
+            response: dict[str, Any] = self._try(
+                ref, lambda client: client.send_message(QueueUrl=url, MessageBody=body, **options)
+            )
         return response
+
+    def _try(self, ref: QueueRef, call: Callable[[Any], T]) -> T:
+        """Call until it is answered, for `send_timeout` at most. Raises botocore's errors, with a note."""
+        from squids.sqs_deadline import within
+
+        try:
+            with within(self.send_timeout):
+                return self.sender(ref).call(call)
+        except Exception as error:
+            trouble = classify(error)
+            if trouble.kind is not TroubleKind.OTHER and not hasattr(error, "response"):
+                error.add_note(f"squids: {trouble.text}")
+            raise
 
     def queue_client(self, ref: QueueRef, *, wait_seconds: int, connections: int) -> QueueClient:
         """Return a consumer's client for one queue. The boto3 client is made at its first call."""
         return QueueClient(self, ref, wait_seconds, connections)
 
 
-class QueueClient:
-    """The calls of a consumer to its queue. Thread-safe; it never retries.
-
-    Its calls are lean: no validation of our own parameters, and a fixed user agent, which botocore would
-    otherwise build for each request.
-    """
-
-    def __init__(self, sqs: SQS, ref: QueueRef, wait_seconds: int, connections: int) -> None:
-        self._sqs = sqs
-        self._ref = ref
-        self._wait_seconds = wait_seconds
-        self._connections = connections
-        self._lock = threading.Lock()
-        self._made: Any = None
-        self._url = ref.url
-
-    def receive(
-        self, max_messages: int, wait_seconds: int, visibility_timeout: int, attempt_id: str | None
-    ) -> list[Delivery]:
-        """Receive up to `max_messages` messages; wait up to `wait_seconds` for the first one."""
-        client, url = self._client()
-        arguments: dict[str, Any] = {
-            "QueueUrl": url,
-            "MaxNumberOfMessages": max_messages,
-            "WaitTimeSeconds": wait_seconds,
-            "VisibilityTimeout": visibility_timeout,
-            "MessageSystemAttributeNames": RECEIVE_ATTRIBUTES_FIFO
-            if self._ref.is_fifo
-            else RECEIVE_ATTRIBUTES,
-        }
-        if attempt_id is not None:
-            arguments["ReceiveRequestAttemptId"] = attempt_id
-        return read_messages(client.receive_message(**arguments))
-
-    def delete(self, entries: Sequence[tuple[str, str]]) -> BatchAnswer:
-        """Delete up to ten messages, given as pairs of message id and receipt."""
-        client, url = self._client()
-        batch = [{"Id": str(number), "ReceiptHandle": entry[1]} for number, entry in enumerate(entries)]
-        answer = client.delete_message_batch(QueueUrl=url, Entries=batch)
-        return read_batch(answer, [entry[0] for entry in entries])
-
-    def change_visibility(self, entries: Sequence[tuple[str, str, int]]) -> BatchAnswer:
-        """Set the visibility of up to ten messages: message id, receipt, seconds from now."""
-        client, url = self._client()
-        batch = [
-            {"Id": str(number), "ReceiptHandle": receipt, "VisibilityTimeout": seconds}
-            for number, (_, receipt, seconds) in enumerate(entries)
-        ]
-        answer = client.change_message_visibility_batch(QueueUrl=url, Entries=batch)
-        return read_batch(answer, [entry[0] for entry in entries])
-
-    def attributes(self) -> QueueStats:
-        """Return all attributes of the queue."""
-        client, url = self._client()
-        answer = client.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
-        return QueueStats(self._ref.name, read_attributes(answer))
-
-    def renew(self) -> None:
-        """Look up credentials again for the next call."""
-        with self._lock:
-            self._sqs.unprepare()
-            self._made = None
-            self._url = self._ref.url
-
-    def prepare(self) -> Any:
-        """Make the client now and return it. Needs no network if the credentials are static."""
-        with self._lock:
-            if self._made is None:
-                self._made = self._sqs.prepared(self._ref, self._wait_seconds, self._connections)
-            return self._made
-
-    def warm_up(self, rounds: int = 1) -> None:
-        """Go through each call `rounds` times without a network.
-
-        This makes what botocore makes lazily, so that forked processes share it.
-        """
-        from squids.sqs_warm_up import without_network
-
-        client = self.prepare()
-        url, self._url = self._url, self._url or "https://sqs.invalid/0/warm-up"
-        try:
-            with without_network(client):
-                for _ in range(rounds):
-                    client.get_queue_url(QueueName="warm-up")
-                    self.receive(1, 0, 1, None)
-                    self.delete([("0", "none")])
-                    self.change_visibility([("0", "none", 0)])
-        finally:
-            self._url = url
-
-    def _client(self) -> tuple[Any, str]:
-        client, url = self._made, self._url
-        if client is None or url is None:
-            self.prepare()
-            with self._lock:
-                client = self._made
-                url = self._url = self._url or fetch_queue_url(client, self._ref)
-        return client, url
-
-
-def lean_config(wait_seconds: int, connections: int) -> Config:
-    """Config of a consumer's calls: no parameter validation, a fixed user agent, no retries by botocore."""
-    import botocore
-    from botocore.config import Config
-
-    return Config(
-        user_agent=f"squids Botocore/{botocore.__version__}",
-        parameter_validation=False,
-        retries={"total_max_attempts": 1, "mode": "standard"},
-        connect_timeout=CONNECT_TIMEOUT,
-        read_timeout=wait_seconds + READ_MARGIN,
-        max_pool_connections=connections,
-        tcp_keepalive=True,
-    )
-
-
-RECEIVE_ATTRIBUTES = ["ApproximateReceiveCount", "SentTimestamp"]
-RECEIVE_ATTRIBUTES_FIFO = [*RECEIVE_ATTRIBUTES, "MessageGroupId"]
-
-
-def fetch_queue_url(client: Any, ref: QueueRef) -> str:
-    """Ask SQS for a queue's URL."""
-    arguments = {"QueueName": ref.name}
-    if ref.account:
-        arguments["QueueOwnerAWSAccountId"] = ref.account
-    return read_url(client.get_queue_url(**arguments))
+def classify(error: BaseException) -> Trouble:
+    """Classify an exception that a call to SQS raised, with a text that names the profile in use."""
+    profile = os.environ.get("AWS_PROFILE") or os.environ.get("AWS_DEFAULT_PROFILE") or ""
+    return sqs_errors.classify(error, profile)
 
 
 def _address(url: str) -> str:

@@ -28,12 +28,12 @@ class _BoundedSession:
     """Wraps a client's HTTP session and reads the response bodies itself."""
 
     def __init__(self, session: Any) -> None:
-        self._session = session
+        self.wrapped = session
 
     def send(self, request: Any) -> Any:
         """Send the request and read the response. Raises what botocore's session raises, and BadAnswer."""
         request.stream_output = True  # The wrapped session then does not read the body.
-        response = self._session.send(request)
+        response = self.wrapped.send(request)
         try:
             response._content = _read(response.raw)
         except URLLib3ReadTimeoutError as error:
@@ -43,7 +43,7 @@ class _BoundedSession:
         return response
 
     def close(self) -> None:
-        self._session.close()
+        self.wrapped.close()
 
 
 def _read(raw: Any) -> bytes:

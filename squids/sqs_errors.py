@@ -7,12 +7,14 @@ from enum import Enum
 from typing import Any
 
 from squids.bounds import cut
+from squids.sqs_advice import advice, of_address, of_credentials, while_fetching_credentials
 
 
 class TroubleKind(Enum):
     """Why a call to SQS failed."""
 
     UNREACHABLE = "unreachable"
+    TLS = "tls"
     TIMEOUT = "timeout"
     THROTTLED = "throttled"
     SERVER = "server"
@@ -58,51 +60,67 @@ _CODES: dict[str, TroubleKind] = {
     for code in codes.split()
 }
 
-_EXCEPTIONS: tuple[tuple[TroubleKind, str], ...] = (
-    (TroubleKind.CONFIG, "NoRegionError"),
-    (TroubleKind.CONFIG, "InvalidRegionError"),
-    (TroubleKind.CONFIG, "ProfileNotFound"),
-    (TroubleKind.CONFIG, "ConfigParseError"),
-    (TroubleKind.CONFIG, "InvalidConfigError"),
-    (TroubleKind.CREDENTIALS, "NoCredentialsError"),
-    (TroubleKind.CREDENTIALS, "PartialCredentialsError"),
-    (TroubleKind.CREDENTIALS, "CredentialRetrievalError"),
-    (TroubleKind.CREDENTIALS, "TokenRetrievalError"),
-    (TroubleKind.CREDENTIALS, "MfaCodeNeeded"),
-    (TroubleKind.CREDENTIALS, "UnauthorizedSSOTokenError"),
-    (TroubleKind.CREDENTIALS, "SSOError"),
-    (TroubleKind.TIMEOUT, "ReadTimeoutError"),
-    (TroubleKind.TIMEOUT, "ConnectTimeoutError"),
-    (TroubleKind.UNREACHABLE, "EndpointConnectionError"),
-    (TroubleKind.UNREACHABLE, "ConnectionClosedError"),
-    (TroubleKind.UNREACHABLE, "HTTPClientError"),
-    (TroubleKind.SERVER, "ResponseParserError"),
-    (TroubleKind.SERVER, "BadAnswer"),
-    (TroubleKind.TIMEOUT, "Overdue"),
-    (TroubleKind.OTHER, "ThreadRefused"),
-)
-"""The first match counts; subclasses come before their bases."""
+_EXCEPTIONS: dict[str, TroubleKind] = {
+    name: kind
+    for kind, names in {
+        TroubleKind.CONFIG: "NoRegionError InvalidRegionError ProfileNotFound ConfigParseError "
+        "InvalidConfigError MissingDependencyException InvalidDefaultsMode InvalidRetryConfigurationError "
+        "InvalidProxiesConfigError InvalidSTSRegionalEndpointsConfigError InvalidEndpointConfigurationError "
+        "EndpointProviderError EndpointVariantError UnknownEndpointError UnknownCredentialError",
+        TroubleKind.CREDENTIALS: "NoCredentialsError PartialCredentialsError CredentialRetrievalError "
+        "MetadataRetrievalError TokenRetrievalError SSOError LoginError RefreshWithMFAUnsupportedError "
+        "MfaCodeNeeded",
+        TroubleKind.TIMEOUT: "ReadTimeoutError ConnectTimeoutError Overdue",
+        TroubleKind.TLS: "SSLError",
+        TroubleKind.UNREACHABLE: "EndpointConnectionError ConnectionClosedError ProxyConnectionError "
+        "HTTPClientError",
+        TroubleKind.SERVER: "ResponseParserError BadAnswer",
+        TroubleKind.OTHER: "ThreadRefused",
+    }.items()
+    for name in names.split()
+}
+"""By the name of the exception, or of its nearest base class that is here."""
+
+NO_ANSWER = frozenset({TroubleKind.UNREACHABLE, TroubleKind.TLS, TroubleKind.TIMEOUT})
+
+_REMEDIES = {
+    "ExpiredToken": "get new credentials",
+    "ExpiredTokenException": "get new credentials",
+    "RequestExpired": "check the clock of this machine",
+    "RequestTimeTooSkewed": "check the clock of this machine",
+    "InvalidClientTokenId": "check AWS_ACCESS_KEY_ID, or the profile",
+    "InvalidAccessKeyId": "check AWS_ACCESS_KEY_ID, or the profile",
+    "UnrecognizedClientException": "check AWS_ACCESS_KEY_ID, or the profile",
+}
+"""What to do about an error of AWS, by its code."""
 
 
-def classify(error: BaseException) -> Trouble:
-    """Classify an exception that a call to SQS raised."""
+def classify(error: BaseException, profile: str = "") -> Trouble:
+    """Classify an exception that a call to SQS raised. `profile`: the name of the AWS profile, if known."""
     response: Any = getattr(error, "response", None)
     if isinstance(response, dict) and "Error" in response:
-        return _of_answer(response)
-    names = {base.__name__ for base in type(error).__mro__}
-    for kind, name in _EXCEPTIONS:
-        if name in names:
-            return Trouble(kind, _one_line(_HELP.get(name) or str(error)))
-    if isinstance(error, ValueError) and "Invalid endpoint" in str(error):
-        return Trouble(TroubleKind.CONFIG, _one_line(str(error)))
+        trouble = _of_answer(response)
+        if while_fetching_credentials(error):
+            operation = getattr(error, "operation_name", "")
+            return Trouble(trouble.kind, f"no AWS credentials from {operation}: {trouble.text}")
+        return trouble
+    kind = next(
+        (_EXCEPTIONS[base.__name__] for base in type(error).__mro__ if base.__name__ in _EXCEPTIONS), None
+    )
+    if kind is not None:
+        text = advice(error, profile) or str(error)
+        if kind in (
+            TroubleKind.UNREACHABLE,
+            TroubleKind.TLS,
+            TroubleKind.TIMEOUT,
+        ) and while_fetching_credentials(error):
+            text = f"no AWS credentials: {text}"
+        return Trouble(kind, _one_line(text))
+    if (address := of_address(error)) is not None:
+        return Trouble(TroubleKind.CONFIG, _one_line(address))
+    if (credentials := of_credentials(error, profile)) is not None:
+        return Trouble(TroubleKind.CREDENTIALS, _one_line(credentials))
     return Trouble(TroubleKind.OTHER, _one_line(f"{type(error).__name__}: {error}"))
-
-
-_HELP = {
-    "NoRegionError": "no region: set AWS_REGION or AWS_DEFAULT_REGION, region_name in the App's config, "
-    "or give the queue by URL or ARN",
-    "NoCredentialsError": "no AWS credentials were found",
-}
 
 
 def _of_answer(response: dict[str, Any]) -> Trouble:
@@ -113,9 +131,15 @@ def _of_answer(response: dict[str, Any]) -> Trouble:
     if kind is None:
         kind = TroubleKind.SERVER if status >= 500 else TroubleKind.OTHER
     text = str(error.get("Message") or "").strip()
+    if text.startswith("<"):
+        text = "the answer is a page of HTML, not of SQS: check the endpoint, and proxies on the way"
     if kind is TroubleKind.NO_QUEUE:
         text = text or "the queue does not exist"
-    return Trouble(kind, _one_line(f"{code}: {text}" if text else f"{code} (HTTP {status})"))
+    remedy = _REMEDIES.get(code.rpartition(".")[2])
+    if remedy is None and text.startswith(("Signature expired", "Signature not yet current")):
+        remedy = "check the clock of this machine"
+    text = f"{code}: {text}" if text else f"{code} (HTTP {status})"
+    return Trouble(kind, _one_line(f"{text}: {remedy}" if remedy else text))
 
 
 MAX_CHARACTERS = 1000

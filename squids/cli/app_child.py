@@ -51,8 +51,8 @@ def check(app: Any, spec: dict[str, Any]) -> dict[str, Any]:
         tasks.setdefault(app.queue_ref(task.queue).name, []).append(name)
     names = {queue: [app.queue_ref(queue).name] for queue in spec["queues"]}
     answer: dict[str, Any] = {"tasks": tasks, "names": names}
-    if spec["aws"]:
-        answer["queues"] = {queue: queue_problems(app, queue) for queue in spec["queues"]}
+    find = queue_problems if spec["aws"] else configuration_problems
+    answer["queues"] = {queue: find(app, queue) for queue in spec["queues"]}
     return answer
 
 
@@ -108,12 +108,18 @@ HANDLERS: dict[str, Callable[[Any, dict[str, Any]], dict[str, Any]]] = {
 }
 
 
+def configuration_problems(app: Any, queue: str) -> list[str]:
+    """Return the problems of a queue that show without asking SQS."""
+    mistake = app.sqs.mistake(app.queue_ref(queue))
+    return [mistake] if mistake is not None else []
+
+
 def queue_problems(app: Any, queue: str) -> list[str]:
     """Return the problems of a queue, as far as SQS reports them."""
     ref = app.queue_ref(queue)
     try:
-        client = app.sqs.client(ref)
         url = app.sqs.queue_url(ref)
+        client = app.sqs.sender(ref).client
     except Exception as error:
         return [classify(error).text]
     problems = []
@@ -140,6 +146,7 @@ def _problem(call: Any) -> str | None:
         if trouble.kind in (
             TroubleKind.DENIED,
             TroubleKind.UNREACHABLE,
+            TroubleKind.TLS,
             TroubleKind.NO_QUEUE,
             TroubleKind.CREDENTIALS,
             TroubleKind.EXPIRED,

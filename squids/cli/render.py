@@ -116,6 +116,8 @@ def why(answer: Answer) -> str:
     lines = [f"{answer['queue']} is {answer['state']}{': ' if reason else ''}{_last_line(reason)}"]
     if "\n" in reason:
         lines.extend(f"  | {line}" for line in reason.splitlines())
+    if answer.get("degraded"):
+        lines.append(f"  it is degraded: {answer['degraded']}")
     if answer.get("stale"):
         lines.append(f"  its newest code does not import; the old code keeps running: {answer['stale']}")
     if not answer["deaths"]:

@@ -20,8 +20,10 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from squids.errors import ConfigurationError
 from squids.exit_codes import ExitCode
 from squids.options import ConsumerOptions
+from squids.pool import credential_log
 from squids.pool.inflight import Phase
 from squids.pool.local_queue import create_if_renamed
 from squids.pool.pooled_consumer import PooledConsumer
@@ -43,6 +45,7 @@ from squids.process.zygote_handle import ZygoteHandle
 from squids.queues import QueueRef
 from squids.reports import log
 from squids.retry import RetryPolicy
+from squids.sqs import TroubleKind, classify
 
 if TYPE_CHECKING:
     from squids.app import App
@@ -99,11 +102,22 @@ def start_zygote(
     if forkable:
         # The client is shared too, if making it looks up no credentials.
         if app.sqs.has_static_credentials():
-            client.warm_up()
+            _warm_up(client)
         share_what_is_alive()
         return ZygoteHandle.fork(app, title)
     arguments = {"app": options.app, "directory": os.getcwd()}
     return ZygoteHandle.exec(PRELOAD_ENTRY, arguments, title)
+
+
+def _warm_up(client: QueueClient) -> None:
+    """Make the client, and go through its calls. Raises ConfigurationError if none can be made for good."""
+    try:
+        client.warm_up()
+    except Exception as error:
+        trouble = classify(error)
+        if trouble.kind is TroubleKind.CONFIG:
+            raise ConfigurationError(trouble.text) from error
+        # Else the consumer meets it, and says so.
 
 
 def run(
@@ -123,6 +137,7 @@ def run(
     """
     # Messages form no reference cycles, so frequent collections would cost more CPU than they free memory.
     gc.set_threshold(20_000, 20, 20)
+    credential_log.shorten()
     return asyncio.run(_run(app, options, settings, client, zygote, owner, notifier, facts))
 
 

@@ -154,6 +154,10 @@ def gave_up(deaths: int) -> None:
     )
 
 
+def hopeless(queue: QueueRef, reason: str) -> None:
+    _say(logging.ERROR, "gave_up", f"cannot receive: {reason}", queue=queue.name)
+
+
 def zygote_died(status: int | None) -> None:
     how = how_it_ended(status) if status is not None else "ended"
     _say(

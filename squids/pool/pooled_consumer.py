@@ -46,7 +46,13 @@ ADVANCE_MARGIN = 45.0
 """Seconds beyond its wait in which a receive must finish, including connecting and credentials."""
 
 START_TROUBLES = frozenset(
-    {TroubleKind.UNREACHABLE, TroubleKind.NO_QUEUE, TroubleKind.CREDENTIALS, TroubleKind.DENIED}
+    {
+        TroubleKind.UNREACHABLE,
+        TroubleKind.TLS,
+        TroubleKind.NO_QUEUE,
+        TroubleKind.CREDENTIALS,
+        TroubleKind.DENIED,
+    }
 )
 """With `exit_when_empty`, the consumer exits on these at the start instead of retrying."""
 
@@ -252,15 +258,19 @@ class PooledConsumer:
     def _receive_failed(self, poll: Poll, error: Exception) -> None:
         trouble = classify(error)
         self._start_trouble = trouble.kind in START_TROUBLES and not self.inflight.polls.answered
-        self.inflight.receive_failed(poll.number, trouble.text, time.monotonic(), random.random())
         hopeless = trouble.kind is TroubleKind.CONFIG or (
             self._settings.limits.exit_when_empty
             and (self._start_trouble or trouble.kind is TroubleKind.NO_QUEUE)
         )
+        now = time.monotonic()
         if hopeless and self.inflight.phase is Phase.RUNNING:
             self._exit_code = ExitCode.CONFIG
-            self.decide()
+            log_events.hopeless(self._settings.queue, trouble.text)
+            self.inflight.stop(now)  # First: else the failure is logged as one that is tried again.
+            self.inflight.receive_failed(poll.number, trouble.text, now, random.random())
             self.stop(trouble.text, by=StopBy.ITSELF)
+        else:
+            self.inflight.receive_failed(poll.number, trouble.text, now, random.random())
 
     def _advances(self, now: float) -> bool:
         """Whether receives finish in time, and settle calls are sent in time."""

@@ -112,6 +112,7 @@ async def why(context: Context, request: Request) -> Answers:
             "queue": name,
             "state": program.state.value,
             "reason": program.reason,
+            "degraded": supervisor.degraded(program),
             "stale": supervisor.stale.get(program.settings.app_spec),
             "deaths": [{**death.as_dict(), "at": iso(death.at)} for death in deaths],
         }

@@ -66,7 +66,7 @@ class Failures:
     ) -> Verdict:
         """Its process exited without being told to."""
         if event.status == ExitCode.CONFIG:
-            return Verdict(ProgramState.FATAL, f"{cause}: a restart cannot fix it")
+            return Verdict(ProgramState.FATAL, f"{cause}: {process.said or 'a restart cannot fix it'}")
         if _may_stay_down(event, settings):
             return Verdict(ProgramState.EXITED, cause)
         self._restarts.policy = policy_of(settings)

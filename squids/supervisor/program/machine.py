@@ -206,6 +206,7 @@ class Program:
 
     def drains_by_itself(self, process: Process, reason: str, now: float) -> None:
         process.drains(now)
+        process.said = reason
         process.fault = None if self.wanted is Wanted.DOWN else ""  # "": the exit status will be the reason.
         self._become(ProgramState.STOPPING, reason)
 

@@ -59,7 +59,7 @@ ALIVE = (Step.BOOTING, Step.STARTING, Step.READY)
 
 @dataclass(eq=False, slots=True)
 class Process:
-    """One process. `fault`: why it is killed, if that is its own fault.
+    """One process. `fault`: why it is killed, if that is its own fault. `said`: why it drains by itself.
 
     `drain_seconds`: how long its tasks may take when it drains; None: its shutdown timeout.
     `drain_limit_of_old`: when it takes over, the previous process gets this many seconds, and older ones are
@@ -76,6 +76,7 @@ class Process:
     ready_since: float | None = None
     deadline: float | None = None
     fault: str | None = None
+    said: str = ""
     answered: bool = False
     drain_seconds: float | None = None
     drain_limit_of_old: float | None = None

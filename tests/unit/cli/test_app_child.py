@@ -55,9 +55,21 @@ def test_names_are_those_of_sqs_and_what_the_code_calls_them_is_said_too() -> No
 
 def test_a_check_names_the_tasks_of_each_queue_and_asks_sqs_only_if_told_to(app: squids.App) -> None:
     answer = check(app, {"aws": False, "queues": ["emails"]})
-    assert sorted(answer) == ["names", "tasks"]
+    assert answer["queues"] == {"emails": []}
     assert answer["names"] == {"emails": ["emails"]}
     assert [len(answer["tasks"][queue]) for queue in ("emails", "reports")] == [1, 1]
+
+
+def test_a_check_without_sqs_still_reads_the_aws_configuration(
+    app: squids.App, no_aws_environment: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What no network is needed for is said. A region may be the machine's, where the file will run."""
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    queue = "reports"
+    assert check(app, {"aws": False, "queues": [queue]})["queues"] == {queue: []}
+    monkeypatch.setenv("AWS_RETRY_MODE", "fast")
+    (problem,) = check(app, {"aws": False, "queues": [queue]})["queues"][queue]
+    assert "AWS_RETRY_MODE" in problem
 
 
 def sent(app: squids.App, task: str, **spec: Any) -> dict[str, Any]:
@@ -132,7 +144,11 @@ class StubApp:
     def __init__(self, client: Client) -> None:
         self.sqs, self._client = self, client
 
-    def client(self, ref: QueueRef) -> Client:
+    def sender(self, ref: QueueRef) -> StubApp:
+        return self
+
+    @property
+    def client(self) -> Client:
         return self._client
 
     def queue_ref(self, queue: str) -> QueueRef:

@@ -21,6 +21,7 @@ from squids.pool.worker_main import MARK
 from squids.process import stops
 from squids.process.protocol import Recall
 from squids.process.stops import StopBy
+from squids.sqs import classify
 from squids.sqs_answers import BatchFailure
 from tests.support.consumers import LIMITS, Scene, delivery, play
 from tests.support.loops import until
@@ -96,12 +97,12 @@ def test_an_outage_is_told_when_it_begins_and_when_it_ends(said):
         await until(lambda: len(scene.life.of("degraded")) == 2)
 
     scene = play(scenario)
-    assert scene.life.of("degraded") == [str(AWAY), None]
+    assert scene.life.of("degraded") == [classify(AWAY).text, None]
     assert len(said("degraded")) == len(said("healed")) == 1
 
 
-def test_what_no_time_can_mend_ends_it():
-    """Waiting gives nobody a region."""
+def test_what_no_time_can_mend_ends_it(said):
+    """Waiting gives nobody a region: that is one ERROR, and nothing is said to be tried again."""
 
     async def scenario(scene: Scene) -> None:
         await scene.worker()
@@ -109,6 +110,10 @@ def test_what_no_time_can_mend_ends_it():
         assert await scene.ended() is ExitCode.CONFIG
 
     play(scenario)
+    (line,) = said("gave_up")
+    assert "set AWS_REGION" in line.getMessage()
+    assert not said("degraded")
+    assert not said("stopping")
 
 
 def test_a_queue_that_cannot_be_reached_ends_a_consumer_that_is_to_empty_it():

@@ -27,6 +27,13 @@ def died(
     return failures.died(process, ProcessExited(1, status), "exit 1", settings, now)
 
 
+def test_the_last_words_of_a_process_that_no_restart_helps_are_the_reason() -> None:
+    process = Process(1, PLAIN, 1, said="no region")
+    verdict = Failures().died(process, ProcessExited(1, 78), "exit 78", PLAIN, 1.0)
+    assert verdict == Verdict(ProgramState.FATAL, "exit 78: no region")
+    assert died(Failures(), 1.0, status=78).reason == "exit 1: a restart cannot fix it"
+
+
 def test_failures_in_a_row_wait_longer_until_one_was_healthy() -> None:
     """`healthy_after` counts from its first receive, not from its start."""
     failures = Failures()
