@@ -24,6 +24,8 @@ from squids.options import ConsumerOptions
 from squids.pool.inflight import Phase
 from squids.pool.pooled_consumer import PooledConsumer, StopBy
 from squids.pool.settings import Limits, PoolSettings
+from squids.pool.start_hooks import run_start_hooks
+from squids.pool.workers import EXIT_SECONDS
 from squids.process import log_setup
 from squids.process.cpus import usable_cpus
 from squids.process.figures import ImportFacts
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
     from squids.sqs import QueueClient
 
 log = logging.getLogger("squids")
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 PRELOAD_ENTRY = "squids.pool.preload:load"
 
@@ -119,7 +123,37 @@ def run(
     """
     # Messages form no reference cycles, so frequent collections would cost more CPU than they free memory.
     gc.set_threshold(20_000, 20, 20)
-    return asyncio.run(_run(app, options, settings, client, zygote, owner, notifier, facts))
+    code = run_start_hooks("consumer_start", "consumer", app.hooks.run_consumer_start)
+    if code:
+        zygote.close()
+        if zygote.wait(EXIT_SECONDS) is None:
+            zygote.kill_server()
+        return code
+    code, stuck_in_receive = asyncio.run(_run(app, options, settings, client, zygote, owner, notifier, facts))
+    app.hooks.run_consumer_stop()  # Here, where it may run a loop of its own.
+    if stuck_in_receive:
+        exit_at_once(code)
+    return code
+
+
+def _outlast_signals(loop: asyncio.AbstractEventLoop, code: ExitCode) -> None:
+    """Prepare for `consumer_stop` hooks: the end of the loop would restore what signals do by default.
+
+    The second signal to stop exits at once.
+    """
+    signals = 0
+
+    def heard(number: int, _: object) -> None:
+        nonlocal signals
+        signals += 1
+        if signals > 1:
+            exit_at_once(code)
+        text = "%s: consumer_stop hooks are running; the next signal does not wait for them"
+        log.info(text, signal.Signals(number).name, extra={"action": "stopping"})
+
+    for number in (*STOP_SIGNALS, signal.SIGHUP, signal.SIGUSR1):
+        if loop.remove_signal_handler(number):
+            signal.signal(number, heard if number in STOP_SIGNALS else signal.SIG_IGN)
 
 
 async def _run(
@@ -131,14 +165,15 @@ async def _run(
     owner: LoopChannel | None,
     notifier: Notifier | None,
     facts: ImportFacts | None,
-) -> ExitCode:
+) -> tuple[ExitCode, bool]:
+    """Return the exit code, and whether a thread is still inside a receive."""
     consumer = PooledConsumer(settings, client, zygote)
     loop = asyncio.get_running_loop()
     if owner is not None:
         serve_supervisor(consumer, owner, loop, facts)
     elif notifier is not None:
         consumer.report_to(ToSystemd(notifier))
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOP_SIGNALS:
         loop.add_signal_handler(number, consumer.stop, signal.Signals(number).name)
     if owner is None and meaning_of_hangup() is Hangup.STOP:
         loop.add_signal_handler(signal.SIGHUP, _terminal_closed, consumer)
@@ -148,9 +183,11 @@ async def _run(
         consumer.on_ready = lambda: _start_reports(app, settings, options.report_interval, end)
     code = await consumer.run()
     end.set()
-    if consumer.stuck_in_receive:
+    if app.hooks.consumer_stop:
+        _outlast_signals(loop, code)
+    elif consumer.stuck_in_receive:
         exit_at_once(code)
-    return code
+    return code, consumer.stuck_in_receive
 
 
 def run_supervised(app: App, owner: socket.socket, descriptors: list[int], args: dict[str, Any]) -> int:

@@ -37,7 +37,7 @@ from squids.pool.roster import JobResult
 from squids.pool.settings import PoolSettings
 from squids.pool.sqs_calls import SqsCalls
 from squids.pool.worker_handle import WorkerHandle
-from squids.pool.workers import WorkerEnd, Workers
+from squids.pool.workers import EXIT_SECONDS, WorkerEnd, Workers
 from squids.process.figures import ConsumerFigures
 from squids.process.liveness import Liveness, NoListener
 from squids.process.zygote_handle import ZygoteHandle
@@ -131,6 +131,7 @@ class PooledConsumer:
         else:
             log_events.forcing(reason)
             self.inflight.force(now, within or 0.0)
+            self.workers.exits.cut_short()
         self.decide()
 
     def pause(self, on: bool) -> None:
@@ -347,7 +348,8 @@ class PooledConsumer:
     async def _leave(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._reporter.stop()
         self._calls.close()
-        await self.workers.close()
+        left = (self.inflight.deadline or 0.0) - time.monotonic()
+        await self.workers.close(max(EXIT_SECONDS, left))
+        self._reporter.stop()  # Not earlier: worker_stop hooks may take their time.
         log_events.stopped(self.inflight, self._exit_code)

@@ -1,7 +1,7 @@
 """The worker process: runs jobs from a socket, one after another.
 
 `worker_handle` is the consumer's view of it. A worker does not use SQS: it is handed messages, runs their
-tasks, and reports how each ended. It exits when its socket ends, because then its consumer is gone.
+tasks, and reports how each ended. It exits when its socket ends: it was dismissed, or its consumer is gone.
 
 Before each job, its number is written to a page of memory shared with the consumer, which therefore knows the
 running job whatever kills this process.
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from squids.delivery import Delivery
 from squids.execute import execute
 from squids.job import JobEnd
+from squids.pool.start_hooks import run_start_hooks
 from squids.process import log_setup
 from squids.process.channel import BlockingChannel
 from squids.process.protocol import WORKER_READY, Assign, Recall, Results
@@ -39,11 +40,16 @@ def run(app: App, channel_socket: socket.socket, descriptors: list[int], args: d
         log_setup.configure(args["log_level"], "record")
     page = mmap.mmap(descriptors[0], mmap.PAGESIZE)
     os.close(descriptors[0])
+    code = run_start_hooks("worker_start", "worker", app.hooks.run_worker_start)
+    if code:
+        return code
     worker = _Worker(app, BlockingChannel(channel_socket), page, str(args["queue"]))
     try:
         worker.run()
     except BrokenPipeError:
         pass  # The consumer is gone, and needs no results.
+    finally:
+        app.hooks.run_worker_stop()
     return 0
 
 
