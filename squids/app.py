@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from weakref import WeakSet
 
 from squids.errors import DuplicateTask
-from squids.hooks import Hooks, PostSend, PreSend, StatsHook, TaskHook
+from squids.hooks import (
+    AroundTask,
+    FailureHook,
+    Hooks,
+    LifeHook,
+    PostSend,
+    PreSend,
+    StatsHook,
+    SuccessHook,
+    TaskHook,
+    check_hook,
+)
 from squids.queue_names import QueueNames
 from squids.queues import QueueRef
 from squids.sqs import SEND_TIMEOUT, SQS
@@ -28,6 +39,10 @@ PreSendT = TypeVar("PreSendT", bound=PreSend)
 PostSendT = TypeVar("PostSendT", bound=PostSend)
 TaskHookT = TypeVar("TaskHookT", bound=TaskHook)
 StatsHookT = TypeVar("StatsHookT", bound=StatsHook)
+AroundTaskT = TypeVar("AroundTaskT", bound=AroundTask)
+SuccessHookT = TypeVar("SuccessHookT", bound=SuccessHook)
+FailureHookT = TypeVar("FailureHookT", bound=FailureHook)
+LifeHookT = TypeVar("LifeHookT", bound=LifeHook)
 
 
 living: WeakSet[App] = WeakSet()
@@ -136,6 +151,78 @@ class App:
         The interval is at least the option `report_interval`, in seconds. Exceptions are logged.
         """
         return _registered(hook, self.hooks.report_queue_stats)
+
+    def around_task(self, factory: AroundTaskT) -> AroundTaskT:
+        """Register `factory(job)`, whose context manager is entered around each job, in its process.
+
+        The first registered one is the outermost; `pre_task`, the task and `post_task` run inside. An
+        exception of the factory, of `__enter__` or of `__exit__` fails the job. `__exit__` is told what the
+        task or an inner hook raised; its return value does not matter: a task that raised has failed.
+
+        Raises TypeError if `factory` is async, or a generator without `contextlib.contextmanager`.
+        """
+        check_hook("around_task", factory)
+        self.hooks.around_task.append(factory)
+        return factory
+
+    def on_success(self, hook: SuccessHookT) -> SuccessHookT:
+        """Register `hook(job)` to run after each job that is done, outside of the `around_task` contexts.
+
+        Its message is not yet deleted. Exceptions are logged. Raises TypeError if `hook` is async.
+        """
+        check_hook("on_success", hook)
+        self.hooks.on_success.append(hook)
+        return hook
+
+    def on_failure(self, hook: FailureHookT) -> FailureHookT:
+        """Register `hook(job, exception)` to run after each job that failed, in its process.
+
+        `exception` is what was raised, with its traceback and cause. It runs outside of the `around_task`
+        contexts. A message that cannot be run fails with BadMessage; `job.task` is "" if it names none. Not
+        called if the worker was killed or interrupted. Exceptions are logged. Raises TypeError if `hook` is
+        async.
+        """
+        check_hook("on_failure", hook)
+        self.hooks.on_failure.append(hook)
+        return hook
+
+    def consumer_start(self, hook: LifeHookT) -> LifeHookT:
+        """Register `hook()` to run once in a consumer's main process, before its first receive.
+
+        If it raises, the consumer exits: with 78 for a ConfigurationError, which no restart can fix, else
+        with 1. Raises TypeError if `hook` is async.
+        """
+        check_hook("consumer_start", hook)
+        self.hooks.consumer_start.append(hook)
+        return hook
+
+    def consumer_stop(self, hook: LifeHookT) -> LifeHookT:
+        """Register `hook()` to run once in a consumer's main process, after everything is settled.
+
+        The last registered one runs first. Exceptions are logged. Raises TypeError if `hook` is async.
+        """
+        check_hook("consumer_stop", hook)
+        self.hooks.consumer_stop.append(hook)
+        return hook
+
+    def worker_start(self, hook: LifeHookT) -> LifeHookT:
+        """Register `hook()` to run once in each worker process, before its first job.
+
+        If it raises, the worker exits and is replaced, after a delay that grows. Raises TypeError if `hook`
+        is async.
+        """
+        check_hook("worker_start", hook)
+        self.hooks.worker_start.append(hook)
+        return hook
+
+    def worker_stop(self, hook: LifeHookT) -> LifeHookT:
+        """Register `hook()` to run once in each worker process, after its last job; not if it is killed.
+
+        The last registered one runs first. Exceptions are logged. Raises TypeError if `hook` is async.
+        """
+        check_hook("worker_stop", hook)
+        self.hooks.worker_stop.append(hook)
+        return hook
 
     def get_queue_by_name(self, queue_name: str) -> str:
         """Return the URL of a queue, given its name, URL or ARN.

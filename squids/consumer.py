@@ -7,8 +7,9 @@ It has no heartbeat and no workers: tasks must finish within the visibility time
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from squids.delivery import Delivery
 from squids.execute import execute
@@ -37,7 +38,12 @@ class ConsumeResult:
 
 
 class Consumer:
-    """Receives from one queue and runs the messages. Created by `App.create_consumer`."""
+    """Receives from one queue and runs the messages. Created by `App.create_consumer`.
+
+    As a context manager, it is consumer and worker in one process: `with` runs the hooks `consumer_start` and
+    `worker_start`, whose exceptions propagate, and at its end `worker_stop` and `consumer_stop`. Without
+    `with`, none of the four runs.
+    """
 
     def __init__(
         self,
@@ -52,6 +58,19 @@ class Consumer:
         self._hooks = hooks
         self._json = json
         self.queue = queue
+        self._started = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self._hooks.run_consumer_start()
+            stack.callback(self._hooks.run_consumer_stop)
+            self._hooks.run_worker_start()
+            stack.callback(self._hooks.run_worker_stop)
+            self._started = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._started.close()
 
     def consume(self, options: Mapping[str, Any] | None = None) -> ConsumeResult:
         """Receive once and run each message: delete it if its task returned, keep it if it failed.

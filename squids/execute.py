@@ -2,14 +2,18 @@
 
 Whatever a task does becomes an outcome, not an exception: a bad message, `sys.exit()` in a task, a hook that
 raises. Settling the message is up to the caller.
+
+The order: the contexts of `around_task` are entered, the first registered one first; `pre_task`; the task;
+`post_task`; the contexts are left in reverse. Only then is it certain how the job ended, since a commit may
+fail, and `on_success` or `on_failure` runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from types import TracebackType
 from typing import Any
 
 from squids.arguments import Converter
@@ -17,17 +21,21 @@ from squids.bounds import ERROR, NAME, cut
 from squids.delivery import Delivery
 from squids.errors import ArgumentMismatch, BadMessage, UnknownTask
 from squids.hints import as_word, did_you_mean
-from squids.hooks import Hooks
+from squids.hooks import AroundTask, Hooks, name_of
 from squids.job import CURRENT, Job, JobEnd
 from squids.task import Task, signature_text
-from squids.tracebacks import error_line, traceback_of
+from squids.tracebacks import error_line, traceback_of, users_frames
 from squids.unfinished import check_returned
 from squids.wire import JSON, Call, decode
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a job ended. A failure has its error as one line, the task's frames, and the exception."""
+    """How a job ended.
+
+    A failure has its error as one line, the task's frames, and the exception; that of a bad message is a
+    BadMessage, without frames.
+    """
 
     end: JobEnd
     task: str | None = None
@@ -44,13 +52,7 @@ def execute(
     json: JSON | None = None,
 ) -> Outcome:
     """Run one message of a queue. `json`: the app's own codec. Raises only KeyboardInterrupt."""
-    try:
-        call = decode(delivery.body, json)
-        task = find(call, tasks)
-        if task.converter is not None:
-            call = _converted(call, task, task.converter)
-    except BadMessage as error:
-        return Outcome(JobEnd.BAD_MESSAGE, None, cut(str(error), ERROR))
+    call, found = _read(delivery.body, tasks, json)
     job = Job(
         delivery.message_id,
         queue,
@@ -62,7 +64,18 @@ def execute(
     )
     token = CURRENT.set(job)
     try:
-        return _run(call, task, hooks)
+        if isinstance(found, BadMessage):
+            outcome = _bad(None, found)
+        elif hooks.around_task:
+            outcome = _run_within(call, found, job, hooks)
+        else:
+            outcome = _run(call, found, hooks)
+        if outcome.exception is None:
+            if hooks.on_success:
+                hooks.run_on_success(job)
+        elif hooks.on_failure:
+            hooks.run_on_failure(job, outcome.exception)
+        return outcome
     finally:
         CURRENT.reset(token)
 
@@ -74,6 +87,21 @@ def interrupted(delivery: Delivery, tasks: Mapping[str, Task[Any, Any]], error: 
     except BadMessage:
         name = None
     return _failure(name, error)
+
+
+def _read(
+    body: str, tasks: Mapping[str, Task[Any, Any]], json: JSON | None
+) -> tuple[Call, Task[Any, Any] | BadMessage]:
+    """Return the call in a body, and its task, or why there is none that could run it."""
+    call = Call("")
+    try:
+        call = decode(body, json)
+        task = find(call, tasks)
+        if task.converter is not None:
+            call = _converted(call, task, task.converter)
+        return call, task
+    except BadMessage as error:
+        return call, error
 
 
 def _time(seconds: float | None) -> datetime | None:
@@ -102,6 +130,42 @@ def _converted(call: Call, task: Task[Any, Any], converter: Converter) -> Call:
     except TypeError:
         return call  # They do not fit the signature, which is reported when it runs.
     return Call(call.task, list(bound.args), bound.kwargs)
+
+
+def _run_within(call: Call, task: Task[Any, Any], job: Job, hooks: Hooks) -> Outcome:
+    """Run a job within the contexts of `around_task`."""
+    bad = _unbindable(call, task)
+    if bad is not None:
+        return bad  # Before any context: there is nothing to run in it.
+    outcome = None
+    try:
+        with ExitStack() as stack:
+            for factory in hooks.around_task:
+                stack.push(_entered(factory, job))
+            outcome = _run(call, task, hooks)
+            if outcome.exception is not None:
+                raise outcome.exception
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        if outcome is None or error is not outcome.exception:
+            return _failure(task.name, error, "in an around_task hook: ")
+    assert outcome is not None
+    return outcome
+
+
+def _entered(factory: AroundTask, job: Job) -> Callable[..., None]:
+    """Enter a context. Returns its exit, which cannot hide that the job has failed."""
+    context = factory(job)
+    kind = type(context)
+    if not (hasattr(kind, "__enter__") and hasattr(kind, "__exit__")):
+        raise TypeError(f"{name_of(factory)} returned {context!r}, which is not a context manager")
+    context.__enter__()
+
+    def exit_context(*error: Any) -> None:
+        context.__exit__(*error)
+
+    return exit_context
 
 
 def _run(call: Call, task: Task[Any, Any], hooks: Hooks) -> Outcome:
@@ -139,17 +203,14 @@ def _unbindable(call: Call, task: Task[Any, Any]) -> Outcome | None:
         task.signature.bind(*call.args, **call.kwargs)
     except TypeError as error:
         text = f"the arguments do not fit {call.task}{signature_text(task.signature)}: {error}"
-        return Outcome(JobEnd.BAD_MESSAGE, call.task, cut(text, ERROR))
+        return _bad(call.task, BadMessage(cut(text, ERROR)))
     return None
 
 
+def _bad(task: str | None, error: BadMessage) -> Outcome:
+    return Outcome(JobEnd.BAD_MESSAGE, task, cut(str(error), ERROR), None, error)
+
+
 def _failure(task: str | None, error: BaseException, where: str = "") -> Outcome:
-    text = traceback_of(error, _users_frames(error.__traceback__))
+    text = traceback_of(error, users_frames(error.__traceback__))
     return Outcome(JobEnd.FAILED, task, where + error_line(error), text, error)
-
-
-def _users_frames(frames: TracebackType | None) -> TracebackType | None:
-    """Skip the leading frames of squids."""
-    while frames is not None and str(frames.tb_frame.f_globals.get("__name__")).startswith("squids."):
-        frames = frames.tb_next
-    return frames

@@ -1,18 +1,23 @@
 """The application's hooks, and what happens when one raises.
 
-Several of each kind may be registered, before or after the tasks. They run in order of registration.
-`pre_send` and `pre_task` can stop the send or the job by raising. `post_send`, `post_task` and
-`report_queue_stats` cannot: their exceptions are logged, and the remaining hooks still run.
+Several of each kind may be registered, before or after the tasks. They run in order of registration; those
+that end something (`worker_stop`, `consumer_stop`) in reverse. `pre_send`, `pre_task`, `worker_start` and
+`consumer_start` can stop what they precede by raising. The others cannot: their exceptions are logged, and
+the remaining hooks still run. `around_task` is entered and left by `execute`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from squids.reports import log
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from squids.job import Job
     from squids.sqs import QueueStats
     from squids.task import Task
 
@@ -20,6 +25,10 @@ PreSend = Callable[[str, dict[str, Any]], Any]
 PostSend = Callable[[str, dict[str, Any], dict[str, Any]], Any]
 TaskHook = Callable[["Task[Any, Any]"], Any]
 StatsHook = Callable[["QueueStats"], Any]
+AroundTask = Callable[["Job"], "AbstractContextManager[Any]"]
+SuccessHook = Callable[["Job"], Any]
+FailureHook = Callable[["Job", BaseException], Any]
+LifeHook = Callable[[], Any]
 
 
 class Hooks:
@@ -31,6 +40,13 @@ class Hooks:
         self.pre_task: list[TaskHook] = []
         self.post_task: list[TaskHook] = []
         self.report_queue_stats: list[StatsHook] = []
+        self.around_task: list[AroundTask] = []
+        self.on_success: list[SuccessHook] = []
+        self.on_failure: list[FailureHook] = []
+        self.consumer_start: list[LifeHook] = []
+        self.consumer_stop: list[LifeHook] = []
+        self.worker_start: list[LifeHook] = []
+        self.worker_stop: list[LifeHook] = []
 
     def run_pre_send(self, queue_name: str, body: dict[str, Any]) -> None:
         """Run the hooks before a send. An exception propagates to the sender, and nothing is sent."""
@@ -57,6 +73,58 @@ class Hooks:
         for hook in self.report_queue_stats:
             _run("report_queue_stats", hook, stats)
 
+    def run_on_success(self, job: Job) -> None:
+        """Run the hooks for a job that is done."""
+        for hook in self.on_success:
+            _run("on_success", hook, job)
+
+    def run_on_failure(self, job: Job, error: BaseException) -> None:
+        """Run the hooks for a job that failed, or a message that cannot be run."""
+        for hook in self.on_failure:
+            _run("on_failure", hook, job, error)
+
+    def run_consumer_start(self) -> None:
+        """Run the hooks before a consumer's first receive. An exception propagates: it cannot start."""
+        _run_all(self.consumer_start)
+
+    def run_consumer_stop(self) -> None:
+        """Run the hooks after a consumer has settled its last message, the last registered one first."""
+        for hook in reversed(self.consumer_stop):
+            _run("consumer_stop", hook)
+
+    def run_worker_start(self) -> None:
+        """Run the hooks before a worker's first job. An exception propagates: it cannot start."""
+        _run_all(self.worker_start)
+
+    def run_worker_stop(self) -> None:
+        """Run the hooks after a worker's last job, the last registered one first."""
+        for hook in reversed(self.worker_stop):
+            _run("worker_stop", hook)
+
+
+def check_hook(kind: str, hook: Callable[..., Any]) -> None:
+    """Raise TypeError if calling a hook would run nothing: it is async, or a generator."""
+    name = name_of(hook)
+    if inspect.iscoroutinefunction(hook) or inspect.isasyncgenfunction(hook):
+        raise TypeError(f"{name} is async, and nothing would await it: {kind} takes a plain function")
+    if inspect.isgeneratorfunction(hook):
+        mend = (
+            "write @contextlib.contextmanager between it and @app.around_task"
+            if kind == "around_task"
+            else f"{kind} takes a plain function"
+        )
+        raise TypeError(f"{name} is a generator, and calling it runs nothing: {mend}")
+
+
+def name_of(hook: Callable[..., Any]) -> str:
+    """Return the name of a hook, for messages."""
+    return str(getattr(hook, "__qualname__", None) or repr(hook))
+
+
+def _run_all(hooks: Iterable[LifeHook]) -> None:
+    for hook in hooks:
+        hook()
+
 
 def _run(kind: str, hook: Callable[..., Any], *args: Any) -> None:
     try:
@@ -64,5 +132,4 @@ def _run(kind: str, hook: Callable[..., Any], *args: Any) -> None:
     except KeyboardInterrupt:
         raise
     except BaseException:  # Also SystemExit.
-        name = getattr(hook, "__qualname__", repr(hook))
-        log.exception("%s hook %s raised", kind, name, extra={"action": "hook_failed"})
+        log.exception("%s hook %s raised", kind, name_of(hook), extra={"action": "hook_failed"})

@@ -47,6 +47,13 @@ def traceback_of(error: BaseException, frames: TracebackType | None) -> str:
     return cut(text, TRACEBACK)
 
 
+def users_frames(frames: TracebackType | None) -> TracebackType | None:
+    """Skip the leading frames of squids, which are of no use to the reader."""
+    while frames is not None and str(frames.tb_frame.f_globals.get("__name__")).startswith("squids."):
+        frames = frames.tb_next
+    return frames
+
+
 def _outermost(error: BaseException, frames: TracebackType | None) -> str:
     parts = ["Traceback (most recent call last):\n", *traceback.format_tb(frames, limit=-MAX_FRAMES)]
     parts.append(f"{error_line(error)}\n")

@@ -28,7 +28,8 @@ from squids.pool.inflight import Phase
 from squids.pool.local_queue import create_if_renamed
 from squids.pool.pooled_consumer import PooledConsumer
 from squids.pool.settings import Limits, PoolSettings
-from squids.pool.workers import Workers
+from squids.pool.start_hooks import run_start_hooks
+from squids.pool.workers import EXIT_SECONDS, Workers
 from squids.process import log_setup
 from squids.process.cpus import usable_cpus
 from squids.process.figures import ImportFacts
@@ -50,6 +51,8 @@ from squids.sqs import TroubleKind, classify
 if TYPE_CHECKING:
     from squids.app import App
     from squids.sqs import QueueClient
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 PRELOAD_ENTRY = "squids.pool.preload:load"
 
@@ -138,7 +141,37 @@ def run(
     # Messages form no reference cycles, so frequent collections would cost more CPU than they free memory.
     gc.set_threshold(20_000, 20, 20)
     credential_log.shorten()
-    return asyncio.run(_run(app, options, settings, client, zygote, owner, notifier, facts))
+    code = run_start_hooks("consumer_start", "consumer", app.hooks.run_consumer_start)
+    if code:
+        zygote.close()
+        if zygote.wait(EXIT_SECONDS) is None:
+            zygote.kill_server()
+        return code
+    code, stuck_in_receive = asyncio.run(_run(app, options, settings, client, zygote, owner, notifier, facts))
+    app.hooks.run_consumer_stop()  # Here, where it may run a loop of its own.
+    if stuck_in_receive:
+        exit_at_once(code)
+    return code
+
+
+def _outlast_signals(loop: asyncio.AbstractEventLoop, code: ExitCode) -> None:
+    """Prepare for `consumer_stop` hooks: the end of the loop would restore what signals do by default.
+
+    The second signal to stop exits at once.
+    """
+    signals = 0
+
+    def heard(number: int, _: object) -> None:
+        nonlocal signals
+        signals += 1
+        if signals > 1:
+            exit_at_once(code)
+        text = "%s: consumer_stop hooks are running; the next signal does not wait for them"
+        log.info(text, signal.Signals(number).name, extra={"action": "stopping"})
+
+    for number in (*STOP_SIGNALS, signal.SIGHUP, signal.SIGUSR1):
+        if loop.remove_signal_handler(number):
+            signal.signal(number, heard if number in STOP_SIGNALS else signal.SIG_IGN)
 
 
 async def _run(
@@ -150,19 +183,25 @@ async def _run(
     owner: LoopChannel | None,
     notifier: Notifier | None,
     facts: ImportFacts | None,
-) -> ExitCode:
+) -> tuple[ExitCode, bool]:
+    """Return the exit code, and whether a thread is still inside a receive."""
     consumer = PooledConsumer(settings, client, partial(Workers, zygote))
     loop = asyncio.get_running_loop()
     if owner is not None:
         serve_supervisor(consumer, owner, loop, facts)
     elif notifier is not None:
         consumer.report_to(ToSystemd(notifier))
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOP_SIGNALS:
         loop.add_signal_handler(number, consumer.stop, signal.Signals(number).name)
     if owner is None and meaning_of_hangup() is Hangup.STOP:
         loop.add_signal_handler(signal.SIGHUP, terminal_closed, consumer)
     loop.add_signal_handler(signal.SIGUSR1, consumer.report_state)
-    return await consume(app, consumer, settings, options)
+    code = await consume(app, consumer, settings, options)
+    if app.hooks.consumer_stop:
+        _outlast_signals(loop, code)
+    elif consumer.stuck_in_receive:
+        exit_at_once(code)
+    return code, consumer.stuck_in_receive
 
 
 async def consume(
@@ -174,8 +213,6 @@ async def consume(
         consumer.on_ready = lambda: _start_reports(app, settings, options.report_interval, end)
     code = await consumer.run()
     end.set()
-    if consumer.stuck_in_receive:
-        exit_at_once(code)
     return code
 
 

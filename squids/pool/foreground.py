@@ -29,6 +29,7 @@ from squids.pool.message import HeldMessage
 from squids.pool.pooled_consumer import PooledConsumer
 from squids.pool.roster import JobResult
 from squids.pool.settings import PoolSettings
+from squids.pool.start_hooks import run_start_hooks
 from squids.process.liveness import ToSystemd
 from squids.process.sd_notify import Notifier
 from squids.process.signals import Hangup, meaning_of_hangup
@@ -112,8 +113,11 @@ class ForegroundWorker:
         assert main is not None
         signal.pthread_kill(main, signal.SIGTERM)
 
-    async def close(self) -> None:
+    async def close(self, within: float) -> None:
         """Do nothing: `finish` follows, also if the consumer failed."""
+
+    def cut_short(self) -> None:
+        """Do nothing: there is nothing to wait for."""
 
     def finish(self) -> None:
         """Let `serve` return."""
@@ -221,30 +225,56 @@ def run(
     *,
     notifier: Notifier | None = None,
 ) -> ExitCode:
-    """Consume in this process until told to stop. Call in the main thread; exits the process if it must."""
+    """Consume in this process until told to stop. Call in the main thread; exits the process if it must.
+
+    This process is the consumer's and the worker's, so the hooks of both run.
+    """
+    code = run_start_hooks("consumer_start", "consumer", app.hooks.run_consumer_start)
+    if code:
+        return code
+    code = run_start_hooks("worker_start", "worker", app.hooks.run_worker_start)
+    stuck = False
+    if not code:
+        code, stuck = _serve(app, options, settings, client, notifier)
+        app.hooks.run_worker_stop()
+    app.hooks.run_consumer_stop()
+    if stuck:
+        exit_at_once(code)
+    return code
+
+
+def _serve(
+    app: App,
+    options: ConsumerOptions,
+    settings: PoolSettings,
+    client: QueueClient,
+    notifier: Notifier | None,
+) -> tuple[ExitCode, bool]:
+    """Return the exit code, and whether a thread is still inside a receive."""
     gc.set_threshold(20_000, 20, 20)
     worker = ForegroundWorker(app, settings.queue.name)
     made, handled = threading.Event(), threading.Event()
-    codes: list[ExitCode] = []
+    ends: list[tuple[ExitCode, bool]] = []
 
-    async def in_thread() -> ExitCode:
+    async def in_thread() -> tuple[ExitCode, bool]:
         consumer = PooledConsumer(settings, client, worker.attach)
         if notifier is not None:
             consumer.report_to(ToSystemd(notifier))
         made.set()
         handled.wait()
-        return await consume(app, consumer, settings, options)
+        code = await consume(app, consumer, settings, options)
+        return code, consumer.stuck_in_receive
 
     def thread() -> None:
-        code = ExitCode.FAILURE
+        end = ExitCode.FAILURE, False
         try:
-            code = asyncio.run(in_thread())
+            end = asyncio.run(in_thread())
         finally:
             made.set()
-            codes.append(code)
+            ends.append(end)
             worker.finish()
             if not worker.idle.wait(UNWIND_SECONDS):
-                exit_at_once(code)
+                exit_at_once(end[0])
 
     threading.Thread(target=thread, name="squids-consumer", daemon=True).start()
     made.wait()
@@ -252,7 +282,7 @@ def run(
     _take(handlers)
     handled.set()
     worker.serve(after_job=lambda: _take(handlers))
-    return codes[0] if codes else ExitCode.FAILURE
+    return ends[0] if ends else (ExitCode.FAILURE, False)
 
 
 def _handlers(worker: ForegroundWorker) -> dict[int, Any]:

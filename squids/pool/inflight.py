@@ -59,12 +59,13 @@ class InFlight:
         self._ready: deque[str] = deque()
         self._groups = Groups()
         self._ask_later: float | None = None
-        self._deadline: float | None = None
         self.prefetch = Prefetch(limits.workers, limits.prefetch)
         self.polls = Polls(attempt_prefix, limits.wait)
         self.roster = Roster(self._actions)
         self.settling = Settling(self._held, limits.visibility, self._actions)
         self.phase = Phase.RUNNING
+        self.deadline: float | None = None
+        """When a stop is no longer waited for."""
         self.paused = False
         """Nothing is received; held messages run as usual."""
         self.done = 0
@@ -196,12 +197,12 @@ class InFlight:
 
         `within`: seconds for that; None: the shutdown timeout. If it drains already, it may only get shorter.
         """
-        if self.phase is Phase.DRAINING and within is not None and self._deadline is not None:
-            self._deadline = min(self._deadline, now + within)
+        if self.phase is Phase.DRAINING and within is not None and self.deadline is not None:
+            self.deadline = min(self.deadline, now + within)
         if self.phase is not Phase.RUNNING:
             return
         self.phase = Phase.DRAINING
-        self._deadline = now + (self._limits.shutdown_timeout if within is None else within)
+        self.deadline = now + (self._limits.shutdown_timeout if within is None else within)
         for message in self._held.values():
             self._release(message, now)
         self._ready.clear()
@@ -213,7 +214,7 @@ class InFlight:
         if self.phase not in (Phase.FORCED, Phase.DONE):
             self.stop(now)
             self.phase = Phase.FORCED
-            self._deadline = now + FORCED_SECONDS + patience
+            self.deadline = now + FORCED_SECONDS + patience
             self.roster.kill_busy()
             if self.running:
                 self._report(Notice.KILLING, f"{self.running} running")
@@ -243,7 +244,7 @@ class InFlight:
         if self.phase is Phase.RUNNING and not self.paused:
             times += [self._ask_later, self.polls.wakes_at()]
         if self.phase is not Phase.DONE:
-            times.append(self._deadline)
+            times.append(self.deadline)
         known = [at for at in times if at is not None]
         return min(known) if known else None
 
@@ -386,7 +387,7 @@ class InFlight:
             self.phase = Phase.DONE
 
     def _overdue(self, now: float) -> bool:
-        return self._deadline is not None and now >= self._deadline
+        return self.deadline is not None and now >= self.deadline
 
     def _report(
         self, notice: Notice, text: str = "", message: HeldMessage | None = None, **details: object

@@ -130,6 +130,15 @@ def worker_ended(handle: WorkerHandle, how: str, status: int | None, busy: bool,
     )
 
 
+def exit_overdue(slots: Sequence[int], seconds: float) -> None:
+    names = ", ".join(map(str, slots))
+    _say(
+        logging.WARNING,
+        "killing",
+        f"killing {'worker' if len(slots) == 1 else 'workers'} {names}: still exiting after {seconds:.0f} s",
+    )
+
+
 def paused(on: bool) -> None:
     if on:
         _say(logging.INFO, "paused", "receiving nothing")

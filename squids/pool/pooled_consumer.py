@@ -36,7 +36,7 @@ from squids.pool.roster import JobResult
 from squids.pool.settings import PoolSettings
 from squids.pool.sqs_calls import SqsCalls
 from squids.pool.worker_set import WorkersOf, WorkerView
-from squids.pool.workers import WorkerEnd
+from squids.pool.workers import EXIT_SECONDS, WorkerEnd
 from squids.process.figures import ConsumerFigures
 from squids.process.liveness import Liveness, NoListener
 from squids.process.stops import StopBy, Stops
@@ -125,6 +125,7 @@ class PooledConsumer:
         else:
             log_events.forcing(reason)
             self.inflight.force(now, within or 0.0)
+            self.workers.cut_short()
         self.decide()
 
     def pause(self, on: bool) -> None:
@@ -345,7 +346,8 @@ class PooledConsumer:
     async def _leave(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._reporter.stop()
         self._calls.close()
-        await self.workers.close()
+        left = (self.inflight.deadline or 0.0) - time.monotonic()
+        await self.workers.close(max(EXIT_SECONDS, left))
+        self._reporter.stop()  # Not earlier: worker_stop hooks may take their time.
         log_events.stopped(self.inflight, self._exit_code)

@@ -1,7 +1,7 @@
 """The worker process: runs jobs from a socket, one after another.
 
 `worker_handle` is the consumer's view of it. A worker does not use SQS: it is handed messages, runs their
-tasks, and reports how each ended. It exits when its socket ends, because then its consumer is gone.
+tasks, and reports how each ended. It exits when its socket ends: it was dismissed, or its consumer is gone.
 
 Before each job, its number is written to a page of memory shared with the consumer, which therefore knows the
 running job whatever kills this process.
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from squids.delivery import Delivery
 from squids.execute import Outcome, execute, interrupted
 from squids.job import JobEnd
+from squids.pool.start_hooks import run_start_hooks
 from squids.pool.worker_signals import StopSignals
 from squids.process import log_setup
 from squids.process.channel import BlockingChannel
@@ -45,12 +46,17 @@ def run(app: App, channel_socket: socket.socket, descriptors: list[int], args: d
     channel = BlockingChannel(channel_socket)
     signals = StopSignals(channel.owner_lives)
     signals.ignore()
-    # A task's own handlers are for its job.
+    code = run_start_hooks("worker_start", "worker", app.hooks.run_worker_start)
+    if code:
+        return code
+    # Handlers of hooks and tasks are for their own time.
     worker = _Worker(app, channel, page, str(args["queue"]), after_jobs=signals.ignore)
     try:
         worker.run()
     except BrokenPipeError:
         pass  # The consumer is gone, and needs no results.
+    finally:
+        app.hooks.run_worker_stop()
     return 0
 
 

@@ -66,8 +66,11 @@ class WorkerSet(Protocol):
     def kill(self, handle: Any) -> None:
         """End a worker, whatever it runs."""
 
-    async def close(self) -> None:
-        """Have all workers exit."""
+    async def close(self, within: float) -> None:
+        """Have all workers exit; kill those that take longer than `within` seconds."""
+
+    def cut_short(self) -> None:
+        """Do not wait any longer for workers that `close` waits for."""
 
 
 WorkersOf = Callable[[PoolSettings, Any, asyncio.AbstractEventLoop], WorkerSet]

@@ -16,11 +16,13 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple, Protocol
 
 from squids.pool import log_events
+from squids.pool.exits import Exits
 from squids.pool.message import HeldMessage
 from squids.pool.roster import JobResult
 from squids.pool.server_watch import ServerWatch
 from squids.pool.settings import PoolSettings
 from squids.pool.worker_handle import WorkerHandle
+from squids.process.patience import after
 from squids.process.protocol import Exited, Spawned, SpawnFailed
 from squids.process.restarts import GiveUp, RestartPolicy, Restarts
 from squids.process.zygote_handle import ZygoteHandle
@@ -31,7 +33,7 @@ FORK_RETRY = 1.0
 """Seconds before a refused fork is retried."""
 
 EXIT_SECONDS = 2.0
-"""How long idle workers may take to exit at the end before they are killed."""
+"""How long idle workers may take to exit at the end, at least, before they are killed."""
 
 
 class WorkerEnd(NamedTuple):
@@ -96,6 +98,7 @@ class Workers:
         self._next_child = 1
         self._zygote_gone = False
         self._zygote_hangs = False
+        self._exits = Exits(zygote, loop)
         self.wanted = settings.limits.workers
         self.ready: set[int] = set()
         """Workers that reported to be ready."""
@@ -141,8 +144,11 @@ class Workers:
         self._handles[child].recall()
 
     def dismiss(self, child: int) -> None:
-        """Let it exit: it is idle."""
-        self._handles[child].dismiss()
+        """Let it exit: it is idle. Kill it if its hooks or exit handlers take longer than a stop may."""
+        handle = self._handles[child]
+        handle.dismiss()
+        seconds = max(EXIT_SECONDS, self._settings.limits.shutdown_timeout)
+        after(self._loop, seconds, self._overdue, handle, seconds)
 
     def kill(self, handle: WorkerHandle) -> None:
         """Send SIGKILL to a worker and its process group, even if the fork server hangs."""
@@ -150,6 +156,11 @@ class Workers:
             self._zygote.kill(handle.child, signal.SIGKILL, group=True)
         if handle.process is not None:
             handle.process.signal_group(signal.SIGKILL)
+
+    def _overdue(self, handle: WorkerHandle, seconds: float) -> None:
+        if self._handles.get(handle.child) is handle:
+            log_events.exit_overdue([handle.slot], seconds)
+            self.kill(handle)
 
     # Starting a worker.
 
@@ -307,39 +318,21 @@ class Workers:
 
     # The end.
 
-    async def close(self) -> None:
-        """Have all workers exit, then the fork server; kill those that take too long."""
+    def cut_short(self) -> None:
+        """Kill at once those that `close` waits for."""
+        self._exits.cut_short()
+
+    async def close(self, within: float = EXIT_SECONDS) -> None:
+        """Have all workers exit, then the fork server; kill those that take longer than `within` seconds."""
         for handle in self._handles.values():
             self._watch.forget(handle)
             handle.channel.close()
         if not self._zygote_gone:
             self._zygote.channel.unwatch()
-            await self._wait_for_exits()
+            await self._exits.wait({handle.child: handle.slot for handle in self._handles.values()}, within)
         self._zygote.close()
         if self._zygote.wait(EXIT_SECONDS) is None and self._zygote.kill_server():
             for handle in self._handles.values():
                 self.kill(handle)  # Nothing else would end them.
         for handle in self._handles.values():
             handle.close()
-
-    async def _wait_for_exits(self) -> None:
-        left = set(self._handles)
-        gone = asyncio.Event()
-
-        def hear() -> None:
-            for event in self._zygote.receive():
-                if isinstance(event, Exited):
-                    left.discard(event.child)
-            if not left or self._zygote.gone:
-                gone.set()
-
-        if not left:
-            return
-        self._zygote.channel.watch(self._loop, hear)
-        try:
-            await asyncio.wait_for(gone.wait(), EXIT_SECONDS)
-        except TimeoutError:
-            for child in left:
-                self._zygote.kill(child, signal.SIGKILL, group=True)
-        finally:
-            self._zygote.channel.unwatch()

@@ -11,10 +11,8 @@ from unittest import mock
 
 from squids.app import App
 from squids.delivery import Delivery
-from squids.errors import BadMessage
 from squids.execute import Outcome, execute
 from squids.hooks import Hooks
-from squids.job import JobEnd
 from squids.queues import QueueRef
 from squids.testing.divert import diverted
 
@@ -64,6 +62,4 @@ def run(app: App, queue: str, delivery: Delivery) -> Outcome:
     outcome = execute(delivery, queue, app.tasks, app.hooks, app.json)
     if outcome.exception is not None:
         raise outcome.exception
-    if outcome.end is not JobEnd.DONE:
-        raise BadMessage(outcome.error)
     return outcome

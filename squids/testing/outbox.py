@@ -187,14 +187,12 @@ class Outbox:
         error = outcome.exception
         if outcome.end is JobEnd.DONE:
             self._pending.remove(pending)
+        elif pending.receives >= self.max_receives:
+            self._pending.remove(pending)
+            self.dead.append(sent)
         else:
-            error = error or BadMessage(outcome.error)
-            if pending.receives >= self.max_receives:
-                self._pending.remove(pending)
-                self.dead.append(sent)
-            else:
-                delay = self.retry.decide(pending.receives, jitter=1.0).delay_seconds
-                pending.due = self.clock.now + (0 if delay is None else delay)
+            delay = self.retry.decide(pending.receives, jitter=1.0).delay_seconds
+            pending.due = self.clock.now + (0 if delay is None else delay)
         return Run(sent, pending.receives, self.clock.now, error)
 
     def _take(self, app: App, ref: QueueRef, message_id: str, body: str, options: Mapping[str, Any]) -> str:

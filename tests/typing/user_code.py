@@ -1,5 +1,7 @@
 """What user code sees. Checked by mypy in tests/typing/test_typing.py, never run."""
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, assert_type
 
 import squids
@@ -47,6 +49,40 @@ def report(queue_stats: squids.QueueStats) -> None:
     assert_type(queue_stats.queue_name, str)
 
 
+@app.worker_start
+def connect() -> None:
+    """Open what a worker needs."""
+
+
+@app.consumer_stop
+def close() -> bool:
+    """Whatever it returns."""
+    return True
+
+
+@app.around_task
+@contextmanager
+def session(job: squids.Job) -> Iterator[None]:
+    """Have a session."""
+    yield
+
+
+@app.around_task
+def transaction(job: squids.Job) -> AbstractContextManager[str]:
+    """Any context manager will do."""
+    return nullcontext(job.task)
+
+
+@app.on_failure
+def alert(job: squids.Job, exception: BaseException) -> None:
+    """See it fail."""
+
+
+@app.on_success
+def count(job: squids.Job) -> None:
+    """See it done."""
+
+
 class Greeter(squids.Task[[str], None]):
     """A class-based task."""
 
@@ -76,6 +112,8 @@ squids.App("words", json=Words())
 
 result = app.create_consumer("emails").consume(options={"WaitTimeSeconds": 5})
 assert_type(result.done, int)
+with app.create_consumer("emails") as consumer:
+    assert_type(consumer, squids.Consumer)
 job = squids.current_job()
 if job is not None:
     assert_type(job.id, str)
@@ -95,6 +133,9 @@ def test_fixtures(squids_outbox: squids.testing.Outbox, squids_local: squids.tes
     assert_type(squids_local.drain(app), int)
 
 
+app.worker_stop(lambda job: None)  # type: ignore[type-var]
+app.on_failure(lambda job: None)  # type: ignore[type-var]
+app.around_task(lambda job: None)  # type: ignore[type-var]
 email_customer.send()  # type: ignore[call-arg]
 email_customer.send(1)  # type: ignore[arg-type]
 email_customer.send("a", urgency=True)  # type: ignore[call-arg]

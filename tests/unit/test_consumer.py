@@ -162,3 +162,41 @@ def test_a_receive_that_fails_is_its_callers(app, sqs):
     sqs.receive_message = receive_message
     with pytest.raises(EndpointConnectionError):
         consumer(app, sqs).consume()
+
+
+LIFE = ["consumer_start", "worker_start", "worker_stop", "consumer_stop"]
+
+
+def register(app: squids.App, ran: list[str]) -> None:
+    for kind in LIFE:
+        getattr(app, kind)(lambda kind=kind: ran.append(kind))
+
+
+def test_as_a_context_it_is_consumer_and_worker_in_one(app, sqs, ran):
+    """Its hooks run around all receives, once."""
+    register(app, ran)
+    sqs.put("a", call(app, "a"))
+    with consumer(app, sqs) as entered:
+        assert ran == LIFE[:2]
+        entered.consume()
+    assert ran == [*LIFE[:2], "a", *LIFE[2:]]
+
+
+def test_without_a_context_the_process_is_its_owners(app, sqs, ran):
+    """It begins and ends when they say, and a single receive does not."""
+    register(app, ran)
+    consumer(app, sqs).consume()
+    assert ran == []
+
+
+def test_a_start_hook_that_raises_ends_what_was_begun(app, sqs, ran):
+    """The caller gets the exception; what has started is stopped."""
+
+    @app.worker_start
+    def connect():
+        raise LookupError("no database")
+
+    register(app, ran)
+    with pytest.raises(LookupError), consumer(app, sqs):
+        pytest.fail("it did not start")
+    assert ran == ["consumer_start", "consumer_stop"]

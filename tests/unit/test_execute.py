@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -247,3 +248,208 @@ def test_a_hook_after_the_task_changes_no_outcome(app, run):
     assert run(False).end is JobEnd.DONE
     assert run(True).error == "LookupError: no such customer"
     assert seen == [True, True]
+
+
+@pytest.fixture
+def seen() -> list[Any]:
+    return []
+
+
+@pytest.fixture
+def mail(app, seen):
+    """A task that raises what the test puts in `error`."""
+
+    @app.task("emails")
+    def mail():
+        seen.append("task")
+        if mail.error is not None:
+            raise mail.error
+
+    mail.error = None
+    return mail
+
+
+def around(app, seen, name, *, enter=None, leave=None):
+    """Register a context that notes what it sees, and raises what it is given."""
+
+    @app.around_task
+    @contextmanager
+    def context(job):
+        assert squids.current_job() is job
+        seen.append(f"enter {name}")
+        if enter is not None:
+            raise enter
+        try:
+            yield
+        except BaseException as error:
+            seen.append(f"{name} saw {error!r}")
+            raise
+        finally:
+            seen.append(f"leave {name}")
+            if leave is not None:
+                raise leave
+
+
+def test_contexts_nest_around_hooks_and_task_and_the_end_is_told_after_them(app, run, mail, seen):
+    around(app, seen, "outer")
+    around(app, seen, "inner")
+    app.pre_task(lambda task: seen.append("pre"))
+    app.post_task(lambda task: seen.append("post"))
+    app.on_success(lambda job: seen.append(("done", job is squids.current_job(), job.task)))
+    app.on_failure(lambda job, error: pytest.fail("it succeeded"))
+    assert run() == Outcome(JobEnd.DONE, mail.name)
+    inside = ["enter outer", "enter inner", "pre", "task", "post", "leave inner", "leave outer"]
+    assert seen == [*inside, ("done", True, mail.name)]
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), SystemExit(1)])
+def test_contexts_see_what_the_task_raised_and_so_does_the_hook_for_failures(app, run, mail, seen, error):
+    """It is the exception itself, with its frames and its cause."""
+    mail.error, cause = error, KeyError("why")
+    error.__cause__ = cause
+    around(app, seen, "it")
+    told = []
+    app.on_failure(lambda job, raised: told.append((job.task, raised)))
+    app.on_success(lambda job: pytest.fail("it failed"))
+    outcome = run()
+    assert seen == ["enter it", "task", f"it saw {error!r}", "leave it"]
+    assert (outcome.end, outcome.exception) == (JobEnd.FAILED, error)
+    assert "in mail" in outcome.traceback and "squids/execute.py" not in outcome.traceback
+    ((task, raised),) = told
+    assert (task, raised, raised.__cause__) == (mail.name, error, cause)
+    frames = raised.__traceback__
+    while frames.tb_next is not None:
+        frames = frames.tb_next
+    assert frames.tb_frame.f_code.co_name == "mail"
+
+
+def test_a_context_cannot_hide_that_the_task_failed(app, run, mail, seen):
+    """The message would be deleted, and nothing would show it. The contexts around it are told as well."""
+    mail.error = ValueError("no")
+    around(app, seen, "transaction")
+    app.around_task(lambda job: suppress(ValueError))
+    told = []
+    app.on_failure(lambda job, error: told.append(error))
+    assert run().end is JobEnd.FAILED
+    assert "transaction saw ValueError('no')" in seen
+    assert told == [mail.error]
+
+
+def test_a_context_that_fails_at_its_end_fails_the_job(app, run, mail, seen):
+    """A commit that fails: the task returned, and still nothing is done. Those around it roll back."""
+    broken = RuntimeError("commit failed")
+    around(app, seen, "outer")
+    around(app, seen, "inner", leave=broken)
+    told = []
+    app.on_failure(lambda job, error: told.append(error))
+    app.on_success(lambda job: pytest.fail("it failed"))
+    outcome = run()
+    assert (outcome.end, outcome.exception) == (JobEnd.FAILED, broken)
+    assert outcome.error == "in an around_task hook: RuntimeError: commit failed"
+    assert "outer saw RuntimeError('commit failed')" in seen
+    assert told == [broken]
+
+
+def test_a_context_that_fails_after_the_task_did_keeps_the_first_reason(app, run, mail, seen):
+    mail.error = ValueError("no")
+    around(app, seen, "it", leave=RuntimeError("rollback failed"))
+    outcome = run()
+    assert outcome.exception.__context__ is mail.error
+    assert "ValueError: no" in outcome.traceback and "rollback failed" in outcome.traceback
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no connection"), SystemExit(0)])
+def test_a_context_that_cannot_be_entered_fails_the_job(app, run, mail, seen, error):
+    """The task does not run; what was entered before is left."""
+    around(app, seen, "outer")
+    around(app, seen, "inner", enter=error)
+    told = []
+    app.on_failure(lambda job, raised: told.append(raised))
+    outcome = run()
+    assert (outcome.end, outcome.exception) == (JobEnd.FAILED, error)
+    assert outcome.error.startswith("in an around_task hook: ")
+    assert seen == ["enter outer", "enter inner", f"outer saw {error!r}", "leave outer"]
+    assert told == [error]
+
+
+def test_what_is_no_context_manager_is_named(app, run, mail, seen):
+    @app.around_task
+    def forgot(job):
+        seen.append("called")
+
+    outcome = run()
+    assert "forgot returned None, which is not a context manager" in outcome.error
+    assert seen == ["called"]
+
+
+def test_a_failing_hook_before_the_task_is_seen_by_contexts_and_told(app, run, mail, seen):
+    around(app, seen, "it")
+
+    @app.pre_task
+    def forbid(task):
+        raise ValueError("forbidden")
+
+    told = []
+    app.on_failure(lambda job, error: told.append(str(error)))
+    assert run().error == "in a pre_task hook: ValueError: forbidden"
+    assert seen == ["enter it", "it saw ValueError('forbidden')", "leave it"]
+    assert told == ["forbidden"]
+
+
+def test_ctrl_c_leaves_the_contexts_and_is_no_end_of_the_job(app, run, mail, seen):
+    mail.error = KeyboardInterrupt()
+    around(app, seen, "it")
+    app.on_failure(lambda job, error: pytest.fail("a person wants all of it to end"))
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    assert seen[-1] == "leave it"
+    assert squids.current_job() is None
+
+
+@pytest.mark.parametrize(
+    ("body", "task", "args"),
+    [("{", "", ()), ('{"task": "no.such.task", "args": [1]}', "no.such.task", (1,)), (None, "mail", (1,))],
+    ids=["no call", "no such task", "arguments"],
+)
+def test_a_message_that_cannot_be_run_is_told_as_a_failure_and_enters_no_context(
+    app, mail, seen, body, task, args
+):
+    """Such as the hook that alerts: the message goes the way of all failures."""
+    around(app, seen, "it")
+    told = []
+    app.on_failure(lambda job, error: told.append((job, error, squids.current_job())))
+    outcome = executed(body or json.dumps({"task": mail.name, "args": [1]}), app)
+    assert outcome.end is JobEnd.BAD_MESSAGE
+    ((job, error, current),) = told
+    assert isinstance(error, squids.BadMessage)
+    assert str(error) == outcome.error
+    assert job is current
+    assert (job.id, job.task.rpartition(".")[2] or job.task, job.args) == (
+        "m1",
+        task.rpartition(".")[2],
+        args,
+    )
+    assert seen == []
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_hook_for_the_end_that_raises_changes_nothing(app, run, mail, caplog, fails):
+    mail.error = ValueError("no") if fails else None
+
+    @app.on_success
+    def well(job):
+        sys.exit(1)
+
+    @app.on_failure
+    def badly(job, error):
+        raise LookupError
+
+    assert run().end is (JobEnd.FAILED if fails else JobEnd.DONE)
+    (record,) = caplog.records
+    assert record.action == "hook_failed"
+    assert ("on_failure hook" if fails else "on_success hook") in record.getMessage()
+
+
+def test_a_context_that_needs_nothing_costs_nothing_else(app, run, mail):
+    app.around_task(lambda job: nullcontext())
+    assert run() == Outcome(JobEnd.DONE, mail.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 
 import botocore.exceptions
 import pytest
@@ -179,3 +180,28 @@ def test_afterwards_a_send_is_a_real_one_again(app, monkeypatch):
     with squids.testing.eager(app):
         pass
     assert work.send() == {"MessageId": "real"}
+
+
+def test_contexts_and_the_hooks_for_the_end_run_as_in_a_worker(app):
+    seen = []
+
+    @app.around_task
+    @contextmanager
+    def session(job):
+        seen.append("open")
+        yield
+        seen.append("commit")
+
+    app.on_success(lambda job: seen.append(job.args))
+    app.on_failure(lambda job, error: seen.append(error))
+
+    @app.task("emails")
+    def work(number):
+        if number < 0:
+            raise ValueError(number)
+
+    with squids.testing.eager(app):
+        work.send(1)
+        with pytest.raises(ValueError) as caught:
+            work.send(-1)
+    assert seen == ["open", "commit", (1,), "open", caught.value]
