@@ -147,7 +147,11 @@ async def _run(
     if owner is None and meaning_of_hangup() is Hangup.STOP:
         loop.add_signal_handler(signal.SIGHUP, terminal_closed, consumer)
     loop.add_signal_handler(signal.SIGUSR1, consumer.report_state)
-    return await consume(app, consumer, settings, options)
+    code = await consume(app, consumer, settings, options)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
+        if loop.remove_signal_handler(number):
+            signal.signal(number, signal.SIG_IGN)  # It has ended well, and a late one must not change that.
+    return code
 
 
 async def consume(

@@ -251,6 +251,7 @@ def run(
     _take(handlers)
     handled.set()
     worker.serve(after_job=lambda: _take(handlers))
+    _take(dict.fromkeys(handlers, signal.SIG_IGN))  # It has ended well, and a late one must not change that.
     return codes[0] if codes else ExitCode.FAILURE
 
 
