@@ -154,10 +154,10 @@ def run(
     return code
 
 
-def _outlast_signals(loop: asyncio.AbstractEventLoop, code: ExitCode) -> None:
-    """Prepare for `consumer_stop` hooks: the end of the loop would restore what signals do by default.
+def signals_at_the_end(app: App, code: ExitCode) -> dict[int, Any]:
+    """Return what signals do once everything is settled: nothing, for a late one must not change how it ended.
 
-    The second signal to stop exits at once.
+    While hooks run, the second signal to stop exits at once.
     """
     signals = 0
 
@@ -169,9 +169,12 @@ def _outlast_signals(loop: asyncio.AbstractEventLoop, code: ExitCode) -> None:
         text = "%s: consumer_stop hooks are running; the next signal does not wait for them"
         log.info(text, signal.Signals(number).name, extra={"action": "stopping"})
 
-    for number in (*STOP_SIGNALS, signal.SIGHUP, signal.SIGUSR1):
-        if loop.remove_signal_handler(number):
-            signal.signal(number, heard if number in STOP_SIGNALS else signal.SIG_IGN)
+    stops = heard if app.hooks.consumer_stop else signal.SIG_IGN
+    return {
+        signal.SIGHUP: signal.SIG_IGN,
+        signal.SIGUSR1: signal.SIG_IGN,
+        **dict.fromkeys(STOP_SIGNALS, stops),
+    }
 
 
 async def _run(
@@ -197,9 +200,10 @@ async def _run(
         loop.add_signal_handler(signal.SIGHUP, terminal_closed, consumer)
     loop.add_signal_handler(signal.SIGUSR1, consumer.report_state)
     code = await consume(app, consumer, settings, options)
-    if app.hooks.consumer_stop:
-        _outlast_signals(loop, code)
-    elif consumer.stuck_in_receive:
+    for number, handler in signals_at_the_end(app, code).items():
+        if loop.remove_signal_handler(number):
+            signal.signal(number, handler)
+    if consumer.stuck_in_receive and not app.hooks.consumer_stop:
         exit_at_once(code)
     return code, consumer.stuck_in_receive
 

@@ -24,7 +24,7 @@ from squids.delivery import Delivery
 from squids.execute import Outcome, execute
 from squids.exit_codes import ExitCode
 from squids.job import JobEnd
-from squids.pool.consumer_main import consume, exit_at_once, terminal_closed
+from squids.pool.consumer_main import consume, exit_at_once, signals_at_the_end, terminal_closed
 from squids.pool.message import HeldMessage
 from squids.pool.pooled_consumer import PooledConsumer
 from squids.pool.roster import JobResult
@@ -282,7 +282,10 @@ def _serve(
     _take(handlers)
     handled.set()
     worker.serve(after_job=lambda: _take(handlers))
-    return ends[0] if ends else (ExitCode.FAILURE, False)
+    end = ends[0] if ends else (ExitCode.FAILURE, False)
+    at_the_end = signals_at_the_end(app, end[0])
+    _take({number: at_the_end[number] for number in handlers})
+    return end
 
 
 def _handlers(worker: ForegroundWorker) -> dict[int, Any]:

@@ -74,7 +74,12 @@ def test_no_region_is_78(tmp_path):
     [
         (["--app", "shop.app"], "--queue"),
         (["--queue", "q"], "--app"),
-        (["--queue", "q", "--app", "a.b", "--workers", "0"], "--workers: 0 is less than 1"),
+        (["--queue", "q", "--app", "a.b", "--workers", "-1"], "--workers: -1 is less than 0"),
+        (
+            ["--queue", "q", "--app", "a.b", "--workers", "0", "--prefetch", "5"],
+            "--prefetch: with --workers 0",
+        ),
+        (["--queue", "q", "--app", "a.b", "--workers", "0", "--reload"], "--workers 0"),
         (["--queue", "q", "--app", "a.b", "--polling-wait-time", "21"], "--polling-wait-time"),
         (["--queue", "q", "--app", "a.b", "--visibility-timeout", "43200"], "--visibility-timeout"),
         (["--queue", "q", "--app", "a.b", "--work", "1"], "unrecognized arguments: --work 1"),

@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from tests.support.processes import call
+from tests.support.processes import APP, call
 from tests.support.waiting import wait_until
 
 
@@ -77,6 +77,18 @@ def test_the_poll_under_way_at_the_stop_strands_nothing(strict_sqs, squids_proce
     assert process.wait() == 0
     assert len(queue.visible()) == 10
     assert "0" not in process.journal.words("start")
+
+
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_a_signal_that_comes_at_the_very_end_changes_nothing(strict_sqs, queue, squids_process, workers):
+    """It has drained: its exit code says so, and no traceback follows."""
+    late = "\nimport atexit, signal\nmain = os.getpid()\n" + "".join(
+        f"atexit.register(lambda: os.getpid() == main and signal.raise_signal(signal.{name}))\n"
+        for name in ("SIGTERM", "SIGINT")
+    )
+    process = squids_process(strict_sqs.endpoint_url, app=APP + late).start("--workers", workers).ready()
+    assert process.stop() == 0, process.text
+    assert "Traceback" not in process.text
 
 
 def test_a_second_signal_kills_and_gives_back(strict_sqs, queue, squids_process, tmp_path):
