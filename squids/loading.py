@@ -19,7 +19,7 @@ from squids.tracebacks import traceback_of
 
 
 def load_app(path: str) -> App:
-    """Import the app at `path`.
+    """Import the app at `path`; an object whose `extensions["squids"]` is an App, such as Flask's, will do.
 
     Raises AppNotFound if the module or attribute does not exist or is not an App, and AppImportFailed with
     the user's traceback if the module raises.
@@ -32,9 +32,16 @@ def load_app(path: str) -> App:
             found = getattr(found, part)
         except AttributeError:
             raise AppNotFound(f"{path}: module {module_name} has no {part}{_hint(part, found)}") from None
-    if not isinstance(found, App):
+    app = _app_of(found)
+    if app is None:
         raise AppNotFound(f"{path} is {_described(found)}, not a squids.App{_apps_in(module, module_name)}")
-    return found
+    return app
+
+
+def _app_of(found: Any) -> App | None:
+    extensions = getattr(found, "extensions", None)
+    app = extensions.get("squids") if isinstance(extensions, dict) else found
+    return app if isinstance(app, App) else None
 
 
 def _split(path: str) -> tuple[str, str]:

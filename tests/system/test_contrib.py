@@ -1,0 +1,153 @@
+"""What serves other libraries, in real processes: a Flask factory, and what arrives at a Sentry server."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from tests.support import journal
+from tests.support.processes import call
+from tests.support.waiting import wait_until
+
+REPORTED = (
+    journal.SOURCE
+    + """
+import os
+import sentry_sdk
+import squids
+from squids.contrib import sentry
+
+sentry_sdk.init(dsn=os.environ["DSN"])
+app = squids.App("tests")
+sentry.install(app)
+
+@app.task("tests")
+def pay(order):
+    try:
+        {}["account"]
+    except KeyError as error:
+        raise ValueError(f"order {order}") from error
+
+@app.task("tests")
+def die():
+    os.kill(os.getpid(), 9)
+"""
+)
+
+FACTORY = (
+    journal.SOURCE
+    + """
+import flask
+from squids.contrib.flask import App
+
+queue = App("tests")
+
+@queue.task("tests")
+def work(name):
+    note("done", name, flask.current_app.name, flask.g.get("mark"))
+    flask.g.mark = "left behind"
+
+def create_app():
+    web = flask.Flask("web")
+    queue.init_app(web)
+    web.teardown_appcontext(lambda error: note("torn", "down"))
+    return web
+
+app = create_app()
+"""
+)
+
+
+@pytest.fixture
+def queue(strict_sqs):
+    return strict_sqs.create("tests")
+
+
+class SentryServer(ThreadingHTTPServer):
+    """Takes envelopes."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _TakesEnvelopes)
+        self.events: list[dict[str, Any]] = []
+
+    @property
+    def dsn(self) -> str:
+        return f"http://key@127.0.0.1:{self.server_port}/1"
+
+    def take(self, envelope: bytes) -> None:
+        lines = envelope.split(b"\n")
+        for header, payload in zip(lines[1::2], lines[2::2], strict=False):
+            if header and json.loads(header)["type"] == "event":
+                self.events.append(json.loads(payload))
+
+
+class _TakesEnvelopes(BaseHTTPRequestHandler):
+    server: SentryServer
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.take(gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body)
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def sentry_server() -> Iterator[SentryServer]:
+    server = SentryServer()
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def test_each_failure_arrives_at_sentry_once_and_at_the_latest_when_the_worker_exits(
+    strict_sqs, queue, squids_process, sentry_server
+):
+    """The SDK was started at import, before the fork. A worker that was killed is reported by the main process."""
+    process = squids_process(strict_sqs.endpoint_url, app=REPORTED, DSN=sentry_server.dsn)
+    process.start("--workers", "2", "--retry-delay", "600").ready()
+    strict_sqs.put("tests", call("die"))
+    process.wait_for("worker_died")  # First: it would take events with it that were not sent yet.
+    for order in range(3):
+        strict_sqs.put("tests", call("pay", order))
+    strict_sqs.put("tests", call("no_such_task"))
+    process.wait_for("task_failed", 3)
+    process.wait_for("bad_message")
+    assert process.stop() == 0
+    failed = [event for event in sentry_server.events if "exception" in event]
+    values = sorted(event["exception"]["values"][-1]["value"] for event in failed)
+    assert values[:3] == ["order 0", "order 1", "order 2"]
+    assert len(values) == 4 and "no task shop.no_such_task" in values[3]
+    paid = next(event for event in failed if event["exception"]["values"][-1]["value"] == "order 0")
+    cause, error = paid["exception"]["values"]
+    assert cause["type"] == "KeyError"
+    assert [frame["function"] for frame in error["stacktrace"]["frames"]] == ["pay"]
+    assert {"queue": "tests", "task": "shop.pay"}.items() <= paid["tags"].items()
+    others = [event["logentry"]["formatted"] for event in sentry_server.events if event not in failed]
+    assert [line for line in others if "task failed" in line or "cannot be run" in line] == []
+    assert len([line for line in others if line.startswith("task lost, its worker was killed")]) == 1
+
+
+def test_jobs_run_in_the_app_contexts_of_a_flask_app_that_the_command_is_given(
+    strict_sqs, queue, squids_process
+):
+    process = squids_process(strict_sqs.endpoint_url, app=FACTORY).start("--workers", "1").ready()
+    for name in ("a", "b"):
+        strict_sqs.put("tests", call("work", name))
+        wait_until(lambda name=name: name in process.journal.words("done"), what=lambda: process.text)
+    wait_until(lambda: not queue.messages)
+    assert process.stop() == 0
+    lines = [line[:-1] for line in process.journal.lines()]
+    each = [["torn", "down"]]
+    assert lines == [["done", "a", "web", "None"], *each, ["done", "b", "web", "None"], *each]
