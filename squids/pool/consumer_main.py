@@ -155,7 +155,7 @@ def run(
 
 
 def signals_at_the_end(app: App, code: ExitCode) -> dict[int, Any]:
-    """Return what signals do once everything is settled: nothing, for a late one must not change how it ended.
+    """Return what signals do once all is settled: nothing, so that a late one does not change how it ended.
 
     While hooks run, the second signal to stop exits at once.
     """
@@ -200,9 +200,9 @@ async def _run(
         loop.add_signal_handler(signal.SIGHUP, terminal_closed, consumer)
     loop.add_signal_handler(signal.SIGUSR1, consumer.report_state)
     code = await consume(app, consumer, settings, options)
-    for number, handler in signals_at_the_end(app, code).items():
-        if loop.remove_signal_handler(number):
-            signal.signal(number, handler)
+    for late, handler in signals_at_the_end(app, code).items():
+        if loop.remove_signal_handler(late):
+            signal.signal(late, handler)
     if consumer.stuck_in_receive and not app.hooks.consumer_stop:
         exit_at_once(code)
     return code, consumer.stuck_in_receive
