@@ -14,7 +14,7 @@ from squids.hints import did_you_mean
 from squids.job import current_job
 from squids.queues import QueueRef
 from squids.sqs_limits import SEND_OPTIONS
-from squids.wire import encode
+from squids.wire import encode, to_json
 
 if TYPE_CHECKING:
     from squids.app import App
@@ -99,7 +99,7 @@ class Task(Generic[P, R]):
         body: dict[str, Any] = {"task": self.name, "args": list(bound.args), "kwargs": bound.kwargs}
         if hooks.pre_send:
             hooks.run_pre_send(queue_name, body)
-            text = encode(**body) if set(body) == {"task", "args", "kwargs"} else _encode_more(body)
+            text = encode(**body) if set(body) == {"task", "args", "kwargs"} else to_json(body)
         response = transport.send(target, text, send_options)
         hooks.run_post_send(queue_name, body, response)
         return response
@@ -165,13 +165,6 @@ def _checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
             hint = did_you_mean(name, SEND_OPTIONS, f"known options: {', '.join(SEND_OPTIONS)}", quoted=True)
             raise TypeError(f'unknown option "{name}"; {hint}')
     return dict(options)
-
-
-def _encode_more(body: dict[str, Any]) -> str:
-    """Encode a body whose keys a `pre_send` hook changed."""
-    import json
-
-    return json.dumps(body, allow_nan=False)
 
 
 def _importable_module(module: str) -> str:

@@ -87,7 +87,9 @@ def ask_app(
     variables = environment_of(app_spec)
     if environment:
         variables = {name: value for name, value in variables.items() if not name.startswith("AWS_")}
-        variables |= environment
+        from squids.testing.local_sqs import past_proxies
+
+        variables |= {**environment, **past_proxies(variables)}
     spec = {"app": app_spec.app, "mark": mark, **question}
     try:
         with interpreter_of("squids.cli.app_child", spec, app_spec.python) as (command, inherited):
