@@ -207,7 +207,12 @@ class SQS:
             )
             if ref.endpoint and not named:
                 arguments["endpoint_url"] = ref.endpoint
-        arguments.update(self._local_arguments())
+        if local := self._local_arguments():
+            from botocore.config import Config
+
+            straight = Config(proxies={})  # It is on this machine.
+            users = arguments.get("config")
+            arguments |= {**local, "config": users.merge(straight) if users is not None else straight}
         client = session.client("sqs", **arguments)
         if not arguments.get("aws_access_key_id"):
             refuse_to_ask(session, asks=asks)

@@ -15,7 +15,7 @@ from squids.hints import did_you_mean
 from squids.job import current_job
 from squids.sqs_limits import SEND_OPTIONS
 from squids.unfinished import kind_of_function
-from squids.wire import encode, encode_with
+from squids.wire import encode, encode_with, to_json
 
 if TYPE_CHECKING:
     from squids.app import App
@@ -156,7 +156,7 @@ class Task(Generic[P, R]):
         """Return a body that `pre_send` hooks may have changed."""
         if self.app.json is not None:
             return encode_with(self.app.json, body)
-        return encode(**body) if set(body) == {"task", "args", "kwargs"} else _encode_more(body)
+        return encode(**body) if set(body) == {"task", "args", "kwargs"} else to_json(body)
 
     def _bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> inspect.BoundArguments:
         try:
@@ -218,13 +218,6 @@ def _checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
             hint = did_you_mean(name, SEND_OPTIONS, f"known options: {', '.join(SEND_OPTIONS)}", quoted=True)
             raise TypeError(f'unknown option "{name}"; {hint}')
     return dict(options)
-
-
-def _encode_more(body: dict[str, Any]) -> str:
-    """Encode a body whose keys a `pre_send` hook changed."""
-    import json
-
-    return json.dumps(body, allow_nan=False)
 
 
 def _importable_module(module: str) -> str:

@@ -115,8 +115,10 @@ def variables_of(app_spec: AppSpec, environment: dict[str, str] | None) -> dict[
     """Return the environment of an app's process. `environment`: as in `ask_app`."""
     variables = environment_of(app_spec)
     if environment:
+        from squids.testing.local_sqs import past_proxies
+
         variables = {name: value for name, value in variables.items() if not name.startswith("AWS_")}
-        variables |= environment
+        variables |= {**environment, **past_proxies(variables)}
     return variables
 
 

@@ -44,10 +44,16 @@ def print_endpoint(server: LocalSQS) -> None:
 
 def without_aws_variables(settings: Settings) -> Settings:
     """Drop the file's AWS variables, which would lead to another SQS, with a warning."""
+    from squids.testing.local_sqs import NO_PROXY, past_proxies
+
     programs, warnings = [], []
     for program in settings.programs:
-        kept = tuple(pair for pair in program.app_spec.environment if not pair[0].startswith("AWS_"))
-        dropped = sorted({pair[0] for pair in program.app_spec.environment} - {pair[0] for pair in kept})
+        given = program.app_spec.environment
+        kept = tuple(pair for pair in given if not pair[0].startswith("AWS_"))
+        dropped = sorted({pair[0] for pair in given} - {pair[0] for pair in kept})
+        named = {name: text or "" for name, text in kept if name in NO_PROXY}
+        if named:
+            kept = tuple(sorted({**dict(kept), **past_proxies(named)}.items()))
         if dropped:
             warnings.append(f"{program.name}: {', '.join(dropped)} in the file are ignored with --local")
         programs.append(replace(program, app_spec=replace(program.app_spec, environment=kept)))

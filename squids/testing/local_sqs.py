@@ -13,7 +13,7 @@ import shlex
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from squids.errors import SquidsError
@@ -22,6 +22,9 @@ from squids.queues import QueueRef
 from squids.sqs import LOCAL, LOCAL_CREDENTIALS, LOCAL_RECEIVES
 
 HOST = "127.0.0.1"
+
+NO_PROXY = ("no_proxy", "NO_PROXY")
+"""The variables that name the hosts that no proxy is used for. Programs differ in which one they read."""
 
 
 def _url(port: int) -> str:
@@ -44,7 +47,18 @@ def exports_of(port: int) -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": LOCAL_CREDENTIALS["aws_secret_access_key"],
         "AWS_DEFAULT_REGION": LOCAL_CREDENTIALS["region_name"],
         LOCAL: _url(port),
+        **past_proxies(os.environ),
     }
+
+
+def past_proxies(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return NO_PROXY, in both its spellings, with what it names already and the host of a local SQS.
+
+    https://docs.python.org/3/library/urllib.request.html#urllib.request.getproxies_environment
+    """
+    named = [host.strip() for name in NO_PROXY for host in environ.get(name, "").split(",")]
+    text = ",".join(dict.fromkeys(host for host in (*named, HOST) if host))
+    return dict.fromkeys(NO_PROXY, text)
 
 
 class LocalSQSFailed(SquidsError):
@@ -185,6 +199,4 @@ _ALONE = {
     "AWS_CONFIG_FILE": os.devnull,
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     "AWS_EC2_METADATA_DISABLED": "true",
-    "NO_PROXY": HOST,
-    "no_proxy": HOST,
 }

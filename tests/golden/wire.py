@@ -26,7 +26,7 @@ def messages(server: StrictSQS) -> str:
 
 
 def _shown(value: Any) -> str:
-    """A text as it is sent. Nothing here has characters outside ASCII, but escaped ones."""
+    """A text as it is sent."""
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
 
 

@@ -538,3 +538,19 @@ def test_a_task_of_a_module_can_be_pickled():
     from tests.support import sample_tasks
 
     assert pickle.loads(pickle.dumps(sample_tasks.add)) is sample_tasks.add
+
+
+def test_a_message_of_many_bytes_of_any_script_fits(strict_sqs):
+    """Of 600 kB of Chinese, each character takes three bytes, not the six of its escape: SQS takes 1 MiB."""
+    strict_sqs.create("texts")
+    url, region = strict_sqs.endpoint_url, "us-east-1"
+    app, ran = squids.App("my-app", config={"endpoint_url": url, "region_name": region}), []
+
+    @app.task("texts")
+    def read(text: str) -> None:
+        ran.append(text)
+
+    text = "漢" * 200_000
+    read.send(text)
+    assert app.create_consumer("texts").consume().done == 1
+    assert ran == [text]

@@ -60,7 +60,7 @@ def run(original: Path, script: str, queue: str, directory: Path) -> str:
         check=False,
         timeout=60,
         cwd=directory,
-        env={**os.environ, "PYTHONPATH": str(original)},
+        env={**os.environ, "PYTHONPATH": str(original), "PYTHONUTF8": "1"},
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -84,6 +84,7 @@ def test_it_reads_what_we_send_and_we_read_what_it_sends(original, new_queue, tm
     assert app.create_consumer(name).consume({"WaitTimeSeconds": 1}).done == 1
     assert seen == [("from the original", [1, {"x": None}])]
 
-    task.send("from the new", b=2)
-    assert run(original, READER, name, tmp_path).strip() == "ran from the new 2"
+    task.send("from the new", b="\u6f22 \U0001f991 \ufffe \x7f")
+    ran = run(original, READER, name, tmp_path).strip()
+    assert ran == "ran from the new \u6f22 \U0001f991 \ufffe \x7f"
     assert app.create_consumer(name).consume().received == 0

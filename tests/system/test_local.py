@@ -22,6 +22,16 @@ from tests.support.waiting import wait_until
 NOWHERE = "http://127.0.0.1:9"
 """What the environment names, and nobody is to speak to. Nothing listens there."""
 
+PROXIES = {
+    **{
+        name: NOWHERE
+        for scheme in ("http_proxy", "https_proxy", "all_proxy")
+        for name in (scheme, scheme.upper())
+    },
+    "NO_PROXY": "corp.example",
+}
+"""Of a company, with a host that it exempts. No call to a local SQS may go there."""
+
 APP = (
     journal.SOURCE
     + """
@@ -57,7 +67,7 @@ def local(supervisor):
     """A supervisor with --local, whose environment names another SQS."""
 
     def make(*arguments: str, app: str = APP, queues=None, **top):
-        up = supervisor(NOWHERE, app)
+        up = supervisor(NOWHERE, app, **PROXIES)
         up.write(queues or {"tests": {}, "orders.fifo": {}}, **top)
         return up.start("--local", *arguments)
 
@@ -79,7 +89,7 @@ def test_the_queues_of_the_file_are_there_each_with_a_dead_letter_queue(local):
 
 
 def test_the_line_for_another_terminal_works_there(local):
-    """A shell that takes it sends to the same queues, with boto3's usual settings alone."""
+    """A shell that takes it sends to the same queues, with boto3's usual settings alone, past any proxy."""
     up = local()
     url_of(up)
     (line,) = [line.strip() for line in up.output if line.strip().startswith("export ")]
@@ -89,13 +99,23 @@ def test_the_line_for_another_terminal_works_there(local):
     )
     done = subprocess.run(
         ["sh", "-c", f'{line}; {shlex.quote(sys.executable)} -c "{code}" "$1"', "sh", call("work", "pasted")],
-        env={key: text for key, text in os.environ.items() if not key.startswith("AWS_")},
+        env={key: text for key, text in (os.environ | PROXIES).items() if not key.startswith("AWS_")},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
     wait_until(lambda: up.journal.words("ran") == ["pasted"], what=lambda: up.text)
+    assert " NO_PROXY=corp.example,127.0.0.1" in line, "what was exempt stays so"
+
+
+def test_a_proxy_that_the_file_names_is_passed_too(local):
+    """Whatever the file exempts from it: the consumer, the task that sends, and `send`."""
+    up = local(environment={"HTTP_PROXY": NOWHERE, "http_proxy": NOWHERE, "no_proxy": "", "NO_PROXY": None})
+    send(
+        up, "order", "--args", '["a"]', "--options", '{"MessageGroupId": "g", "MessageDeduplicationId": "1"}'
+    )
+    wait_until(lambda: up.journal.words("ran") == ["a", "a-receipt"], what=lambda: up.text)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["SIGKILL", "SIGTERM"])
