@@ -15,9 +15,10 @@ from typing import Any
 from squids.bounds import ERROR, NAME, cut
 from squids.delivery import Delivery
 from squids.errors import BadMessage, UnknownTask
-from squids.hints import as_word, did_you_mean
+from squids.hints import as_word
 from squids.hooks import Hooks
 from squids.job import CURRENT, Job, JobEnd
+from squids.registry import hint_for
 from squids.task import Task, signature_text
 from squids.tracebacks import error_line, traceback_of
 from squids.unfinished import check_returned
@@ -45,7 +46,7 @@ def execute(delivery: Delivery, queue: str, tasks: Mapping[str, Task[Any, Any]],
     job = Job(
         delivery.message_id,
         queue,
-        call.task,
+        task.name,
         delivery.receive_count,
         _time(delivery.sent_at),
         tuple(call.args),
@@ -79,7 +80,7 @@ def find(call: Call, tasks: Mapping[str, Task[Any, Any]]) -> Task[Any, Any]:
     """Return the task that a call names. Raises UnknownTask if the app has none."""
     task = tasks.get(call.task)
     if task is None:
-        hint = did_you_mean(call.task, tasks) if len(call.task) <= NAME else ""
+        hint = hint_for(call.task, tasks)
         raise UnknownTask(f"the app has no task {cut(as_word(call.task), NAME)}{f'; {hint}' if hint else ''}")
     return task
 
@@ -108,7 +109,7 @@ def _run(call: Call, task: Task[Any, Any], hooks: Hooks) -> Outcome:
             return bad
         outcome = _failure(task.name, error)
     else:
-        outcome = Outcome(JobEnd.DONE, call.task)
+        outcome = Outcome(JobEnd.DONE, task.name)
     if hooks.post_task:
         hooks.run_post_task(task)
     return outcome
@@ -118,8 +119,8 @@ def _unbindable(call: Call, task: Task[Any, Any]) -> Outcome | None:
     try:
         task.signature.bind(*call.args, **call.kwargs)
     except TypeError as error:
-        text = f"the arguments do not fit {call.task}{signature_text(task.signature)}: {error}"
-        return Outcome(JobEnd.BAD_MESSAGE, call.task, cut(text, ERROR))
+        text = f"the arguments do not fit {task.name}{signature_text(task.signature)}: {error}"
+        return Outcome(JobEnd.BAD_MESSAGE, task.name, cut(text, ERROR))
     return None
 
 

@@ -116,18 +116,19 @@ def _json(text: str | None, kind: type, name: str, example: str) -> Any:
 
 def _find_task(settings: Settings, name: str, environment: dict[str, str] | None) -> tuple[AppSpec, str, str]:
     """Return the app that has the task, the task's full name, and its queue."""
-    known: dict[str, tuple[AppSpec, str]] = {}
+    known: dict[str, tuple[AppSpec, str, str]] = {}
     errors = []
     for app_spec in settings.app_specs:
         answer = ask_app(app_spec, {"do": "tasks"}, ASK_SECONDS, environment)
         if "error" in answer:
             errors.append(error_text(app_spec, answer["error"]))
         for task in answer.get("tasks", ()):
-            known.setdefault(task["name"], (app_spec, task["queue"]))
-    found = [full for full in known if full == name] or [full for full in known if full.endswith(f".{name}")]
+            for called in (task["name"], *task.get("aliases", ())):
+                known.setdefault(called, (app_spec, task["name"], task["queue"]))
+    matches = [name] if name in known else [full for full in known if full.endswith(f".{name}")]
+    found = list(dict.fromkeys(known[full][1] for full in matches))
     if len(found) == 1:
-        app_spec, task_queue = known[found[0]]
-        return app_spec, found[0], task_queue
+        return known[matches[0]]
     if found:
         raise CannotSend(f"several tasks end in {as_word(name)}: {', '.join(found)}")
     if errors:

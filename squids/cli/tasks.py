@@ -60,6 +60,8 @@ def _text(app: str, tasks: list[dict[str, Any]]) -> str:
         call = f"{task['name']}{task['signature']}"
         lines += textwrap.wrap(call, columns - 2, initial_indent="  ", subsequent_indent="      ")
         about = f"queue {task['queue']}, {task['place']}"
+        if task.get("aliases"):
+            about += f", also {', '.join(task['aliases'])}"
         if task["doc"]:
             about += f": {task['doc']}"
         lines += textwrap.wrap(about, columns - 2, initial_indent="    ", subsequent_indent="    ")

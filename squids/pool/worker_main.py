@@ -50,6 +50,7 @@ def run(app: App, channel_socket: socket.socket, descriptors: list[int], args: d
 class _Worker:
     def __init__(self, app: App, channel: BlockingChannel, page: mmap.mmap, queue: str) -> None:
         self._app = app
+        self._tasks = app.registry.by_any_name
         self._channel = channel
         self._page = page
         self._queue = queue
@@ -70,7 +71,7 @@ class _Worker:
             try:
                 self._run_one(job)
             except KeyboardInterrupt as error:
-                outcome = interrupted(_delivery(job), self._app.tasks, error)
+                outcome = interrupted(_delivery(job), self._tasks, error)
                 self._results.append(_result(job[0], outcome, 0.0))
                 self._give_back(jobs[position + 1 :])
                 self._report()
@@ -86,7 +87,7 @@ class _Worker:
         if self._results and started - self._oldest > REPORT_AFTER:
             self._report()
         MARK.pack_into(self._page, 0, number, started)
-        outcome = execute(_delivery(job), self._queue, self._app.tasks, self._app.hooks)
+        outcome = execute(_delivery(job), self._queue, self._tasks, self._app.hooks)
         ended = time.monotonic()
         MARK.pack_into(self._page, 0, 0, 0.0)
         if not self._results:

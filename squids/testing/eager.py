@@ -61,7 +61,7 @@ class _PendingJobs(threading.local):
 
 def run(app: App, queue: str, delivery: Delivery) -> Outcome:
     """Run a message of a queue, and raise what it raised."""
-    outcome = execute(delivery, queue, app.tasks, app.hooks)
+    outcome = execute(delivery, queue, app.registry.by_any_name, app.hooks)
     if outcome.exception is not None:
         raise outcome.exception
     if outcome.end is not JobEnd.DONE:

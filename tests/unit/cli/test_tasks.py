@@ -81,6 +81,12 @@ def test_what_an_app_says_is_wrapped_and_moves_no_cursor(
     assert "\x1b" not in printed
 
 
+def test_aliases_are_shown(apps: Apps, config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    apps.answers["shop:app"] = {"tasks": [{**TASK, "aliases": ["old.send", "older.send"]}]}
+    show_tasks(config, as_json=False)
+    assert "    queue emails, shop.py:3, also old.send, older.send: Write to them." in capsys.readouterr().out
+
+
 def test_an_app_that_does_not_import_does_not_hide_the_others(
     apps: Apps, config: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
