@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 from weakref import WeakSet
 
-from squids.errors import DuplicateTask
+from squids import class_tasks
 from squids.hooks import (
     AroundTask,
     FailureHook,
@@ -23,8 +24,9 @@ from squids.hooks import (
 )
 from squids.queue_names import QueueNames
 from squids.queues import QueueRef
+from squids.registry import Registry
 from squids.sqs import SEND_TIMEOUT, SQS
-from squids.task import Task, check_function, check_runs
+from squids.task import Task, check_function, check_names, check_runs, warn_of_decorator
 from squids.unfinished import kind_of_function
 from squids.wire import JSON
 
@@ -80,45 +82,77 @@ class App:
         self.queue_names = QueueNames.of(queue_prefix, queue_names, os.environ)
         self.sqs = SQS(config or {}, send_timeout)
         self.hooks = Hooks()
-        self._tasks: dict[str, Task[..., Any]] = {}
-        self.tasks: Mapping[str, Task[..., Any]] = MappingProxyType(self._tasks)
+        frame = sys._getframe(1)
+        place = frame.f_code.co_filename, frame.f_lineno
+        self.registry = Registry(name, str(frame.f_globals.get("__name__", "")), place)
+        self.tasks: Mapping[str, Task[..., Any]] = self.registry.by_name
         living.add(self)
+        if (problem := self.registry.made_twice()) is not None:
+            warnings.warn(problem, stacklevel=2)
 
-    def task(self, queue: str) -> Callable[[Callable[P, R]], Task[P, R]]:
+    def task(
+        self, queue: str, *, name: str | None = None, aliases: Iterable[str] = ()
+    ) -> Callable[[Callable[P, R]], Task[P, R]]:
         """Register a function as a task; its calls are sent to `queue`: a name, a URL or an ARN.
 
-        Raises TypeError if it cannot be a task, ValueError if `queue` is malformed, DuplicateTask if the name
-        is taken.
+        `name`: the name in messages, by default the module and the qualified name of the function. `aliases`:
+        more names by which consumers find it, such as the old ones of a function that was moved.
+
+        Raises TypeError if it cannot be a task, ValueError if `queue` or a name is malformed, DuplicateTask
+        if a name is taken.
         """
         if not isinstance(queue, str):
             raise TypeError('app.task takes the queue\'s name: @app.task("emails")')
+        check_names("task" if name is None else name, aliases)
+        names = tuple(aliases)
 
         def register(func: Callable[P, R]) -> Task[P, R]:
-            return self._register(Task(self, queue, check_function(func)))
+            checked = check_function(func, name)
+            if name is None:
+                warn_of_decorator(checked, sys._getframe(1))
+            task: Task[P, R] = Task()
+            task.set_up(self, queue, checked, name, names)
+            return self._register(task)
 
         return register
 
-    def add_task(self, task_class: type[T]) -> T:
-        """Register a subclass of `squids.Task` with `queue` and `run`; return its instance.
+    def add_task(
+        self, task_class: type[T] | T, *, name: str | None = None, aliases: Iterable[str] | None = None
+    ) -> T:
+        """Register a subclass of `squids.Task` with `queue` and `run`, or an instance; return the instance.
 
-        Raises TypeError if the class is not one, ValueError if `queue` is malformed, DuplicateTask if the
-        name is taken.
+        A class is instantiated once. Its `__init__` gets the app and the queue if it has parameters of these
+        names, and need not call that of `squids.Task`. `name` and `aliases`, as for `task`, may also be
+        attributes of the class.
+
+        Raises TypeError if the class is not one or needs more parameters, ValueError if `queue` or a name is
+        malformed, DuplicateTask if a name is taken.
         """
-        if not issubclass(task_class, Task):
+        made: Any = task_class if isinstance(task_class, Task) else None
+        kind: Any = task_class if made is None else type(made)
+        if not isinstance(kind, type) or not issubclass(kind, Task):
             raise TypeError(f"app.add_task takes a subclass of squids.Task, not {task_class!r}")
-        queue = getattr(task_class, "queue", None)
-        if not isinstance(queue, str):
-            raise TypeError(f'{task_class.__qualname__} has no queue: give the class queue = "..."')
-        if task_class.run is Task.run:
-            raise TypeError(f"{task_class.__qualname__} has no run method")
-        check_runs(task_class.run, f"{task_class.__qualname__}.run")
-        return self._register(task_class(self, queue))
+        if kind.run is Task.run:
+            if made is not None and "target" in made.__dict__:
+                raise TypeError(f"{made.name} is a task already")
+            raise TypeError(f"{kind.__qualname__} has no run method")
+        check_runs(kind.run, f"{kind.__qualname__}.run")
+        if made is None:
+            task = class_tasks.make(kind, self, name, aliases)
+        else:
+            if made.__dict__.get("app") is not None and made.app.tasks.get(made.name) is made:
+                raise TypeError(f"{made.name} is a task already")
+            class_tasks.set_up(made, self, name, aliases)
+            task = made
+        if not task.queue or not isinstance(task.queue, str):
+            raise TypeError(f'{kind.__qualname__} has no queue: give the class queue = "..."')
+        self._register(task)
+        return cast(T, task)
 
     def _register(self, task: T) -> T:
         self.queue_ref(task.queue)
-        if task.name in self._tasks:
-            raise DuplicateTask(f"the app {self.name} has a task {task.name} already")
-        self._tasks[task.name] = task
+        check_names(task.name, task.aliases)
+        self.registry.add(task)
         return task
 
     def pre_send(self, hook: PreSendT) -> PreSendT:
@@ -245,10 +279,11 @@ class App:
         """
         from squids.consumer import Consumer
 
-        return Consumer(self.sqs, self._tasks, self.hooks, self.queue_ref(queue_name), self.json)
+        names = self.registry.by_any_name
+        return Consumer(self.sqs, names, self.hooks, self.queue_ref(queue_name), self.json)
 
     def __repr__(self) -> str:
-        return f"<squids.App {self.name}: {len(self._tasks)} tasks>"
+        return f"<squids.App {self.name}: {len(self.tasks)} tasks>"
 
 
 def _registered(hook: H, hooks: list[Any]) -> H:

@@ -20,9 +20,10 @@ from squids.arguments import Converter
 from squids.bounds import ERROR, NAME, cut
 from squids.delivery import Delivery
 from squids.errors import ArgumentMismatch, BadMessage, UnknownTask
-from squids.hints import as_word, did_you_mean
+from squids.hints import as_word
 from squids.hooks import AroundTask, Hooks, name_of
 from squids.job import CURRENT, Job, JobEnd
+from squids.registry import hint_for
 from squids.task import Task, signature_text
 from squids.tracebacks import error_line, traceback_of, users_frames
 from squids.unfinished import check_returned
@@ -56,7 +57,7 @@ def execute(
     job = Job(
         delivery.message_id,
         queue,
-        call.task,
+        call.task if isinstance(found, BadMessage) else found.name,
         delivery.receive_count,
         _time(delivery.sent_at),
         tuple(call.args),
@@ -116,7 +117,7 @@ def find(call: Call, tasks: Mapping[str, Task[Any, Any]]) -> Task[Any, Any]:
     """Return the task that a call names. Raises UnknownTask if the app has none."""
     task = tasks.get(call.task)
     if task is None:
-        hint = did_you_mean(call.task, tasks) if len(call.task) <= NAME else ""
+        hint = hint_for(call.task, tasks)
         raise UnknownTask(f"the app has no task {cut(as_word(call.task), NAME)}{f'; {hint}' if hint else ''}")
     return task
 
@@ -192,7 +193,7 @@ def _run(call: Call, task: Task[Any, Any], hooks: Hooks) -> Outcome:
             return bad
         outcome = _failure(task.name, error)
     else:
-        outcome = Outcome(JobEnd.DONE, call.task)
+        outcome = Outcome(JobEnd.DONE, task.name)
     if hooks.post_task:
         hooks.run_post_task(task)
     return outcome
@@ -202,8 +203,8 @@ def _unbindable(call: Call, task: Task[Any, Any]) -> Outcome | None:
     try:
         task.signature.bind(*call.args, **call.kwargs)
     except TypeError as error:
-        text = f"the arguments do not fit {call.task}{signature_text(task.signature)}: {error}"
-        return _bad(call.task, BadMessage(cut(text, ERROR)))
+        text = f"the arguments do not fit {task.name}{signature_text(task.signature)}: {error}"
+        return _bad(task.name, BadMessage(cut(text, ERROR)))
     return None
 
 

@@ -1,4 +1,4 @@
-"""Imports an app by "module.app" or "module:app", with helpful errors.
+"""Imports an app by "module.app" or "module:app", or calls "module:factory()", with helpful errors.
 
 The caller has put the app's directory on `sys.path`.
 """
@@ -7,34 +7,48 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import pkgutil
 import sys
 from types import ModuleType, TracebackType
 from typing import Any
 
-from squids.app import App
+from squids.app import App, living
+from squids.app_path import AppPath, Attribute, FactoryCall
 from squids.errors import AppImportFailed, AppNotFound
 from squids.hints import did_you_mean, nearest
+from squids.task import signature_text
 from squids.tracebacks import traceback_of
+from squids.unfinished import kind_of_function
 
 
 def load_app(path: str) -> App:
-    """Import the app at `path`; an object whose `extensions["squids"]` is an App, such as Flask's, will do.
+    """Import the app at `path`, or call the factory that makes it: see `app_path`.
 
-    Raises AppNotFound if the module or attribute does not exist or is not an App, and AppImportFailed with
-    the user's traceback if the module raises.
+    An object whose `extensions["squids"]` is an App, such as Flask's, will do.
+
+    Raises AppNotFound if the module or attribute does not exist, takes other arguments, or is not an App, and
+    AppImportFailed with the user's traceback if the module or the factory raises.
     """
-    module_name, attribute = _split(path)
-    module = _import(module_name, path)
+    try:
+        where = AppPath.parse(path)
+    except ValueError as error:
+        raise AppNotFound(str(error)) from None
+    module = _import(where.module, path)
     found: Any = module
-    for part in attribute.split("."):
-        try:
-            found = getattr(found, part)
-        except AttributeError:
-            raise AppNotFound(f"{path}: module {module_name} has no {part}{_hint(part, found)}") from None
+    shown = where.module
+    for step in where.steps:
+        match step:
+            case Attribute(name):
+                found = _attribute(found, name, shown, path)
+            case FactoryCall():
+                found = _called(found, step, shown, path)
+        shown = step.shown
     app = _app_of(found)
     if app is None:
-        raise AppNotFound(f"{path} is {_described(found)}, not a squids.App{_apps_in(module, module_name)}")
+        verb = "returned" if isinstance(step, FactoryCall) else "is"
+        hint = _where_is_one(found, shown, module, where.module)
+        raise AppNotFound(f"{path} {verb} {_described(found)}, not a squids.App{hint}")
     return app
 
 
@@ -44,17 +58,41 @@ def _app_of(found: Any) -> App | None:
     return app if isinstance(app, App) else None
 
 
-def _split(path: str) -> tuple[str, str]:
-    module, separator, attribute = path.partition(":")
-    if not separator:
-        module, _, attribute = path.rpartition(".")
-    if (
-        not module
-        or not attribute
-        or not all(part.isidentifier() for part in f"{module}.{attribute}".split("."))
-    ):
-        raise AppNotFound(f'"{path}" does not say where an app is; write module.app or module:app')
-    return module, attribute
+def _attribute(found: Any, name: str, shown: str, path: str) -> Any:
+    try:
+        return getattr(found, name)
+    except AttributeError:
+        what = f"module {shown}" if isinstance(found, ModuleType) else shown
+        raise AppNotFound(f"{path}: {what} has no {name}{_hint(name, found)}") from None
+
+
+def _called(factory: Any, call: FactoryCall, shown: str, path: str) -> Any:
+    """Call a factory, unless that cannot work."""
+    if isinstance(factory, App):
+        raise AppNotFound(f"{path}: {shown} is an app, not a function that makes one; write {shown}")
+    if not callable(factory):
+        raise AppNotFound(f"{path}: {shown} is {_described(factory)}, which cannot be called")
+    kind = kind_of_function(factory)
+    if kind is not None:
+        raise AppNotFound(f"{path}: {shown} is {kind}: calling it runs nothing; use a plain function")
+    try:
+        signature: inspect.Signature | None = inspect.signature(factory)
+    except (TypeError, ValueError):  # It has none that Python can show.
+        signature = None
+    if signature is not None:
+        try:
+            signature.bind(*call.args, **call.kwargs)
+        except TypeError as error:
+            raise AppNotFound(
+                f"{path}: {error}; write the arguments of {shown}{signature_text(signature)} as literals, "
+                f"as in {shown}(1)"
+            ) from None
+    try:
+        return factory(*call.args, **call.kwargs)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise AppImportFailed(_traceback(error)) from error
 
 
 def _import(name: str, path: str) -> ModuleType:
@@ -101,12 +139,40 @@ def _hint(name: str, where: Any) -> str:
     return f"; {hint}" if hint else ""
 
 
-def _apps_in(module: ModuleType, name: str) -> str:
-    apps = [key for key, value in vars(module).items() if isinstance(value, App)]
-    return f"; did you mean {name}:{apps[0]}?" if apps else ""
+def _where_is_one(found: Any, shown: str, module: ModuleType, name: str) -> str:
+    """Return a hint at an app: in what was found, in its module, from a factory, or elsewhere."""
+    inside = {} if isinstance(found, ModuleType) else getattr(found, "__dict__", {})
+    for key, value in inside.items():
+        if isinstance(value, App):
+            return f"; did you mean {shown}.{key}?"
+    for key, value in inside.items():
+        for inner, app in value.items() if isinstance(value, dict) else ():
+            if isinstance(app, App):
+                return f"; its {key}[{inner!r}] is one: give that a name in {name}, and write {name}:NAME"
+    for key, value in vars(module).items():
+        if isinstance(value, App):
+            return f"; did you mean {name}:{key}?"
+    if callable(found) and _needs_nothing(found):
+        return f"; if it makes the app, write {shown}()"
+    for app in living:
+        made_in = sys.modules.get(app.registry.module)
+        for key, value in vars(made_in).items() if made_in is not None else ():
+            if value is app:
+                return f"; did you mean {app.registry.module}:{key}?"
+    return "; does it end with `return app`?" if found is None else ""
+
+
+def _needs_nothing(function: Any) -> bool:
+    try:
+        inspect.signature(function).bind()
+    except (TypeError, ValueError):
+        return False
+    return not isinstance(function, type)
 
 
 def _described(value: object) -> str:
+    if value is None:
+        return "None"
     if isinstance(value, ModuleType):
         return "a module"
     if isinstance(value, type):

@@ -77,7 +77,8 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "app",
         str,
-        "Where the app is: module.app or module:app, where app is an instance of squids.App",
+        "Where the app is: module.app or module:app, where app is an instance of squids.App; "
+        "or 'module:factory()', which is called and returns one",
         "MODULE:APP",
     ),
     Option(

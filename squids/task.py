@@ -7,10 +7,13 @@ import inspect
 import keyword
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import FrameType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from squids.arguments import Converter, converter_of, hint, simplify
+from squids.bounds import NAME, cut
 from squids.hints import did_you_mean
 from squids.job import current_job
 from squids.sqs_limits import SEND_OPTIONS
@@ -30,24 +33,42 @@ R = TypeVar("R")
 class Task(Generic[P, R]):
     """A registered function, made by `App.task`, and the base class of class-based tasks.
 
-    A class-based task has a `queue` and a `run` method, and is registered with `App.add_task`. Calling a task
-    runs it here and now, like the function that it is.
+    A class-based task has a `queue` and a `run` method, and is registered with `App.add_task`. It may also
+    have a `name` and `aliases`. Calling a task runs it here and now, like the function that it is.
+
+    `name`: the name in messages, by default the module and the qualified name. `aliases`: more names by which
+    consumers find it.
     """
 
     queue: str
     name: str
+    aliases: Sequence[str] = ()
 
-    def __init__(self, app: App, queue: str, func: Callable[P, R] | None = None) -> None:
+    def __init__(
+        self, app: App | None = None, queue: str | None = None, func: Callable[P, R] | None = None
+    ) -> None:
+        """`App.task` and `App.add_task` make tasks. The `__init__` of a class need not call this one."""
+        if app is not None and queue is not None and "target" not in self.__dict__:
+            self.set_up(app, queue, func)
+
+    def set_up(
+        self,
+        app: App,
+        queue: str,
+        func: Callable[P, R] | None = None,
+        name: str | None = None,
+        aliases: Iterable[str] = (),
+    ) -> None:
+        # First: it copies the attributes of the function, which may have some of these names.
+        if func is not None:
+            functools.update_wrapper(self, func)
         self.app = app
         self.queue = queue
-        if func is None:
-            self.target: Callable[..., Any] = self.run
-            home: Any = type(self)
-        else:
-            self.target = func
-            functools.update_wrapper(self, func)
-            home = func
-        self.name = f"{_importable_module(home.__module__)}.{home.__qualname__}"
+        self.target: Callable[..., Any] = self.run if func is None else func
+        home: Any = type(self) if func is None else func
+        self._place = getattr(home, "__qualname__", "")
+        self.name = f"{_importable_module(home.__module__)}.{home.__qualname__}" if name is None else name
+        self.aliases = tuple(aliases)
         self.signature = inspect.signature(self.target)
         if func is not None:
             self.__signature__ = self.signature
@@ -168,12 +189,15 @@ class Task(Generic[P, R]):
         return f"<{type(self).__name__} {self.name} for queue {self.queue}>"
 
     def __reduce__(self) -> str | tuple[Any, ...]:
-        # Pickled by name, like the function: the receiving process imports it.
-        return self.name.rpartition(".")[2] if "<locals>" not in self.name else super().__reduce__()
+        # Pickled by its place, like the function: the receiving process imports it.
+        return self._place if self._place and "<locals>" not in self._place else super().__reduce__()
 
 
-def check_function(func: object) -> Callable[..., Any]:
-    """Return the function to register. Raises TypeError with the reason if it cannot be a task."""
+def check_function(func: object, name: str | None = None) -> Callable[..., Any]:
+    """Return the function to register. Raises TypeError with the reason if it cannot be a task.
+
+    `name`: the one that it was given, if any.
+    """
     if isinstance(func, staticmethod):
         func = func.__func__
     if isinstance(func, classmethod):
@@ -182,12 +206,16 @@ def check_function(func: object) -> Callable[..., Any]:
         raise TypeError(f"{func.name} is a task already; send it to another queue with send_job(queue=...)")
     if isinstance(func, type) or not callable(func):
         raise TypeError(f"app.task decorates a function, not {func!r}; for a class, use app.add_task")
-    if not hasattr(func, "__qualname__") or not hasattr(func, "__module__"):
-        raise TypeError(f"{func!r} has no name that a message could carry; wrap it in a function")
-    check_runs(func, func.__qualname__)
+    label = getattr(func, "__qualname__", None) or name
+    if name is None and (label is None or not hasattr(func, "__module__")):
+        raise TypeError(
+            f"{func!r} has no name that a message could carry: if a decorator made it, use functools.wraps "
+            "there; or name it, as in @app.task(queue, name=...); or wrap it in a function"
+        )
+    check_runs(func, str(label))
     if _is_method(func):
         raise TypeError(
-            f"{func.__qualname__} is a method: a message carries no object to call it on; "
+            f"{label} is a method: a message carries no object to call it on; "
             "use a function, a staticmethod, or a class with app.add_task"
         )
     return func
@@ -203,11 +231,46 @@ def check_runs(func: Callable[..., Any], name: str) -> None:
 
 
 def _is_method(func: Callable[..., Any]) -> bool:
-    parent = func.__qualname__.rpartition(".")[0]
+    parent = getattr(func, "__qualname__", "").rpartition(".")[0]
     if not parent or parent.endswith("<locals>"):
         return False
     first = next(iter(inspect.signature(func).parameters), None)
     return first in ("self", "cls")
+
+
+def check_names(name: object, aliases: object) -> None:
+    """Check what a task is called. Raises TypeError or ValueError."""
+    if isinstance(aliases, str) or not isinstance(aliases, Iterable):
+        raise TypeError(f'aliases takes a list of names, as in aliases=["shop.mail"], not {aliases!r}')
+    for given in (name, *aliases):
+        if not isinstance(given, str):
+            raise TypeError(f"the name of a task is a string, not {given!r}")
+        if not given or len(given) > NAME or not given.isprintable() or given.split() != [given]:
+            raise ValueError(
+                f"{cut(repr(given), NAME)} cannot be the name of a task: "
+                f"it has 1 to {NAME} characters, none of them a space or a control character"
+            )
+
+
+def warn_of_decorator(func: Callable[..., Any], frame: FrameType | None) -> None:
+    """Warn if a function has the name of a decorator's inner function, which all that it decorates have.
+
+    `frame`: where the function becomes a task. A function within one that still runs is meant to be there.
+    """
+    outer, inside, _ = getattr(func, "__qualname__", "").rpartition(".<locals>.")
+    if not inside:
+        return
+    file = getattr(getattr(func, "__code__", None), "co_filename", None)
+    while frame is not None:
+        if frame.f_code.co_qualname == outer and frame.f_code.co_filename == file:
+            return
+        frame = frame.f_back
+    warnings.warn(
+        f"this task is named {func.__module__}.{func.__qualname__}, as each one is that {outer} decorates: "
+        "add @functools.wraps(func) to the function that it returns, or give the task a name of its own, "
+        "as in @app.task(queue, name=...)",
+        stacklevel=3,
+    )
 
 
 def _checked_options(options: Mapping[str, Any]) -> dict[str, Any]:

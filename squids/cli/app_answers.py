@@ -23,6 +23,7 @@ def checked(do: str, answer: Any) -> dict[str, Any]:
         case "tasks":
             for task in check_list(answer.get("tasks")):
                 check_text(*(check_object(task).get(name) for name in _TASK_FIELDS))
+                check_text(*check_list(task.get("aliases", [])))
         case "check":
             for texts_by_queue in (answer.get("tasks"), answer.get("names"), answer.get("queues", {})):
                 for queue, texts in check_object(texts_by_queue).items():

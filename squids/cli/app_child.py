@@ -20,6 +20,7 @@ from squids.pool.preload import load
 from squids.process.interpreter import spec_of
 from squids.process.no_terminal import refuse_breakpoints
 from squids.queues import QueueRef
+from squids.registry import innermost, place_of
 from squids.sqs import TroubleKind, classify
 from squids.task import signature_text
 from squids.wire import Call
@@ -62,29 +63,28 @@ def tasks(app: Any, spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def _description(app: Any, task: Any) -> dict[str, Any]:
-    function = inspect.unwrap(task.target)
-    doc = inspect.getdoc(function) or ""
-    code = getattr(function, "__code__", None)
-    place = "" if code is None else f"{os.path.relpath(code.co_filename)}:{code.co_firstlineno}"
+    doc = inspect.getdoc(innermost(task.target)) or ""
+    place = place_of(task.target)
     return {
         "name": task.name,
+        "aliases": list(task.aliases),
         "queue": app.queue_ref(task.queue).name,
         "queue_in_code": QueueRef.parse(task.queue).name,
         "signature": signature_text(task.signature),
         "doc": doc.partition("\n")[0],
-        "place": place,
+        "place": "" if place is None else f"{os.path.relpath(place[0])}:{place[1]}",
     }
 
 
 def send(app: Any, spec: dict[str, Any]) -> dict[str, Any]:
     """Send one call."""
-    name = spec["task"]
-    if name not in app.tasks:
-        matches = [full for full in app.tasks if full.endswith(f".{name}")]
+    name, known = spec["task"], app.registry.by_any_name
+    if name not in known:
+        matches = dict.fromkeys(task.name for full, task in known.items() if full.endswith(f".{name}"))
         if len(matches) > 1:
             return {"refused": f"several tasks end in {as_word(name)}: {', '.join(matches)}"}
-        name = matches[0] if matches else name
-    task = find(Call(name), app.tasks)
+        name = next(iter(matches), name)
+    task = find(Call(name), known)
     try:
         response = task.send_job(
             args=spec["args"], kwargs=spec["kwargs"], options=spec["options"], queue=spec["queue"]

@@ -136,18 +136,20 @@ def _find_task(
     settings: Settings, name: str, environment: dict[str, str] | None
 ) -> tuple[AppSpec, str, tuple[str, ...]]:
     """Return the app that has the task, the task's full name, and its queue's, in SQS and in the code."""
-    known: dict[str, tuple[AppSpec, tuple[str, ...]]] = {}
+    known: dict[str, tuple[AppSpec, str, tuple[str, ...]]] = {}
     errors = []
     for app_spec in settings.app_specs:
         answer = ask_app(app_spec, {"do": "tasks"}, ASK_SECONDS, environment)
         if "error" in answer:
             errors.append(error_text(app_spec, answer["error"]))
         for task in answer.get("tasks", ()):
-            known.setdefault(task["name"], (app_spec, (task["queue"], task["queue_in_code"])))
-    found = [full for full in known if full == name] or [full for full in known if full.endswith(f".{name}")]
+            queues = task["queue"], task["queue_in_code"]
+            for called in (task["name"], *task.get("aliases", ())):
+                known.setdefault(called, (app_spec, task["name"], queues))
+    matches = [name] if name in known else [full for full in known if full.endswith(f".{name}")]
+    found = list(dict.fromkeys(known[full][1] for full in matches))
     if len(found) == 1:
-        app_spec, queues = known[found[0]]
-        return app_spec, found[0], queues
+        return known[matches[0]]
     if found:
         raise CannotSend(f"several tasks end in {as_word(name)}: {', '.join(found)}")
     if errors:

@@ -61,6 +61,8 @@ def _text(app: str, tasks: list[dict[str, Any]]) -> str:
         lines += textwrap.wrap(call, columns - 2, initial_indent="  ", subsequent_indent="      ")
         in_code = f", {task['queue_in_code']} in the code" if task["queue_in_code"] != task["queue"] else ""
         about = f"queue {task['queue']}{in_code}, {task['place']}"
+        if task.get("aliases"):
+            about += f", also {', '.join(task['aliases'])}"
         if task["doc"]:
             about += f": {task['doc']}"
         lines += textwrap.wrap(about, columns - 2, initial_indent="    ", subsequent_indent="    ")

@@ -160,7 +160,7 @@ class ForegroundWorker:
                         message.group,
                     ),
                     self._queue_name,
-                    self._app.tasks,
+                    self._app.registry.by_any_name,
                     self._app.hooks,
                     self._app.json,
                 )

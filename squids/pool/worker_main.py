@@ -70,6 +70,7 @@ class _Worker:
         after_jobs: Callable[[], None] = lambda: None,
     ) -> None:
         self._app = app
+        self._tasks = app.registry.by_any_name
         self._channel = channel
         self._page = page
         self._queue = queue
@@ -91,7 +92,7 @@ class _Worker:
             try:
                 self._run_one(job)
             except KeyboardInterrupt as error:
-                outcome = interrupted(_delivery(job), self._app.tasks, error)
+                outcome = interrupted(_delivery(job), self._tasks, error)
                 self._results.append(_result(job[0], outcome, 0.0))
                 self._give_back(jobs[position + 1 :])
                 self._report()
@@ -108,7 +109,7 @@ class _Worker:
         if self._results and started - self._oldest > REPORT_AFTER:
             self._report()
         MARK.pack_into(self._page, 0, number, started)
-        outcome = execute(_delivery(job), self._queue, self._app.tasks, self._app.hooks, self._app.json)
+        outcome = execute(_delivery(job), self._queue, self._tasks, self._app.hooks, self._app.json)
         ended = time.monotonic()
         MARK.pack_into(self._page, 0, 0, 0.0)
         if not self._results:

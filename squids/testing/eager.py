@@ -59,7 +59,7 @@ class _PendingJobs(threading.local):
 
 def run(app: App, queue: str, delivery: Delivery) -> Outcome:
     """Run a message of a queue, and raise what it raised."""
-    outcome = execute(delivery, queue, app.tasks, app.hooks, app.json)
+    outcome = execute(delivery, queue, app.registry.by_any_name, app.hooks, app.json)
     if outcome.exception is not None:
         raise outcome.exception
     return outcome

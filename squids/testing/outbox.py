@@ -183,7 +183,8 @@ class Outbox:
         pending.receives += 1
         group = None if pending.group is None else pending.group[1]
         delivery = Delivery(sent.id, "", sent.body, pending.receives, sent.sent_at, group)
-        outcome = execute(delivery, sent.queue, pending.app.tasks, pending.app.hooks, pending.app.json)
+        app = pending.app
+        outcome = execute(delivery, sent.queue, app.registry.by_any_name, app.hooks, app.json)
         error = outcome.exception
         if outcome.end is JobEnd.DONE:
             self._pending.remove(pending)
@@ -252,7 +253,7 @@ def _read(body: str, app: App) -> tuple[Call, dict[str, Any]]:
     """Return the call in a body, and its arguments by parameter name."""
     try:
         call = decode(body, app.json)
-        bound = find(call, app.tasks).signature.bind(*call.args, **call.kwargs)
+        bound = find(call, app.registry.by_any_name).signature.bind(*call.args, **call.kwargs)
         return call, dict(bound.arguments)
     except (BadMessage, TypeError):  # A pre_send hook changed it. SQS accepts it nevertheless.
         return Call(""), {}

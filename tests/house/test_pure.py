@@ -20,6 +20,7 @@ LISTED: list[str] = next(made for made in CONTRACTS if made["name"].startswith("
 
 LIBRARY = {
     "__future__",
+    "ast",
     "collections",
     "dataclasses",
     "datetime",

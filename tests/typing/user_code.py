@@ -110,6 +110,32 @@ class Words:
 
 squids.App("words", json=Words())
 
+
+class Configured(squids.Task[[int], str]):
+    """One with an `__init__` of its own."""
+
+    queue = "emails"
+    aliases = ("old.Configured",)
+
+    def __init__(self, host: str) -> None:
+        self.host = host
+
+    def run(self, number: int) -> str:
+        """Say where."""
+        return self.host
+
+
+assert_type(app.add_task(Configured("localhost"), name="typed.configured"), Configured)
+
+
+@app.task("emails", name="typed.named", aliases=["old.named"])
+def named(number: int) -> int:
+    """Have a name."""
+    return number
+
+
+assert_type(named(1), int)
+
 result = app.create_consumer("emails").consume(options={"WaitTimeSeconds": 5})
 assert_type(result.done, int)
 with app.create_consumer("emails") as consumer:

@@ -55,7 +55,7 @@ def test_an_app_is_found_by_either_way_of_writing(write, path):
 
 
 @pytest.mark.parametrize(
-    "path", ["", "app", ":app", "shop:", "shop:app()", "shop/tasks.py:app", "a b.app", "..app"]
+    "path", ["", "app", ":app", "shop:", "shop:app + 1", "shop/tasks.py:app", "a b.app", "..app"]
 )
 def test_what_says_no_place_is_told_how_to_say_one(path):
     with pytest.raises(AppNotFound, match=r"write module\.app or module:app"):
@@ -114,3 +114,114 @@ def test_ctrl_c_while_it_is_imported_is_ctrl_c(write):
     write("shopkeeper", "raise KeyboardInterrupt")
     with pytest.raises(KeyboardInterrupt):
         load_app("shopkeeper:app")
+
+
+FACTORIES = """
+    import squids
+
+    class Web:
+        def __init__(self, **attributes):
+            vars(self).update(attributes)
+
+    def make(name="shop", *, tasks=()):
+        app = squids.App(name)
+        for task in tasks:
+            app.task("emails", name=task)(lambda: None)
+        return app
+
+    class Holder:
+        make = staticmethod(make)
+
+    def needs(env, debug=False):
+        return make(env)
+
+    def fails():
+        return {}["key"]
+
+    def exits():
+        raise SystemExit
+
+    async def waits():
+        return make()
+
+    def forgets():
+        make()
+
+    def web():
+        return Web(squids=make())
+
+    def extended():
+        return Web(extensions={"squids": make()})
+
+    number = 3
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "tasks"),
+    [
+        ("shopkeeper:make()", "shop", []),
+        ("shopkeeper.make()", "shop", []),
+        ("shopkeeper:make('a.b:c')", "a.b:c", []),
+        ("shopkeeper.make('a.b:c(d)')", "a.b:c(d)", []),
+        ("shopkeeper:make('eu', tasks=['one', \"two\"])", "eu", ["one", "two"]),
+        ("shopkeeper:Holder.make()", "shop", []),
+        ("shopkeeper:needs('eu', True)", "eu", []),
+        ("shopkeeper:web().squids", "shop", []),
+    ],
+)
+def test_a_factory_is_called_with_its_literal_arguments(write, path, name, tasks):
+    write("shopkeeper", FACTORIES)
+    app = load_app(path)
+    assert (app.name, list(app.tasks)) == (name, tasks)
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("shopkeeper:make", "is a function, not a squids.App; if it makes the app, write shopkeeper:make()"),
+        ("shopkeeper:needs()", "missing a required argument: 'env'; write the arguments of shopkeeper:needs"),
+        ("shopkeeper:needs()", "(env, debug=False) as literals"),
+        ("shopkeeper:make(5, 6)", "too many positional arguments"),
+        ("shopkeeper:make(nam=5)", "unexpected keyword argument 'nam'"),
+        ("shopkeeper:mak()", "module shopkeeper has no mak; did you mean make?"),
+        ("shopkeeper:Holder.mak()", "shopkeeper:Holder has no mak; did you mean make?"),
+        ("shopkeeper:number()", "shopkeeper:number is an int, which cannot be called"),
+        ("shopkeeper:waits()", "shopkeeper:waits is async"),
+        ("shopkeeper:forgets()", "returned None, not a squids.App; does it end with `return app`?"),
+        ("shopkeeper:web()", "returned a Web, not a squids.App; did you mean shopkeeper:web().squids?"),
+        ("shopkeeper:extended()", "; its extensions['squids'] is one: give that a name in shopkeeper"),
+        ("shopkeeper:make(number)", "the arguments of a factory are literals"),
+        ("shopkeeper:make(**{})", "the arguments of a factory are literals"),
+    ],
+)
+def test_a_factory_that_makes_no_app_is_told_why(write, path, says):
+    """A restart cannot heal it."""
+    write("shopkeeper", FACTORIES)
+    with pytest.raises(AppNotFound) as caught:
+        load_app(path)
+    assert says in str(caught.value)
+
+
+def test_an_app_that_is_called_like_a_factory_is_no_factory(write):
+    write("shopkeeper", APP)
+    with pytest.raises(AppNotFound, match="is an app, not a function that makes one; write shopkeeper:app"):
+        load_app("shopkeeper:app()")
+
+
+@pytest.mark.parametrize(("factory", "last"), [("fails", "KeyError: 'key'"), ("exits", "SystemExit")])
+def test_a_factory_that_raises_shows_its_own_traceback(write, factory, last):
+    write("shopkeeper", FACTORIES)
+    with pytest.raises(AppImportFailed) as caught:
+        load_app(f"shopkeeper:{factory}()")
+    text = str(caught.value)
+    assert text.splitlines()[-1] == last
+    assert f"in {factory}" in text and "loading.py" not in text
+
+
+def test_an_app_of_another_module_is_named(write):
+    """As where the web application and the app of squids have modules of their own."""
+    write("shopkeeper", APP)
+    write("package_of_apps.web", "import shopkeeper\napp = 5\n")
+    with pytest.raises(AppNotFound, match=r"is an int, not a squids\.App; did you mean shopkeeper:app\?"):
+        load_app("package_of_apps.web:app")

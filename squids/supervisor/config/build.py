@@ -16,6 +16,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from squids.app_path import AppPath
 from squids.hints import count
 from squids.process.cpus import usable_cpus
 from squids.queues import QueueRef
@@ -249,8 +250,11 @@ class _Builder:
         if every["app"] is None:
             if not self._is_wrong(path, "app"):
                 self._wrong(path, "has no app: name one here, under defaults or at the top")
-        elif not re.fullmatch(r"[\w.]+[.:][\w.]+", every["app"]):
-            self._wrong(paths["app"], f'"{every["app"]}" does not say where an app is; write module:app')
+        else:
+            try:
+                AppPath.parse(every["app"])
+            except ValueError as error:
+                self._wrong(paths["app"], str(error))
         directory = self._directory(every["directory"], paths.get("directory", ()))
         python = self._python(every["python"], paths.get("python", path), environment.get("PATH"))
         self._check_user(every, paths)

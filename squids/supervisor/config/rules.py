@@ -116,8 +116,8 @@ class GroundRules(Rules):
     app: Annotated[
         Text | None,
         Field(
-            description="Where the app is: module.app or module:app. Required here, under `defaults` or at "
-            "the top."
+            description="Where the app is: module.app or module:app, or module:factory(), which returns it. "
+            "Required here, under `defaults` or at the top."
         ),
     ] = None
     directory: Annotated[

@@ -24,6 +24,7 @@ SENT = {"message_id": "1", "queue": "emails", "url": "https://sqs", "task": "a.b
     [
         ("tasks", {"tasks": [TASK]}),
         ("tasks", {"tasks": []}),
+        ("tasks", {"tasks": [{**TASK, "aliases": ["b.c"]}]}),
         ("check", {"tasks": {"emails": ["a.b"]}, "names": {"emails": ["emails"]}}),
         ("check", {"tasks": {}, "names": {}, "queues": {"emails": ["no such queue"]}}),
         ("send", SENT),
@@ -50,6 +51,8 @@ def test_why_there_is_none_is_all_that_is_taken_of_it(do: str, name: str) -> Non
         ("tasks", {"tasks": {"a": TASK}}),
         ("tasks", {"tasks": ["a.b"]}),
         *(("tasks", {"tasks": [{**TASK, name: 5}]}) for name in TASK),
+        ("tasks", {"tasks": [{**TASK, "aliases": "b.c"}]}),
+        ("tasks", {"tasks": [{**TASK, "aliases": [5]}]}),
         ("check", {"queues": {}}),
         ("check", {"tasks": {}}),
         ("check", {"tasks": {}, "names": {"emails": "emails"}}),

@@ -27,7 +27,7 @@ def app() -> squids.App:
         In full.
         """
 
-    @app.task("reports")
+    @app.task("reports", name="shop.report", aliases=["shop.old.weekly"])
     def report() -> None: ...
 
     return app
@@ -41,6 +41,7 @@ def test_each_task_is_described_for_who_wants_to_send_it(app: squids.App) -> Non
     assert first["signature"] == "(to, *, urgent=False)"
     assert first["place"].partition(":")[0].endswith("test_app_child.py")
     assert (second["queue"], second["doc"]) == ("reports", "")
+    assert (second["name"], second["aliases"]) == ("shop.report", ["shop.old.weekly"])
 
 
 def test_names_are_those_of_sqs_and_what_the_code_calls_them_is_said_too() -> None:
@@ -85,6 +86,14 @@ def test_a_task_may_be_named_by_its_end(app: squids.App) -> None:
     assert answer["message_id"]
     elsewhere = sent(app, answer["task"], args=["ada"], queue=URL.replace("emails", "others"))
     assert elsewhere["queue"] == "others"
+
+
+@pytest.mark.parametrize("name", ["shop.old.weekly", "weekly", "report"])
+def test_a_task_may_be_named_by_an_alias_and_is_sent_by_its_name(app: squids.App, name: str) -> None:
+    """Consumers of the new name need no alias then."""
+    with squids.testing.outbox(app) as box:
+        answer = send(app, {"task": name, "args": [], "kwargs": {}, "options": {}, "queue": URL})
+    assert answer["task"] == box.sent[0].task == "shop.report"
 
 
 def test_arguments_that_do_not_fit_are_refused_with_the_signature(app: squids.App) -> None:

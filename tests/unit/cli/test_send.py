@@ -6,9 +6,26 @@ from typing import Any
 
 import pytest
 
+from squids.cli import send as module
 from squids.cli.client import VERSIONS_MAY_DIFFER
 from squids.cli.send import Outlook, _failure_text, halted, programs_of
 from squids.supervisor.settings import AppSpec, ProgramSettings, Settings, SupervisorSettings
+
+SPEC = AppSpec(app="shop:app", directory="/srv/shop")
+
+
+@pytest.mark.parametrize("name", ["shop.mail", "old.mail", "mail", "letter"])
+def test_a_task_is_found_by_any_of_its_names(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """And sent by its own."""
+    task = {
+        "name": "shop.mail",
+        "aliases": ["old.mail", "old.letter"],
+        "queue": "emails",
+        "queue_in_code": "mails",
+    }
+    monkeypatch.setattr(module, "ask_app", lambda *asked: {"tasks": [task]})
+    settings = Settings(SupervisorSettings(), (ProgramSettings("emails", "emails", SPEC, ()),))
+    assert module._find_task(settings, name, None) == (SPEC, "shop.mail", ("emails", "mails"))
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,12 @@ def test_a_queue_with_another_name_in_sqs_is_shown_with_both(
     assert "queue staging-emails, emails in the code, shop.py:3" in printed
 
 
+def test_aliases_are_shown(apps: Apps, config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    apps.answers["shop:app"] = {"tasks": [{**TASK, "aliases": ["old.send", "older.send"]}]}
+    show_tasks(config, as_json=False)
+    assert "    queue emails, shop.py:3, also old.send, older.send: Write to them." in capsys.readouterr().out
+
+
 def test_an_app_that_does_not_import_does_not_hide_the_others(
     apps: Apps, config: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -239,6 +239,7 @@ def test_open_files_count_for_the_workers_of_each_cpu(here, monkeypatch):
         ("queues: {q: 3}", "expected a mapping of keys to values, not 3"),
         ("queues: {q: {}}", "has no app"),
         ("app: x\nqueues: {q: {}}", '"x" does not say where an app is'),
+        ('app: "a:b(c)"\nqueues: {q: {}}', '"a:b(c)": the arguments of a factory are literals'),
         ("app: a:b\nqueues: {q: {retry_delay: 10, retry_max_delay: 5}}", "retry_max_delay is less than"),
         ("app: a:b\nqueues: {q: {consumers: 2}, 'q:1': {queue: q}}", "its name q:1 is also one of"),
         (
