@@ -25,6 +25,7 @@ from squids.pool.inflight import Phase
 from squids.pool.pooled_consumer import PooledConsumer, StopBy
 from squids.pool.settings import Limits, PoolSettings
 from squids.process import log_setup
+from squids.process.child import exit_now
 from squids.process.cpus import usable_cpus
 from squids.process.figures import ImportFacts
 from squids.process.forkable import Unforkable
@@ -149,7 +150,7 @@ async def _run(
     code = await consumer.run()
     end.set()
     if consumer.stuck_in_receive:
-        exit_at_once(code)
+        exit_now(code)  # Without waiting for threads: one inside a receive cannot be stopped.
     return code
 
 
@@ -229,11 +230,3 @@ def _start_reports(app: App, settings: PoolSettings, interval: float, end: threa
                 return
 
     threading.Thread(target=report, name="squids-report", daemon=True).start()
-
-
-def exit_at_once(code: int) -> None:
-    """Exit without waiting for threads: one inside a receive cannot be stopped."""
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
