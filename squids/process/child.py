@@ -1,6 +1,7 @@
 """The start and end of a child of a fork server, forked or in a fresh interpreter.
 
-It starts with a title and with faulthandler enabled, and exits without unwinding its parent's stack.
+It starts with a title, with faulthandler enabled and with random numbers of its own, and exits without
+unwinding its parent's stack.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from squids.process import exit_handlers
+from squids.process.random_state import reseed
 
 Entry = Callable[[Any, socket.socket, list[int], dict[str, Any]], int]
 """What a child runs: (preloaded objects, its socket, further descriptors, arguments) -> exit code."""
@@ -33,6 +35,7 @@ def run_and_exit(
             faulthandler.enable()
         print_lines_at_once()
         faulthandler.register(signal.SIGUSR2)  # Writes the stacks of all threads to standard error.
+        reseed()
         channel = socket.socket(fileno=descriptors[0])
         code = entry(preloaded, channel, descriptors[1:], args)
     except SystemExit as request:

@@ -53,3 +53,29 @@ def test_the_main_process_runs_what_its_import_registered(sqs, squids_process):
     process.nothing_left()
     assert process.journal.words("end") == ["worker", "import"]
     assert not Path(directory).exists()
+
+
+DRAWS = (
+    APP
+    + """
+import numpy.random
+numpy.random.seed(7)
+
+@app.task("tests")
+def draw(name):
+    note("drawn", numpy.random.randint(10**9))
+    while len(open(os.environ["JOURNAL"]).readlines()) < 2:
+        time.sleep(0.005)
+"""
+)
+
+
+def test_workers_draw_random_numbers_of_their_own(sqs, squids_process):
+    """From NumPy's global generator, even if the import sets its seed."""
+    process = squids_process(sqs.endpoint_url, DRAWS).start("--workers", "2").ready()
+    sqs.put("tests", call("draw", "a"))
+    sqs.put("tests", call("draw", "b"))
+    one, other = wait_until(lambda: len(drawn := process.journal.words("drawn")) == 2 and drawn)
+    assert one != other
+    assert len(set(process.journal.pids("drawn"))) == 2
+    assert process.stop() == 0
