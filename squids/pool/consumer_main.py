@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import logging
 import os
 import signal
 import socket
@@ -31,6 +30,7 @@ from squids.pool.settings import Limits, PoolSettings
 from squids.pool.start_hooks import run_start_hooks
 from squids.pool.workers import EXIT_SECONDS, Workers
 from squids.process import log_setup
+from squids.process.child import exit_now
 from squids.process.cpus import usable_cpus
 from squids.process.figures import ImportFacts
 from squids.process.forkable import Unforkable
@@ -150,7 +150,7 @@ def run(
     code, stuck_in_receive = asyncio.run(_run(app, options, settings, client, zygote, owner, notifier, facts))
     app.hooks.run_consumer_stop()  # Here, where it may run a loop of its own.
     if stuck_in_receive:
-        exit_at_once(code)
+        exit_now(code)
     return code
 
 
@@ -165,7 +165,7 @@ def signals_at_the_end(app: App, code: ExitCode) -> dict[int, Any]:
         nonlocal signals
         signals += 1
         if signals > 1:
-            exit_at_once(code)
+            exit_now(code)
         text = "%s: consumer_stop hooks are running; the next signal does not wait for them"
         log.info(text, signal.Signals(number).name, extra={"action": "stopping"})
 
@@ -204,7 +204,7 @@ async def _run(
         if loop.remove_signal_handler(late):
             signal.signal(late, handler)
     if consumer.stuck_in_receive and not app.hooks.consumer_stop:
-        exit_at_once(code)
+        exit_now(code)
     return code, consumer.stuck_in_receive
 
 
@@ -297,11 +297,3 @@ def _start_reports(app: App, settings: PoolSettings, interval: float, end: threa
                 return
 
     threading.Thread(target=report, name="squids-report", daemon=True).start()
-
-
-def exit_at_once(code: int) -> None:
-    """Exit without waiting for threads: one inside a receive cannot be stopped."""
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)

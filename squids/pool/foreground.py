@@ -24,12 +24,13 @@ from squids.delivery import Delivery
 from squids.execute import Outcome, execute
 from squids.exit_codes import ExitCode
 from squids.job import JobEnd
-from squids.pool.consumer_main import consume, exit_at_once, signals_at_the_end, terminal_closed
+from squids.pool.consumer_main import consume, signals_at_the_end, terminal_closed
 from squids.pool.message import HeldMessage
 from squids.pool.pooled_consumer import PooledConsumer
 from squids.pool.roster import JobResult
 from squids.pool.settings import PoolSettings
 from squids.pool.start_hooks import run_start_hooks
+from squids.process.child import exit_now
 from squids.process.liveness import ToSystemd
 from squids.process.sd_notify import Notifier
 from squids.process.signals import Hangup, meaning_of_hangup
@@ -239,7 +240,7 @@ def run(
         app.hooks.run_worker_stop()
     app.hooks.run_consumer_stop()
     if stuck:
-        exit_at_once(code)
+        exit_now(code)
     return code
 
 
@@ -274,7 +275,7 @@ def _serve(
             ends.append(end)
             worker.finish()
             if not worker.idle.wait(UNWIND_SECONDS):
-                exit_at_once(end[0])
+                exit_now(end[0])
 
     threading.Thread(target=thread, name="squids-consumer", daemon=True).start()
     made.wait()

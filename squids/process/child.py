@@ -1,11 +1,11 @@
 """The start and end of a child of a fork server, forked or in a fresh interpreter.
 
-It starts with a title and with faulthandler enabled, and exits without unwinding its parent's stack.
+It starts with a title, with faulthandler enabled and with random numbers of its own, and exits without
+unwinding its parent's stack.
 """
 
 from __future__ import annotations
 
-import atexit
 import faulthandler
 import io
 import os
@@ -16,6 +16,9 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
+
+from squids.process import exit_handlers
+from squids.process.random_state import reseed
 
 Entry = Callable[[Any, socket.socket, list[int], dict[str, Any]], int]
 """What a child runs: (preloaded objects, its socket, further descriptors, arguments) -> exit code."""
@@ -32,6 +35,7 @@ def run_and_exit(
             faulthandler.enable()
         print_lines_at_once()
         faulthandler.register(signal.SIGUSR2)  # Writes the stacks of all threads to standard error.
+        reseed()
         channel = socket.socket(fileno=descriptors[0])
         code = entry(preloaded, channel, descriptors[1:], args)
     except SystemExit as request:
@@ -86,16 +90,23 @@ def apply_limits(nice: int, limits: Mapping[str, int | None]) -> None:
 
 
 def exit_now(code: int) -> NoReturn:
-    """Run exit handlers, flush, and exit."""
+    """Run the exit handlers that are this process's own, flush, and exit."""
+
+    def end() -> NoReturn:
+        status = code
+        try:
+            for stream in (sys.stdout, sys.stderr):
+                if stream is not None:
+                    stream.flush()
+        except (Exception, SystemExit):
+            status = status or 1
+        finally:
+            os._exit(status & 0xFF)
+
     try:
-        atexit._run_exitfuncs()
-        for stream in (sys.stdout, sys.stderr):
-            if stream is not None:
-                stream.flush()
-    except (Exception, SystemExit):
-        code = code or 1
+        exit_handlers.run_own(end)
     finally:
-        os._exit(code & 0xFF)
+        end()
 
 
 def set_title(title: str) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 from squids.process.channel import MAX_DESCRIPTORS, close_all
 from squids.process.child import exit_now, set_title
+from squids.process.exit_handlers import set_aside
 from squids.process.interpreter import interpreter_of
 from squids.process.loop_channel import LoopChannel
 from squids.process.no_terminal import refuse_breakpoints
@@ -61,6 +62,7 @@ class ZygoteHandle:
             _read_nothing()
             refuse_breakpoints()
             set_title(title)
+            set_aside(owner=False)
             Zygote(theirs, preloaded, None).serve()
             code = 0
         except BaseException:

@@ -18,6 +18,7 @@ from squids.errors import ConfigurationError, SquidsError
 from squids.process.channel import Channel
 from squids.process.child import exit_now, print_lines_at_once, set_title
 from squids.process.entry_points import resolve
+from squids.process.exit_handlers import set_aside
 from squids.process.interpreter import spec_of
 from squids.process.no_terminal import refuse_breakpoints
 from squids.process.outlet import records_to
@@ -53,6 +54,7 @@ def main(argv: list[str]) -> NoReturn:
     preloaded = _preload(sock, spec)
     if preloaded is not None:
         _die_with_owner(None)
+        set_aside(owner=True)
         share_what_is_alive()
         Zygote(sock, preloaded, None).serve()
     exit_now(0)

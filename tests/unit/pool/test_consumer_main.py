@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import socket
-import subprocess
-import sys
 import threading
 from contextlib import closing
 from dataclasses import replace
@@ -33,7 +30,6 @@ from squids.queues import QueueRef
 from squids.reports import log
 from squids.sqs import QueueStats
 from tests.support.logs import configured_logging
-from tests.support.servers import ROOT
 
 EMAILS = QueueRef.parse("emails")
 OPTIONS = ConsumerOptions("emails", "shop:app")
@@ -226,26 +222,3 @@ def test_reports_of_the_queue_go_on_after_one_that_failed(caplog):
     assert not thread.is_alive()
     assert seen[0] == ("emails", 3)
     assert [record.action for record in caplog.records] == ["report_failed"]
-
-
-LEAVES = """
-import sys, threading
-from squids.pool.consumer_main import exit_at_once
-threading.Thread(target=threading.Event().wait).start()
-print("last words", end="")
-exit_at_once(78)
-"""
-
-
-def test_a_thread_that_cannot_be_stopped_keeps_nobody():
-    """What was printed is flushed all the same."""
-    done = subprocess.run(
-        [sys.executable, "-c", LEAVES],
-        cwd=ROOT,
-        env={key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert (done.returncode, done.stdout) == (78, "last words"), done.stderr

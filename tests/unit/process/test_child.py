@@ -86,6 +86,13 @@ def test_what_was_registered_for_the_exit_runs_and_what_was_printed_is_flushed()
     assert (done.returncode, done.stdout) == (3, "last words, bye")
 
 
+def test_a_thread_that_cannot_be_stopped_keeps_nobody():
+    """What was printed is flushed all the same."""
+    code = "import threading\nthreading.Thread(target=threading.Event().wait).start()\n"
+    done = run(code + "print('last words', end='')\nexit_now(78)")
+    assert (done.returncode, done.stdout) == (78, "last words"), done.stderr
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no full disk at hand")
 def test_words_that_are_lost_are_a_failure():
     """Its disk is full. An exit status that says worse is not made better by it."""
