@@ -36,6 +36,9 @@ def configured_logging() -> Iterator[None]:
         log.follow(False)
         logging.lastResort, log_setup._handlers[:] = last_resort, handlers
         logging.disable(logging.NOTSET)
+        for logger in logging.Logger.manager.loggerDict.values():
+            if isinstance(logger, logging.Logger):
+                logger.disabled = False
         for logger, its_handlers, its_filters, level, propagate in before:
             logger.handlers[:], logger.filters[:] = its_handlers, its_filters
             logger.setLevel(level)

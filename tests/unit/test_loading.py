@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import squids
+from squids import loading
 from squids.errors import AppImportFailed, AppNotFound, ConfigurationError
 from squids.loading import load_app
 
@@ -151,7 +152,7 @@ FACTORIES = """
         return Web(squids=make())
 
     def extended():
-        return Web(extensions={"squids": make()})
+        return Web(parts={"squids": make()})
 
     number = 3
 """
@@ -190,14 +191,15 @@ def test_a_factory_is_called_with_its_literal_arguments(write, path, name, tasks
         ("shopkeeper:waits()", "shopkeeper:waits is async"),
         ("shopkeeper:forgets()", "returned None, not a squids.App; does it end with `return app`?"),
         ("shopkeeper:web()", "returned a Web, not a squids.App; did you mean shopkeeper:web().squids?"),
-        ("shopkeeper:extended()", "; its extensions['squids'] is one: give that a name in shopkeeper"),
+        ("shopkeeper:extended()", "; its parts['squids'] is one: give that a name in shopkeeper"),
         ("shopkeeper:make(number)", "the arguments of a factory are literals"),
         ("shopkeeper:make(**{})", "the arguments of a factory are literals"),
     ],
 )
-def test_a_factory_that_makes_no_app_is_told_why(write, path, says):
+def test_a_factory_that_makes_no_app_is_told_why(write, monkeypatch, path, says):
     """A restart cannot heal it."""
     write("shopkeeper", FACTORIES)
+    monkeypatch.setattr(loading, "living", ())  # Apps of other tests would be hints.
     with pytest.raises(AppNotFound) as caught:
         load_app(path)
     assert says in str(caught.value)
