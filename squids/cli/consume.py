@@ -151,6 +151,7 @@ def _consume(options: ConsumerOptions, queue: QueueRef, log_level: str, log_form
     sockets = sockets_open()
     app = preload.load({"app": options.app, "directory": os.getcwd()})
     unforkable = unforkable_since(sockets)
+    preload.tell_ports()
     settings = consumer_main.settings_of(options, queue)
     client = consumer_main.client_of(app, settings)
     zygote = consumer_main.start_zygote(app, options, settings, client, unforkable)

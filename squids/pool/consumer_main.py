@@ -23,6 +23,7 @@ from squids.exit_codes import ExitCode
 from squids.options import ConsumerOptions
 from squids.pool.inflight import Phase
 from squids.pool.pooled_consumer import PooledConsumer, StopBy
+from squids.pool.preload import tell_ports
 from squids.pool.settings import Limits, PoolSettings
 from squids.process import log_setup
 from squids.process.child import exit_now
@@ -99,7 +100,7 @@ def start_zygote(
             client.warm_up()
         share_what_is_alive()
         return ZygoteHandle.fork(app, title)
-    arguments = {"app": options.app, "directory": os.getcwd()}
+    arguments = {"app": options.app, "directory": os.getcwd(), "shares_ports": True}
     return ZygoteHandle.exec(PRELOAD_ENTRY, arguments, title)
 
 
@@ -169,6 +170,8 @@ def run_supervised(app: App, owner: socket.socket, descriptors: list[int], args:
     client = client_of(app, settings)
     zygote = ZygoteHandle.inherited(socket.socket(fileno=descriptors[0]))
     facts = ImportFacts(time.time(), files_imported()) if args.get("fresh") else None
+    if facts is not None and not args.get("unforkable"):
+        tell_ports()  # Nobody did: there was no import before this process's.
     return run(app, options, settings, client, zygote, LoopChannel(owner), facts=facts)
 
 

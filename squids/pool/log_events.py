@@ -128,6 +128,16 @@ def worker_ended(handle: WorkerHandle, how: str, status: int | None, busy: bool,
     )
 
 
+def cannot_start(handle: WorkerHandle, reason: str) -> None:
+    """Once for each reason: the worker is tried again, with growing pauses."""
+    _say(
+        logging.ERROR,
+        "worker_cannot_start",
+        f"worker {handle.slot} cannot start: {reason}",
+        pid=handle.pid,
+    )
+
+
 def paused(on: bool) -> None:
     if on:
         _say(logging.INFO, "paused", "receiving nothing")
