@@ -178,6 +178,7 @@ def _consume(options: ConsumerOptions, log_level: str, log_format: str) -> int:
     unforkable = unforkable_since(sockets)
     queue = app.queue_ref(options.queue)
     log_setup.adopt_application(log_level)
+    preload.tell_ports()
     settings = replace(consumer_main.settings_of(options, queue), log_level=log_level, log_style=log_format)
     client = consumer_main.client_of(app, settings)
     if options.workers == 0:

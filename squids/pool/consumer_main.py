@@ -26,6 +26,7 @@ from squids.pool import credential_log
 from squids.pool.inflight import Phase
 from squids.pool.local_queue import create_if_renamed
 from squids.pool.pooled_consumer import PooledConsumer
+from squids.pool.preload import tell_ports
 from squids.pool.settings import Limits, PoolSettings
 from squids.pool.start_hooks import run_start_hooks
 from squids.pool.workers import EXIT_SECONDS, Workers
@@ -108,7 +109,7 @@ def start_zygote(
             _warm_up(client)
         share_what_is_alive()
         return ZygoteHandle.fork(app, title)
-    arguments = {"app": options.app, "directory": os.getcwd()}
+    arguments = {"app": options.app, "directory": os.getcwd(), "shares_ports": True}
     return ZygoteHandle.exec(PRELOAD_ENTRY, arguments, title)
 
 
@@ -237,6 +238,8 @@ def run_supervised(app: App, owner: socket.socket, descriptors: list[int], args:
     client = client_of(app, settings)
     zygote = ZygoteHandle.inherited(socket.socket(fileno=descriptors[0]))
     facts = ImportFacts(time.time(), files_imported()) if args.get("fresh") else None
+    if facts is not None and not args.get("unforkable"):
+        tell_ports()  # Nobody did: there was no import before this process's.
     return run(app, options, settings, client, zygote, LoopChannel(owner), facts=facts)
 
 

@@ -139,6 +139,16 @@ def exit_overdue(slots: Sequence[int], seconds: float) -> None:
     )
 
 
+def cannot_start(handle: WorkerHandle, reason: str) -> None:
+    """Once for each reason: the worker is tried again, with growing pauses."""
+    _say(
+        logging.ERROR,
+        "worker_cannot_start",
+        f"worker {handle.slot} cannot start: {reason}",
+        pid=handle.pid,
+    )
+
+
 def paused(on: bool) -> None:
     if on:
         _say(logging.INFO, "paused", "receiving nothing")

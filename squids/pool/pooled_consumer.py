@@ -215,9 +215,10 @@ class PooledConsumer:
                     self.workers.kill(self.workers[action.worker])  # Its end settles the messages.
 
     def _report_trouble(self) -> None:
-        if self.inflight.trouble != self._reported_trouble:
-            self._reported_trouble = self.inflight.trouble
-            self.liveness.degraded(self._reported_trouble)
+        trouble = self.inflight.trouble or self.workers.trouble
+        if trouble != self._reported_trouble:
+            self._reported_trouble = trouble
+            self.liveness.degraded(trouble)
 
     def _act(self, action: Action) -> None:
         match action:

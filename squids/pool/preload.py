@@ -6,14 +6,15 @@ some at import is detected here, and each of its processes is a fresh interprete
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from squids.errors import SquidsError
+from squids.errors import AppImportFailed, SquidsError
 from squids.loading import load_app
-from squids.process import log_setup
+from squids.process import log_setup, ports
 from squids.process.figures import ImportFacts
 from squids.process.forkable import sockets_open, unforkable_since
 from squids.process.imported_files import files_imported, files_met, import_without_bytecode
@@ -21,23 +22,39 @@ from squids.process.imported_files import files_imported, files_met, import_with
 if TYPE_CHECKING:
     from squids.app import App
 
+log = logging.getLogger("squids")
+
 
 def load(args: dict[str, Any]) -> App:
     """Import the app from `directory`, and prepare what its processes share.
 
     `write_bytecode` False: neither write nor read bytecode, which is validated by seconds and sizes only. For
-    code that changes often.
+    code that changes often. `shares_ports`: other processes of the app open the same ports at import.
     """
     if not args.get("write_bytecode", True):
         import_without_bytecode()
     directory = str(args.get("directory") or os.getcwd())
     if directory not in sys.path:
         sys.path.insert(0, directory)
-    app = load_app(str(args["app"]))
+    with ports.watched(share=bool(args.get("shares_ports"))) as binds:
+        try:
+            app = load_app(str(args["app"]))
+        except AppImportFailed as error:
+            in_use = binds.why_in_use(error.__cause__)
+            if in_use is None:
+                raise
+            raise AppImportFailed(in_use) from error.__cause__
+    ports.opened = binds.still_open()
     app.sqs.warm()
     for task in app.tasks.values():
         _ = task.converter  # Made here, to be shared by forked processes.
     return app
+
+
+def tell_ports() -> None:
+    """Warn of the ports that the import of this process opened. Call in one process of an app."""
+    for port in ports.opened:
+        log.warning(ports.shared(port), extra={"action": "port_shared"})
 
 
 def load_shared(args: dict[str, Any]) -> tuple[App, str, ImportFacts]:
@@ -56,6 +73,7 @@ def load_shared(args: dict[str, Any]) -> tuple[App, str, ImportFacts]:
         raise
     log_setup.adopt_application(args["log_level"])
     unforkable = unforkable_since(sockets)
+    tell_ports()
     if not unforkable:
         from squids.pool.warm_up import warm_up  # It imports all that a consumer does.
 

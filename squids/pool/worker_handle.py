@@ -11,6 +11,7 @@ import os
 import socket
 import tempfile
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from squids.job import JobEnd
 from squids.pool.message import HeldMessage
@@ -18,7 +19,7 @@ from squids.pool.roster import JobResult
 from squids.pool.worker_main import MARK
 from squids.process.held import Held, Untrue, hold, since_boot
 from squids.process.loop_channel import LoopChannel
-from squids.process.protocol import Assign, Frame, Recall, Results, WorkerReady
+from squids.process.protocol import Assign, Degraded, Frame, Recall, Results, WorkerReady
 
 
 def _shared_page() -> int:
@@ -30,6 +31,14 @@ def _shared_page() -> int:
             descriptor = os.dup(file.fileno())
     os.ftruncate(descriptor, mmap.PAGESIZE)
     return descriptor
+
+
+class Said(NamedTuple):
+    """What a worker reported: that it is ready, results of jobs, why it cannot start."""
+
+    ready: bool
+    results: list[JobResult]
+    failure: str = ""
 
 
 class WorkerHandle:
@@ -88,11 +97,11 @@ class WorkerHandle:
     def recall(self) -> None:
         self.channel.send(Recall())
 
-    def read(self) -> tuple[bool, list[JobResult]]:
-        """Return whether it reported to be ready, and the results since the last call."""
+    def read(self) -> Said:
+        """Return what it reported since the last call."""
         return _said(self.channel.receive())
 
-    def read_to_the_end(self) -> tuple[bool, list[JobResult]]:
+    def read_to_the_end(self) -> Said:
         """Return all that it sent before it died."""
         return _said(self.channel.receive_all())
 
@@ -108,12 +117,14 @@ class WorkerHandle:
             self.process.close()
 
 
-def _said(frames: Sequence[Frame]) -> tuple[bool, list[JobResult]]:
-    ready = False
+def _said(frames: Sequence[Frame]) -> Said:
+    ready, failure = False, ""
     results: list[JobResult] = []
     for frame in frames:
         if isinstance(frame, Results):
             results.extend(JobResult(number, JobEnd(end), *rest) for number, end, *rest in frame.results)
         elif isinstance(frame, WorkerReady):
             ready = True
-    return ready, results
+        elif isinstance(frame, Degraded):
+            failure = frame.reason or ""
+    return Said(ready, results, failure)

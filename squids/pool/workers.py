@@ -21,7 +21,7 @@ from squids.pool.message import HeldMessage
 from squids.pool.roster import JobResult
 from squids.pool.server_watch import ServerWatch
 from squids.pool.settings import PoolSettings
-from squids.pool.worker_handle import WorkerHandle
+from squids.pool.worker_handle import Said, WorkerHandle
 from squids.process.patience import after
 from squids.process.protocol import Exited, Spawned, SpawnFailed
 from squids.process.restarts import GiveUp, RestartPolicy, Restarts
@@ -102,6 +102,8 @@ class Workers:
         self.wanted = settings.limits.workers
         self.ready: set[int] = set()
         """Workers that reported to be ready."""
+        self.failures: dict[int, str] = {}
+        """Why the worker of a slot could not start, until one starts there."""
 
     def __getitem__(self, child: int) -> WorkerHandle:
         return self._handles[child]
@@ -112,6 +114,11 @@ class Workers:
     @property
     def handles(self) -> Collection[WorkerHandle]:
         return self._handles.values()
+
+    @property
+    def trouble(self) -> str | None:
+        """Why a worker cannot start, or None."""
+        return next((f"worker {slot} cannot start: {why}" for slot, why in self.failures.items()), None)
 
     def start(self) -> None:
         """Attach to the fork server, and start all workers."""
@@ -124,6 +131,7 @@ class Workers:
         Call `fill` to start missing ones.
         """
         self.wanted = wanted
+        self.failures = {slot: why for slot, why in self.failures.items() if slot <= wanted}
         surplus = [handle.child for handle in self._handles.values() if handle.slot > wanted]
         self._retired.update(surplus)
         return surplus
@@ -205,19 +213,24 @@ class Workers:
     # A worker's frames.
 
     def _hear_worker(self, handle: WorkerHandle) -> None:
-        self._heard(handle, *handle.read())
+        self._heard(handle, handle.read())
         if handle.channel.closed:
             handle.channel.unwatch()
             self.ends(handle)
         self._owner.decide()
 
-    def _heard(self, handle: WorkerHandle, ready: bool, results: Sequence[JobResult]) -> None:
-        if ready:
+    def _heard(self, handle: WorkerHandle, said: Said) -> None:
+        if said.failure:
+            if said.failure not in self.failures.values():
+                log_events.cannot_start(handle, said.failure)
+            self.failures[handle.slot] = said.failure
+        if said.ready:
+            self.failures.pop(handle.slot, None)
             self.ready.add(handle.child)
             self._owner.worker_ready(handle)
-        if results:
+        if said.results:
             self._restarts.progress()
-            self._owner.jobs_ended(handle, results)
+            self._owner.jobs_ended(handle, said.results)
 
     # The end of a worker.
 
@@ -234,7 +247,7 @@ class Workers:
         if self._handles.get(handle.child) is not handle:
             return
         self._watch.forget(handle)
-        self._heard(handle, *handle.read_to_the_end())
+        self._heard(handle, handle.read_to_the_end())
         started = handle.started_job()
         retired = handle.child in self._retired
         self._remove(handle)

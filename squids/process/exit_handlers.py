@@ -53,7 +53,7 @@ def set_aside(*, owner: bool) -> None:
     _aside.multiprocessing, _aside.processes = dict(finalizers), set(processes)
     for registry in (finalize._registry, finalizers, processes):
         registry.clear()  # In place, as other modules refer to them.
-    finalize._registered_with_atexit = False  # The next finalizer registers it anew, above the boundary.
+    finalize._registered_with_atexit = False  # The next finalizer registers it again, above the boundary.
     atexit.register(_boundary)
 
 

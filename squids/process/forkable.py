@@ -7,6 +7,7 @@ import threading
 from dataclasses import dataclass
 
 from squids.hints import count
+from squids.process import ports
 from squids.process.native_threads import libraries_loaded, native_threads
 
 
@@ -20,6 +21,8 @@ class Unforkable:
     """Names of threads of compiled code."""
     libraries: tuple[str, ...] = ()
     """Packages whose compiled code these may run."""
+    ports: tuple[ports.Port, ...] = ()
+    """Those of the sockets that listen, or could."""
 
     def __bool__(self) -> bool:
         return bool(self.threads or self.sockets or self.native)
@@ -31,7 +34,8 @@ class Unforkable:
         if self.native:
             parts.append(self._natively())
         if self.sockets:
-            parts.append(count(self.sockets, "open socket"))
+            named = f" ({'; '.join(map(str, self.ports))})" if self.ports else ""
+            parts.append(count(self.sockets, "open socket") + named)
         return " and ".join(parts)
 
     def _natively(self) -> str:
@@ -64,4 +68,4 @@ def unforkable_since(sockets_before: frozenset[str]) -> Unforkable:
     # With a Python thread running, not even the trial fork for native threads is safe.
     native = () if threads else tuple(native_threads())
     libraries = tuple(libraries_loaded()) if native else ()
-    return Unforkable(threads, len(sockets_open() - sockets_before), native, libraries)
+    return Unforkable(threads, len(sockets_open() - sockets_before), native, libraries, ports.opened)

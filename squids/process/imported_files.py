@@ -69,6 +69,11 @@ def own_files(paths: Iterable[str]) -> frozenset[str]:
     return frozenset(path for path in real if not _is_installed(path) and not path.startswith(squids))
 
 
+def is_users_own(path: str) -> bool:
+    """Whether code is the user's own: neither installed, nor standard, nor of squids, nor built in."""
+    return os.path.isabs(path) and not (_is_installed(path) or _is_standard(path) or path.startswith(SQUIDS))
+
+
 def drop_bytecode(path: str) -> None:
     """Remove the bytecode of a file.
 

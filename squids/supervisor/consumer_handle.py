@@ -38,6 +38,8 @@ class ConsumerHandle:
         self.figures: ConsumerFigures | None = None
         """None until the first report."""
         self.degraded: str | None = None
+        self.booted = False
+        """It imported what it needs, and its loop runs."""
         self.facts: ImportFacts | None = None
         """From its own import. None if its fork server imported the app."""
         self.lines = LastLines()
@@ -54,10 +56,16 @@ class ConsumerHandle:
                     self.figures = values
                     self._count(values.done)
                 case Booted(facts):
+                    self.booted = True
                     self.facts = facts
                 case Degraded(reason):
                     self.degraded = reason
         return frames
+
+    @property
+    def failure(self) -> str:
+        """Why it could not start, as it said itself; "" if it did not."""
+        return "" if self.booted else self.degraded or ""
 
     def send(self, frame: Frame) -> None:
         """Send a frame, if its fork server was asked for it."""

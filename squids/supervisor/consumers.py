@@ -143,6 +143,7 @@ class ConsumerProcesses:
                 "options": {**dict(settings.options), "app": settings.app_spec.app},
                 "log_level": settings.log_level,
                 "fresh": not consumer.generation.shares,
+                "unforkable": bool(consumer.generation.unforkable),
             },
             title=f"squids: {settings.name} main",
             orphan_grace=settings.shutdown_timeout + ORPHAN_MARGIN,
@@ -348,7 +349,9 @@ class ConsumerProcesses:
         if consumer.channel is not None and not consumer.channel.closed:
             self._hear(consumer)
         killed = status == -signal.SIGKILL and self._memory_ran_out()
-        event = ev.ProcessExited(consumer.child, status, random.random(), out_of_memory=killed)
+        event = ev.ProcessExited(
+            consumer.child, status, random.random(), out_of_memory=killed, failure=consumer.failure
+        )
         self._on_event(consumer, event)
         self._forget(consumer.child)
 

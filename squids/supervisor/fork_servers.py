@@ -162,6 +162,7 @@ class ForkServers:
             "log_level": self._log_level(),
             "consumers": self._consumers_of(generation),
             "write_bytecode": self.write_bytecode,
+            "shares_ports": self.generations.share_ports(generation),
         }
         shared = generation.shares or generation.on_trial
         try:

@@ -98,6 +98,11 @@ class Generations:
         is_newer = other.app_spec == generation.app_spec and other.number > generation.number
         return other if is_newer else generation
 
+    def share_ports(self, generation: Generation) -> bool:
+        """Whether other processes import this app too, so that its ports may be open already."""
+        alone = [one for one in self if not one.shares and one.app_spec.app == generation.app_spec.app]
+        return alone != ([generation] if generation.on_trial else [])
+
     @contextmanager
     def holding(self, generations: Iterable[Generation]) -> Iterator[None]:
         """Keep these, though no program runs them yet."""

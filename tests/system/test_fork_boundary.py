@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -78,4 +79,94 @@ def test_workers_draw_random_numbers_of_their_own(sqs, squids_process):
     one, other = wait_until(lambda: len(drawn := process.journal.words("drawn")) == 2 and drawn)
     assert one != other
     assert len(set(process.journal.pids("drawn"))) == 2
+    assert process.stop() == 0
+
+
+SERVES = (
+    APP
+    + """
+import http.server, threading
+server = http.server.ThreadingHTTPServer(("127.0.0.1", {port}), http.server.SimpleHTTPRequestHandler)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+"""
+)
+COMPILED = (
+    APP + "\nimport _socket\nserver = _socket.socket()\nserver.bind(('127.0.0.1', {port}))\nserver.listen()\n"
+)
+"""Opens a port past Python's own class of sockets, as compiled code does."""
+
+
+@pytest.fixture
+def port():
+    """A port that nobody uses."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+def line_of(app, text):
+    """Where an app does this, as it is shown."""
+    return f"shop.py:{1 + next(number for number, line in enumerate(app.splitlines()) if text in line)}"
+
+
+@pytest.mark.slow
+def test_processes_share_the_port_that_their_import_opens(sqs, supervisor, port):
+    """It is told once, with its line and what to do; consumer and workers all start, also of a new generation."""
+    process = (
+        supervisor(sqs.endpoint_url, app=SERVES.replace("{port}", str(port)))
+        .write({"tests": {"workers": 2}})
+        .up()
+    )
+    (line,) = process.wait_for("port_shared")
+    assert f"{line_of(SERVES, 'ThreadingHTTPServer')} opens port {port} of 127.0.0.1" in line
+    assert "consumer_start" in line
+    wait_until(lambda: process.status()["tests"]["ready"] == 2)
+    assert f"port {port}" in process.status()["tests"]["code"]["unforkable"]
+    socket.create_connection(("127.0.0.1", port)).close()
+    first = process.pid_of("tests")
+    assert process.verb("restart", "--rolling").returncode == 0
+    assert process.pid_of("tests") != first
+    sqs.put("tests", call("work", "a"))
+    wait_until(lambda: process.journal.words("done") == ["a"])
+    assert process.stop() == 0
+    process.nothing_left()
+
+
+def test_workers_share_the_port_that_the_main_process_opened(sqs, squids_process, port):
+    process = (
+        squids_process(sqs.endpoint_url, SERVES.replace("{port}", str(port))).start("--workers", "2").ready()
+    )
+    assert len(process.actions("port_shared")) == 1
+    process.workers(2)
+    sqs.put("tests", call("work", "a"))
+    wait_until(lambda: process.journal.words("done") == ["a"])
+    assert not process.actions("worker_exited")
+    assert process.stop() == 0
+
+
+def test_a_port_that_cannot_be_shared_is_named_once(sqs, squids_process, port):
+    """Whichever worker wants it, and however often: not with a traceback each time."""
+    process = squids_process(sqs.endpoint_url, COMPILED.replace("{port}", str(port))).start("--workers", "1")
+    wait_until(lambda: len(process.actions("worker_exited")) >= 2)
+    (line,) = process.actions("worker_cannot_start")
+    assert f"{line_of(COMPILED, 'server.bind')} opens a port" in line
+    assert "consumer_start" in line
+    assert "Traceback" not in process.text
+    assert process.stop() == 0
+
+
+@pytest.mark.slow
+def test_status_and_why_say_which_port_is_taken(sqs, supervisor, port):
+    """By another program, and for an app that is never forked. When that one is gone, the queue comes up."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", port))
+        other.listen()
+        process = supervisor(sqs.endpoint_url, app=SERVES.replace("{port}", str(port)))
+        process.write({"tests": {"preload": False, "backoff": {"first": "100ms"}}}).start()
+        reason = process.until_state("tests", "backoff")["reason"]
+        assert f"{line_of(SERVES, 'ThreadingHTTPServer')} opens port {port} of 127.0.0.1 at import" in reason
+        assert "another process has it open" in reason
+        assert "Traceback" not in process.text
+        assert f"port {port}" in process.verb("why", "tests").stdout
+    process.until_state("tests", "running")
     assert process.stop() == 0

@@ -172,6 +172,8 @@ class ProcessExited:
     status: int | None
     jitter: float = 0.5
     out_of_memory: bool = False
+    failure: str = ""
+    """Why it could not start, if it said so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,7 +194,9 @@ class Process:
 
 
 def how_it_ended(event: ProcessExited) -> str:
-    """Return "exit 3", "signal 9" or "killed: out of memory"."""
+    """Return "exit 3", "signal 9" or "killed: out of memory", or why it could not start."""
+    if event.failure:
+        return f"cannot start: {event.failure}"
     if event.status == 0:
         return "exit 0, unasked"
     if event.out_of_memory and event.status is not None and event.status < 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -94,6 +95,36 @@ def test_what_no_fork_may_cross_is_told_and_no_more_is_imported(tmp_path):
     found = load_shared(tmp_path, APP + socket)
     assert found["unforkable"] == "1 open socket"
     assert found["shared"] == []
+
+
+SERVES = """
+import socket
+server = socket.socket()
+server.bind(("127.0.0.1", PORT))
+server.listen()
+"""
+
+
+def test_a_port_that_the_import_opens_is_named(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    answer = load_shared(tmp_path, SERVES.replace("PORT", str(port)) + APP)
+    assert f"1 open socket (port {port} of 127.0.0.1, opened in " in answer["unforkable"]
+    assert "small_shop.py:4)" in answer["unforkable"]
+
+
+@pytest.mark.parametrize("shares", [True, False])
+def test_a_port_that_another_program_has_is_named_in_one_line(tmp_path, shares):
+    """Instead of a traceback."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        answer = load_shared(tmp_path, SERVES.replace("PORT", str(port)) + APP, shares_ports=shares)
+    assert f"small_shop.py:4 opens port {port} of 127.0.0.1 at import" in answer["error"]
+    assert "\n" not in answer["error"]
+    assert str(tmp_path / "small_shop.py") in answer["files"]
 
 
 def test_an_import_that_fails_says_which_files_it_came_to(tmp_path):

@@ -23,6 +23,7 @@ from squids.pool.workers import WorkerEnd, Workers
 from squids.process.channel import Channel
 from squids.process.protocol import (
     Assign,
+    Degraded,
     Exited,
     Frame,
     Kill,
@@ -185,6 +186,23 @@ def test_each_slot_gets_a_worker_and_what_it_says_is_heard():
         await until(lambda: scene.owner.decisions > decisions)
 
     play(scenario, count=3)
+
+
+def test_why_a_worker_cannot_start_is_logged_once_and_kept_until_one_starts(caplog):
+    """By slot: another one that starts heals nothing."""
+
+    async def scenario(scene: Scene) -> None:
+        for child in (1, 2):
+            scene.server.workers[child].send(Degraded("no port"))
+        await until(lambda: set(scene.workers.failures) == {1, 2})
+        assert scene.workers.trouble == "worker 1 cannot start: no port"
+        scene.server.workers[1].send(WorkerReady())
+        await until(lambda: scene.workers.trouble == "worker 2 cannot start: no port")
+        scene.workers.resize(1)
+        assert scene.workers.trouble is None
+
+    play(scenario, count=2)
+    assert [record.action for record in caplog.records] == ["worker_cannot_start"]
 
 
 def test_a_dead_worker_is_heard_to_the_end_and_replaced(process):

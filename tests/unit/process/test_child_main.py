@@ -15,7 +15,9 @@ from typing import Any
 
 import pytest
 
+from squids.process.frames import FrameReader
 from squids.process.interpreter import interpreter_of
+from squids.process.protocol import Degraded, from_wire
 
 ENTRIES = """
 import os, signal, sys
@@ -26,6 +28,8 @@ def preload(args):
         raise AppNotFound("there is no such app")
     if args.get("error") == "import":
         raise SquidsError("its module raised")
+    if args.get("error") == "traceback":
+        raise SquidsError("Traceback:\\n  shop.py\\nValueError: no database")
     return {"preloaded": args}
 
 def run(preloaded, channel, descriptors, args):
@@ -56,10 +60,12 @@ def as_in_the_background() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
-def child(directory: Path, **changes: Any) -> tuple[int, str, dict[str, Any]]:
-    """One with such a specification: its exit status, its standard error, and what it told."""
+def child(directory: Path, *, heard: bool = True, **changes: Any) -> tuple[int, str, bytes]:
+    """One with such a specification: its exit status, its standard error, and what it sent."""
     (directory / "entries.py").write_text(ENTRIES)
     ours, theirs = socket.socketpair()
+    if not heard:
+        ours.shutdown(socket.SHUT_RDWR)
     read, write = os.pipe()
     spec = {
         "path": [str(directory), *sys.path],
@@ -89,17 +95,18 @@ def child(directory: Path, **changes: Any) -> tuple[int, str, dict[str, Any]]:
         )
     theirs.close()
     with ours, ours.makefile("rb") as file:
-        told = file.read()
+        sent = file.read()
     os.close(read)
     os.close(write)
-    return done.returncode, done.stderr, json.loads(told) if told else {}
+    return done.returncode, done.stderr, sent
 
 
 def test_it_imports_for_itself_and_runs_its_entry(tmp_path):
     """No signal is ignored or blocked as it was where it was started, and no program of a task inherits its
     descriptors."""
-    status, errors, told = child(tmp_path, preload_args={"app": "shop:app"})
+    status, errors, sent = child(tmp_path, preload_args={"app": "shop:app"})
     assert (status, errors) == (7, "")
+    told = json.loads(sent)
     assert told.pop("path")[0] == str(tmp_path)
     assert told == {
         "preloaded": {"preloaded": {"app": "shop:app"}},
@@ -108,6 +115,14 @@ def test_it_imports_for_itself_and_runs_its_entry(tmp_path):
         "terminate": True,
         "blocked": [],
     }
+
+
+def reason_in(sent: bytes) -> str | None:
+    """Why it cannot start, as it told its owner."""
+    (frame,) = FrameReader().feed(sent)
+    told = from_wire(frame)
+    assert isinstance(told, Degraded)
+    return told.reason
 
 
 @pytest.mark.parametrize(
@@ -119,10 +134,20 @@ def test_it_imports_for_itself_and_runs_its_entry(tmp_path):
     ],
     ids=["hopeless", "import", "limits"],
 )
-def test_why_it_cannot_start_is_one_line(tmp_path, changes, status, reason):
-    """With its name, and no traceback of ours. The status says whether a restart may help."""
-    got, errors, told = child(tmp_path, **changes)
-    assert got == status
-    assert errors.startswith("squids: emails worker 1 cannot start: ")
-    assert reason in errors and errors.count("\n") == 1
-    assert told == {}
+def test_why_it_cannot_start_is_told_to_its_owner(tmp_path, changes, status, reason):
+    """Who says it once, however often it is tried. The status says whether a restart may help."""
+    got, errors, sent = child(tmp_path, **changes)
+    assert (got, errors) == (status, "")
+    assert reason in (reason_in(sent) or "")
+
+
+def test_a_traceback_of_its_import_is_printed_and_its_last_line_told(tmp_path):
+    _, errors, sent = child(tmp_path, preload_args={"error": "traceback"})
+    assert errors == "squids: emails worker 1 cannot start: Traceback:\n  shop.py\nValueError: no database\n"
+    assert reason_in(sent) == "ValueError: no database"
+
+
+def test_why_it_cannot_start_is_printed_if_nobody_hears_it(tmp_path):
+    """With its name, in one line."""
+    status, errors, _ = child(tmp_path, heard=False, preload_args={"error": "import"})
+    assert (status, errors) == (1, "squids: emails worker 1 cannot start: its module raised\n")

@@ -37,6 +37,25 @@ def test_its_fork_server_is_its_parent_until_that_dies(consumer, server):
     assert consumer.fork_server is None
 
 
+@pytest.mark.parametrize(
+    ("frames", "failure"),
+    [
+        ((), ""),
+        ((Degraded("no port"),), "no port"),
+        ((Booted(None), Degraded("no route")), ""),
+    ],
+)
+def test_what_it_says_before_it_is_up_is_why_it_cannot_start(consumer, frames, failure):
+    ours, theirs = socket.socketpair()
+    peer, consumer.channel = LoopChannel(theirs), LoopChannel(ours)
+    for frame in frames:
+        peer.send(frame)
+    consumer.hear()
+    assert consumer.failure == failure
+    peer.close()
+    consumer.close()
+
+
 def test_what_it_says_of_itself_is_kept(consumer):
     """The last of each; before the first there is nothing to show."""
     ours, theirs = socket.socketpair()

@@ -173,6 +173,7 @@ def test_a_consumer_is_forked_with_what_its_settings_say() -> None:
             "options": {"queue": "emails", "workers": 2, "app": "shop:app"},
             "log_level": "DEBUG",
             "fresh": False,
+            "unforkable": False,
         }
         assert (spawn.owns_children, spawn.program, spawn.nice) == (True, "emails", 5)
         assert spawn.limits == {"nofile": 1024, "as": 1 << 30}

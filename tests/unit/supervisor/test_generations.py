@@ -44,6 +44,23 @@ def test_code_on_trial_is_imported_once_where_each_process_imports_for_itself(ge
     assert not generations.new(SHOP, on_trial=True).on_trial, "a fork server imports it in any case"
 
 
+def test_a_port_may_be_open_already_if_other_processes_import_the_same_app(generations):
+    first = generations.new(SHOP)
+    assert not generations.share_ports(first), "it is the first"
+    generations.new(CLUB).shares = False
+    assert not generations.share_ports(first), "another app has its own"
+    first.shares = False
+    assert generations.share_ports(first), "its processes are several"
+    assert generations.share_ports(generations.new(SHOP)), "those of the old generation still run"
+
+
+def test_code_on_trial_is_alone_with_its_ports(generations):
+    trial = generations.new(AppSpec("shop:app", "/srv/shop", preload=False), on_trial=True)
+    assert not generations.share_ports(trial)
+    trial.on_trial = False
+    assert generations.share_ports(trial)
+
+
 def test_a_restart_imports_anew_once_for_all_programs_of_an_app_spec(generations):
     shop, club = generations.new(SHOP), generations.new(CLUB)
     programs = [program_on(shop), program_on(club), program_on(shop)]

@@ -145,3 +145,7 @@ def test_only_what_drains_is_hurried_and_it_gets_no_sigterm_then() -> None:
 )
 def test_an_end_is_told_in_words(status: int | None, out_of_memory: bool, text: str) -> None:
     assert how_it_ended(ev.ProcessExited(1, status, out_of_memory=out_of_memory)) == text
+
+
+def test_an_end_is_told_by_its_reason_if_it_gave_one() -> None:
+    assert how_it_ended(ev.ProcessExited(1, 1, failure="no port")) == "cannot start: no port"
