@@ -84,7 +84,7 @@ OPTIONS: tuple[Option, ...] = (
         "N",
         minimum=1,
         maximum=10_000,
-        computed="the CPUs that this process may use",
+        computed="the CPUs that this process may use, by affinity and the CPU limit of its container",
     ),
     Option(
         "report_interval",

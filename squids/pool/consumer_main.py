@@ -27,7 +27,7 @@ from squids.pool.inflight import Phase
 from squids.pool.pooled_consumer import PooledConsumer, StopBy
 from squids.pool.settings import Limits, PoolSettings
 from squids.process import log_setup
-from squids.process.cpus import usable_cpus
+from squids.process.cpus import find_cpus
 from squids.process.figures import ImportFacts
 from squids.process.forkable import Unforkable
 from squids.process.imported_files import files_imported
@@ -53,7 +53,8 @@ PRELOAD_ENTRY = "squids.pool.preload:load"
 
 def settings_of(options: ConsumerOptions, queue: QueueRef) -> PoolSettings:
     """Convert the options, with computed defaults."""
-    workers = options.workers or usable_cpus()
+    found = None if options.workers else find_cpus()
+    workers = found.count if found is not None else options.workers or 1
     retry = RetryPolicy(
         first=options.retry_delay, maximum=options.retry_max_delay, enabled=not options.no_retry_delay
     )
@@ -70,6 +71,7 @@ def settings_of(options: ConsumerOptions, queue: QueueRef) -> PoolSettings:
             wait=wait,
         ),
         retry=retry,
+        workers_from=found.source if found is not None else "",
     )
 
 
