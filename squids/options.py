@@ -88,7 +88,7 @@ OPTIONS: tuple[Option, ...] = (
         "N",
         minimum=1,
         maximum=10_000,
-        computed="the CPUs that this process may use",
+        computed="the CPUs that this process may use, by affinity and the CPU limit of its container",
         in_command=". 0: run tasks in this process, one at a time, where a debugger can be used",
         lowest_in_command=0,
     ),

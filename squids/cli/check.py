@@ -12,6 +12,7 @@ from squids.cli.systemd.effective import limit_warnings, stop_warning
 from squids.exit_codes import ExitCode
 from squids.hints import count
 from squids.printable import printable
+from squids.process.cpus import find_cpus
 from squids.supervisor.config.build import read
 from squids.supervisor.settings import AppSpec, Settings
 
@@ -43,12 +44,18 @@ def check(config: str, *, aws: bool, as_json: bool, trusting: bool = False) -> i
     if (warning := stop_warning(config, settings.longest_drain)) is not None:
         warnings.append(warning)
     warnings += limit_warnings(config, settings.programs)
+    cpus = find_cpus()
     if as_json:
         checks = [{"name": row.name, "ok": row.ok, "text": row.text} for row in rows]
-        return _print_document(config, code, failure, warnings=warnings, checks=checks)
+        workers = {"count": cpus.count, "source": cpus.source}
+        return _print_document(
+            config, code, failure, warnings=warnings, checks=checks, default_workers=workers
+        )
     for warning in warnings:
         print(f"warning: {printable(warning)}", file=sys.stderr)
     print(printable(_table(rows), keep="\n\t"))
+    if not failed and any(not program.option("workers") for program in settings.programs):
+        print(f"a queue without `workers` has {count(cpus.count, 'worker')} here ({cpus.source})")
     print(printable(f"{config}: {failure or 'all checks passed'}"))
     return code
 

@@ -32,7 +32,7 @@ from squids.pool.start_hooks import run_start_hooks
 from squids.pool.workers import EXIT_SECONDS, Workers
 from squids.process import log_setup
 from squids.process.child import exit_now
-from squids.process.cpus import usable_cpus
+from squids.process.cpus import find_cpus
 from squids.process.figures import ImportFacts
 from squids.process.forkable import Unforkable
 from squids.process.imported_files import files_imported
@@ -61,7 +61,8 @@ PRELOAD_ENTRY = "squids.pool.preload:load"
 def settings_of(options: ConsumerOptions, queue: QueueRef) -> PoolSettings:
     """Convert the options, with computed defaults."""
     in_process = options.workers == 0
-    workers = 1 if in_process else options.workers or usable_cpus()
+    found = None if options.workers or in_process else find_cpus()
+    workers = found.count if found is not None else options.workers or 1
     retry = RetryPolicy(
         first=options.retry_delay, maximum=options.retry_max_delay, enabled=not options.no_retry_delay
     )
@@ -78,6 +79,7 @@ def settings_of(options: ConsumerOptions, queue: QueueRef) -> PoolSettings:
             wait=wait,
         ),
         retry=retry,
+        workers_from=found.source if found is not None else "",
     )
 
 

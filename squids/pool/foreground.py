@@ -73,6 +73,8 @@ class ForegroundWorker:
         self._loop = loop
         return self
 
+    trouble: str | None = None
+
     @property
     def handles(self) -> Collection[ForegroundWorker]:
         return (self,)

@@ -13,7 +13,7 @@ from squids.pool.actions import Action, Notice, Report
 from squids.pool.inflight import InFlight, Phase
 from squids.pool.message import HeldMessage
 from squids.pool.roster import JobResult
-from squids.pool.settings import Limits
+from squids.pool.settings import PoolSettings
 from squids.pool.worker_handle import WorkerHandle
 from squids.process.signals import signal_name
 from squids.process.stops import FORCES, StopBy
@@ -51,13 +51,15 @@ def _say(level: int, action: str, text: str, **details: object) -> None:
     log.log(level, text, extra=extra)
 
 
-def started(queue: QueueRef, limits: Limits) -> None:
+def started(settings: PoolSettings) -> None:
+    limits = settings.limits
     _say(
         logging.INFO,
         "started",
         "starting",
-        queue=queue.name,
+        queue=settings.queue.name,
         workers=limits.workers,
+        workers_from=settings.workers_from or None,
         prefetch=limits.prefetch,
         visibility_timeout=limits.visibility,
     )

@@ -92,7 +92,7 @@ class PooledConsumer:
     async def run(self) -> ExitCode:
         """Start the workers, and consume until told to stop."""
         self.workers.start()
-        log_events.started(self._settings.queue, self._settings.limits)
+        log_events.started(self._settings)
         self.liveness.booted()
         self._reporter.start()
         await self._done.wait()

@@ -6,7 +6,6 @@ some at import is detected here, and each of its processes is a fresh interprete
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import time
@@ -18,11 +17,10 @@ from squids.process import log_setup, ports
 from squids.process.figures import ImportFacts
 from squids.process.forkable import sockets_open, unforkable_since
 from squids.process.imported_files import files_imported, files_met, import_without_bytecode
+from squids.reports import log
 
 if TYPE_CHECKING:
     from squids.app import App
-
-log = logging.getLogger("squids")
 
 
 def load(args: dict[str, Any]) -> App:

@@ -28,6 +28,8 @@ class PoolSettings:
     queue: QueueRef
     limits: Limits
     retry: RetryPolicy
+    workers_from: str = ""
+    """Where the number of workers comes from, unless the user gave it."""
     label: str = ""
     """The name of the supervisor's program, before what workers print. Empty: they print by themselves."""
     log_level: str = "INFO"

@@ -36,6 +36,10 @@ class WorkerSet(Protocol):
     ready: set[int]
 
     @property
+    def trouble(self) -> str | None:
+        """Why workers cannot start, if so."""
+
+    @property
     def handles(self) -> Collection[WorkerView]:
         """The workers that there are."""
 

@@ -146,7 +146,8 @@ class ReloadSettings:
 
     `paths` are absolute: additional files and directories to watch. `include` and `exclude` are globs.
     `delay`: seconds without changes before it acts. `kill_after`: seconds that old code may keep running;
-    None: its shutdown timeout.
+    None: its shutdown timeout. `polling`: whether to look at files instead of waiting for events; None: where
+    it is needed.
     """
 
     enabled: bool = False
@@ -155,6 +156,7 @@ class ReloadSettings:
     exclude: tuple[str, ...] = ()
     delay: float = 0.1
     kill_after: float | None = None
+    polling: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

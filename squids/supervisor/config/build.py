@@ -365,6 +365,7 @@ class _Builder:
             exclude=tuple(rules.exclude),
             delay=rules.delay,
             kill_after=rules.kill_after,
+            polling=None if rules.polling == "auto" else rules.polling,
         )
 
     def _supervisor(self, rules: SupervisorRules) -> SupervisorSettings:

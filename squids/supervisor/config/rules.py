@@ -296,6 +296,13 @@ class ReloadRules(Rules):
         Annotated[Duration, Field(ge=0)] | None,
         Field(description="Seconds that tasks on the old code may continue. Default: the shutdown timeout."),
     ] = None
+    polling: Annotated[
+        Literal["auto"] | bool,
+        Field(
+            description="Look at the files again and again instead of waiting for events. `auto`: on folders "
+            "that a host shares with its virtual machine or container, and where watchfiles does."
+        ),
+    ] = "auto"
 
 
 def _reload(value: Any) -> Any:

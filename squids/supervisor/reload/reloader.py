@@ -105,7 +105,7 @@ class Reloader:
             self._config_directories,
         )
         flat = {os.path.dirname(path) for path in outside | single} | set(self._config_directories)
-        self._watch.use(trees, flat, self._sieve)
+        self._watch.use(trees, flat, self._sieve, settings.reload.polling)
 
     def _imported(self) -> dict[AppSpec, frozenset[str]]:
         """Return the imported files of each app, without installed packages.

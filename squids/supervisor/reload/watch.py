@@ -17,6 +17,7 @@ from watchfiles._rust_notify import WatchfilesRustInternalError
 
 from squids.process.imported_files import drop_bytecode
 from squids.supervisor.reload.changes import FileFilter, may_hold_code
+from squids.supervisor.reload.mounts import Mount, force_polling, mount_of
 
 STEP_MS = 50
 """How often a thread checks for changes that the system reported."""
@@ -86,28 +87,51 @@ class Watch:
         self._ready = asyncio.Event()
         self._sieve = FileFilter(())
         self._parents: frozenset[str] = frozenset()
+        self._polling: bool | None = None
+        self._said: set[Mount] = set()
 
-    def use(self, trees: Iterable[str], flat: Iterable[str], sieve: FileFilter) -> None:
-        """Watch whole trees, and directories without subdirectories; files that pass the filter count."""
+    def use(
+        self, trees: Iterable[str], flat: Iterable[str], sieve: FileFilter, polling: bool | None = None
+    ) -> None:
+        """Watch whole trees, and directories without subdirectories; files that pass the filter count.
+
+        `polling`: whether to look at the files instead of waiting for events; None: where it is needed.
+        """
         self._sieve = sieve
         self._parents = frozenset(str(parent) for file in sieve.files for parent in PurePath(file).parents)
         trees, flat = frozenset(trees), frozenset(flat)
-        if (trees, flat) == (self._trees, self._flat):
+        if (trees, flat, polling) == (self._trees, self._flat, self._polling):
             return
-        self._trees, self._flat = trees, flat
+        self._trees, self._flat, self._polling = trees, flat, polling
         self._old += self._stops
         self._stops = []
         self._ready.clear()
         self._settling += 1
         number = self._settling
-        for paths, deep in ((trees, True), (flat - trees, False)):
-            if paths:
-                stop = _Stop(lambda: self._call_in_loop(self._on_watching, number))
-                self._stops.append(stop)
-                threading.Thread(
-                    target=self._follow, args=(sorted(paths), deep, stop), name="watch", daemon=True
-                ).start()
-        self._unsettled = len(self._stops)
+        groups = [
+            (sorted(group), deep, polls)
+            for paths, deep in ((trees, True), (flat - trees, False))
+            for polls, group in self._by_polling(paths).items()
+        ]
+        self._unsettled = len(groups)
+        for group in groups:
+            stop = _Stop(lambda: self._call_in_loop(self._on_watching, number))
+            self._stops.append(stop)
+            threading.Thread(target=self._follow, args=(*group, stop), name="watch", daemon=True).start()
+
+    def _by_polling(self, paths: Iterable[str]) -> dict[bool | None, set[str]]:
+        """Return the paths by how they are to be watched. Says, once, where that is not by events."""
+        found: dict[bool | None, set[str]] = {}
+        chosen, mounts = bool(os.environ.get("WATCHFILES_FORCE_POLLING")), _mounts()
+        for path in paths:
+            mount = mount_of(os.path.realpath(path), mounts)
+            found.setdefault(force_polling(self._polling, chosen=chosen, mount=mount), set()).add(path)
+            if self._polling is not None or chosen or mount is None or mount in self._said:
+                continue
+            self._said.add(mount)
+            if mount.trouble is not None:
+                self._loop.call_soon(self._on_trouble, mount.trouble)
+        return found
 
     async def ready(self) -> None:
         """Wait until everything is watched."""
@@ -132,14 +156,13 @@ class Watch:
 
     # In a thread.
 
-    def _follow(self, paths: list[str], deep: bool, stop: _Stop) -> None:
+    def _follow(self, paths: list[str], deep: bool, polling: bool | None, stop: _Stop) -> None:
         try:
-            self._follow_until(paths, deep, stop)
+            self._follow_until(paths, deep, polling, stop)
         finally:
             stop.call_back()
 
-    def _follow_until(self, paths: list[str], deep: bool, stop: _Stop) -> None:
-        polling = False
+    def _follow_until(self, paths: list[str], deep: bool, polling: bool | None, stop: _Stop) -> None:
         there = {path: _identity(path) for path in paths}
         while not stop.ended:
             present = [path for path in paths if there[path] is not None]
@@ -170,7 +193,7 @@ class Watch:
         there: dict[str, tuple[int, int] | None],
         deep: bool,
         stop: _Stop,
-        polling: bool,
+        polling: bool | None,
     ) -> None:
         for changes in watch(
             *present,
@@ -214,6 +237,14 @@ class Watch:
             self._loop.call_soon_threadsafe(call, what)
         except RuntimeError:
             pass  # The loop is closed.
+
+
+def _mounts() -> str:
+    try:
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+            return file.read()
+    except OSError:
+        return ""  # Not on Linux.
 
 
 def _identity(path: str) -> tuple[int, int] | None:

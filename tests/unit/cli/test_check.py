@@ -11,6 +11,7 @@ import pytest
 from squids.cli import check as module
 from squids.cli.check import check
 from squids.exit_codes import ExitCode
+from squids.process.cpus import Cpus
 
 FILE = """
 app: shop:app
@@ -41,6 +42,7 @@ def apps(monkeypatch: pytest.MonkeyPatch) -> Apps:
     monkeypatch.setattr(module, "ask_app", made.ask)
     monkeypatch.setattr(module, "stop_warning", lambda *_: None)
     monkeypatch.setattr(module, "limit_warnings", lambda *_: ["others may need the room"])
+    monkeypatch.setattr(module, "find_cpus", lambda: Cpus(2, "CPU limit of the cgroup"))
     return made
 
 
@@ -59,6 +61,7 @@ def test_each_queue_is_a_row_with_the_number_of_its_tasks(
     assert printed.out.splitlines() == [
         "emails     ok      2 tasks",
         "reports:2  ok      1 task",
+        "a queue without `workers` has 2 workers here (CPU limit of the cgroup)",
         f"{config}: all checks passed",
     ]
     assert printed.err == "warning: others may need the room\n"

@@ -118,6 +118,9 @@ def test_every_option_of_the_command_is_a_key(here, option):
     [
         ("", ReloadSettings()),
         ("reload: true", ReloadSettings(enabled=True)),
+        ("reload: {polling: auto}", ReloadSettings()),
+        ("reload: {polling: true}", ReloadSettings(polling=True)),
+        ("reload: {polling: false}", ReloadSettings(polling=False)),
         ("reload: {delay: 1s, kill_after: 2m, include: '*.html'}",
          ReloadSettings(delay=1.0, kill_after=120.0, include=("*.html",))),
         ("reload: {enabled: true, exclude: [a, b/*]}", ReloadSettings(enabled=True, exclude=("a", "b/*"))),

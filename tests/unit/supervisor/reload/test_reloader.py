@@ -37,7 +37,7 @@ class Watched:
         self.waited_for = self.closed = False
         Watched.last = self
 
-    def use(self, trees: Iterable[str], flat: Iterable[str], sieve: FileFilter) -> None:
+    def use(self, trees: Iterable[str], flat: Iterable[str], sieve: FileFilter, polling: bool | None) -> None:
         self.trees, self.flat, self.sieve = set(trees), set(flat), sieve
 
     async def ready(self) -> None:

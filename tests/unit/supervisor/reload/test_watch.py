@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import watchfiles.main
 
 from squids.supervisor.reload import watch
 from squids.supervisor.reload.changes import FileFilter
@@ -25,7 +26,13 @@ class Told:
         self.troubles: list[str] = []
         self.watch = Watch(self.changes.update, self.troubles.append)
 
-    def use(self, *trees: str, flat: tuple[str, ...] = (), files: tuple[str, ...] = ()) -> None:
+    def use(
+        self,
+        *trees: str,
+        flat: tuple[str, ...] = (),
+        files: tuple[str, ...] = (),
+        polling: bool | None = None,
+    ) -> None:
         self.watch.use(
             [self.path(name) for name in trees],
             [self.path(name) for name in flat],
@@ -33,6 +40,7 @@ class Told:
                 tuple(os.path.realpath(self.path(name)) for name in trees),
                 frozenset(self.path(name) for name in files),
             ),
+            polling,
         )
 
     def path(self, name: str) -> str:
@@ -211,6 +219,82 @@ def test_where_the_system_has_no_more_watches_files_are_looked_at_instead(
         await told.of("app/shop.py")
 
     carry_out(root, work)
+
+
+@pytest.fixture
+def polls(monkeypatch: pytest.MonkeyPatch) -> dict[str, bool]:
+    """Whether watchfiles polls each path that it was told to watch. Polls are short."""
+    found: dict[str, bool] = {}
+    real = watchfiles.main.RustNotify
+
+    def recorded(paths: list[str], debug: bool, polling: bool, delay: int, *rest: Any) -> Any:
+        found.update((os.path.basename(path), polling) for path in paths)
+        return real(paths, debug, polling, 10, *rest)
+
+    monkeypatch.setattr(watchfiles.main, "RustNotify", recorded)
+    monkeypatch.setattr(watchfiles.main, "_auto_force_polling", lambda: False)
+    monkeypatch.delenv("WATCHFILES_FORCE_POLLING", raising=False)
+    return found
+
+
+def test_a_folder_that_a_host_shares_is_polled_and_said_once(
+    root: Path, polls: dict[str, bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside one that is not, which is watched by events."""
+    text = f"1 0 0:1 / / rw - ext4 /dev/sda1 rw\n2 1 0:2 / {root}/app rw - 9p drvfs rw\n"
+    monkeypatch.setattr(watch, "_mounts", lambda: text)
+
+    async def work(told: Told) -> None:
+        told.use("app", "lib")
+        await told.watch.ready()
+        (root / "app/shop.py").write_text("1")
+        (root / "lib/more.py").write_text("1")
+        await told.of("app/shop.py", "lib/more.py")
+        told.use("app")
+        await told.watch.ready()
+        (trouble,) = told.troubles
+        assert trouble.startswith(f"{root}/app is shared by a host (9p)")
+
+    carry_out(root, work)
+    assert polls == {"app": True, "lib": False}
+
+
+@pytest.mark.parametrize(
+    ("setting", "variable", "polled"),
+    [(None, "1", True), (None, "false", False), (True, "", True), (True, "false", True), (False, "1", False)],
+)
+def test_the_file_decides_whether_to_poll_then_watchfiles_variable(
+    root: Path,
+    polls: dict[str, bool],
+    monkeypatch: pytest.MonkeyPatch,
+    setting: bool | None,
+    variable: str,
+    polled: bool,
+) -> None:
+    """Nothing is said of what somebody decided."""
+    monkeypatch.setattr(watch, "_mounts", lambda: "1 0 0:1 / / rw - 9p drvfs rw\n")
+    monkeypatch.setenv("WATCHFILES_FORCE_POLLING", variable)
+
+    async def work(told: Told) -> None:
+        told.use("app", polling=setting)
+        await told.watch.ready()
+        assert not told.troubles
+
+    carry_out(root, work)
+    assert polls == {"app": polled}
+
+
+def test_where_watchfiles_finds_wsl_it_polls(
+    root: Path, polls: dict[str, bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watchfiles.main, "_auto_force_polling", lambda: True)
+
+    async def work(told: Told) -> None:
+        told.use("app")
+        await told.watch.ready()
+
+    carry_out(root, work)
+    assert polls == {"app": True}
 
 
 def test_what_cannot_be_watched_at_all_is_said_once_and_nobody_waits_for_it(
