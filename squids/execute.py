@@ -44,7 +44,13 @@ class Outcome:
 
 def execute(delivery: Delivery, queue: str, tasks: Mapping[str, Task[Any, Any]], hooks: Hooks) -> Outcome:
     """Run one message of a queue. Raises only KeyboardInterrupt."""
-    call, found = _read(delivery.body, tasks)
+    bad = None
+    try:
+        call = decode(delivery.body)
+        task = find(call, tasks)
+    except BadMessage as error:
+        bad = error
+        call = _call_in(delivery.body)
     job = Job(
         delivery.message_id,
         queue,
@@ -56,12 +62,12 @@ def execute(delivery: Delivery, queue: str, tasks: Mapping[str, Task[Any, Any]],
     )
     token = CURRENT.set(job)
     try:
-        if isinstance(found, BadMessage):
-            outcome = _bad(None, found)
+        if bad is not None:
+            outcome = _bad(None, bad)
         elif hooks.around_task:
-            outcome = _run_within(call, found, job, hooks)
+            outcome = _run_within(call, task, job, hooks)
         else:
-            outcome = _run(call, found, hooks)
+            outcome = _run(call, task, hooks)
         if outcome.exception is None:
             if hooks.on_success:
                 hooks.run_on_success(job)
@@ -72,14 +78,12 @@ def execute(delivery: Delivery, queue: str, tasks: Mapping[str, Task[Any, Any]],
         CURRENT.reset(token)
 
 
-def _read(body: str, tasks: Mapping[str, Task[Any, Any]]) -> tuple[Call, Task[Any, Any] | BadMessage]:
-    """Return the call in a body, and its task, or why there is none."""
-    call = Call("")
+def _call_in(body: str) -> Call:
+    """Return the call in a body that cannot be run; without a task if there is none."""
     try:
-        call = decode(body)
-        return call, find(call, tasks)
-    except BadMessage as error:
-        return call, error
+        return decode(body)
+    except BadMessage:
+        return Call("")
 
 
 def _time(seconds: float | None) -> datetime | None:
