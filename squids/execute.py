@@ -53,11 +53,21 @@ def execute(
     json: JSON | None = None,
 ) -> Outcome:
     """Run one message of a queue. `json`: the app's own codec. Raises only KeyboardInterrupt."""
-    call, found = _read(delivery.body, tasks, json)
+    bad = None
+    try:
+        call = decode(delivery.body, json)
+        task = find(call, tasks)
+        if task.converter is not None:
+            call = _converted(call, task, task.converter)
+        name = task.name
+    except BadMessage as error:
+        bad = error
+        call = _call_in(delivery.body, json)
+        name = call.task
     job = Job(
         delivery.message_id,
         queue,
-        call.task if isinstance(found, BadMessage) else found.name,
+        name,
         delivery.receive_count,
         _time(delivery.sent_at),
         tuple(call.args),
@@ -65,12 +75,12 @@ def execute(
     )
     token = CURRENT.set(job)
     try:
-        if isinstance(found, BadMessage):
-            outcome = _bad(None, found)
+        if bad is not None:
+            outcome = _bad(None, bad)
         elif hooks.around_task:
-            outcome = _run_within(call, found, job, hooks)
+            outcome = _run_within(call, task, job, hooks)
         else:
-            outcome = _run(call, found, hooks)
+            outcome = _run(call, task, hooks)
         if outcome.exception is None:
             if hooks.on_success:
                 hooks.run_on_success(job)
@@ -90,19 +100,12 @@ def interrupted(delivery: Delivery, tasks: Mapping[str, Task[Any, Any]], error: 
     return _failure(name, error)
 
 
-def _read(
-    body: str, tasks: Mapping[str, Task[Any, Any]], json: JSON | None
-) -> tuple[Call, Task[Any, Any] | BadMessage]:
-    """Return the call in a body, and its task, or why there is none that could run it."""
-    call = Call("")
+def _call_in(body: str, json: JSON | None) -> Call:
+    """Return the call in a body that cannot be run; without a task if there is none."""
     try:
-        call = decode(body, json)
-        task = find(call, tasks)
-        if task.converter is not None:
-            call = _converted(call, task, task.converter)
-        return call, task
-    except BadMessage as error:
-        return call, error
+        return decode(body, json)
+    except BadMessage:
+        return Call("")
 
 
 def _time(seconds: float | None) -> datetime | None:
