@@ -99,6 +99,7 @@ class Workers:
         self._zygote_gone = False
         self._zygote_hangs = False
         self._exits = Exits(zygote, loop)
+        self.cut_short = self._exits.cut_short
         self.wanted = settings.limits.workers
         self.ready: set[int] = set()
         """Workers that reported to be ready."""
@@ -330,10 +331,6 @@ class Workers:
         self._reap_the_dead()
 
     # The end.
-
-    def cut_short(self) -> None:
-        """Kill at once those that `close` waits for."""
-        self._exits.cut_short()
 
     async def close(self, within: float = EXIT_SECONDS) -> None:
         """Have all workers exit, then the fork server; kill those that take longer than `within` seconds."""

@@ -221,9 +221,10 @@ def test_a_factory_that_raises_shows_its_own_traceback(write, factory, last):
     assert f"in {factory}" in text and "loading.py" not in text
 
 
-def test_an_app_of_another_module_is_named(write):
+def test_an_app_of_another_module_is_named(write, monkeypatch):
     """As where the web application and the app of squids have modules of their own."""
     write("shopkeeper", APP)
+    monkeypatch.setattr(loading, "living", (load_app("shopkeeper:app"),))  # And no app of another test.
     write("package_of_apps.web", "import shopkeeper\napp = 5\n")
     with pytest.raises(AppNotFound, match=r"is an int, not a squids\.App; did you mean shopkeeper:app\?"):
         load_app("package_of_apps.web:app")
