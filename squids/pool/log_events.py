@@ -176,7 +176,7 @@ def gave_up(deaths: int) -> None:
 
 
 def hopeless(queue: QueueRef, reason: str) -> None:
-    _say(logging.ERROR, "gave_up", f"cannot receive: {reason}", queue=queue.name)
+    _say(logging.ERROR, Notice.DEGRADED.value, f"cannot receive: {reason}", queue=queue.name)
 
 
 def zygote_died(status: int | None) -> None:

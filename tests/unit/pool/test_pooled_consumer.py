@@ -110,9 +110,10 @@ def test_what_no_time_can_mend_ends_it(said):
         assert await scene.ended() is ExitCode.CONFIG
 
     play(scenario)
-    (line,) = said("gave_up")
+    (line,) = said("degraded")
+    assert line.levelno == logging.ERROR
     assert "set AWS_REGION" in line.getMessage()
-    assert not said("degraded")
+    assert "again" not in line.getMessage()
     assert not said("stopping")
 
 
