@@ -16,6 +16,7 @@ from weakref import WeakSet
 from squids.bounds import NAME, cut
 from squids.errors import DuplicateTask
 from squids.hints import did_you_mean
+from squids.queues import QueueRef
 from squids.task import Task
 
 _living: WeakSet[Registry] = WeakSet()
@@ -77,6 +78,28 @@ class Registry:
         if old is not None and new is not None and old != new:
             text += f", from {old[0]}:{old[1]}; this one is from {new[0]}:{new[1]}"
         return text
+
+
+def no_task_for(queue: str, tasks: Mapping[str, Task[..., Any]]) -> str | None:
+    """Return a warning if no task is sent to this queue, given by its name, or None.
+
+    Messages may come here nevertheless: with `send_job(queue=...)`, or as in a dead-letter queue.
+    """
+    queues = {QueueRef.parse(task.queue).name for task in tasks.values()}
+    if queue in queues:
+        return None
+    if not queues:
+        return "the app has no tasks: the module that defines them may not be imported"
+    others = sorted(queues)
+    shown = ", ".join(others[:QUEUES_SHOWN]) + (", ..." if len(others) > QUEUES_SHOWN else "")
+    return (
+        f"the app has no task for the queue {queue}; it has tasks for: {shown}. "
+        "Only messages that name one of those tasks can run"
+    )
+
+
+QUEUES_SHOWN = 10
+"""Maximum queues that a warning names."""
 
 
 def place_of(function: Callable[..., Any]) -> tuple[str, int] | None:

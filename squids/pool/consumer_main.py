@@ -37,6 +37,7 @@ from squids.process.sharing import share_what_is_alive
 from squids.process.signals import Hangup, meaning_of_hangup
 from squids.process.zygote_handle import ZygoteHandle
 from squids.queues import QueueRef
+from squids.registry import no_task_for
 from squids.retry import RetryPolicy
 
 if TYPE_CHECKING:
@@ -117,6 +118,9 @@ def run(
     `owner`: the socket to a supervisor, which sends commands and gets reports, with `facts` of this process's
     own import. `notifier`: systemd, which gets reports.
     """
+    warning = no_task_for(settings.queue.name, app.tasks)
+    if warning is not None:
+        settings = replace(settings, warnings=(*settings.warnings, warning))
     # Messages form no reference cycles, so frequent collections would cost more CPU than they free memory.
     gc.set_threshold(20_000, 20, 20)
     return asyncio.run(_run(app, options, settings, client, zygote, owner, notifier, facts))

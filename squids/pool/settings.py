@@ -32,3 +32,5 @@ class PoolSettings:
     """The name of the supervisor's program, before what workers print. Empty: they print by themselves."""
     log_level: str | None = None
     """If not None, workers log like this consumer, from this level."""
+    warnings: tuple[str, ...] = ()
+    """What may be wrong with the app, for the log and for `status`."""

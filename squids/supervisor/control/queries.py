@@ -107,12 +107,15 @@ async def why(context: Context, request: Request) -> Answers:
     for name in context.selected(request):
         program = supervisor.programs[name]
         deaths = supervisor.history.deaths(name)
+        consumer = supervisor.consumers.of(program.current)
+        figures = consumer.figures if consumer is not None else None
         yield {
             "type": "why",
             "queue": name,
             "state": program.state.value,
             "reason": program.reason,
             "stale": supervisor.stale.get(program.settings.app_spec),
+            "warnings": list(figures.warnings) if figures is not None else [],
             "deaths": [{**death.as_dict(), "at": iso(death.at)} for death in deaths],
         }
     yield answers.end(OK)
