@@ -34,6 +34,7 @@ def load_app(path: str) -> App:
         where = AppPath.parse(path)
     except ValueError as error:
         raise AppNotFound(str(error)) from None
+    before = set(living)
     module = _import(where.module, path)
     found: Any = module
     shown = where.module
@@ -47,7 +48,7 @@ def load_app(path: str) -> App:
     app = _app_of(found)
     if app is None:
         verb = "returned" if isinstance(step, FactoryCall) else "is"
-        hint = _where_is_one(found, shown, module, where.module)
+        hint = _where_is_one(found, shown, module, where.module, set(living) - before)
         raise AppNotFound(f"{path} {verb} {_described(found)}, not a squids.App{hint}")
     return app
 
@@ -139,8 +140,11 @@ def _hint(name: str, where: Any) -> str:
     return f"; {hint}" if hint else ""
 
 
-def _where_is_one(found: Any, shown: str, module: ModuleType, name: str) -> str:
-    """Return a hint at an app: in what was found, in its module, from a factory, or elsewhere."""
+def _where_is_one(found: Any, shown: str, module: ModuleType, name: str, made: set[App]) -> str:
+    """Return a hint at an app: in what was found, in its module, from a factory, or elsewhere.
+
+    `made`: those that the import made.
+    """
     inside = {} if isinstance(found, ModuleType) else getattr(found, "__dict__", {})
     for key, value in inside.items():
         if isinstance(value, App):
@@ -154,7 +158,7 @@ def _where_is_one(found: Any, shown: str, module: ModuleType, name: str) -> str:
             return f"; did you mean {name}:{key}?"
     if callable(found) and _needs_nothing(found):
         return f"; if it makes the app, write {shown}()"
-    for app in living:
+    for app in made:
         made_in = sys.modules.get(app.registry.module)
         for key, value in vars(made_in).items() if made_in is not None else ():
             if value is app:

@@ -79,6 +79,28 @@ class Registry:
         return text
 
 
+def no_task_for(queue: str, tasks: Mapping[str, Task[..., Any]]) -> str | None:
+    """Return a warning if no task is sent to this queue, given by its name, or None.
+
+    Messages may come here nevertheless: with `send_job(queue=...)`, or as in a dead-letter queue.
+    """
+    queues = {task.app.queue_ref(task.queue).name for task in tasks.values()}
+    if queue in queues:
+        return None
+    if not queues:
+        return "the app has no tasks: the module that defines them may not be imported"
+    others = sorted(queues)
+    shown = ", ".join(others[:QUEUES_SHOWN]) + (", ..." if len(others) > QUEUES_SHOWN else "")
+    return (
+        f"the app has no task for the queue {queue}; it has tasks for: {shown}. "
+        "Only messages that name one of those tasks can run"
+    )
+
+
+QUEUES_SHOWN = 10
+"""Maximum queues that a warning names."""
+
+
 def place_of(function: Callable[..., Any]) -> tuple[str, int] | None:
     """Return the file and line of a function, within its decorators; None if it has no Python code."""
     code = getattr(innermost(function), "__code__", None)

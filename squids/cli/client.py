@@ -7,12 +7,13 @@ import os
 import socket
 import time
 from collections.abc import Generator, Iterator
+from importlib import import_module
 from typing import Any
 
 from squids.bounds import NAME, cut
 from squids.supervisor.control.peer import peer_of
 from squids.supervisor.control.place import Untrusted, check_file, check_socket, owner_of_place
-from squids.supervisor.control.protocol import default_socket, holder_path, request, socket_of
+from squids.supervisor.control.protocol import default_socket, holder_beside, holder_path, request, socket_of
 from squids.supervisor.control.verbs import REMOTE
 from squids.supervisor.plain_files import user_name
 
@@ -140,11 +141,33 @@ def _verified_socket(config: str) -> tuple[str, set[int]]:
     holder = holder_path(config)
     # Only the owner of the place may answer, and not even root: in the place of a service's user, root's
     # socket could belong to another supervisor.
-    trusted = {owner_of_place(os.path.dirname(holder))}
+    path = None
+    try:
+        trusted = {owner_of_place(os.path.dirname(holder))}
+    except FileNotFoundError:
+        path = _socket_in_file(config)
+        if path is None:
+            raise
+        holder = holder_beside(path)
+        trusted = {owner_of_place(os.path.dirname(holder))}
     check_file(holder, trusted)
-    path = socket_of(config)
+    path = path or socket_of(config)
     check_socket(path, trusted)
     return path, trusted
+
+
+def _socket_in_file(config: str) -> str | None:
+    """Return `supervisor.socket`: where the default place cannot be created, the lock is beside it."""
+    try:
+        with open(config, "rb") as file:
+            text = file.read()
+    except OSError:
+        return None
+    if b"socket" not in text and b"include" not in text:
+        return None
+    # By its name, and not as other imports: those of the file's reader take longer than most verbs.
+    found: str | None = import_module("squids.cli.socket_in_file").socket_in_file(config)
+    return found
 
 
 def _check_peer(connection: socket.socket, path: str, trusted: set[int]) -> None:

@@ -120,6 +120,7 @@ def why(answer: Answer) -> str:
         lines.append(f"  it is degraded: {answer['degraded']}")
     if answer.get("stale"):
         lines.append(f"  its newest code does not import; the old code keeps running: {answer['stale']}")
+    lines.extend(f"  warning: {text}" for text in answer.get("warnings", ()))
     if not answer["deaths"]:
         lines.append("  no consumer of it has died since the supervisor started")
     for death in answer["deaths"]:
@@ -165,7 +166,7 @@ def _why(entry: Answer) -> str:
     if draining := entry["leaving"]:
         return f"draining: pid {', '.join(map(str, draining))}"
     if entry["state"] in ("running", "paused", "stopped"):
-        return ""
+        return "; ".join(entry.get("warnings", ()))
     return _last_line(entry["reason"])
 
 

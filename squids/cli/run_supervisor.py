@@ -135,13 +135,24 @@ def run(source: ConfigSource, mode: Mode, hangup: Hangup) -> int:
             print_error(f"{source.program}: {error}")
             return ExitCode.LOCKED
         except OSError as error:
-            print_error(f"{source.program}: cannot create {error.filename}: {error.strerror}")
+            what = f"cannot create {error.filename}: {error.strerror}"
+            print_error(f"{source.program}: {what}; {_other_place(settings)}")
             return exit_code_of(error)
     try:
         return _run_locked(source, mode, settings, lock, hangup)
     finally:
         if lock is not None:
             lock.release()
+
+
+def _other_place(settings: Settings) -> str:
+    """Return what to do if the folder of the lock and the control socket cannot be used."""
+    if settings.supervisor.socket is not None:
+        return "the folder of supervisor.socket, with the lock, must be one that this user can write to"
+    return (
+        "the control socket and its lock are to be there: set supervisor.socket in the file to a path in a "
+        "folder that this user can write to, or XDG_RUNTIME_DIR to such a folder"
+    )
 
 
 def _run_locked(

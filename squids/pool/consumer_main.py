@@ -45,6 +45,7 @@ from squids.process.signals import Hangup, meaning_of_hangup
 from squids.process.stops import StopBy
 from squids.process.zygote_handle import ZygoteHandle
 from squids.queues import QueueRef
+from squids.registry import no_task_for
 from squids.reports import log
 from squids.retry import RetryPolicy
 from squids.sqs import TroubleKind, classify
@@ -81,6 +82,12 @@ def settings_of(options: ConsumerOptions, queue: QueueRef) -> PoolSettings:
         retry=retry,
         workers_from=found.source if found is not None else "",
     )
+
+
+def with_warnings(app: App, settings: PoolSettings) -> PoolSettings:
+    """Return the settings with what may be wrong with the app."""
+    warning = no_task_for(settings.queue.name, app.tasks)
+    return settings if warning is None else replace(settings, warnings=(*settings.warnings, warning))
 
 
 def client_of(app: App, settings: PoolSettings) -> QueueClient:
@@ -141,6 +148,7 @@ def run(
     `owner`: the socket to a supervisor, which sends commands and gets reports, with `facts` of this process's
     own import. `notifier`: systemd, which gets reports.
     """
+    settings = with_warnings(app, settings)
     # Messages form no reference cycles, so frequent collections would cost more CPU than they free memory.
     gc.set_threshold(20_000, 20, 20)
     credential_log.shorten()

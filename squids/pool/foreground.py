@@ -24,7 +24,7 @@ from squids.delivery import Delivery
 from squids.execute import Outcome, execute
 from squids.exit_codes import ExitCode
 from squids.job import JobEnd
-from squids.pool.consumer_main import consume, signals_at_the_end, terminal_closed
+from squids.pool.consumer_main import consume, signals_at_the_end, terminal_closed, with_warnings
 from squids.pool.message import HeldMessage
 from squids.pool.pooled_consumer import PooledConsumer
 from squids.pool.roster import JobResult
@@ -255,6 +255,7 @@ def _serve(
 ) -> tuple[ExitCode, bool]:
     """Return the exit code, and whether a thread is still inside a receive."""
     gc.set_threshold(20_000, 20, 20)
+    settings = with_warnings(app, settings)
     worker = ForegroundWorker(app, settings.queue.name)
     made, handled = threading.Event(), threading.Event()
     ends: list[tuple[ExitCode, bool]] = []

@@ -69,6 +69,10 @@ def ready(queue: QueueRef, workers: int) -> None:
     _say(logging.INFO, "ready", "receiving", queue=queue.name, workers_ready=workers)
 
 
+def no_task(text: str) -> None:
+    _say(logging.WARNING, "no_task", text)
+
+
 def stopping(reason: str, inflight: InFlight, wait_seconds: int, by: StopBy) -> None:
     waits = []
     if inflight.running:

@@ -93,6 +93,8 @@ class PooledConsumer:
         """Start the workers, and consume until told to stop."""
         self.workers.start()
         log_events.started(self._settings)
+        for text in self._settings.warnings:
+            log_events.no_task(text)
         self.liveness.booted()
         self._reporter.start()
         await self._done.wait()
@@ -282,7 +284,7 @@ class PooledConsumer:
         return receives and (due is None or now - due <= ADVANCE_MARGIN)
 
     def _figures(self) -> ConsumerFigures:
-        return figures(self.inflight, self.workers, self._reporter.times)
+        return figures(self.inflight, self.workers, self._reporter.times, self._settings.warnings)
 
     def _on_settled(self, batch: Batch, answer: Answer[BatchAnswer]) -> None:
         now = time.monotonic()

@@ -92,7 +92,9 @@ def quantiles(times: deque[float]) -> tuple[float | None, float | None]:
     return ordered[len(ordered) // 2], ordered[min(len(ordered) - 1, len(ordered) * 95 // 100)]
 
 
-def figures(inflight: InFlight, workers: WorkerSet, times: deque[float]) -> ConsumerFigures:
+def figures(
+    inflight: InFlight, workers: WorkerSet, times: deque[float], warnings: tuple[str, ...] = ()
+) -> ConsumerFigures:
     """Return the current figures. `times`: seconds that the last tasks took."""
     running: list[RunningJob] = []
     busy = 0
@@ -118,4 +120,5 @@ def figures(inflight: InFlight, workers: WorkerSet, times: deque[float]) -> Cons
         p95=high,
         running=tuple(running),
         pids=tuple(handle.pid for handle in workers.handles if handle.pid is not None),
+        warnings=warnings,
     )

@@ -35,3 +35,5 @@ class PoolSettings:
     log_level: str = "INFO"
     log_style: str = "record"
     """How workers log, as `log_setup.configure` takes it."""
+    warnings: tuple[str, ...] = ()
+    """What may be wrong with the app, for the log and for `status`."""

@@ -57,6 +57,8 @@ class ConsumerFigures:
     running: tuple[RunningJob, ...] = ()
     pids: tuple[int, ...] = ()
     """The workers' pids, as the consumer reports them."""
+    warnings: tuple[str, ...] = ()
+    """What may be wrong with the app, though it runs."""
 
     def __post_init__(self) -> None:
         check_bools(self.paused)
@@ -64,6 +66,7 @@ class ConsumerFigures:
         check_seconds(*(value for value in (self.p50, self.p95) if value is not None))
         for pid in self.pids:
             check_pid(pid)
+        check_text(*self.warnings)
 
     def to_wire(self) -> dict[str, Any]:
         return asdict(self)
@@ -79,6 +82,7 @@ class ConsumerFigures:
             RunningJob(**check_object(job)) for job in check_list(known.get("running", []))
         )
         known["pids"] = tuple(check_list(known.get("pids", [])))
+        known["warnings"] = tuple(check_list(known.get("warnings", [])))
         return cls(**known)
 
 

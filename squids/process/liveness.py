@@ -99,25 +99,27 @@ class ToSystemd:
         self._up = False
         self._stopping = False
         self._trouble: str | None = None
+        self._warnings = ""
         self._said_at = 0.0
 
     def booted(self) -> None:
         self._notifier.status("starting")
 
     def ready(self) -> None:
-        self._is_up("receiving")
+        self._is_up(f"receiving{self._warnings}")
 
     def degraded(self, reason: str | None) -> None:
         self._trouble = reason
-        self._is_up("receiving" if reason is None else f"degraded: {reason}")
+        self._is_up(f"receiving{self._warnings}" if reason is None else f"degraded: {reason}")
 
     def figures(self, values: ConsumerFigures) -> None:
         self.alive()
+        self._warnings = "".join(f"; {text}" for text in values.warnings)
         now = self._clock()
         if self._up and self._trouble is None and not self._stopping and now - self._said_at >= STATUS_EVERY:
             self._said_at = now
             busy = f"{values.busy}/{values.workers} workers busy"
-            self._notifier.status(f"receiving; {busy}, {values.done} done")
+            self._notifier.status(f"receiving; {busy}, {values.done} done{self._warnings}")
 
     def alive(self) -> None:
         if self._notifier.watchdog is not None:

@@ -75,6 +75,7 @@ FIGURES = {
         {"worker": 0, "pid": 101, "task": "shop.email_customer", "message_id": "m-1", "started": 12.5}
     ],
     "pids": [101, 102],
+    "warnings": ["the app has no task for the queue emails"],
 }
 
 EXAMPLES: list[list[Any]] = [

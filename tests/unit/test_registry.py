@@ -18,7 +18,7 @@ from squids.delivery import Delivery
 from squids.errors import DuplicateTask
 from squids.execute import execute
 from squids.job import JobEnd
-from squids.registry import innermost, place_of
+from squids.registry import innermost, no_task_for, place_of
 
 
 @pytest.fixture
@@ -194,3 +194,20 @@ def test_a_function_is_found_within_decorators_and_partials():
     assert innermost(wrapped) is mail
     assert place_of(wrapped) == (__file__, mail.__code__.co_firstlineno)
     assert place_of(print) is None
+
+
+@pytest.mark.parametrize(
+    ("queues", "says"),
+    [
+        (["emails"], None),
+        (["reports", "https://sqs.eu-west-1.amazonaws.com/123456789012/emails"], None),
+        ([], "the app has no tasks"),
+        (["b", "a", "a"], "no task for the queue emails; it has tasks for: a, b. Only"),
+        ([f"q{number:02}" for number in range(12)], "q08, q09, .... Only"),
+    ],
+)
+def test_a_queue_that_no_task_is_sent_to_is_named_with_those_of_tasks(app, queues, says):
+    for number, queue in enumerate(queues):
+        app.task(queue, name=f"shop.{number}", aliases=[f"old.{number}"])(mail)
+    warning = no_task_for("emails", app.tasks)
+    assert (warning is None) if says is None else (says in warning)

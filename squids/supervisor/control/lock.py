@@ -25,8 +25,11 @@ from typing import Any
 from squids.supervisor.control.place import Untrusted, owner_of_place
 from squids.supervisor.control.protocol import (
     SYSTEM_RUN,
+    default_socket,
+    holder_beside,
     holder_path,
     is_service,
+    lock_beside,
     lock_path,
     private_directory,
     read_holder,
@@ -34,6 +37,10 @@ from squids.supervisor.control.protocol import (
 
 TRIES = 100
 """How often opening is retried if others keep removing the file, as supervisors do when they exit."""
+
+
+UNUSABLE = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR)
+"""Why a directory cannot be created, today or tomorrow."""
 
 
 class Locked(Exception):
@@ -95,8 +102,8 @@ class Lock:
     descriptor: int
     _holder_path: str
     """The path of the file that says who holds the lock."""
-    _is_service: bool
-    """Whether its directory is that of a service."""
+    _directory_stays: bool
+    """Whether its directory is not ours: that of a service, or of a socket that the file names."""
     _claims: list[_Claim] = field(default_factory=list)
     _config: int | None = None
     """The open configuration, so that no other file can reuse its inode."""
@@ -104,17 +111,23 @@ class Lock:
 
     @classmethod
     def take(cls, config: str, socket_path: str) -> Lock:
-        """Take the lock.
+        """Take the lock. If its directory cannot be created, it is beside a socket that is set elsewhere.
 
         Raises Locked if another supervisor holds it, Untrusted if its place is not safe, OSError if the
         system refuses.
         """
-        path = lock_path(config)
-        descriptor, is_mine = _take(path)
+        path, holder, stays = lock_path(config), holder_path(config), is_service(config)
+        try:
+            descriptor, is_mine = _take(path)
+        except OSError as error:
+            if error.errno not in UNUSABLE or socket_path == default_socket(config):
+                raise
+            path, holder, stays = lock_beside(socket_path), holder_beside(socket_path), True
+            descriptor, is_mine = _take(path)
         if not is_mine:
             os.close(descriptor)
             raise Locked("file", read_holder(config))
-        lock = cls(path, descriptor, holder_path(config), is_service(config))
+        lock = cls(path, descriptor, holder, stays)
         try:
             for what, key in lock._keys(config, socket_path):
                 claim = _Claim(what, key)
@@ -194,7 +207,7 @@ class Lock:
             self._config = None
         with contextlib.suppress(OSError):
             os.rmdir(_claims_directory())
-        if not self._is_service:
+        if not self._directory_stays:
             with contextlib.suppress(OSError):
                 os.rmdir(os.path.dirname(self.path))
 

@@ -74,6 +74,16 @@ def holder_path(config: str) -> str:
     return os.path.join(run_directory(config), "supervisor.json")
 
 
+def lock_beside(socket: str) -> str:
+    """Return the path of the lock if the default directory cannot be created, and a socket is set."""
+    return f"{socket}.lock"
+
+
+def holder_beside(socket: str) -> str:
+    """Return the path of the file for the holder of `lock_beside`."""
+    return f"{socket}.json"
+
+
 def read_holder(config: str) -> dict[str, Any]:
     """Return `pid`, `started_at` and `socket` of the current or last lock holder, as far as plausible.
 

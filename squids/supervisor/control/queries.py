@@ -107,6 +107,8 @@ async def why(context: Context, request: Request) -> Answers:
     for name in context.selected(request):
         program = supervisor.programs[name]
         deaths = supervisor.history.deaths(name)
+        consumer = supervisor.consumers.of(program.current)
+        figures = consumer.figures if consumer is not None else None
         yield {
             "type": "why",
             "queue": name,
@@ -114,6 +116,7 @@ async def why(context: Context, request: Request) -> Answers:
             "reason": program.reason,
             "degraded": supervisor.degraded(program),
             "stale": supervisor.stale.get(program.settings.app_spec),
+            "warnings": list(figures.warnings) if figures is not None else [],
             "deaths": [{**death.as_dict(), "at": iso(death.at)} for death in deaths],
         }
     yield answers.end(OK)

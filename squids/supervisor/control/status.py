@@ -82,6 +82,7 @@ def _status(
         "as_wanted": is_as_wanted(program, degraded),
         "reason": program.reason,
         "degraded": degraded,
+        "warnings": list(figures.warnings) if figures is not None else [],
         "since": iso(time.time() - (now - program.state_since)),
         "seconds": round(now - program.state_since, 1),
         "retry_in": _rounded(program.retry_in(now)),

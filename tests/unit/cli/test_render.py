@@ -17,6 +17,7 @@ ENTRY: dict[str, Any] = {
     "last_exit": None, "reason": "receiving", "degraded": None, "retry_in": None, "stale": None,
     "replacement": None, "leaving": [], "code": None,
 }  # fmt: skip
+WHY: dict[str, Any] = {"queue": "emails", "state": "running", "reason": "", "deaths": []}
 SUPERVISOR = {"reload_failed": None, "stopping": False}
 
 
@@ -52,6 +53,14 @@ def test_columns_go_the_least_important_first(columns: int) -> None:
     assert max(map(len, lines)) <= max(columns, 40)
     assert lines[0].startswith("NAME")
     assert "again in 15 s: ValueError: no" in " ".join(" ".join(lines).split())
+
+
+def test_a_warning_is_said_while_there_is_nothing_worse() -> None:
+    warned = ENTRY | {"warnings": ["the app has no task for the queue emails"]}
+    assert status(warned)[1].endswith("the app has no task for the queue emails")
+    assert status(warned | {"degraded": "no route"})[1].endswith("no route")
+    why = render.why({**WHY, "warnings": warned["warnings"]})
+    assert "  warning: the app has no task for the queue emails" in why.splitlines()
 
 
 def test_what_was_cut_is_said_below_the_table() -> None:

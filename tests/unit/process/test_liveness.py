@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from squids.process.figures import ConsumerFigures
@@ -92,3 +94,15 @@ def test_a_drain_asks_for_more_time_while_it_goes_on(manager, life):
     assert manager.heard[3:] == ["extend 15.0"]
     life.degraded("no route")
     assert len(manager.heard) == 4, "it is not up again"
+
+
+def test_a_warning_stands_in_each_status_while_it_receives(manager, clock, life):
+    """Its first figures come before the first receive is answered."""
+    life.figures(replace(FIGURES, warnings=("the app has no tasks",)))
+    life.ready()
+    clock[0] += 10
+    life.figures(replace(FIGURES, warnings=("the app has no tasks",)))
+    assert [line for line in manager.heard if "receiving" in line] == [
+        "ready receiving; the app has no tasks",
+        "status receiving; 1/2 workers busy, 7 done; the app has no tasks",
+    ]

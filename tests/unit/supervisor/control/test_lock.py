@@ -123,3 +123,33 @@ def test_of_many_that_start_and_end_at_the_same_time_one_has_it(config: str, tmp
         output, errors = racer.communicate(timeout=60)
         assert (output, errors) == ("150\n", "")
     assert files_below(private_directory()) == []
+
+
+@pytest.fixture
+def nowhere(config: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder in which nothing can be created, also by root."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/proc/self")
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_where_its_folder_cannot_be_a_lock_is_beside_the_socket_that_the_file_names(
+    config: str, tmp_path: Path
+) -> None:
+    """Its folder is not ours to remove."""
+    folder = tmp_path / "sockets"
+    folder.mkdir(mode=0o700)
+    socket = str(folder / "s")
+    lock = Lock.take(config, socket)
+    lock.record(pid=os.getpid())
+    lock.keep()
+    with pytest.raises(Locked):
+        Lock.take(config, socket)
+    assert files_below(str(folder)) == ["s.json", "s.lock"]
+    lock.release()
+    assert folder.is_dir() and files_below(str(folder)) == []
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_without_such_a_socket_it_is_refused(config: str) -> None:
+    with pytest.raises(OSError, match="squids"):
+        take(config)
