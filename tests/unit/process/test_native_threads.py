@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from squids.process.native_threads import SAFE_NAMES, SURVIVORS
 from tests.support.native import NATIVE_THREAD
 from tests.support.servers import ROOT
 
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="where /proc tel
 
 def seen_after(code):
     """What is found in a process that did this."""
-    program = f"import json\nfrom squids.process.native_threads import *\n{code}\nprint(json.dumps(native_threads()))"
+    program = f"import json\nfrom squids.process.native_threads import *\n{code}\nprint(json.dumps([thread.name for thread in native_threads()]))"
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -71,3 +72,8 @@ def test_packages_with_compiled_code_are_named():
     assert "pydantic_core" in found
     packages = [Path(path) for path in sys.path if path.endswith("-packages")]
     assert [name for name in found if not any((path / name).exists() for path in packages)] == []
+
+
+def test_the_documentation_lists_what_survives():
+    page = (ROOT / "docs" / "forking.md").read_text()
+    assert [name for name in (*SURVIVORS, *SAFE_NAMES) if f"`{name}`" not in page] == []
