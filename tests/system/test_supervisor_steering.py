@@ -257,12 +257,28 @@ def test_reload_touches_only_what_changed(sqs, up):
 
 
 @pytest.mark.slow
+def test_another_name_of_a_queue_in_sqs_is_told_to_all_that_may_send_to_it(up):
+    """The code of each queue finds the others by their names in the file."""
+    up.write({name: {} for name in NAMES})
+    up.verb("reload")
+    before = up.status()
+    up.write({"tests": {}, "two": {"queue": "five"}, "three": {}})
+    done = up.verb("reload")
+    assert done.returncode == 0, done.stderr
+    assert "~ two: queue two -> five, environment.SQUIDS_QUEUE_NAMES" in done.stdout
+    assert "~ tests: environment.SQUIDS_QUEUE_NAMES" in done.stdout
+    after = up.status()
+    assert {entry["state"] for entry in after.values()} == {"running"}
+    assert after["two"]["queue"] == "five"
+    assert all(after[name]["pid"] != before[name]["pid"] for name in after)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "word"),
     [
         ({"environment": {"A": "1"}}, "environment.A"),
         ({"visibility_timeout": 30}, "visibility_timeout default -> 30"),
-        ({"queue": "five"}, "queue two -> five"),
         ({"consumers": 2}, "+ two:1"),
         ({"preload": False}, "preload True -> False"),
         ({"nice": 3}, "nice 0 -> 3"),

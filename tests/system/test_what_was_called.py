@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
 
 from tests.support.processes import APP, call
 from tests.support.waiting import wait_until
@@ -59,17 +57,3 @@ def test_what_did_not_run_to_its_end_has_failed_with_words_and_its_message_is_ke
         text = failed[f"shop.{name}"]
         assert f"in {name}\n" in text and text.rstrip().endswith(error)
         assert "execute.py" not in text and "worker_main.py" not in text
-
-
-def test_a_signal_from_outside_leaves_the_traceback_of_what_it_interrupted(strict_sqs, squids_process):
-    """It says where the task was."""
-    strict_sqs.create("tests", visibility=3600)
-    process = squids_process(strict_sqs.endpoint_url, app=TASKS)
-    process.start("--workers", "1", "--no-retry-delay").ready()
-    strict_sqs.put("tests", call("work", "long", 600))
-    wait_until(lambda: process.journal.words("start") == ["long"], what=lambda: process.text)
-    (worker,) = process.workers(1)
-    os.kill(worker, signal.SIGINT)
-    process.wait_for("task_failed")
-    assert process.stop() == 0
-    assert "in work\n" in blocks(process.text, "task_failed")["shop.work"]
