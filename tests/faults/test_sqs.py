@@ -9,6 +9,7 @@ import time
 import pytest
 
 import squids
+from squids.send_retries import TRIES
 from squids.sqs_answers import BadAnswer
 from tests.support.processes import call
 from tests.support.waiting import wait_until
@@ -185,9 +186,9 @@ def test_a_send_reads_no_answer_without_end(strict_sqs, queue):
     def work(name):
         """Only sent."""
 
-    strict_sqs.fail("flood", action="SendMessage", times=1)
+    strict_sqs.fail("flood", action="SendMessage", times=TRIES)
     with pytest.raises(BadAnswer, match="more than 64 MiB"):
         work.send("a")
-    assert strict_sqs.flooded < 100 * 2**20
+    assert strict_sqs.flooded < TRIES * 100 * 2**20
     work.send("b")
     assert len(queue.messages) == 1
