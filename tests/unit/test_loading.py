@@ -22,7 +22,7 @@ def write(tmp_path: Path, monkeypatch) -> Write:
     """Write a module to where apps are looked for; afterwards none of them was ever imported."""
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    before = set(sys.modules)
+    _forget_modules()
 
     def write(name: str, source: str) -> None:
         file = tmp_path / (name.replace(".", "/") + ".py")
@@ -30,7 +30,12 @@ def write(tmp_path: Path, monkeypatch) -> Write:
         file.write_text(textwrap.dedent(source))
 
     yield write
-    for name in set(sys.modules) - before:
+    _forget_modules()
+
+
+def _forget_modules() -> None:
+    """Also those of other tests' files."""
+    for name in [*sys.modules]:
         if name.partition(".")[0] in ("shopkeeper", "package_of_apps"):
             del sys.modules[name]
 

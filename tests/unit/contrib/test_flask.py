@@ -82,6 +82,7 @@ def test_a_database_session_ends_with_its_job(app, tmp_path):
             pay.send(order, commits)
     with flask_app.app_context():
         assert database.session.scalars(text("SELECT number FROM paid ORDER BY number")).all() == [1, 3]
+    with flask_app.app_context():  # Of its own: a session returns its connection at the end of its context.
         database.engine.dispose()
     assert len(set(map(id, sessions))) == 3
 
