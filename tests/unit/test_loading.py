@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 import squids
-from squids import loading
 from squids.errors import AppImportFailed, AppNotFound, ConfigurationError
 from squids.loading import load_app
 
@@ -201,10 +200,9 @@ def test_a_factory_is_called_with_its_literal_arguments(write, path, name, tasks
         ("shopkeeper:make(**{})", "the arguments of a factory are literals"),
     ],
 )
-def test_a_factory_that_makes_no_app_is_told_why(write, monkeypatch, path, says):
+def test_a_factory_that_makes_no_app_is_told_why(write, path, says):
     """A restart cannot heal it."""
     write("shopkeeper", FACTORIES)
-    monkeypatch.setattr(loading, "living", ())  # Apps of other tests would be hints.
     with pytest.raises(AppNotFound) as caught:
         load_app(path)
     assert says in str(caught.value)
@@ -226,10 +224,9 @@ def test_a_factory_that_raises_shows_its_own_traceback(write, factory, last):
     assert f"in {factory}" in text and "loading.py" not in text
 
 
-def test_an_app_of_another_module_is_named(write, monkeypatch):
+def test_an_app_of_another_module_is_named(write):
     """As where the web application and the app of squids have modules of their own."""
     write("shopkeeper", APP)
-    monkeypatch.setattr(loading, "living", (load_app("shopkeeper:app"),))  # And no app of another test.
     write("package_of_apps.web", "import shopkeeper\napp = 5\n")
     with pytest.raises(AppNotFound, match=r"is an int, not a squids\.App; did you mean shopkeeper:app\?"):
         load_app("package_of_apps.web:app")
