@@ -189,7 +189,7 @@ def test_a_second_stop_does_not_wait_for_the_stop_hooks_of_workers(strict_sqs, q
     hooked.start("--workers", "1", "--shutdown-timeout", "600").ready()
     hooked.signal(signal.SIGTERM)
     wait_until(lambda: "worker_stop" in life(hooked), what=lambda: hooked.text)
-    hooked.signal(signal.SIGTERM)
+    hooked.insist()
     assert hooked.wait() == 0
     hooked.nothing_left()
 
