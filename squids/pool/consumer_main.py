@@ -160,9 +160,16 @@ def run(
         return code
     code, stuck_in_receive = asyncio.run(_run(app, options, settings, client, zygote, owner, notifier, facts))
     app.hooks.run_consumer_stop()  # Here, where it may run a loop of its own.
+    ignore_stops()
     if stuck_in_receive:
         exit_now(code)
     return code
+
+
+def ignore_stops() -> None:
+    """Ignore signals to stop: at its end, the interpreter would restore the default of one with a handler."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def signals_at_the_end(app: App, code: ExitCode) -> dict[int, Any]:

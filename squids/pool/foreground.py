@@ -24,7 +24,13 @@ from squids.delivery import Delivery
 from squids.execute import Outcome, execute
 from squids.exit_codes import ExitCode
 from squids.job import JobEnd
-from squids.pool.consumer_main import consume, signals_at_the_end, terminal_closed, with_warnings
+from squids.pool.consumer_main import (
+    consume,
+    ignore_stops,
+    signals_at_the_end,
+    terminal_closed,
+    with_warnings,
+)
 from squids.pool.message import HeldMessage
 from squids.pool.pooled_consumer import PooledConsumer
 from squids.pool.roster import JobResult
@@ -241,6 +247,7 @@ def run(
         code, stuck = _serve(app, options, settings, client, notifier)
         app.hooks.run_worker_stop()
     app.hooks.run_consumer_stop()
+    ignore_stops()
     if stuck:
         exit_now(code)
     return code
