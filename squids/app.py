@@ -195,18 +195,14 @@ class App:
 
         Raises TypeError if `factory` is async, or a generator without `contextlib.contextmanager`.
         """
-        check_hook("around_task", factory)
-        self.hooks.around_task.append(factory)
-        return factory
+        return self._checked("around_task", factory)
 
     def on_success(self, hook: SuccessHookT) -> SuccessHookT:
         """Register `hook(job)` to run after each job that is done, outside of the `around_task` contexts.
 
         Its message is not yet deleted. Exceptions are logged. Raises TypeError if `hook` is async.
         """
-        check_hook("on_success", hook)
-        self.hooks.on_success.append(hook)
-        return hook
+        return self._checked("on_success", hook)
 
     def on_failure(self, hook: FailureHookT) -> FailureHookT:
         """Register `hook(job, exception)` to run after each job that failed, in its process.
@@ -216,9 +212,7 @@ class App:
         called if the worker was killed or interrupted. Exceptions are logged. Raises TypeError if `hook` is
         async.
         """
-        check_hook("on_failure", hook)
-        self.hooks.on_failure.append(hook)
-        return hook
+        return self._checked("on_failure", hook)
 
     def consumer_start(self, hook: LifeHookT) -> LifeHookT:
         """Register `hook()` to run once in a consumer's main process, before its first receive.
@@ -226,18 +220,14 @@ class App:
         If it raises, the consumer exits: with 78 for a ConfigurationError, which no restart can fix, else
         with 1. Raises TypeError if `hook` is async.
         """
-        check_hook("consumer_start", hook)
-        self.hooks.consumer_start.append(hook)
-        return hook
+        return self._checked("consumer_start", hook)
 
     def consumer_stop(self, hook: LifeHookT) -> LifeHookT:
         """Register `hook()` to run once in a consumer's main process, after everything is settled.
 
         The last registered one runs first. Exceptions are logged. Raises TypeError if `hook` is async.
         """
-        check_hook("consumer_stop", hook)
-        self.hooks.consumer_stop.append(hook)
-        return hook
+        return self._checked("consumer_stop", hook)
 
     def worker_start(self, hook: LifeHookT) -> LifeHookT:
         """Register `hook()` to run once in each worker process, before its first job.
@@ -245,17 +235,19 @@ class App:
         If it raises, the worker exits and is replaced, after a delay that grows. Raises TypeError if `hook`
         is async.
         """
-        check_hook("worker_start", hook)
-        self.hooks.worker_start.append(hook)
-        return hook
+        return self._checked("worker_start", hook)
 
     def worker_stop(self, hook: LifeHookT) -> LifeHookT:
         """Register `hook()` to run once in each worker process, after its last job; not if it is killed.
 
         The last registered one runs first. Exceptions are logged. Raises TypeError if `hook` is async.
         """
-        check_hook("worker_stop", hook)
-        self.hooks.worker_stop.append(hook)
+        return self._checked("worker_stop", hook)
+
+    def _checked(self, kind: str, hook: H) -> H:
+        """Add a hook of this kind. Raises TypeError if calling it would run nothing of it."""
+        check_hook(kind, hook)
+        getattr(self.hooks, kind).append(hook)
         return hook
 
     def get_queue_by_name(self, queue_name: str) -> str:

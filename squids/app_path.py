@@ -25,7 +25,7 @@ class Attribute:
 
 @dataclass(frozen=True, slots=True)
 class FactoryCall:
-    """FactoryCall what was found."""
+    """Call what was found."""
 
     args: tuple[Any, ...]
     kwargs: dict[str, Any]

@@ -52,8 +52,8 @@ def check(app: Any, spec: dict[str, Any]) -> dict[str, Any]:
         tasks.setdefault(app.queue_ref(task.queue).name, []).append(name)
     names = {queue: [app.queue_ref(queue).name] for queue in spec["queues"]}
     answer: dict[str, Any] = {"tasks": tasks, "names": names}
-    find = queue_problems if spec["aws"] else configuration_problems
-    answer["queues"] = {queue: find(app, queue) for queue in spec["queues"]}
+    problems_of = queue_problems if spec["aws"] else configuration_problems
+    answer["queues"] = {queue: problems_of(app, queue) for queue in spec["queues"]}
     return answer
 
 

@@ -23,7 +23,7 @@ from squids.process.log_lines import SUPERVISOR, as_text, iso
 from squids.process.log_setup import line_of
 from squids.process.pid1 import run_as_init_if_pid1
 from squids.process.sd_notify import Notifier
-from squids.process.signals import REQUESTS, Hangup, restore_defaults
+from squids.process.signals import REQUESTS, STOPS, Hangup, restore_defaults
 from squids.process.stops import StopBy
 from squids.supervisor import events
 from squids.supervisor.config.build import read
@@ -267,7 +267,7 @@ async def _close_no_server() -> None:
 
 def _handle_signals(supervisor: Supervisor, file_reload: FileReload, hangup: Hangup) -> None:
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOPS:
         loop.add_signal_handler(number, supervisor.shut_down, signal.Signals(number).name)
 
     def on_terminal_closed() -> None:

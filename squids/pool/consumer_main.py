@@ -41,7 +41,7 @@ from squids.process.loop_channel import LoopChannel
 from squids.process.protocol import Drain, Follow, Pause, Scale
 from squids.process.sd_notify import Notifier
 from squids.process.sharing import share_what_is_alive
-from squids.process.signals import Hangup, meaning_of_hangup
+from squids.process.signals import STOPS, Hangup, meaning_of_hangup
 from squids.process.stops import StopBy
 from squids.process.zygote_handle import ZygoteHandle
 from squids.queues import QueueRef
@@ -53,8 +53,6 @@ from squids.sqs import TroubleKind, classify
 if TYPE_CHECKING:
     from squids.app import App
     from squids.sqs import QueueClient
-
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 PRELOAD_ENTRY = "squids.pool.preload:load"
 
@@ -168,7 +166,7 @@ def run(
 
 def ignore_stops() -> None:
     """Ignore signals to stop: at its end, the interpreter would restore the default of one with a handler."""
-    for number in STOP_SIGNALS:
+    for number in STOPS:
         signal.signal(number, signal.SIG_IGN)
 
 
@@ -191,7 +189,7 @@ def signals_at_the_end(app: App, code: ExitCode) -> dict[int, Any]:
     return {
         signal.SIGHUP: signal.SIG_IGN,
         signal.SIGUSR1: signal.SIG_IGN,
-        **dict.fromkeys(STOP_SIGNALS, stops),
+        **dict.fromkeys(STOPS, stops),
     }
 
 
@@ -212,7 +210,7 @@ async def _run(
         serve_supervisor(consumer, owner, loop, facts)
     elif notifier is not None:
         consumer.report_to(ToSystemd(notifier))
-    for number in STOP_SIGNALS:
+    for number in STOPS:
         loop.add_signal_handler(number, consumer.stop, signal.Signals(number).name)
     if owner is None and meaning_of_hangup() is Hangup.STOP:
         loop.add_signal_handler(signal.SIGHUP, terminal_closed, consumer)

@@ -16,9 +16,7 @@ import threading
 from collections.abc import Callable
 from types import FrameType
 
-from squids.process.signals import restore
-
-STOPS = (signal.SIGINT, signal.SIGTERM)
+from squids.process.signals import STOPS, restore
 
 
 class StopSignals:

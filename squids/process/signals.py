@@ -11,6 +11,9 @@ import signal
 from collections.abc import Collection
 from enum import Enum
 
+STOPS = (signal.SIGTERM, signal.SIGINT)
+"""Signals that stop a process."""
+
 REQUESTS = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 """Signals that request something from a daemon; their default is to end it."""
 

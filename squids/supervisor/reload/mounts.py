@@ -8,8 +8,9 @@ Source: inotify(7), and the names of file systems in /proc/self/mountinfo, proc_
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
+
+from squids.process.cpu_limits import unescaped
 
 SHARES = frozenset(
     {
@@ -32,8 +33,6 @@ NETWORK = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "lustre", "fuse.glusterfs", "fuse.sshfs"}
 )
 """Here, changes from this machine are reported, and those from others are not."""
-
-_ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +67,7 @@ def mount_of(path: str, mounts: str) -> Mount | None:
         fields, rest = before.split(" "), after.split(" ")
         if len(fields) < 5 or not rest[0]:
             continue
-        place = _ESCAPED.sub(lambda match: chr(int(match[1], 8)), fields[4])
+        place = unescaped(fields[4])
         inside = path == place or path.startswith(f"{place.rstrip('/')}/")
         if inside and (
             found is None or len(place) >= len(found.place)

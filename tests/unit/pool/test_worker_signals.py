@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from squids.pool.worker_signals import STOPS
+from squids.process.signals import STOPS
 
 START = """
 import os, signal, subprocess, sys, threading
