@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.figures import Row, cpu_of, family, print_table, pss
 from squids.supervisor.control.protocol import request, socket_of
 from tests.support import servers
+from tests.support.journal import whole_lines
 from tests.support.waiting import wait_until
 
 IMPORT_SECONDS = 0.3
@@ -105,10 +106,9 @@ class Developer:
     def first_tasks(self) -> dict[int, float]:
         """When each version ran its first task."""
         found: dict[int, float] = {}
-        if self.out.exists():
-            for line in self.out.read_text().splitlines():
-                version, at = line.split()
-                found.setdefault(int(version), float(at))
+        for line in whole_lines(self.out):
+            version, at = line.split()
+            found.setdefault(int(version), float(at))
         return found
 
     def stop(self) -> None:

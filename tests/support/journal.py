@@ -1,7 +1,8 @@
 """What tasks write down, so that a test knows what ran, in which order and in which process.
 
 A task writes one line with one `write` to a file opened with O_APPEND: lines of many processes do not mix, and a
-process that is killed has written its line or has not.
+process that is killed has written its line or has not. A reader may see a part of a line: Linux shows a write that
+crosses a page of the file page by page.
 """
 
 from __future__ import annotations
@@ -21,6 +22,14 @@ def note(*words):
 """For the app's module: `note("start", name)` adds a line of these words and the process's id."""
 
 
+def whole_lines(path: Path) -> list[str]:
+    """The lines of a file that others append to, without one that is only partly there; none, if it is not there."""
+    if not path.exists():
+        return []
+    whole, _, _ = path.read_text().rpartition("\n")
+    return whole.splitlines()
+
+
 class Journal:
     """The lines: words, of which the first says what happened and the last is the process's id."""
 
@@ -31,10 +40,7 @@ class Journal:
 
     def lines(self) -> list[list[str]]:
         """All whole lines so far, in the order in which they were written."""
-        if not self.path.exists():
-            return []
-        whole, _, _ = self.path.read_text().rpartition("\n")
-        return [line.split() for line in whole.splitlines()]
+        return [line.split() for line in whole_lines(self.path)]
 
     def words(self, first: str) -> list[str]:
         """The second words of the lines with this first word, in order."""
