@@ -244,7 +244,7 @@ def test_a_database_that_restarts_costs_each_worker_one_job(project, strict_sqs,
     with postgres() as server:
         process = project(changed, PGHOST=str(server.directory))
         process.command = [*SQUIDS, path]
-        process.start("--workers", "2", "--retry-max-delay", "1").ready()
+        process.start("--workers", "2", "--retry-delay", "0").ready()
         put(strict_sqs, "query", *before)
         backends = {backend for _, backend in done(process, *before)}
         assert len(backends) == len(set(process.journal.pids("done")))
