@@ -23,8 +23,11 @@ from squids.printable import printable
 from squids.supervisor.control.place import Untrusted
 from squids.supervisor.settings import AppSpec, ProgramSettings, Settings
 
-MAX_PENDING = 1000
+MAX_LINES = 1000
 """Answers that may wait to be shown before lines are left out."""
+
+MAX_PENDING = 100_000
+"""Answers that may wait before no more are read: the rest waits in the supervisor, within its limits."""
 
 DRAIN_SECONDS = 0.5
 QUIET_SECONDS = 0.2
@@ -210,13 +213,13 @@ class _Answers:
     """Answers from the socket, read in a thread: so waits can time out, and no answer waits in the socket."""
 
     def __init__(self, answers: Iterator[dict[str, Any]]) -> None:
-        self._queue: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self._queue: queue.Queue[dict[str, Any]] = queue.Queue(MAX_PENDING)
         threading.Thread(target=self._read, args=(answers,), daemon=True).start()
 
     def _read(self, answers: Iterator[dict[str, Any]]) -> None:
         try:
             for answer in answers:
-                if answer["type"] != "line" or self._queue.qsize() < MAX_PENDING:
+                if answer["type"] != "line" or self._queue.qsize() < MAX_LINES:
                     self._queue.put(answer)
         except (client.Unreachable, Untrusted) as error:
             self._queue.put({"type": "end", "error": str(error)})

@@ -47,6 +47,13 @@ def arguments(task: str, **named: object) -> tuple[str, ...]:
     return ("send", task, json.dumps(named), "--wait", "--timeout", "60")
 
 
+def waits_for(up, name: str, go) -> subprocess.Popen[str]:
+    """A job that runs until the file `go` is there. It has started."""
+    sending = up.open_verb(*arguments("wait_for", name=name, path=str(go)))
+    wait_until(lambda: up.journal.words("start") == [name], what=lambda: up.text)
+    return sending
+
+
 def ended(sending: subprocess.Popen[str]) -> tuple[int, str, str]:
     """Its exit code, what it showed, and what it said of itself."""
     out, errors = sending.communicate(timeout=90)
@@ -120,8 +127,7 @@ def test_a_job_may_end_before_the_message_id_is_known(begin, strict_sqs):
 def test_each_of_two_that_wait_at_once_ends_as_its_own_job(begin, tmp_path):
     up = begin(queues={"tests": {"workers": 2}})
     go = tmp_path / "go"
-    slow = up.open_verb(*arguments("wait_for", name="slow", path=str(go)))
-    wait_until(lambda: up.journal.words("start") == ["slow"], what=lambda: up.text)
+    slow = waits_for(up, "slow", go)
     failing = up.open_verb(*arguments("fail", name="failing"))
     assert ended(failing)[0] == 1
     assert slow.poll() is None
@@ -134,8 +140,7 @@ def test_a_message_that_a_stop_gave_back_is_waited_for_until_another_consumer_ha
     """It says so once the job is stopped, not while it may still finish."""
     up = begin(queues={"tests": {"shutdown_timeout": 1}})
     go = tmp_path / "go"
-    sending = up.open_verb(*arguments("wait_for", name="a", path=str(go)))
-    wait_until(lambda: up.journal.words("start") == ["a"], what=lambda: up.text)
+    sending = waits_for(up, "a", go)
     assert up.verb("stop", "tests").returncode == 0
     says = sending.stderr.readline()
     assert says == "squids-supervisor: queue tests is stopping: waiting until it is started\n"
@@ -150,8 +155,7 @@ def test_a_message_that_a_stop_gave_back_is_waited_for_until_another_consumer_ha
 def test_a_consumer_that_is_killed_is_waited_for_and_its_successor_runs_the_message(begin, tmp_path):
     up = begin(queues={"tests": {"visibility_timeout": 10}})
     go = tmp_path / "go"
-    sending = up.open_verb(*arguments("wait_for", name="a", path=str(go)))
-    wait_until(lambda: up.journal.words("start") == ["a"], what=lambda: up.text)
+    sending = waits_for(up, "a", go)
     os.kill(up.pid_of("tests"), signal.SIGKILL)
     wait_until(lambda: up.journal.words("start") == ["a", "a"], what=lambda: up.text, seconds=60)
     assert sending.poll() is None
@@ -163,8 +167,7 @@ def test_a_consumer_that_is_killed_is_waited_for_and_its_successor_runs_the_mess
 def test_a_supervisor_that_ends_finishes_the_job_or_says_that_the_message_was_sent(begin, tmp_path):
     up = begin(queues={"tests": {}, "paused": {}})
     go = tmp_path / "go"
-    running = up.open_verb(*arguments("wait_for", name="a", path=str(go)))
-    wait_until(lambda: up.journal.words("start") == ["a"], what=lambda: up.text)
+    running = waits_for(up, "a", go)
     assert up.verb("pause", "paused").returncode == 0
     halted = up.open_verb(*arguments("work", name="b"), "--queue", "paused")
     assert "queue paused is paused" in halted.stderr.readline()

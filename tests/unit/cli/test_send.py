@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +11,8 @@ import pytest
 
 from squids.cli import send as module
 from squids.cli.client import VERSIONS_MAY_DIFFER
-from squids.cli.send import MAX_PENDING, _Answers, _failure_text, programs_of
+from squids.cli.send import MAX_LINES, CannotSend, _Answers, _failure_text, programs_of
+from squids.exit_codes import UNREACHABLE
 from squids.supervisor.settings import AppSpec, ProgramSettings, Settings, SupervisorSettings
 
 SPEC = AppSpec(app="shop:app", directory="/srv/shop")
@@ -47,11 +49,31 @@ def test_a_typed_answer_is_kept_whatever_the_number_of_lines_before_it() -> None
     """While the app is imported, nobody takes them: a busy queue prints more than anyone would read."""
     line = {"type": "line", "text": "x"}
     jobs = {"type": "jobs", "changes": []}
-    answers = answers_of(*[line] * (MAX_PENDING + 7), jobs, line)
+    answers = answers_of(*[line] * (MAX_LINES + 7), jobs, line)
     came = []
     while (answer := answers.next(0)) is not None:
         came.append(answer)
-    assert came == [*[line] * MAX_PENDING, jobs]
+    assert came == [*[line] * MAX_LINES, jobs]
+
+
+def test_no_typed_answer_is_left_out_however_many_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not read yet waits in the socket."""
+    monkeypatch.setattr(module, "MAX_PENDING", 3)
+    jobs = [{"type": "jobs", "changes": [[str(number), "done"]]} for number in range(20)]
+    answers = _Answers(iter(jobs))
+    assert [answers.next(60) for _ in jobs] == jobs
+
+
+def test_a_supervisor_that_does_not_report_jobs_is_asked_nothing_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One of an earlier version: nothing is sent."""
+    monkeypatch.setattr(module.client, "ask", lambda *asked: iter([{"type": "text", "text": ""}]))
+    monkeypatch.setattr(module, "ask_app", pytest.fail)
+    text = f"nothing was sent: the supervisor gave an answer of the unexpected type 'text'; {VERSIONS_MAY_DIFFER}"
+    with pytest.raises(CannotSend, match=re.escape(text)) as raised:
+        module._send_and_wait("squids.yaml", SPEC, {}, None, ["emails"], None)
+    assert raised.value.code == UNREACHABLE
 
 
 def test_the_last_lines_are_those_until_the_end() -> None:
