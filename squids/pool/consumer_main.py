@@ -278,9 +278,9 @@ def serve_supervisor(
                     consumer.pause(on)
                 case Scale(workers):
                     consumer.scale(workers)
-                case Follow(on):
-                    consumer.following = on
-                    _show(on)
+                case Follow(logs, reports):
+                    consumer.jobs.follow(logs, owner.send if reports else None)
+                    _show(logs)
         if owner.closed:
             owner.unwatch()
             if consumer.inflight.phase is Phase.RUNNING:
