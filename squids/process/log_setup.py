@@ -60,7 +60,8 @@ def adopt_application(level: str) -> None:
         return
     levels = logging.getLevelNamesMapping()
     # Setting a level clears the caches of all loggers, and a forked process would get its own copy of each.
-    if root.level != levels[level] and (root.level == logging.WARNING or isinstance(root.level, _OurLevel)):
+    untouched = root.level == logging.WARNING and not isinstance(root.level, StatedLevel)
+    if root.level != levels[level] and (untouched or isinstance(root.level, _OurLevel)):
         root.setLevel(_OurLevel(levels[level]))
     for name in CHATTY:
         if logging.getLogger(name).level == logging.NOTSET:
@@ -73,6 +74,10 @@ CHATTY = ("boto3", "botocore", "urllib3", "s3transfer")
 
 class _OurLevel(int):
     """A level that was set here, and not by the application."""
+
+
+class StatedLevel(int):
+    """A level that is meant, even if it is the one that Python begins with."""
 
 
 class LineHandler(logging.StreamHandler[Any]):
