@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, TextIO
 
 from squids.bounds import TRACEBACK, cut
-from squids.process.log_lines import Line, Source, as_journal, as_json, as_text, bounded_line
+from squids.process.log_lines import Line, Source, as_journal, as_json, as_record, as_text, bounded_line
 from squids.process.outlet import RecordStream, record_stream
 from squids.reports import is_not_a_report, log
 from squids.tracebacks import traceback_of
@@ -138,7 +138,7 @@ def _traceback(record: logging.LogRecord, given: Any) -> str:
     return "\n".join(parts)
 
 
-STYLES: dict[str, Render] = {"text": as_text, "journal": as_journal, "json": as_json, "record": as_json}
+STYLES: dict[str, Render] = {"text": as_text, "journal": as_journal, "json": as_json, "record": as_record}
 
 
 def is_journal() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 
@@ -207,4 +208,100 @@ def test_a_save_of_it_is_a_change_under_reload_and_a_mistake_in_it_is_said(stric
     )
     save(up.directory / "log.yaml", yaml.safe_dump(to_file("two.log")))
     in_file(up, "two.log", "squids: receiving")
+    assert up.stop() == 0
+
+
+FORMATTED = (
+    TASKS
+    + """
+import json, logging, sys
+
+class Json(logging.Formatter):
+    def format(self, record):
+        return json.dumps({"event": record.getMessage(), "level": record.levelname.lower(), "action": "task_failed"})
+
+out, err, bare = logging.StreamHandler(sys.stdout), logging.StreamHandler(sys.stderr), logging.getLogger("bare")
+out.setFormatter(Json())
+err.setFormatter(Json())
+for name, handlers in {"to.out": [out], "to.err": [err], "bare": []}.items():
+    logging.getLogger(name).handlers[:] = handlers
+    logging.getLogger(name).propagate = not handlers
+
+@app.task(os.environ["QUEUE"])
+def write():
+    for name in ("to.out", "to.err"):
+        logging.getLogger(name).warning("by a handler " + name)
+    logging.getLogger("bare").error('{"event": "by a record", "order": 7, "queue": "faked"}')
+
+@app.task(os.environ["QUEUE"])
+def write_bytes():
+    for stream in (1, 2):
+        os.write(stream, b"caf\\xe9 %d\\n" % stream)
+        os.write(stream, "\u20ac".encode() * 200_000 + b"\\n")
+        os.write(stream, b'{"not": "whole\\n')
+"""
+)
+
+
+@pytest.fixture(params=["json", "text"])
+def written(request, strict_sqs, supervisor):
+    """What the supervisor writes of one task, in each format."""
+    strict_sqs.create("tests")
+    up = supervisor(strict_sqs.endpoint_url, FORMATTED, QUEUE="tests")
+    up.write({"tests": {}}, supervisor={"log_format": request.param}).launch()
+    strict_sqs.put("tests", call("write"))
+    strict_sqs.put("tests", call("write_bytes"))
+    wait_until(lambda: up.text.count("whole") == 2 and "by a record" in up.text, what=lambda: up.text[-2000:])
+    assert up.stop() == 0
+    return request.param, up.output
+
+
+def test_what_the_application_formatted_is_relayed_as_it_is(written):
+    """Of standard output and error alike: never wrapped or quoted. In JSON it is merged, and fakes nothing of ours."""
+    style, lines = written
+    if style == "text":
+        ends = [line.partition(" tests/1: ")[2] for line in lines]
+        for name in ("out", "err"):
+            theirs = {"event": f"by a handler to.{name}", "level": "warning", "action": "task_failed"}
+            assert json.dumps(theirs) in ends
+        assert {"caf\ufffd 1", "caf\ufffd 2", '{"not": "whole'} <= set(ends)
+        assert sum(end.count("\u20ac") for end in ends) == 400_000
+        assert all(set(end) == {"\u20ac"} for end in ends if "\u20ac" in end)
+        return
+    events = [json.loads(line) for line in lines]
+    assert not [event for event in events if event.get("action") == "task_failed"]
+    for name in ("out", "err"):
+        (event,) = [event for event in events if event["message"] == f"by a handler to.{name}"]
+        ours = {
+            "program": "tests",
+            "worker": 1,
+            "printed": True,
+            "level": "WARNING",
+            "app_action": "task_failed",
+        }
+        assert {key: value for key, value in event.items() if key not in ("time", "message")} == ours
+    (event,) = [event for event in events if event["message"] == "by a record"]
+    assert (event["level"], event["logger"], event["order"]) == ("ERROR", "bare", 7)
+    assert (event["app_queue"], "queue" in event) == ("faked", False)
+    assert sum(event["message"].count("\u20ac") for event in events) == 400_000
+    assert '{"not": "whole' in [event["message"] for event in events]
+
+
+def test_one_queue_alone_merges_records_and_leaves_what_is_printed(strict_sqs, squids_process):
+    strict_sqs.create("tests")
+    up = squids_process(strict_sqs.endpoint_url, FORMATTED, QUEUE="tests")
+    up.start("--log-format", "json")
+    strict_sqs.put("tests", call("write"))
+    wait_until(lambda: "by a record" in up.text, what=lambda: up.text)
+    events = [json.loads(line) for line in list(up.output) if line.startswith("{") and line.endswith("}")]
+    (event,) = [event for event in events if event.get("message") == "by a record"]
+    assert (event["level"], event["logger"], event["order"], event["app_queue"]) == (
+        "ERROR",
+        "bare",
+        7,
+        "faked",
+    )
+    for name in ("out", "err"):
+        theirs = {"event": f"by a handler to.{name}", "level": "warning", "action": "task_failed"}
+        assert theirs in events
     assert up.stop() == 0
