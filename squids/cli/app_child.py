@@ -35,7 +35,14 @@ def main(argv: list[str]) -> None:
     refuse_breakpoints()
     answer: dict[str, Any] = {}
     try:
-        app = load({"app": spec["app"], "directory": os.getcwd(), "write_bytecode": False})
+        app = load(
+            {
+                "app": spec["app"],
+                "logging": spec.get("logging"),
+                "directory": os.getcwd(),
+                "write_bytecode": False,
+            }
+        )
         answer = HANDLERS[spec["do"]](app, spec)
     except SquidsError as error:
         answer["error"] = str(error)

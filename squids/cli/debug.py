@@ -117,6 +117,7 @@ def _run(
     app_spec = program.app_spec
     spec = {
         "app": app_spec.app,
+        "logging": app_spec.logging,
         "name": program.name,
         "options": {"polling_wait_time": 1, **dict(program.options)},
         "log_level": program.log_level,

@@ -32,7 +32,8 @@ def _run(spec: dict[str, Any]) -> int:
     log_setup.configure(spec["log_level"], "text")
     try:
         apply_limits(spec["nice"], spec["limits"])
-        app = preload.load({"app": spec["app"], "directory": os.getcwd(), "write_bytecode": False})
+        where = {"app": spec["app"], "logging": spec.get("logging"), "directory": os.getcwd()}
+        app = preload.load({**where, "write_bytecode": False})
         ours = {"app": spec["app"], "workers": 0, "prefetch": None, "exit_when_empty": False}
         options = ConsumerOptions(**{**spec["options"], **ours})
         settings = settings_of(options, QueueRef.parse(options.queue))

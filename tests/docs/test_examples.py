@@ -16,7 +16,14 @@ from tests.docs.pages import PAGES, ROOT, blocks, commands, files, script
 
 QUEUES = ("emails", "reports", "orders.fifo")
 
-PAGES_WITH_PYTHON = [page for page in PAGES if any(b.language == "python" for b in blocks(page.read_text()))]
+ELSEWHERE = {"logging.md"}
+"""Each recipe is a project of its own: `tests/system/test_logging_recipes.py` runs them."""
+
+PAGES_WITH_PYTHON = [
+    page
+    for page in PAGES
+    if page.name not in ELSEWHERE and any(b.language == "python" for b in blocks(page.read_text()))
+]
 
 RUN_PAGE = """
 import importlib, runpy, sys

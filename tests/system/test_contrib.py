@@ -6,7 +6,7 @@ import pytest
 
 from tests.support import journal
 from tests.support.processes import call
-from tests.support.sentry_server import sentry_server as sentry_server
+from tests.support.sentry import sentry_server as sentry_server
 from tests.support.waiting import wait_until
 
 REPORTED = (
