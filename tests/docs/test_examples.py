@@ -16,8 +16,8 @@ from tests.docs.pages import PAGES, ROOT, blocks, commands, files, script
 
 QUEUES = ("emails", "reports", "orders.fifo")
 
-ELSEWHERE = {"logging.md"}
-"""Each recipe is a project of its own: `tests/system/test_logging_recipes.py` runs them."""
+ELSEWHERE = {"logging.md", "django.md"}
+"""Pages whose files are those of projects: `tests/system/test_logging_recipes.py`, `test_django_page.py`."""
 
 PAGES_WITH_PYTHON = [
     page
