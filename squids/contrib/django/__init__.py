@@ -3,7 +3,18 @@
 This package imports no models, so that it can be imported before Django is set up.
 """
 
+from typing import Any
+
 from squids.contrib.django.app import App, DjangoTask
 from squids.contrib.django.project import get_app
 
 __all__ = ["App", "DjangoTask", "get_app"]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "TaskBackend":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # Only where the setting TASKS names it, which is read by Django 6.
+    from squids.contrib.django.task_backend import TaskBackend
+
+    return TaskBackend

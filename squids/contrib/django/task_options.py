@@ -103,14 +103,17 @@ def _steps(queues: Any) -> list[tuple[int, str]]:
         raise ValueError(f"{PRIORITY_QUEUES} takes queues by their lowest priority, {example}")
     for lowest, name in queues.items():
         if type(lowest) is not int or lowest not in PRIORITIES:
-            raise ValueError(f"{PRIORITY_QUEUES}: {lowest!r} is not a priority, which is -100 to 100, {example}")
+            raise ValueError(
+                f"{PRIORITY_QUEUES}: {lowest!r} is not a priority, which is -100 to 100, {example}"
+            )
         if not isinstance(name, str) or not name:
             raise ValueError(f"{PRIORITY_QUEUES}: {name!r} is not the name of a queue, {example}")
     return sorted(queues.items())
 
 
 def _formatted(name: str, queue: str) -> str:
-    """Put a queue into the name of one for a priority: ".fifo" stays at the end."""
-    if not queue.endswith(".fifo") or name.endswith(".fifo"):
-        return name.replace("{queue}", queue)
-    return name.replace("{queue}", queue.removesuffix(".fifo")) + ".fifo" * ("{queue}" in name)
+    """Put a queue into the name of one for a priority; ".fifo" stays at the end."""
+    stem = queue.removesuffix(".fifo")
+    if "{queue}" in name and stem != queue and not name.endswith(".fifo"):
+        return name.replace("{queue}", stem) + ".fifo"
+    return name.replace("{queue}", queue)
