@@ -43,6 +43,10 @@ def load(args: dict[str, Any]) -> App:
                 raise
             raise AppImportFailed(in_use) from error.__cause__
     ports.opened = binds.still_open()
+    if "django.db" in sys.modules:
+        from squids.contrib.django import connections
+
+        connections.install(app)
     app.sqs.warm()
     for task in app.tasks.values():
         _ = task.converter  # Made here, to be shared by forked processes.

@@ -7,8 +7,9 @@ from typing import Any
 
 from squids.contrib.django.app import App, DjangoTask
 from squids.contrib.django.project import get_app
+from squids.contrib.django.sending import send_job_on_commit, send_on_commit
 
-__all__ = ["App", "DjangoTask", "get_app"]
+__all__ = ["App", "DjangoTask", "get_app", "send_job_on_commit", "send_on_commit"]
 
 
 def __getattr__(name: str) -> Any:

@@ -7,15 +7,19 @@ it must be complete by then. In a web process, Django is set up already, and not
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import Any, ParamSpec, TypeVar, cast
 
 import django
 from django.apps import apps
+from django.conf import settings
 from django.utils.module_loading import autodiscover_modules
 
 import squids
+from squids.contrib.django.connections import around_connections, close_after_import
+from squids.contrib.django.language import around_language
+from squids.contrib.django.sending import send_job_on_commit
 from squids.task import Task
 
 P = ParamSpec("P")
@@ -26,6 +30,31 @@ SETTINGS = "DJANGO_SETTINGS_MODULE"
 
 class DjangoTask(Task[P, R]):
     """A task of a Django project, and the base class of class-based ones."""
+
+    _sending = (*Task._sending, "send_on_commit", "send_job_on_commit")
+
+    def send_on_commit(self, *args: P.args, **kwargs: P.kwargs) -> None:
+        """Send the call once the transaction of the default database is committed.
+
+        See `squids.contrib.django.send_on_commit`.
+        """
+        send_job_on_commit(self, args, kwargs)
+
+    def send_job_on_commit(
+        self,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        options: Mapping[str, Any] | None = None,
+        queue: str | None = None,
+        *,
+        using: str | None = None,
+        robust: bool = False,
+    ) -> None:
+        """Send the call with options once the transaction of a database is committed.
+
+        See `squids.contrib.django.send_job_on_commit`.
+        """
+        send_job_on_commit(self, args, kwargs, options, queue, using=using, robust=robust)
 
 
 class App(squids.App):
@@ -48,6 +77,8 @@ class App(squids.App):
         **options: Any,
     ) -> None:
         super().__init__(name, config, **options)
+        self.around_task(around_connections)
+        self.around_task(around_language)
         self.task_modules = None if task_modules is None else tuple(task_modules)
         if settings is not None:
             os.environ.setdefault(SETTINGS, settings)
@@ -61,7 +92,16 @@ class App(squids.App):
         )
 
     def import_tasks(self) -> None:
-        """Set Django up, unless it is, and import the tasks of the project."""
+        """Set Django up, unless it is, and import the tasks of the project.
+
+        Raises ConfigurationError if no settings are named, and what the imports raise. Connections that they
+        opened are closed.
+        """
+        if not settings.configured and SETTINGS not in os.environ:
+            raise squids.ConfigurationError(
+                f"the app {self.name} has no settings of Django: set {SETTINGS}, "
+                'or name them as manage.py does, as in App("shop", settings="shop.settings")'
+            )
         if not apps.ready:
             django.setup()
         if self.task_modules is None:
@@ -73,3 +113,4 @@ class App(squids.App):
             from squids.contrib.django.task_backend import adopt
 
             adopt(self)
+        close_after_import()
