@@ -47,7 +47,7 @@ def add(app: App, task: Task, queues: Iterable[str]) -> SquidsTask[..., Any]:
 def find(name: str) -> Task | None:
     """Return the task that a message names; import its module if that belongs to an installed app.
 
-    Whoever may write to the queue chooses the name, so nothing else is imported, and nothing but a task is
+    Anyone who may write to the queue chooses the name, so nothing else is imported, and nothing but a task is
     found. Raises UnknownTask if the module raises.
     """
     if name not in DEFINED:

@@ -1,4 +1,4 @@
-"""Runs a task of Django's `TASKS` in a worker: its context, its signals, and a result that nobody keeps.
+"""Runs a task of Django's `TASKS` in a worker: its context, its signals, and a result that is not kept.
 
 Needs Django 6. Whatever the task raises is raised: squids reports it, and settles the message.
 """
@@ -58,7 +58,7 @@ class Runner:
 
 def say_each_thing_once() -> None:
     """Keep Django's log from repeating what squids logs of a job: that it starts, ends, or fails."""
-    logging.getLogger("django.tasks").addFilter(_is_news)
+    logging.getLogger("django.tasks").addFilter(_is_not_repeated)
 
 
 def _attempt(task: Task, args: list[Any], kwargs: dict[str, Any]) -> None:
@@ -110,7 +110,7 @@ def _tell(signal: Any, result: SQSTaskResult) -> None:
         _TELLING.reset(token)
 
 
-def _is_news(record: logging.LogRecord) -> bool:
+def _is_not_repeated(record: logging.LogRecord) -> bool:
     return not _TELLING.get()
 
 
@@ -125,7 +125,7 @@ def _described(error: BaseException) -> TaskError:
 def _as_json(returned: Any) -> Any:
     """Return a value as receivers of `task_finished` may see it; None if JSON has no such value.
 
-    That is no failure: the work is done, and nobody asks for the value.
+    The task has not failed: its work is done, and the value is not kept.
     """
     try:
         return normalize_json(returned)
