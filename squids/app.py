@@ -6,6 +6,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from types import FrameType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 from weakref import WeakSet
 
@@ -20,14 +21,12 @@ from squids.hooks import (
     StatsHook,
     SuccessHook,
     TaskHook,
-    check_hook,
 )
 from squids.queue_names import QueueNames
 from squids.queues import QueueRef
 from squids.registry import Registry
 from squids.sqs import SEND_TIMEOUT, SQS
 from squids.task import Task, check_function, check_names, check_runs, warn_of_decorator
-from squids.unfinished import kind_of_function
 from squids.wire import JSON
 
 if TYPE_CHECKING:
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T", bound="Task[..., Any]")
-H = TypeVar("H", bound=Callable[..., Any])
 PreSendT = TypeVar("PreSendT", bound=PreSend)
 PostSendT = TypeVar("PostSendT", bound=PostSend)
 TaskHookT = TypeVar("TaskHookT", bound=TaskHook)
@@ -85,13 +83,13 @@ class App:
         self.queue_names = QueueNames.of(queue_prefix, queue_names, os.environ)
         self.sqs = SQS(config or {}, send_timeout)
         self.hooks = Hooks()
-        frame = sys._getframe(1)
+        frame, depth = _maker(self)
         place = frame.f_code.co_filename, frame.f_lineno
         self.registry = Registry(name, str(frame.f_globals.get("__name__", "")), place)
         self.tasks: Mapping[str, Task[..., Any]] = self.registry.by_name
         living.add(self)
         if (problem := self.registry.made_twice()) is not None:
-            warnings.warn(problem, stacklevel=2)
+            warnings.warn(problem, stacklevel=depth)
 
     def task(
         self, queue: str, *, name: str | None = None, aliases: Iterable[str] = ()
@@ -169,22 +167,22 @@ class App:
 
         `body` is a dict with task, args and kwargs, which may be changed. An exception stops the send.
         """
-        return _registered(hook, self.hooks.pre_send)
+        return self.hooks.add("pre_send", hook)
 
     def post_send(self, hook: PostSendT) -> PostSendT:
         """Register `hook(queue_name, body, response)` to run after each send.
 
         `response` is the dict that boto3 returned. Exceptions are logged.
         """
-        return _registered(hook, self.hooks.post_send)
+        return self.hooks.add("post_send", hook)
 
     def pre_task(self, hook: TaskHookT) -> TaskHookT:
         """Register `hook(task)` to run before each job, in its process. An exception fails the job."""
-        return _registered(hook, self.hooks.pre_task)
+        return self.hooks.add("pre_task", hook)
 
     def post_task(self, hook: TaskHookT) -> TaskHookT:
         """Register `hook(task)` to run after a task returned or raised. Exceptions are logged."""
-        return _registered(hook, self.hooks.post_task)
+        return self.hooks.add("post_task", hook)
 
     after_task = post_task
 
@@ -193,7 +191,7 @@ class App:
 
         The interval is at least the option `report_interval`, in seconds. Exceptions are logged.
         """
-        return _registered(hook, self.hooks.report_queue_stats)
+        return self.hooks.add("report_queue_stats", hook)
 
     def around_task(self, factory: AroundTaskT) -> AroundTaskT:
         """Register `factory(job)`, whose context manager is entered around each job, in its process.
@@ -204,14 +202,14 @@ class App:
 
         Raises TypeError if `factory` is async, or a generator without `contextlib.contextmanager`.
         """
-        return self._checked("around_task", factory)
+        return self.hooks.add("around_task", factory)
 
     def on_success(self, hook: SuccessHookT) -> SuccessHookT:
         """Register `hook(job)` to run after each job that is done, outside of the `around_task` contexts.
 
         Its message is not yet deleted. Exceptions are logged. Raises TypeError if `hook` is async.
         """
-        return self._checked("on_success", hook)
+        return self.hooks.add("on_success", hook)
 
     def on_failure(self, hook: FailureHookT) -> FailureHookT:
         """Register `hook(job, exception)` to run after each job that failed, in its process.
@@ -221,7 +219,7 @@ class App:
         called if the worker was killed or interrupted. Exceptions are logged. Raises TypeError if `hook` is
         async.
         """
-        return self._checked("on_failure", hook)
+        return self.hooks.add("on_failure", hook)
 
     def consumer_start(self, hook: LifeHookT) -> LifeHookT:
         """Register `hook()` to run once in a consumer's main process, before its first receive.
@@ -229,14 +227,14 @@ class App:
         If it raises, the consumer exits: with 78 for a ConfigurationError, which no restart can fix, else
         with 1. Raises TypeError if `hook` is async.
         """
-        return self._checked("consumer_start", hook)
+        return self.hooks.add("consumer_start", hook)
 
     def consumer_stop(self, hook: LifeHookT) -> LifeHookT:
         """Register `hook()` to run once in a consumer's main process, after everything is settled.
 
         The last registered one runs first. Exceptions are logged. Raises TypeError if `hook` is async.
         """
-        return self._checked("consumer_stop", hook)
+        return self.hooks.add("consumer_stop", hook)
 
     def worker_start(self, hook: LifeHookT) -> LifeHookT:
         """Register `hook()` to run once in each worker process, before its first job.
@@ -244,20 +242,14 @@ class App:
         If it raises, the worker exits and is replaced, after a delay that grows. Raises TypeError if `hook`
         is async.
         """
-        return self._checked("worker_start", hook)
+        return self.hooks.add("worker_start", hook)
 
     def worker_stop(self, hook: LifeHookT) -> LifeHookT:
         """Register `hook()` to run once in each worker process, after its last job; not if it is killed.
 
         The last registered one runs first. Exceptions are logged. Raises TypeError if `hook` is async.
         """
-        return self._checked("worker_stop", hook)
-
-    def _checked(self, kind: str, hook: H) -> H:
-        """Add a hook of this kind. Raises TypeError if calling it would run nothing of it."""
-        check_hook(kind, hook)
-        getattr(self.hooks, kind).append(hook)
-        return hook
+        return self.hooks.add("worker_stop", hook)
 
     def get_queue_by_name(self, queue_name: str) -> str:
         """Return the URL of a queue, given its name, URL or ARN.
@@ -287,12 +279,9 @@ class App:
         return f"<squids.App {self.name}: {len(self.tasks)} tasks>"
 
 
-def _registered(hook: H, hooks: list[Any]) -> H:
-    """Add a hook. Raises TypeError if calling it would run nothing of it."""
-    kind = kind_of_function(hook)
-    if kind is not None:
-        name = getattr(hook, "__qualname__", repr(hook))
-        ignored = "awaits it" if kind == "async" else "reads what it yields"
-        raise TypeError(f"{name} is {kind}: a hook is called, and nothing {ignored}; use a plain function")
-    hooks.append(hook)
-    return hook
+def _maker(app: App) -> tuple[FrameType, int]:
+    """Return the frame that makes an app, outside of the `__init__` of subclasses, and its stack level."""
+    frame, depth = sys._getframe(2), 2
+    while frame.f_code.co_name == "__init__" and frame.f_locals.get("self") is app and frame.f_back:
+        frame, depth = frame.f_back, depth + 1
+    return frame, depth

@@ -91,10 +91,15 @@ def execute(
         CURRENT.reset(token)
 
 
-def interrupted(delivery: Delivery, tasks: Mapping[str, Task[Any, Any]], error: KeyboardInterrupt) -> Outcome:
-    """Return the outcome of a job that `execute` left with this exception."""
+def interrupted(
+    delivery: Delivery,
+    tasks: Mapping[str, Task[Any, Any]],
+    error: KeyboardInterrupt,
+    json: JSON | None = None,
+) -> Outcome:
+    """Return the outcome of a job that `execute` left with this exception. `json`: as for `execute`."""
     try:
-        name = find(decode(delivery.body), tasks).name
+        name = find(decode(delivery.body, json), tasks).name
     except BadMessage:
         name = None
     return _failure(name, error)

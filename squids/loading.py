@@ -15,7 +15,7 @@ from typing import Any
 
 from squids.app import App, living
 from squids.app_path import AppPath, Attribute, FactoryCall
-from squids.errors import AppImportFailed, AppNotFound, SquidsError
+from squids.errors import AppImportFailed, AppNotFound, ConfigurationError
 from squids.hints import did_you_mean, nearest
 from squids.task import signature_text
 from squids.tracebacks import traceback_of
@@ -25,12 +25,12 @@ from squids.unfinished import kind_of_function
 def load_app(path: str) -> App:
     """Find the app at `path`, and have it import its tasks.
 
-    Raises what `find_app` raises, AppImportFailed also if `import_tasks` does.
+    Raises what `find_app` does. What `import_tasks` raises counts as raised by the module.
     """
     app = find_app(path)
     try:
         app.import_tasks()
-    except (KeyboardInterrupt, SquidsError):
+    except (KeyboardInterrupt, ConfigurationError):
         raise
     except BaseException as error:
         raise AppImportFailed(_traceback(error)) from error
@@ -43,7 +43,8 @@ def find_app(path: str) -> App:
     An object whose `extensions["squids"]` is an App, such as Flask's, will do.
 
     Raises AppNotFound if the module or attribute does not exist, takes other arguments, or is not an App, and
-    AppImportFailed with the user's traceback if the module or the factory raises.
+    AppImportFailed with the user's traceback if the module or the factory raises. A ConfigurationError that
+    they raise needs no traceback, and is raised as it is.
     """
     try:
         where = AppPath.parse(path)
@@ -105,7 +106,7 @@ def _called(factory: Any, call: FactoryCall, shown: str, path: str) -> Any:
             ) from None
     try:
         return factory(*call.args, **call.kwargs)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, ConfigurationError):
         raise
     except BaseException as error:
         raise AppImportFailed(_traceback(error)) from error
@@ -118,7 +119,7 @@ def _import(name: str, path: str) -> ModuleType:
         if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
             raise AppNotFound(f"{path}: there is no module {error.name}{_module_hint(error.name)}") from None
         raise AppImportFailed(_traceback(error)) from error
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, ConfigurationError):
         raise
     except BaseException as error:  # sys.exit() in a module must not look like a success.
         raise AppImportFailed(_traceback(error)) from error

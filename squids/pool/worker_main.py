@@ -92,7 +92,7 @@ class _Worker:
             try:
                 self._run_one(job)
             except KeyboardInterrupt as error:
-                outcome = interrupted(_delivery(job), self._tasks, error)
+                outcome = interrupted(_delivery(job), self._tasks, error, self._app.json)
                 self._results.append(_result(job[0], outcome, 0.0))
                 self._give_back(jobs[position + 1 :])
                 self._report()

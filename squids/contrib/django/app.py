@@ -6,6 +6,7 @@ it must be complete by then. In a web process, Django is set up already, and not
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
@@ -14,16 +15,19 @@ from typing import Any, ParamSpec, TypeVar, cast
 import django
 from django.apps import apps
 from django.conf import settings
+from django.db import close_old_connections
 from django.utils.module_loading import autodiscover_modules
 
 import squids
 from squids.contrib.django.connections import around_connections, close_after_import
 from squids.contrib.django.language import around_language
 from squids.contrib.django.sending import send_job_on_commit
+from squids.hooks import StatsHook
 from squids.task import Task
 
 P = ParamSpec("P")
 R = TypeVar("R")
+StatsHookT = TypeVar("StatsHookT", bound=StatsHook)
 
 SETTINGS = "DJANGO_SETTINGS_MODULE"
 
@@ -90,6 +94,20 @@ class App(squids.App):
         return cast(
             Callable[[Callable[P, R]], DjangoTask[P, R]], super().task(queue, name=name, aliases=aliases)
         )
+
+    def report_queue_stats(self, hook: StatsHookT) -> StatsHookT:
+        """Register a hook, as `squids.App.report_queue_stats` does; its thread renews its connections."""
+
+        @functools.wraps(hook)
+        def renewed(stats: squids.QueueStats) -> None:
+            close_old_connections()
+            try:
+                hook(stats)
+            finally:
+                close_old_connections()
+
+        super().report_queue_stats(renewed)
+        return hook
 
     def import_tasks(self) -> None:
         """Set Django up, unless it is, and import the tasks of the project.

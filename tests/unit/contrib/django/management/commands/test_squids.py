@@ -64,3 +64,9 @@ def test_usually_there_are_none(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [str(tmp_path), *(path for path in sys.path if "python3" in path)])
     assert command.search_path({}) == {}
+
+
+def test_a_queue_is_needed_to_run(executed):
+    with override_settings(SQUIDS_APP="shop:app"), pytest.raises(CommandError, match="--queue"):
+        call_command("squids")
+    assert executed == []
