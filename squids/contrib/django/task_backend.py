@@ -109,7 +109,7 @@ class TaskBackend(BaseTaskBackend):
         """
         defined = DEFINED.get(task.module_path, task)
         queues = self.task_options.queues(defined.queue_name)
-        return add(app, defined, dict.fromkeys((self._queue(defined), *queues, *self.sqs_queues)))
+        return add(app, defined, self, dict.fromkeys((self._queue(defined), *queues, *self.sqs_queues)))
 
     def _queue(self, task: Task) -> str:
         return self.task_options.queue(task.queue_name, task.priority)

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.apps import apps
 from django.tasks import Task
+from django.tasks.backends.base import BaseTaskBackend
 
 from squids.app import App
 from squids.bounds import NAME
@@ -26,8 +27,8 @@ DEFINED: dict[str, Task] = {}
 _adding = threading.Lock()
 
 
-def add(app: App, task: Task, queues: Iterable[str]) -> SquidsTask[..., Any]:
-    """Return the app's task for one of Django; register it, if it is new.
+def add(app: App, task: Task, backend: BaseTaskBackend, queues: Iterable[str]) -> SquidsTask[..., Any]:
+    """Return the app's task for one of Django, sent by a backend; register it, if it is new.
 
     `queues`: its own, and then where else it may be sent. Raises DuplicateTask if the app has another task of
     this name.
@@ -38,7 +39,7 @@ def add(app: App, task: Task, queues: Iterable[str]) -> SquidsTask[..., Any]:
         if known is not None and isinstance(known.target, Runner):
             return known
         queue, *others = queues
-        added: SquidsTask[..., Any] = app.task(queue, name=name)(Runner(task))
+        added: SquidsTask[..., Any] = app.task(queue, name=name)(Runner(task, backend))
         added.other_queues = others
         added.converter = None  # Django's tasks get what JSON gives.
         return added

@@ -18,6 +18,7 @@ from typing import Any
 
 from django.conf import settings
 from django.tasks import Task, TaskContext, TaskResult, TaskResultStatus
+from django.tasks.backends.base import BaseTaskBackend
 from django.tasks.base import TaskError
 from django.tasks.signals import task_finished, task_started
 from django.utils import timezone
@@ -42,18 +43,22 @@ class SQSTaskResult(TaskResult):
 
 
 class Runner:
-    """The function of a squids task: it runs a task of Django, and has the signature of its calls."""
+    """The function of a squids task: it runs a task of Django, and has the signature of its calls.
 
-    def __init__(self, task: Task) -> None:
+    `backend`: the one that it was sent by, which need not be the one of its definition.
+    """
+
+    def __init__(self, task: Task, backend: BaseTaskBackend) -> None:
         functools.update_wrapper(self, task.func)
         self.task = task
+        self.backend = backend
         signature = inspect.signature(task.func)
         if task.takes_context:
             signature = signature.replace(parameters=list(signature.parameters.values())[1:])
         self.__signature__ = signature
 
     def __call__(self, *args: Any, **kwargs: Any) -> None:
-        _attempt(self.task, list(args), kwargs)
+        _attempt(self.task, self.backend, list(args), kwargs)
 
 
 def say_each_thing_once() -> None:
@@ -61,7 +66,7 @@ def say_each_thing_once() -> None:
     logging.getLogger("django.tasks").addFilter(_is_not_repeated)
 
 
-def _attempt(task: Task, args: list[Any], kwargs: dict[str, Any]) -> None:
+def _attempt(task: Task, backend: BaseTaskBackend, args: list[Any], kwargs: dict[str, Any]) -> None:
     job = current_job()
     assert job is not None  # Else there is no message.
     now = timezone.now()
@@ -75,12 +80,12 @@ def _attempt(task: Task, args: list[Any], kwargs: dict[str, Any]) -> None:
         finished_at=None,
         args=args,
         kwargs=kwargs,
-        backend=task.backend,
+        backend=backend.alias,
         errors=[],
         worker_ids=[f"{socket.gethostname()}:{os.getpid()}"],
         receive_count=job.receive_count,
     )
-    _tell(task_started, result)
+    _tell(task_started, backend, result)
     context = [TaskContext(task_result=result)] if task.takes_context else []
     try:
         returned = task.call(*context, *args, **kwargs)
@@ -89,23 +94,23 @@ def _attempt(task: Task, args: list[Any], kwargs: dict[str, Any]) -> None:
         raise
     except BaseException as error:
         result.errors.append(_described(error))
-        _finish(result, TaskResultStatus.FAILED)
+        _finish(backend, result, TaskResultStatus.FAILED)
         raise
     object.__setattr__(result, "_return_value", _as_json(returned))
-    _finish(result, TaskResultStatus.SUCCESSFUL)
+    _finish(backend, result, TaskResultStatus.SUCCESSFUL)
 
 
-def _finish(result: SQSTaskResult, status: TaskResultStatus) -> None:
+def _finish(backend: BaseTaskBackend, result: SQSTaskResult, status: TaskResultStatus) -> None:
     object.__setattr__(result, "finished_at", timezone.now())
     object.__setattr__(result, "status", status)
-    _tell(task_finished, result)
+    _tell(task_finished, backend, result)
 
 
-def _tell(signal: Any, result: SQSTaskResult) -> None:
+def _tell(signal: Any, backend: BaseTaskBackend, result: SQSTaskResult) -> None:
     """Send a signal. What receivers raise is logged by Django, and decides nothing about the message."""
     token = _TELLING.set(True)
     try:
-        signal.send_robust(type(result.task.get_backend()), task_result=result)
+        signal.send_robust(type(backend), task_result=result)
     finally:
         _TELLING.reset(token)
 

@@ -10,6 +10,9 @@ import pytest
 
 pytest.importorskip("django.tasks", reason="Django's TASKS needs Django 6, which needs Python 3.12")
 
+from django.tasks.signals import task_finished
+
+from squids.contrib.django import TaskBackend
 from squids.contrib.django.task_backend import adopt
 from squids.contrib.django.task_registry import find
 from squids.delivery import Delivery
@@ -42,8 +45,18 @@ def test_a_task_is_found_in_a_module_that_nothing_imported(app):
 
 def test_a_task_of_another_backend_runs_as_it_may_have_been_sent_to_ours(app):
     """With `sweep.using(backend=...)`."""
-    assert executed(app, f"{SHOP}.jobs.sweep").end is JobEnd.DONE
+    heard = []
+
+    def receive(sender, task_result, **_):
+        heard.append((sender, task_result.backend))
+
+    task_finished.connect(receive)
+    try:
+        assert executed(app, f"{SHOP}.jobs.sweep").end is JobEnd.DONE
+    finally:
+        task_finished.disconnect(receive)
     assert os.environ["CLEANED"] == "swept"
+    assert heard == [(TaskBackend, "default")]
 
 
 def test_a_task_is_found_by_its_function_whatever_its_module_calls_it(app):

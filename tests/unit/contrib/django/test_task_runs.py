@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("django.tasks", reason="Django's TASKS needs Django 6, which needs Python 3.12")
 
-from django.tasks import TaskResultStatus, task
+from django.tasks import TaskResultStatus, default_task_backend, task
 from django.tasks.signals import task_finished, task_started
 from django.test import override_settings
 from django.utils import timezone
@@ -76,7 +76,7 @@ def test_the_context_has_the_attempt_as_sqs_counts_it(app):
 
 
 def test_what_calls_look_like_is_shown_without_the_context(app):
-    run = Runner(task(takes_context=True)(describe))
+    run = Runner(task(takes_context=True)(describe), default_task_backend)
     assert str(run.__signature__) == "(order: 'int') -> 'None'"
     assert run.__wrapped__ is describe
 
@@ -91,6 +91,14 @@ def test_signals_tell_of_the_start_and_the_end_with_the_value_that_was_returned(
     assert result is told[1][2]
     assert (result.return_value, result.is_finished, result.errors) == ("order 1", True, [])
     assert result.enqueued_at <= result.started_at <= result.finished_at
+
+
+def test_a_task_that_is_defined_for_another_backend_is_told_as_of_the_one_that_sent_it(app, told):
+    with squids.testing.outbox(app) as box:
+        task(backend="immediate")(place).using(backend="default").enqueue(1)
+        box.run_all()
+    assert CALLS == [(1, False)]
+    assert [result.backend for *_, result in told] == ["default", "default"]
 
 
 def test_a_failure_is_told_with_its_traceback_and_is_a_failed_job(app, told):
