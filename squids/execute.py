@@ -123,11 +123,12 @@ def _time(seconds: float | None) -> datetime | None:
 
 def find(call: Call, tasks: Mapping[str, Task[Any, Any]]) -> Task[Any, Any]:
     """Return the task that a call names. Raises UnknownTask if the app has none."""
-    task = tasks.get(call.task)
-    if task is None:
-        hint = hint_for(call.task, tasks)
-        raise UnknownTask(f"the app has no task {cut(as_word(call.task), NAME)}{f'; {hint}' if hint else ''}")
-    return task
+    try:
+        return tasks[call.task]
+    except KeyError:
+        pass
+    hint = hint_for(call.task, tasks)
+    raise UnknownTask(f"the app has no task {cut(as_word(call.task), NAME)}{f'; {hint}' if hint else ''}")
 
 
 def _converted(call: Call, task: Task[Any, Any], converter: Converter) -> Call:

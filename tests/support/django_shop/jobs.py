@@ -1,0 +1,22 @@
+"""Tasks of Django in a module that nothing imports before a message names one. Needs Django 6."""
+
+import os
+
+from django.tasks import task
+
+
+@task
+def clean(days: int) -> None:
+    os.environ["CLEANED"] = str(days)
+
+
+@task(backend="immediate")
+def sweep() -> None:
+    os.environ["CLEANED"] = "swept"
+
+
+def delete_everything() -> None:
+    raise AssertionError("not a task")
+
+
+another_name = task(delete_everything)
