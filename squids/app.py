@@ -64,6 +64,9 @@ class App:
     `json` encodes and decodes messages, in place of the standard library's and of the annotations of tasks.
     """
 
+    task_class: type[Task[Any, Any]] = Task
+    """What `task` makes of a function."""
+
     def __init__(
         self,
         name: str,
@@ -107,7 +110,7 @@ class App:
             checked = check_function(func, name)
             if name is None:
                 warn_of_decorator(checked, sys._getframe(1))
-            task: Task[P, R] = Task()
+            task: Task[P, R] = self.task_class()
             task.set_up(self, queue, checked, name, names)
             return self._register(task)
 
@@ -151,6 +154,12 @@ class App:
         check_names(task.name, task.aliases)
         self.registry.add(task)
         return task
+
+    def import_tasks(self) -> None:
+        """Import the tasks that the app's own module does not import; called after it is imported.
+
+        For subclasses. Consumers and commands call it; a process that only sends does not.
+        """
 
     def pre_send(self, hook: PreSendT) -> PreSendT:
         """Register `hook(queue_name, body)` to run before each send.

@@ -15,7 +15,7 @@ from typing import Any
 
 from squids.app import App, living
 from squids.app_path import AppPath, Attribute, FactoryCall
-from squids.errors import AppImportFailed, AppNotFound, ConfigurationError
+from squids.errors import AppImportFailed, AppNotFound, ConfigurationError, SquidsError
 from squids.hints import did_you_mean, nearest
 from squids.task import signature_text
 from squids.tracebacks import traceback_of
@@ -23,6 +23,21 @@ from squids.unfinished import kind_of_function
 
 
 def load_app(path: str) -> App:
+    """Find the app at `path`, and have it import its tasks.
+
+    Raises what `find_app` raises, AppImportFailed also if `import_tasks` does.
+    """
+    app = find_app(path)
+    try:
+        app.import_tasks()
+    except (KeyboardInterrupt, SquidsError):
+        raise
+    except BaseException as error:
+        raise AppImportFailed(_traceback(error)) from error
+    return app
+
+
+def find_app(path: str) -> App:
     """Import the app at `path`, or call the factory that makes it: see `app_path`.
 
     An object whose `extensions["squids"]` is an App, such as Flask's, will do.
@@ -115,11 +130,11 @@ def _traceback(error: BaseException) -> str:
 
 
 def _users_frames(frames: TracebackType | None) -> TracebackType | None:
-    """Skip the leading frames of this module and of the import system."""
+    """Skip the leading frames of squids and of the import system."""
     while frames is not None:
-        name = frames.tb_frame.f_globals.get("__name__", "")
+        name = str(frames.tb_frame.f_globals.get("__name__"))
         file = frames.tb_frame.f_code.co_filename
-        if name in (__name__, "importlib") or file.startswith("<frozen importlib"):
+        if name == "importlib" or name.startswith("squids.") or file.startswith("<frozen importlib"):
             frames = frames.tb_next
         else:
             return frames
