@@ -225,7 +225,6 @@ def _consume(options: ConsumerOptions, log: _Log) -> int:
     unforkable = unforkable_since(sockets)
     queue = app.queue_ref(options.queue)
     log_setup.adopt_application(log.level)
-    preload.tell_ports()
     settings = replace(consumer_main.settings_of(options, queue), log_level=log.level, log_style=log.format)
     client = consumer_main.client_of(app, settings)
     if options.workers == 0:
@@ -235,6 +234,7 @@ def _consume(options: ConsumerOptions, log: _Log) -> int:
 
         set_title(f"squids: {queue.name} main")
         return foreground.run(app, options, settings, client, notifier=notifier)
+    preload.tell_ports()
     zygote = consumer_main.start_zygote(app, options, settings, client, unforkable, log.config)
     create_if_renamed(app, options.queue)
     set_title(f"squids: {queue.name} main")

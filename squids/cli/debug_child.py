@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import faulthandler
 import os
+import signal
 import sys
 from typing import Any
 
@@ -17,6 +18,7 @@ from squids.pool.consumer_main import client_of, settings_of
 from squids.process import log_setup
 from squids.process.child import apply_limits, set_title
 from squids.process.interpreter import spec_of
+from squids.process.owner_death import end_with
 from squids.queues import QueueRef
 
 
@@ -28,6 +30,7 @@ def main(argv: list[str]) -> None:
 
 def _run(spec: dict[str, Any]) -> int:
     faulthandler.enable(2)
+    end_with(spec["owner"], signal.SIGTERM)  # Nobody passes on the signals of the terminal any more.
     set_title(f"squids: {spec['name']} debug")
     log_setup.configure(spec["log_level"], "text")
     try:

@@ -150,7 +150,7 @@ def cannot_start(handle: WorkerHandle, reason: str) -> None:
     _say(
         logging.ERROR,
         "worker_cannot_start",
-        f"worker {handle.slot} cannot start: {reason}",
+        f"worker {handle.slot} cannot start: {reason}; trying again, less and less often",
         pid=handle.pid,
     )
 

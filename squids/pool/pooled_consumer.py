@@ -94,8 +94,6 @@ class PooledConsumer:
         """Start the workers, and consume until told to stop."""
         self.workers.start()
         log_events.started(self._settings)
-        for text in self._settings.warnings:
-            log_events.no_task(text)
         self.liveness.booted()
         self._reporter.start()
         await self._done.wait()
@@ -325,7 +323,7 @@ class PooledConsumer:
         """A worker died: settle its jobs."""
         handle = end.handle
         busy = bool(self.inflight.roster.jobs_of(handle.child))
-        if busy or not end.retired:
+        if busy or not (end.retired or handle.failure):
             log_events.worker_ended(handle, end.how, end.status, busy, self.inflight.phase)
         self.inflight.worker_gone(handle.child, end.started, end.how, time.monotonic(), random.random())
 

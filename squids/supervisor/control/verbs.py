@@ -207,6 +207,13 @@ _REMOTE = (
         codes=(TIMED_OUT,),
     ),
     Verb("follow", "look", "Jobs, states and lines of an SQS queue: for `send --wait`", shown=False),
+    Verb(
+        "hold",
+        "steer",
+        "Pause what receives, until the client closes its connection: for `debug`",
+        changes=True,
+        shown=False,
+    ),
     Verb("local", "look", "Where the local SQS listens: for `tasks` and `send`", prompt=True, shown=False),
 )
 
