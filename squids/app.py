@@ -6,7 +6,8 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+from types import FrameType
+from typing import TYPE_CHECKING, Any, ParamSpec, TypedDict, TypeVar, cast
 from weakref import WeakSet
 
 from squids import class_tasks
@@ -47,6 +48,15 @@ FailureHookT = TypeVar("FailureHookT", bound=FailureHook)
 LifeHookT = TypeVar("LifeHookT", bound=LifeHook)
 
 
+class AppOptions(TypedDict, total=False):
+    """The keyword arguments of `App`, for classes that pass them on."""
+
+    queue_prefix: str | None
+    queue_names: Mapping[str, str] | None
+    json: JSON | None
+    send_timeout: float
+
+
 living: WeakSet[App] = WeakSet()
 """All apps of this process, for tests."""
 
@@ -82,7 +92,7 @@ class App:
         self.queue_names = QueueNames.of(queue_prefix, queue_names, os.environ)
         self.sqs = SQS(config or {}, send_timeout)
         self.hooks = Hooks()
-        frame = sys._getframe(1)
+        frame = _maker(self, sys._getframe(1))
         place = frame.f_code.co_filename, frame.f_lineno
         self.registry = Registry(name, str(frame.f_globals.get("__name__", "")), place)
         self.tasks: Mapping[str, Task[..., Any]] = self.registry.by_name
@@ -287,3 +297,12 @@ def _registered(hook: H, hooks: list[Any]) -> H:
         raise TypeError(f"{name} is {kind}: a hook is called, and nothing {ignored}; use a plain function")
     hooks.append(hook)
     return hook
+
+
+def _maker(app: App, frame: FrameType) -> FrameType:
+    """Return the frame that makes an app, outside the `__init__` of its own class."""
+    while frame.f_code.co_name == "__init__" and any(one is app for one in frame.f_locals.values()):
+        if frame.f_back is None:
+            break
+        frame = frame.f_back
+    return frame
