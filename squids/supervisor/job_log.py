@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from squids.process.protocol import Follow
 from squids.supervisor.consumer_handle import ConsumerHandle
+
+Follows = Callable[[str], bool]
+"""Whether a client follows the program of this name. A reload may change the answer."""
 
 Take = Callable[[str, list[list[str]]], object]
 """Gets a program's name and what happened to its jobs, as in `JobsChanged`."""
@@ -18,24 +21,24 @@ class JobLog:
     def __init__(self, consumers: Mapping[int, ConsumerHandle], *, log_all: bool) -> None:
         self._consumers = consumers
         self._log_all = log_all
-        self._followers: list[tuple[Collection[str], Take]] = []
+        self._followers: list[tuple[Follows, Take]] = []
 
     @contextmanager
-    def following(self, programs: Collection[str], take: Take) -> Iterator[None]:
-        """Pass what happens to jobs of these programs to `take`, from now on. They are logged, too."""
-        follower = (programs, take)
+    def following(self, follows: Follows, take: Take) -> Iterator[None]:
+        """Pass what happens to jobs of some programs to `take`, from now on. They are logged, too."""
+        follower = (follows, take)
         self._followers.append(follower)
-        self._update(programs)
+        self._update(follows)
         try:
             yield
         finally:
             self._followers.remove(follower)
-            self._update(programs)
+            self._update(follows)
 
     def changed(self, program: str, changes: list[list[str]]) -> None:
         """A consumer of this program reported jobs."""
-        for programs, take in self._followers:
-            if program in programs:
+        for follows, take in self._followers:
+            if follows(program):
                 take(program, changes)
 
     def set_all(self, on: bool) -> None:
@@ -49,8 +52,8 @@ class JobLog:
         if order.logs:
             consumer.send(order)
 
-    def _update(self, programs: Collection[str]) -> None:
-        self._tell(one for one in self._consumers.values() if one.program in programs)
+    def _update(self, follows: Follows) -> None:
+        self._tell(one for one in self._consumers.values() if follows(one.program))
 
     def _tell(self, consumers: Iterable[ConsumerHandle]) -> None:
         for consumer in list(consumers):
@@ -58,6 +61,6 @@ class JobLog:
 
     def _order(self, consumer: ConsumerHandle) -> Follow:
         """What it is told. Followers get its jobs at any log level."""
-        followed = any(consumer.program in programs for programs, _ in self._followers)
+        followed = any(follows(consumer.program) for follows, _ in self._followers)
         by_file = self._log_all and consumer.settings.log_level in ("DEBUG", "INFO")
         return Follow(logs=by_file or followed, reports=followed)

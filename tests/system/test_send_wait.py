@@ -152,6 +152,17 @@ def test_a_message_that_a_stop_gave_back_is_waited_for_until_another_consumer_ha
 
 
 @pytest.mark.slow
+def test_a_reload_may_give_the_queue_another_name_while_its_message_waits(begin):
+    up = begin()
+    assert up.verb("pause", "tests").returncode == 0
+    sending = up.open_verb(*arguments("work", name="a"))
+    assert "queue tests is paused" in sending.stderr.readline()
+    up.write({"letters": {"queue": "tests"}})
+    assert up.verb("reload").returncode == 0
+    assert ended(sending)[0] == 0, up.text
+
+
+@pytest.mark.slow
 def test_a_consumer_that_is_killed_is_waited_for_and_its_successor_runs_the_message(begin, tmp_path):
     up = begin(queues={"tests": {"visibility_timeout": 10}})
     go = tmp_path / "go"

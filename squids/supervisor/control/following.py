@@ -7,12 +7,13 @@ slowly misses some. It misses no typed answer: if it reads even them too slowly,
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection
 from contextlib import ExitStack
 from typing import Self
 
 from squids.exit_codes import FAILED
 from squids.process.log_lines import Line
+from squids.queues import QueueRef
 from squids.supervisor.control import answers
 from squids.supervisor.control.answers import Answer
 from squids.supervisor.control.status import state_of
@@ -26,21 +27,29 @@ MAX_WAITING = 8 * 1024 * 1024
 
 
 class Following:
-    """The answers for one client that follows these programs, from `with` on."""
+    """The answers for one client that follows the programs of these SQS queues, from `with` on.
 
-    def __init__(self, supervisor: Supervisor, names: Sequence[str]) -> None:
+    Those that a reload adds are among them. `queues`: names in SQS.
+    """
+
+    def __init__(self, supervisor: Supervisor, queues: Collection[str]) -> None:
         self._supervisor = supervisor
-        self._names = names
+        self._queues = queues
         self._coming: asyncio.Queue[Answer] = asyncio.Queue()
         self._waiting = 0
         """The weight of the typed answers that wait."""
         self._told = self._states()
         self._stack = ExitStack()
 
+    @property
+    def found(self) -> bool:
+        """Whether there is such a program."""
+        return bool(self._told["states"])
+
     def __enter__(self) -> Self:
         supervisor = self._supervisor
         self._take(self._told)
-        self._stack.enter_context(supervisor.consumers.job_log.following(self._names, self._take_jobs))
+        self._stack.enter_context(supervisor.consumers.job_log.following(self._follows, self._take_jobs))
         supervisor.output.followers.add(self._take_line)
         self._stack.callback(supervisor.output.followers.discard, self._take_line)
         watch = supervisor.background.start("the states that a client follows", self._watch_states())
@@ -58,7 +67,7 @@ class Following:
         return answer
 
     def _take_line(self, line: Line) -> None:
-        if line.program in self._names and self._coming.qsize() < MAX_LINES:
+        if self._coming.qsize() < MAX_LINES and self._follows(line.program):
             self._coming.put_nowait(answers.line(line))
 
     def _take_jobs(self, program: str, changes: list[list[str]]) -> None:
@@ -78,12 +87,16 @@ class Following:
             self._told = self._states()
             self._take(self._told)
 
+    def _follows(self, name: str | None) -> bool:
+        program = self._supervisor.programs.get(name or "")
+        return program is not None and QueueRef.parse(program.settings.queue).name in self._queues
+
     def _states(self) -> Answer:
-        """The state of each program, and what it is to be. One that a reload has removed has none."""
-        programs = self._supervisor.programs
-        there = {name: programs[name] for name in self._names if name in programs}
-        states = {name: state_of(self._supervisor, program) for name, program in there.items()}
-        return answers.states(states, {name: program.wanted.value for name, program in there.items()})
+        """The state of each program, and what it is to be."""
+        supervisor = self._supervisor
+        programs = {name: program for name, program in supervisor.programs.items() if self._follows(name)}
+        states = {name: state_of(supervisor, program) for name, program in programs.items()}
+        return answers.states(states, {name: program.wanted.value for name, program in programs.items()})
 
 
 def _weight(answer: Answer) -> int:

@@ -13,7 +13,6 @@ from squids.exit_codes import FAILED, NO_SUCH_NAME, NOT_ALL, OK, USAGE
 from squids.hints import as_word
 from squids.process.imported_files import changed_files
 from squids.process.log_lines import Line, Source, iso
-from squids.queues import QueueRef
 from squids.supervisor import outcome
 from squids.supervisor.control import answers
 from squids.supervisor.control.answers import Answers
@@ -155,17 +154,12 @@ def _is_of(context: Context, request: Request) -> Callable[[Line | NotedEvent], 
 
 async def follow(context: Context, request: Request) -> Answers:
     """Follow the jobs of the programs of an SQS queue: see `following`."""
-    supervisor = context.supervisor
-    names = [
-        name
-        for name, program in supervisor.programs.items()
-        if QueueRef.parse(program.settings.queue).name in request.queues
-    ]
-    if not names:
+    following = Following(context.supervisor, request.queues)
+    if not following.found:
         raise RequestRefused(
             f"the supervisor's file has no queue {', '.join(map(as_word, request.queues))}", NO_SUCH_NAME
         )
-    with Following(supervisor, names) as following:
+    with following:
         answer: answers.Answer = {}
         while answer.get("type") != "end":
             answer = await following.next()

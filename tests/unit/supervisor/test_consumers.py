@@ -343,12 +343,12 @@ def test_jobs_are_logged_while_anybody_wants_it() -> None:
         await owner.start(server, named("quiet", log_level="WARNING"), child=2)
         mine, quiet = server.ends
         jobs = owner.consumers.job_log
-        with jobs.following(["emails"], ignore), jobs.following(["emails"], ignore):
+        with jobs.following("emails".__eq__, ignore), jobs.following("emails".__eq__, ignore):
             pass
         jobs.set_all(True)
         both, neither = Follow(logs=True, reports=True), Follow(logs=False, reports=False)
         assert await frames_of(mine, 5) == [both, both, both, neither, Follow(logs=True, reports=False)]
-        with jobs.following(["quiet"], ignore):
+        with jobs.following("quiet".__eq__, ignore):
             assert await frames_of(quiet, 2) == [neither, both]
 
     carry_out(work)
@@ -362,7 +362,7 @@ def test_one_that_starts_while_its_program_is_followed_reports_its_jobs_from_the
     """It is told before it is ready: it may have run a short job before it could be told after that."""
 
     async def work(owner: Owner) -> None:
-        with owner.consumers.job_log.following(["emails"], ignore):
+        with owner.consumers.job_log.following("emails".__eq__, ignore):
             server = owner.fork_server()
             await owner.start(server)
             assert await frames_of(server.ends[0], 1) == [Follow(logs=True, reports=True)]
@@ -377,7 +377,7 @@ def test_what_a_consumer_reports_of_its_jobs_reaches_who_follows_it() -> None:
     async def work(owner: Owner) -> None:
         server = owner.fork_server()
         pid = await owner.start(server)
-        with owner.consumers.job_log.following(["emails"], lambda *what: told.append(what)):
+        with owner.consumers.job_log.following("emails".__eq__, lambda *what: told.append(what)):
             server.ends[0].send(JobsChanged([["m1", "started"]]))
             await until(lambda: bool(told))
             server.ends[0].send(JobsChanged([["m1", "done"]]))

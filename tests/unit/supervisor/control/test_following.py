@@ -55,12 +55,10 @@ class StubSupervisor:
         return not self.output.followers and not self.consumers.job_log._followers and not self.waiters
 
 
-def play(
-    scenario: Callable[[StubSupervisor, Following], Any], names: tuple[str, ...] = ("emails:1", "emails:2")
-) -> None:
+def play(scenario: Callable[[StubSupervisor, Following], Any], queues: tuple[str, ...] = ("emails",)) -> None:
     async def whole() -> None:
         supervisor = StubSupervisor()
-        with Following(supervisor, names) as followed:
+        with Following(supervisor, queues) as followed:
             await asyncio.wait_for(scenario(supervisor, followed), 60)
         await until(supervisor.is_free)
         assert supervisor.deaths == []
@@ -97,7 +95,7 @@ def test_the_first_answer_has_the_states_and_then_comes_what_happens_in_its_orde
 
 
 def test_states_are_answered_when_they_change() -> None:
-    """Whatever the log shows of it. One that a reload has removed has none."""
+    """Whatever the log shows of it."""
 
     async def scenario(supervisor: StubSupervisor, followed: Following) -> None:
         assert await followed.next() == UP
@@ -109,9 +107,24 @@ def test_states_are_answered_when_they_change() -> None:
         two.state, two.wanted = ProgramState.STOPPING, Wanted.DOWN
         supervisor.waiters.look()
         assert await followed.next() == states(n1=("paused", "paused"), n2=("stopping", "down"))
+
+    play(scenario)
+
+
+def test_what_a_reload_adds_is_followed_and_what_it_removes_is_not() -> None:
+    """The file may give the queue another name while its message waits."""
+
+    async def scenario(supervisor: StubSupervisor, followed: Following) -> None:
+        assert await followed.next() == UP
+        await until(lambda: bool(supervisor.waiters))
         del supervisor.programs["emails:2"]
+        supervisor.programs["emails:3"] = StubProgram("emails")
+        for program in supervisor.programs:
+            supervisor.consumers.job_log.changed(program, [["m1", program]])
         supervisor.waiters.look()
-        assert await followed.next() == states(n1=("paused", "paused"))
+        came = [await followed.next() for _ in range(3)]
+        assert [answer.get("queue") for answer in came] == ["emails:1", "emails:3", None]
+        assert came[-1] == states(n1=("running", "up"), n3=("running", "up"))
 
     play(scenario)
 
