@@ -80,7 +80,7 @@ def add_options(parser: argparse.ArgumentParser, optional: Collection[str] = ())
 
 
 def arguments_of(values: Mapping[str, Any]) -> list[str]:
-    """Return the command line of these values by name. Names that are no options are ignored."""
+    """Return the command line of these values by name. Other names are ignored."""
     line = []
     for action in build_parser()._actions:
         value = values.get(action.dest, action.default)

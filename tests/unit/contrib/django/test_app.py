@@ -7,7 +7,6 @@ import sys
 
 import pytest
 
-import tests.support.django_shop.squids_app as module
 from squids.contrib.django.app import App, DjangoTask
 from squids.loading import load_app
 from tests.support.django_shop.squids_app import app
@@ -18,14 +17,13 @@ def test_tasks_of_installed_apps_are_found():
     assert type(app.tasks["tests.support.django_shop.tasks.place"]) is DjangoTask
 
 
-def test_modules_of_tasks_may_be_named(monkeypatch):
+def test_modules_of_tasks_may_be_named(monkeypatch, tmp_path):
     """Those of other installed apps are another library's, perhaps."""
-    named = App("named", task_modules=["tests.support.sample_tasks"])
-    monkeypatch.setattr(module, "named", named, raising=False)
+    (tmp_path / "tasks_of_test_app.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr("squids.contrib.django.app.autodiscover_modules", lambda _: pytest.fail("discovered"))
-    monkeypatch.delitem(sys.modules, "tests.support.sample_tasks", raising=False)
-    assert load_app("tests.support.django_shop.squids_app:named") is named
-    assert "tests.support.sample_tasks" in sys.modules
+    App("named", task_modules=["tasks_of_test_app"]).import_tasks()
+    assert sys.modules.pop("tasks_of_test_app")
 
 
 def test_settings_are_those_of_the_environment_if_it_has_any(monkeypatch):
