@@ -14,12 +14,13 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 import django
 from django.apps import apps
-from django.conf import settings
+from django.conf import settings as django_settings
 from django.db import close_old_connections
 from django.utils.module_loading import autodiscover_modules
 
 import squids
-from squids.contrib.django.connections import around_connections, close_after_import
+from squids.contrib.django.connections import around_connections, close_connections
+from squids.contrib.django.eager import follow_setting
 from squids.contrib.django.language import around_language
 from squids.contrib.django.sending import send_job_on_commit
 from squids.hooks import StatsHook
@@ -83,9 +84,12 @@ class App(squids.App):
         super().__init__(name, config, **options)
         self.around_task(around_connections)
         self.around_task(around_language)
+        self.worker_stop(close_connections)
         self.task_modules = None if task_modules is None else tuple(task_modules)
         if settings is not None:
             os.environ.setdefault(SETTINGS, settings)
+        if django_settings.configured:
+            follow_setting()
 
     def task(
         self, queue: str, *, name: str | None = None, aliases: Iterable[str] = ()
@@ -115,7 +119,7 @@ class App(squids.App):
         Raises ConfigurationError if no settings are named, and what the imports raise. Connections that they
         opened are closed.
         """
-        if not settings.configured and SETTINGS not in os.environ:
+        if not django_settings.configured and SETTINGS not in os.environ:
             raise squids.ConfigurationError(
                 f"the app {self.name} has no settings of Django: set {SETTINGS}, "
                 'or name them as manage.py does, as in App("shop", settings="shop.settings")'
@@ -131,4 +135,4 @@ class App(squids.App):
             from squids.contrib.django.task_backend import adopt
 
             adopt(self)
-        close_after_import()
+        close_connections()

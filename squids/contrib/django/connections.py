@@ -32,7 +32,8 @@ def install(app: App) -> None:
     """
     if settings.configured and django.VERSION >= (4, 2) and around_connections not in app.hooks.around_task:
         app.hooks.around_task.insert(0, around_connections)
-        close_after_import()
+        app.worker_stop(close_connections)
+        close_connections()
 
 
 @contextmanager
@@ -55,10 +56,11 @@ def around_connections(job: Job) -> Iterator[None]:
         close_caches()
 
 
-def close_after_import() -> None:
-    """Close what an import opened: no connection, and no pool's thread, may cross a fork.
+def close_connections() -> None:
+    """Close all connections and pools that this process opened, but those in a transaction.
 
-    The process that opened them closes them, so the server ends just these.
+    After an import: no connection, and no pool's thread, may cross a fork. At the end of a worker: its
+    process ends without Python's clean-up, which a server would log as a client that broke off.
     """
     for connection in _opened():
         if not connection.in_atomic_block:

@@ -1,7 +1,7 @@
 """The setting SQUIDS_EAGER: while it is on, `send` runs the task in place, as `squids.testing.eager` does.
 
-Followed in each process that has "squids.contrib.django" in INSTALLED_APPS, for all its apps; also within
-`override_settings`.
+Followed in each process that makes an app of this package or has it in INSTALLED_APPS, for all apps; also
+within `override_settings`.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 import squids
 import squids.testing
 from squids.contrib.django.app import App
-from squids.contrib.django.connections import around_connections, close_after_import, install
+from squids.contrib.django.connections import around_connections, close_connections, install
 
 
 @pytest.fixture
@@ -158,13 +158,18 @@ def test_what_an_import_opened_is_closed_with_its_pool(closed, monkeypatch):
     monkeypatch.setattr(
         connections["archive"], "close_pool", lambda: closed.append("its pool"), raising=False
     )
-    close_after_import()
+    close_connections()
     assert closed == ["default", "archive", "its pool"]
+
+
+def test_a_worker_that_ends_takes_leave_of_its_servers(app, closed):
+    app.hooks.run_worker_stop()
+    assert closed == ["default", "archive"]
 
 
 def test_an_import_within_a_transaction_closes_nothing(closed):
     with transaction.atomic():
-        close_after_import()
+        close_connections()
         assert closed == ["archive"]
 
 
@@ -175,6 +180,7 @@ def test_a_plain_app_of_a_process_with_django_gets_the_same(closed):
     install(app)
     install(app)
     assert app.hooks.around_task == [around_connections, own]
+    assert app.hooks.worker_stop == [close_connections]
     assert closed == ["default", "archive"]
 
 

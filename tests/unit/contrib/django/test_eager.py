@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.core.signals import setting_changed
 from django.db import transaction
 from django.test import TestCase, override_settings
 
@@ -57,6 +58,14 @@ def test_what_waits_for_a_commit_runs_then(app):
             assert done == []
         transaction.set_rollback(True)  # As TestCase ends each test.
     assert done == [7]
+
+
+def test_an_app_that_is_made_follows_it_without_an_entry_in_installed_apps():
+    setting_changed.disconnect(eager._on_change)
+    App("shop")
+    with override_settings(SQUIDS_EAGER=True):
+        assert eager._entered is not None
+    assert eager._entered is None
 
 
 def test_other_settings_do_not_matter(app):
