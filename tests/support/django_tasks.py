@@ -28,7 +28,7 @@ def tasks_of() -> Iterator[Callable[..., App]]:
             app = App("shop")
             patch.setattr(task_backend, "get_app", lambda: app)
             backend = {"BACKEND": BACKEND, "QUEUES": queues, "OPTIONS": options}
-            immediate = {"BACKEND": "django.tasks.backends.immediate.ImmediateBackend"}
+            immediate = {"BACKEND": "django.tasks.backends.immediate.ImmediateBackend", "QUEUES": []}
             stack.enter_context(override_settings(TASKS={"default": backend, "immediate": immediate}))
             return app
 

@@ -113,7 +113,7 @@ def _steps(queues: Any) -> list[tuple[int, str]]:
 
 def _formatted(name: str, queue: str) -> str:
     """Put a queue into the name of one for a priority; ".fifo" stays at the end."""
-    stem = queue.removesuffix(".fifo")
-    if "{queue}" in name and stem != queue and not name.endswith(".fifo"):
-        return name.replace("{queue}", stem) + ".fifo"
+    if "{queue}" in name and queue.endswith(".fifo"):
+        stem = queue.removesuffix(".fifo")
+        return name.removesuffix(".fifo").replace("{queue}", stem) + ".fifo"
     return name.replace("{queue}", queue)

@@ -15,6 +15,11 @@ def sweep() -> None:
     os.environ["CLEANED"] = "swept"
 
 
+@task(backend="immediate", queue_name="not for SQS")
+def elsewhere() -> None:
+    raise AssertionError("no queue of SQS has this name")
+
+
 def delete_everything() -> None:
     raise AssertionError("not a task")
 

@@ -128,6 +128,14 @@ def test_what_the_backend_does_not_take_is_refused_at_the_definition(tasks_of, d
         task(**defined)(place)
 
 
+def test_a_task_is_validated_once_more_when_it_is_enqueued(tasks_of):
+    tasks_of("default")
+    defined = task(place)
+    app = tasks_of("emails")
+    with squids.testing.outbox(app), pytest.raises(InvalidTask, match="Queue 'default' is not valid"):
+        defined.enqueue(1)
+
+
 @pytest.mark.parametrize(
     ("queue", "says"), [("a b", "SQS_QUEUES"), ("orders.fifo", "needs MESSAGE_GROUP_ID in OPTIONS")]
 )

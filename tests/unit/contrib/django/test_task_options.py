@@ -53,6 +53,15 @@ def test_what_a_step_adds_stands_at_the_end_of_a_queue_s_own_name(queue, urgent)
     assert options.queue("mail & more", 60) == (urgent or f"{queue}-urgent")
 
 
+@pytest.mark.parametrize(
+    ("name", "queue"),
+    [("{queue}-urgent.fifo", "mail-urgent.fifo"), ("all.fifo", "all.fifo"), ("standard", "standard")],
+)
+def test_the_queue_for_a_priority_of_a_fifo_queue_may_be_named_as_it_is(name, queue):
+    options = TaskOptions.parse({"PRIORITY_QUEUES": {50: name}})
+    assert options.queue("mail.fifo", 50) == queue
+
+
 def test_a_name_that_sqs_cannot_have_needs_another():
     with pytest.raises(ValueError, match=r'"mail & more" is not a queue.* SQS_QUEUES'):
         TaskOptions.parse({}).queue("mail & more", 0)

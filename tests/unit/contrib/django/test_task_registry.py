@@ -64,6 +64,7 @@ def test_a_task_is_found_by_its_function_whatever_its_module_calls_it(app):
     outcome = executed(app, f"{SHOP}.jobs.delete_everything")
     assert "not a task" in outcome.error
     assert executed(app, f"{SHOP}.jobs.another_name").end is JobEnd.BAD_MESSAGE
+    assert find(f"{SHOP}.jobs.another_name") is None
 
 
 @pytest.mark.parametrize(
@@ -76,6 +77,7 @@ def test_a_task_is_found_by_its_function_whatever_its_module_calls_it(app):
         f"{SHOP}.jobs.os",
         f"{SHOP}.nowhere.clean",
         f"{SHOP}.__main__.clean",
+        f"{SHOP}{'.x' * 5_000}.clean",
         f"{SHOP}.jobs clean",
         f"{SHOP}..jobs.clean",
         "clean",
@@ -90,11 +92,24 @@ def test_a_message_imports_nothing_else_and_calls_nothing_else(app, name):
     assert set(sys.modules) - before <= {f"{SHOP}.jobs"}
 
 
-def test_a_module_that_does_not_import_is_a_bad_message_with_its_reason(app):
-    outcome = executed(app, f"{SHOP}.broken.clean")
+@pytest.mark.parametrize(
+    ("module", "reason"),
+    [
+        ("broken", "RuntimeError: no licence"),
+        ("needy", "ModuleNotFoundError: No module named 'no_such_library'"),
+    ],
+)
+def test_a_module_that_does_not_import_is_a_bad_message_with_its_reason(app, module, reason):
+    outcome = executed(app, f"{SHOP}.{module}.clean")
     assert outcome.end is JobEnd.BAD_MESSAGE
     assert outcome.error == (
-        f"{SHOP}.broken.clean is not known, and importing {SHOP}.broken failed: RuntimeError: no licence"
+        f"{SHOP}.{module}.clean is not known, and importing {SHOP}.{module} failed: {reason}"
     )
     with pytest.raises(UnknownTask):
-        find(f"{SHOP}.broken.clean")
+        find(f"{SHOP}.{module}.clean")
+
+
+def test_a_task_whose_queue_cannot_be_one_of_sqs_is_a_bad_message_with_its_reason(app):
+    outcome = executed(app, f"{SHOP}.jobs.elsewhere")
+    assert outcome.end is JobEnd.BAD_MESSAGE
+    assert 'cannot be a task of the app: "not for SQS" is not a queue' in outcome.error

@@ -6,6 +6,7 @@ import logging
 import os
 from contextlib import contextmanager
 from datetime import UTC
+from uuid import UUID
 
 import pytest
 
@@ -114,6 +115,19 @@ def test_a_failure_is_told_with_its_traceback_and_is_a_failed_job(app, told):
     assert "squids/contrib" not in error.traceback
 
 
+def test_a_task_that_is_interrupted_has_not_ended(app, told):
+    """As with the backends of Django: the process is about to end."""
+    with squids.testing.outbox(app) as box:
+        task(interrupt).enqueue()
+        with pytest.raises(KeyboardInterrupt):
+            box.run_all()
+    assert [signal for signal, *_ in told] == [task_started]
+
+
+def interrupt():
+    raise KeyboardInterrupt
+
+
 def test_what_a_receiver_raises_decides_nothing(app):
     """The task would run again, though it is done."""
 
@@ -160,12 +174,12 @@ def returns_a_generator():
 def test_the_annotations_of_a_task_convert_nothing(app):
     """Django's tasks get what JSON gives, with any backend."""
     with squids.testing.outbox(app) as box:
-        task(takes_a_number).enqueue("seven")
+        task(takes_an_id).enqueue("7d444840-9dc0-11d1-b245-5ffdce74fad2")
         box.run_all()
-    assert CALLS == ["seven"]
+    assert CALLS == ["7d444840-9dc0-11d1-b245-5ffdce74fad2"]
 
 
-def takes_a_number(order: int):
+def takes_an_id(order: UUID):
     CALLS.append(order)
 
 
