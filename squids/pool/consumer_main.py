@@ -27,6 +27,7 @@ from squids.pool.inflight import Phase
 from squids.pool.local_queue import create_if_renamed
 from squids.pool.pooled_consumer import PooledConsumer
 from squids.pool.preload import tell_ports
+from squids.pool.report_thread import ReportThread
 from squids.pool.settings import Limits, PoolSettings
 from squids.pool.start_hooks import run_start_hooks
 from squids.pool.workers import EXIT_SECONDS, Workers
@@ -172,9 +173,13 @@ def run(
         if zygote.wait(EXIT_SECONDS) is None:
             zygote.kill_server()
         return code
+    reports = ReportThread()
+    reports.take_over()
     code, stuck_in_receive = asyncio.run(_run(app, options, settings, client, zygote, owner, notifier, facts))
     app.hooks.run_consumer_stop()  # Here, where it may run a loop of its own.
     ignore_stops()
+    if not reports.close():
+        os._exit(code)  # A handler of the application hangs: logging's exit handler would wait for it.
     if stuck_in_receive:
         exit_now(code)
     return code

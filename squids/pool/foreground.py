@@ -33,6 +33,7 @@ from squids.pool.consumer_main import (
 )
 from squids.pool.message import HeldMessage
 from squids.pool.pooled_consumer import PooledConsumer
+from squids.pool.report_thread import ReportThread
 from squids.pool.roster import JobResult
 from squids.pool.settings import PoolSettings
 from squids.pool.start_hooks import run_start_hooks
@@ -244,11 +245,15 @@ def run(
         return code
     code = run_start_hooks("worker_start", "worker", app.hooks.run_worker_start)
     stuck = False
+    reports = ReportThread()
     if not code:
+        reports.take_over()
         code, stuck = _serve(app, options, settings, client, notifier)
         app.hooks.run_worker_stop()
     app.hooks.run_consumer_stop()
     ignore_stops()
+    if not reports.close():
+        os._exit(code)  # As in `consumer_main`.
     if stuck:
         exit_now(code)
     return code

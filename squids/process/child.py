@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from squids.process import exit_handlers
+from squids.process.output import open_streams
 from squids.process.random_state import reseed
 
 Entry = Callable[[Any, socket.socket, list[int], dict[str, Any]], int]
@@ -32,9 +33,9 @@ def run_and_exit(
     try:
         set_title(title)
         if not faulthandler.is_enabled():
-            faulthandler.enable()
+            faulthandler.enable(2)
         print_lines_at_once()
-        faulthandler.register(signal.SIGUSR2)  # Writes the stacks of all threads to standard error.
+        faulthandler.register(signal.SIGUSR2, 2)  # Writes the stacks of all threads to standard error.
         reseed()
         channel = socket.socket(fileno=descriptors[0])
         code = entry(preloaded, channel, descriptors[1:], args)
@@ -51,7 +52,7 @@ def run_and_exit(
 
 def print_lines_at_once() -> None:
     """Make output line-buffered, so that logs are current. A fork server does so for all its children."""
-    for stream in (sys.stdout, sys.stderr):
+    for stream in open_streams():
         if isinstance(stream, io.TextIOWrapper) and not stream.line_buffering:
             stream.reconfigure(line_buffering=True)
 
@@ -95,9 +96,8 @@ def exit_now(code: int) -> NoReturn:
     def end() -> NoReturn:
         status = code
         try:
-            for stream in (sys.stdout, sys.stderr):
-                if stream is not None:
-                    stream.flush()
+            for stream in open_streams():
+                stream.flush()
         except (Exception, SystemExit):
             status = status or 1
         finally:

@@ -19,6 +19,7 @@ from squids.process.entry_points import resolve
 from squids.process.interpreter import spec_of
 from squids.process.no_terminal import refuse_breakpoints
 from squids.process.outlet import records_to
+from squids.process.output import complain
 from squids.process.protocol import Degraded
 from squids.process.signals import restore_defaults
 
@@ -40,7 +41,7 @@ def main(argv: list[str]) -> NoReturn:
     except (SquidsError, OSError, ValueError) as error:
         text = str(error)
         if not _told(spec["descriptors"][0], text) or "\n" in text:
-            sys.stderr.write(f"squids: {spec['title'].removeprefix('squids: ')} cannot start: {text}\n")
+            complain(f"squids: {spec['title'].removeprefix('squids: ')} cannot start: {text}\n")
         exit_now(ExitCode.CONFIG if isinstance(error, ConfigurationError) else ExitCode.FAILURE)
     entry = resolve(spec["entry"])
     run_and_exit(entry, preloaded, spec["descriptors"], spec["args"], spec["title"])

@@ -36,9 +36,9 @@ def configure(level: str, style: str, stream: TextIO | None = None) -> None:
     Text to the journal has a priority instead of the time. "record" is for a supervisor, on a separate
     socket; the supervisor writes the lines.
     """
-    stream_or_stderr: TextIO | RecordStream = stream or sys.stderr
+    stream_or_stderr: TextIO | RecordStream = stream or _standard_error()
     if style == "record" and stream is None:
-        stream_or_stderr = record_stream() or sys.stderr
+        stream_or_stderr = record_stream() or stream_or_stderr
     if style == "text" and stream is None and is_journal():
         style = "journal"
     if not _handlers or not _handlers[0].writes(stream_or_stderr, STYLES[style]):
@@ -68,6 +68,16 @@ def adopt_application(level: str) -> None:
             logging.getLogger(name).setLevel(logging.WARNING)
 
 
+def _standard_error() -> TextIO | RecordStream:
+    """Return what reports are written to already, or standard error as this process began with it.
+
+    The application may have put something else in its place.
+    """
+    if _handlers:
+        return _handlers[0].stream  # type: ignore[no-any-return] # LineHandler was made with one
+    return sys.stderr or sys.__stderr__ or open(os.devnull, "w")
+
+
 CHATTY = ("boto3", "botocore", "urllib3", "s3transfer")
 """Loggers of libraries that are limited to warnings."""
 
@@ -88,6 +98,14 @@ class LineHandler(logging.StreamHandler[Any]):
         self.addFilter(is_not_a_report)
         self.setFormatter(LineFormatter(render))
         self._render = render
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """As StreamHandler does, whose own method an application may have replaced."""
+        try:
+            self.stream.write(f"{self.format(record)}\n")
+            self.flush()
+        except Exception:
+            self.handleError(record)
 
     def writes(self, stream: TextIO | RecordStream, render: Render) -> bool:
         """Whether it writes there, in this format."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
 from dataclasses import dataclass
 
 from squids.process.child import print_to
+from squids.process.output import complain
 
 MSG_NOSIGNAL = getattr(socket, "MSG_NOSIGNAL", 0)
 """Suppresses SIGPIPE, whatever the application's handler. send(2); not on macOS."""
@@ -36,7 +36,7 @@ class RecordStream:
         """Write one or more lines."""
         rest = memoryview(text.encode("utf-8", "backslashreplace"))  # In JSON this is an escape.
         if not self._is_ours():
-            sys.stderr.write(text)
+            complain(text)
             return
         try:
             while rest:

@@ -12,6 +12,8 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+from squids.process.output import complain
+
 
 def _numpy(module: Any) -> None:
     try:
@@ -43,4 +45,4 @@ def reseed() -> None:
             seed(module)
         except Exception as error:
             text = traceback.format_exception_only(error)[-1].strip()
-            sys.stderr.write(f"squids: {name} could not be given a new seed: {text}\n")
+            complain(f"squids: {name} could not be given a new seed: {text}\n")

@@ -21,6 +21,7 @@ from squids.process.interpreter import interpreter_of
 from squids.process.loop_channel import LoopChannel
 from squids.process.no_terminal import refuse_breakpoints
 from squids.process.outlet import Outlet
+from squids.process.output import flush_output
 from squids.process.protocol import PROTOCOL, FromZygote, Kill, Output, Spawn
 from squids.process.zygote_main import Zygote
 
@@ -49,8 +50,7 @@ class ZygoteHandle:
     def fork(cls, preloaded: Any, title: str) -> ZygoteHandle:
         """Fork it from this process, which has a single thread and has imported what children share."""
         ours, theirs = socket.socketpair()
-        sys.stdout.flush()
-        sys.stderr.flush()
+        flush_output()
         pid = os.fork()
         if pid:
             theirs.close()

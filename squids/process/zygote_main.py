@@ -33,6 +33,7 @@ from squids.process.frames import FrameError
 from squids.process.interpreter import interpreter_of
 from squids.process.orphans import Orphans
 from squids.process.outlet import Outlet
+from squids.process.output import complain, flush_output
 from squids.process.protocol import Exited, Frame, Kill, Output, Spawn, Spawned, SpawnFailed
 from squids.process.signals import restore, restore_defaults
 
@@ -143,7 +144,7 @@ class Zygote:
         try:
             frames, descriptors = owner.channel.receive_with_descriptors()
         except (FrameError, ValueError) as error:
-            sys.stderr.write(f"squids: an owner of processes is given up: {error}\n")
+            complain(f"squids: an owner of processes is given up: {error}\n")
             self._lose(descriptor)
             return
         if descriptors is not None:
@@ -236,8 +237,7 @@ class Zygote:
         limits: Mapping[str, int | None],
     ) -> int:
         entry = resolve(spawn.entry)  # Here, so that children share what it imports.
-        sys.stdout.flush()
-        sys.stderr.flush()
+        flush_output()
         pid = os.fork()
         if pid == 0:
             self._be_child(spawn, entry, descriptors, outlet, nice, limits)
@@ -272,7 +272,7 @@ class Zygote:
             apply_limits(nice, limits)
             signal.pthread_sigmask(signal.SIG_SETMASK, [])
         except BaseException as error:  # Whatever it is: above this call is the fork server's own code.
-            sys.stderr.write(f"squids: a child could not begin: {error}\n")
+            complain(f"squids: a child could not begin: {error}\n")
             exit_now(1)
         run_and_exit(entry, self._preloaded, descriptors, spawn.args, spawn.title)
 

@@ -182,3 +182,31 @@ def test_in_the_applications_own_process_they_are_records_like_any(caplog):
     (record,) = caplog.records
     assert (record.name, record.getMessage(), record.action) == ("squids", "one more", "a")
     assert record.pathname == __file__
+
+
+@pytest.mark.usefixtures("ways")
+@pytest.mark.parametrize("base", [logging.LogRecord, type("Theirs", (logging.LogRecord,), {})])
+def test_a_format_may_need_what_the_applications_factory_adds(written, capsys, base):
+    """Such as the id of a request. On standard error they are not written again, either."""
+
+    def factory(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = base(*args, **kwargs)
+        record.request = "none"
+        return record
+
+    without_handlers_of_pytest()
+    logging.setLogRecordFactory(factory)
+    theirs = io.StringIO()
+    for stream in (theirs, sys.stderr):
+        handler = logging.StreamHandler(stream)
+        handler.setFormatter(logging.Formatter("%(request)s %(action)s: %(message)s"))
+        logging.getLogger().addHandler(handler)
+    log.error("failed %s", "twice", extra={"action": "a"})
+    assert theirs.getvalue() == "none a: failed twice\n"
+    assert capsys.readouterr().err == ""
+
+
+def test_a_method_of_logging_that_the_application_replaced_is_not_on_their_way(written, monkeypatch):
+    monkeypatch.setattr(logging.StreamHandler, "emit", lambda *_: None)
+    log.error("failed")
+    assert written.getvalue().endswith("failed\n")
