@@ -54,7 +54,7 @@ class Hooks:
 
         Raises TypeError if calling the hook would run nothing of it: it is async, or a generator.
         """
-        _check(kind, hook)
+        check_hook(kind, hook)
         getattr(self, kind).append(hook)
         return hook
 
@@ -112,7 +112,7 @@ class Hooks:
             _run("worker_stop", hook)
 
 
-def _check(kind: str, hook: Callable[..., Any]) -> None:
+def check_hook(kind: str, hook: Callable[..., Any]) -> None:
     runs_nothing = kind_of_function(hook)
     if runs_nothing is None:
         return

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess
-import sys
 import urllib.request
 from pathlib import Path
 
 import pytest
 
 from tests.docs.pages import ROOT, blocks, commands, files
+from tests.support.processes import run_python
 from tests.support.servers import CREDENTIALS, client
 
 PAGE = (ROOT / "docs" / "django.md").read_text()
@@ -33,17 +32,7 @@ def environment(moto_url: str) -> dict[str, str]:
 @pytest.mark.slow
 def test_the_project_of_the_page_runs(tmp_path: Path, environment: dict[str, str]) -> None:
     def run(*arguments: str) -> str:
-        done = subprocess.run(
-            [sys.executable, *arguments],
-            cwd=tmp_path,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        done = run_python(arguments, tmp_path, environment, seconds=120)
         assert done.returncode == 0, done.stdout
         return done.stdout
 

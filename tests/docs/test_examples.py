@@ -13,6 +13,7 @@ import pytest
 
 from examples.demo_parts import LocalSQS
 from tests.docs.pages import PAGES, ROOT, blocks, commands, files, script
+from tests.support.processes import run_python
 
 QUEUES = ("emails", "reports", "orders.fifo")
 
@@ -80,28 +81,11 @@ def _write_files(text: str, directory: Path) -> list[str]:
     return modules
 
 
-def _python(
-    arguments: list[str], directory: Path, environment: dict[str, str]
-) -> subprocess.CompletedProcess[str]:
-    """Run an interpreter to its end; what it prints is in `stdout`, errors among it."""
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=directory,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
 def _run_page(page: Path, directory: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     text = page.read_text()
     modules = _write_files(text, directory)
     (directory / page.name).write_text(script(text))
-    return _python(["-W", "error", "-c", RUN_PAGE, page.name, *modules], directory, environment)
+    return run_python(["-W", "error", "-c", RUN_PAGE, page.name, *modules], directory, environment)
 
 
 @pytest.mark.parametrize("page", PAGES_WITH_PYTHON, ids=_page_name)
@@ -122,7 +106,7 @@ def test_the_first_app_is_run_by_the_command_beside_it(
     assert sent.returncode == 0, sent.stdout
     (command,) = [line for line in commands((ROOT / page).read_text(), "squids") if "--local" not in line]
     arguments = [*shlex.split(command)[1:], "--exit-when-empty", "--polling-wait-time", "1"]
-    done = _python(["-m", "squids", *arguments], tmp_path, environment)
+    done = run_python(["-m", "squids", *arguments], tmp_path, environment)
     assert done.returncode == 0, done.stdout
     assert "order 2: receipt mailed to ada@example.com" in done.stdout
 
@@ -136,7 +120,7 @@ def test_the_file_of_the_readme_passes_the_check_beside_it(
     (tmp_path / "squids.yaml").write_text(file)
     check = commands(text, "squids-supervisor")[0]
     assert check == "squids-supervisor -c squids.yaml check"
-    done = _python(["-m", "squids.cli.supervise", *shlex.split(check)[1:]], tmp_path, environment)
+    done = run_python(["-m", "squids.cli.supervise", *shlex.split(check)[1:]], tmp_path, environment)
     assert done.returncode == 0, done.stdout
 
 

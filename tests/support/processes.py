@@ -71,6 +71,23 @@ def call(task: str, *args: object, module: str = "shop", **kwargs: object) -> st
     return json.dumps({"task": f"{module}.{task}", "args": args, "kwargs": kwargs})
 
 
+def run_python(
+    arguments: Sequence[str], directory: Path, environment: dict[str, str], seconds: float = 60.0
+) -> subprocess.CompletedProcess[str]:
+    """Run an interpreter to its end; what it prints is in `stdout`, errors among it."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=directory,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
+
+
 class SquidsProcess:
     """One run of `squids` in a directory of its own, with an app of its own."""
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.django_project import APP, SETTINGS, TASKS, write_project
 from tests.support.postgres import postgres
-from tests.support.processes import SquidsProcess, call
+from tests.support.processes import SquidsProcess, call, run_python
 from tests.support.sentry import sentry_server as sentry_server
 from tests.support.waiting import wait_until
 
@@ -39,17 +39,7 @@ def project(squids_process, strict_sqs) -> Project:
 
 def run(process: SquidsProcess, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run an interpreter in the project's directory."""
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=process.directory,
-        env=process.environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return run_python(arguments, process.directory, process.environment)
 
 
 def put(strict_sqs, task: str, *names: str) -> None:

@@ -23,7 +23,7 @@ from squids.contrib.django.connections import around_connections, close_connecti
 from squids.contrib.django.eager import follow_setting
 from squids.contrib.django.language import around_language
 from squids.contrib.django.sending import send_job_on_commit
-from squids.hooks import StatsHook
+from squids.hooks import StatsHook, check_hook
 from squids.task import Task
 
 P = ParamSpec("P")
@@ -101,6 +101,7 @@ class App(squids.App):
 
     def report_queue_stats(self, hook: StatsHookT) -> StatsHookT:
         """Register a hook, as `squids.App.report_queue_stats` does; its thread renews its connections."""
+        check_hook("report_queue_stats", hook)
 
         @functools.wraps(hook)
         def renewed(stats: squids.QueueStats) -> None:

@@ -54,3 +54,11 @@ def test_a_hook_that_reports_on_a_queue_gets_connections_that_work(monkeypatch):
     reporting.hooks.run_report_queue_stats("stats")
     assert events == ["renewed", "stats", "renewed"]
     assert store.__name__ == "store"
+
+
+def test_a_hook_that_nothing_would_await_is_refused_as_ever():
+    async def store(stats):
+        pass
+
+    with pytest.raises(TypeError, match="async"):
+        App("shop").report_queue_stats(store)
