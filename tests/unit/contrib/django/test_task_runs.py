@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from contextlib import contextmanager
@@ -113,6 +114,21 @@ def test_a_failure_is_told_with_its_traceback_and_is_a_failed_job(app, told):
     assert error.exception_class is ValueError
     assert "in fail\n" in error.traceback
     assert "squids/contrib" not in error.traceback
+
+
+def test_eagerly_a_task_runs_where_it_is_enqueued(app):
+    """Also a coroutine function within a running loop, which `aenqueue` leaves for a thread."""
+
+    async def enqueue_both():
+        await task(place_later).aenqueue(2)
+        await task(place).aenqueue(3)
+
+    with squids.testing.eager(app):
+        task(place_later).enqueue(1)
+        asyncio.run(enqueue_both())
+        with pytest.raises(ValueError, match="no stock"):
+            task(fail).enqueue()
+    assert CALLS == [1, 2, (3, False)]
 
 
 def test_a_task_that_is_interrupted_has_not_ended(app, told):
