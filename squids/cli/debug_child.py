@@ -25,12 +25,12 @@ from squids.queues import QueueRef
 def main(argv: list[str]) -> None:
     """Run the queue of the specification until it is stopped, and exit."""
     spec = spec_of(argv)
+    end_with(spec["owner"], signal.SIGTERM)  # Nobody would pass on the signals of the terminal any more.
     sys.exit(guarded(lambda: run_command("squids-supervisor", lambda: _run(spec))))
 
 
 def _run(spec: dict[str, Any]) -> int:
     faulthandler.enable(2)
-    end_with(spec["owner"], signal.SIGTERM)  # Nobody passes on the signals of the terminal any more.
     set_title(f"squids: {spec['name']} debug")
     log_setup.configure(spec["log_level"], "text")
     try:
