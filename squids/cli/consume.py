@@ -6,8 +6,8 @@ import argparse
 import faulthandler
 import os
 import sys
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from squids.cli.entry import print_error, run_command, show_version
@@ -28,7 +28,7 @@ class _WholeWords(argparse.HelpFormatter):
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Build the parser. The options of a consumer come from `squids.options`."""
+    """Build the parser."""
     parser = argparse.ArgumentParser(
         prog="squids",
         description="Run the tasks of one SQS queue in a pool of worker processes.",
@@ -36,8 +36,24 @@ def build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
         epilog="Exit codes: 0 drained, 1 failure, 2 usage, 78 a configuration that a restart cannot fix.",
     )
+    add_options(parser)
+    parser.add_argument(
+        "--version",
+        action=_ShowVersion,
+        nargs=0,
+        default=argparse.SUPPRESS,
+        help="Show the version and exit",
+    )
+    return parser
+
+
+def add_options(parser: argparse.ArgumentParser, optional: Collection[str] = ()) -> None:
+    """Add all options but `--version`. Those of a consumer come from `squids.options`.
+
+    `optional`: names of options that are required in `squids`, but not here.
+    """
     for option in OPTIONS:
-        _add(parser, option)
+        _add(parser, option, option.required and option.name not in optional)
     parser.add_argument(
         "--log-level",
         default="INFO",
@@ -53,6 +69,11 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="FORMAT",
         help="text or json; default: text",
     )
+    parser.add_argument(
+        "--logging",
+        metavar="FILE",
+        help="A configuration of logging, in YAML or JSON, applied before the app is imported",
+    )
     development = parser.add_argument_group("development")
     development.add_argument("--reload", action="store_true", help="Run changed code as soon as it is saved")
     development.add_argument(
@@ -61,14 +82,38 @@ def build_parser() -> argparse.ArgumentParser:
     development.add_argument(
         "--local-port", type=int, metavar="N", help="The port of the local SQS; default: a free one"
     )
-    parser.add_argument(
-        "--version",
-        action=_ShowVersion,
-        nargs=0,
-        default=argparse.SUPPRESS,
-        help="Show the version and exit",
-    )
-    return parser
+
+
+def arguments_of(values: Mapping[str, Any]) -> list[str]:
+    """Return the command line of these values by name. Other names are ignored."""
+    line = []
+    for action in build_parser()._actions:
+        value = values.get(action.dest, action.default)
+        if value != action.default:
+            flag = action.option_strings[-1]
+            line.append(flag if action.nargs == 0 else f"{flag}={value}")
+    return line
+
+
+@dataclass(slots=True)
+class _Log:
+    """How to log: as the command line says."""
+
+    level: str
+    format: str
+    file: str | None = None
+    config: str | None = None
+    """What the file contains, once it was read."""
+
+    def read(self) -> bool:
+        """Read the file; print what is wrong with it, and return whether nothing is."""
+        from squids.supervisor.config.log_config import read_log_config
+
+        found = read_log_config(os.path.abspath(str(self.file)), lambda _: None)
+        for problem in found.problems:
+            print_error(f"squids: --logging: {problem}")
+        self.config = found.config
+        return not found.problems
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -88,7 +133,7 @@ def _main(argv: Sequence[str] | None) -> int:
     run_as_init_if_pid1()
     parser = build_parser()
     arguments = vars(parser.parse_args(argv))
-    log_level, log_format = arguments.pop("log_level"), arguments.pop("log_format")
+    log = _Log(*(arguments.pop(name) for name in ("log_level", "log_format", "logging")))
     reload, local, port = (arguments.pop(name) for name in ("reload", "local", "local_port"))
     given = {name: value for name, value in arguments.items() if value != parser.get_default(name)}
     options = ConsumerOptions(**arguments)
@@ -96,11 +141,13 @@ def _main(argv: Sequence[str] | None) -> int:
     queue = _in_sqs(options.queue, problems)
     if problems:
         parser.error("; ".join(problems))
+    if log.file is not None and not log.read():
+        return ExitCode.CONFIG
     port = (port or 0) if local or port is not None else None
     server = None
     try:
         if reload:
-            return _reload(given, queue, log_level, log_format, port)
+            return _reload(given, queue, log, port)
         if port is not None:
             from squids.cli import local_sqs
 
@@ -108,7 +155,7 @@ def _main(argv: Sequence[str] | None) -> int:
                 return ExitCode.FAILURE
             server.create([queue])
             local_sqs.print_endpoint(server)
-        return _consume(options, log_level, log_format)
+        return _consume(options, log)
     except AppImportFailed as error:
         return _fail(f"importing the app failed:\n{error}", ExitCode.FAILURE)
     except ConfigurationError as error:
@@ -144,7 +191,7 @@ def _in_sqs(queue: str, problems: list[str]) -> str:
     return names.of_sqs(queue)
 
 
-def _reload(given: dict[str, Any], queue: str, log_level: str, log_format: str, port: int | None) -> int:
+def _reload(given: dict[str, Any], queue: str, log: _Log, port: int | None) -> int:
     """Run the queue under a supervisor."""
     from squids.process.signals import ignore_requests
 
@@ -153,17 +200,17 @@ def _reload(given: dict[str, Any], queue: str, log_level: str, log_format: str, 
     from squids.supervisor.settings import AppSpec, ProgramSettings, Settings, SupervisorSettings
 
     preload = given.pop("preload", True)
-    app_spec = AppSpec(app=given.pop("app"), directory=os.getcwd(), preload=preload)
+    app_spec = AppSpec(app=given.pop("app"), directory=os.getcwd(), preload=preload, logging=log.config)
     name = QueueRef.parse(given["queue"]).name
     program = ProgramSettings(
-        name, name, app_spec, tuple(sorted(given.items())), sqs_queue=queue, log_level=log_level
+        name, name, app_spec, tuple(sorted(given.items())), sqs_queue=queue, log_level=log.level
     )
-    settings = Settings(SupervisorSettings(log_format=log_format, log_level=log_level), (program,))
+    settings = Settings(SupervisorSettings(log_format=log.format, log_level=log.level), (program,))
     source = ConfigSource(lambda: settings, f"{name} --reload", program="squids")
     return run(source, Mode(reload=True, local=port), hangup)
 
 
-def _consume(options: ConsumerOptions, log_level: str, log_format: str) -> int:
+def _consume(options: ConsumerOptions, log: _Log) -> int:
     from squids.pool import consumer_main, preload
     from squids.pool.local_queue import create_if_renamed
     from squids.process import log_setup
@@ -172,13 +219,13 @@ def _consume(options: ConsumerOptions, log_level: str, log_format: str) -> int:
     from squids.process.sd_notify import Notifier
 
     notifier = Notifier.take(os.environ)  # Before there are children.
-    log_setup.configure(log_level, log_format)
+    log_setup.configure(log.level, log.format)
     sockets = sockets_open()
-    app = preload.load({"app": options.app, "directory": os.getcwd()})
+    app = preload.load({"app": options.app, "logging": log.config, "directory": os.getcwd()})
     unforkable = unforkable_since(sockets)
     queue = app.queue_ref(options.queue)
-    log_setup.adopt_application(log_level)
-    settings = replace(consumer_main.settings_of(options, queue), log_level=log_level, log_style=log_format)
+    log_setup.adopt_application(log.level)
+    settings = replace(consumer_main.settings_of(options, queue), log_level=log.level, log_style=log.format)
     client = consumer_main.client_of(app, settings)
     if options.workers == 0:
         from squids.pool import foreground
@@ -188,7 +235,7 @@ def _consume(options: ConsumerOptions, log_level: str, log_format: str) -> int:
         set_title(f"squids: {queue.name} main")
         return foreground.run(app, options, settings, client, notifier=notifier)
     preload.tell_ports()
-    zygote = consumer_main.start_zygote(app, options, settings, client, unforkable)
+    zygote = consumer_main.start_zygote(app, options, settings, client, unforkable, log.config)
     create_if_renamed(app, options.queue)
     set_title(f"squids: {queue.name} main")
     return consumer_main.run(app, options, settings, client, zygote, notifier=notifier)
@@ -206,7 +253,7 @@ class _ShowVersion(argparse.Action):
         parser.exit(show_version("squids"))
 
 
-def _add(parser: argparse.ArgumentParser, option: Option) -> None:
+def _add(parser: argparse.ArgumentParser, option: Option, required: bool) -> None:
     flag = "--" + option.name.replace("_", "-")
     if option.kind is bool and option.default:
         flag = "--no-" + option.name.replace("_", "-")
@@ -219,7 +266,7 @@ def _add(parser: argparse.ArgumentParser, option: Option) -> None:
             flag,
             type=option.kind,
             default=option.default,
-            required=option.required,
+            required=required,
             metavar=option.metavar,
             help=f"{option.help}{option.in_command}{default}",
         )

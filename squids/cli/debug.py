@@ -129,6 +129,7 @@ def _run(
     spec = {
         "owner": os.getpid(),
         "app": app_spec.app,
+        "logging": app_spec.logging,
         "name": program.name,
         "options": {"polling_wait_time": 1, **dict(program.options)},
         "log_level": program.log_level,

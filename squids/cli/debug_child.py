@@ -25,7 +25,7 @@ from squids.queues import QueueRef
 def main(argv: list[str]) -> None:
     """Run the queue of the specification until it is stopped, and exit."""
     spec = spec_of(argv)
-    end_with(spec["owner"], signal.SIGTERM)  # Nobody would pass on the signals of the terminal any more.
+    end_with(spec["owner"], signal.SIGTERM)  # Nobody passes on the signals of the terminal any more.
     sys.exit(guarded(lambda: run_command("squids-supervisor", lambda: _run(spec))))
 
 
@@ -35,7 +35,8 @@ def _run(spec: dict[str, Any]) -> int:
     log_setup.configure(spec["log_level"], "text")
     try:
         apply_limits(spec["nice"], spec["limits"])
-        app = preload.load({"app": spec["app"], "directory": os.getcwd(), "write_bytecode": False})
+        where = {"app": spec["app"], "logging": spec.get("logging"), "directory": os.getcwd()}
+        app = preload.load({**where, "write_bytecode": False})
         ours = {"app": spec["app"], "workers": 0, "prefetch": None, "exit_when_empty": False}
         options = ConsumerOptions(**{**spec["options"], **ours})
         settings = settings_of(options, QueueRef.parse(options.queue))

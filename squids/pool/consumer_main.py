@@ -101,9 +101,17 @@ def client_of(app: App, settings: PoolSettings) -> QueueClient:
 
 
 def start_zygote(
-    app: App, options: ConsumerOptions, settings: PoolSettings, client: QueueClient, unforkable: Unforkable
+    app: App,
+    options: ConsumerOptions,
+    settings: PoolSettings,
+    client: QueueClient,
+    unforkable: Unforkable,
+    log_config: str | None = None,
 ) -> ZygoteHandle:
-    """Fork the fork server from this process; if that is unsafe, start it as a fresh interpreter."""
+    """Fork the fork server from this process; if that is unsafe, start it as a fresh interpreter.
+
+    `log_config`: what its children apply before they import the app, if they do.
+    """
     title = f"squids: {settings.queue.name} zygote"
     forkable = sys.platform == "linux" and options.preload and not unforkable
     if unforkable and options.preload:
@@ -119,7 +127,12 @@ def start_zygote(
             _warm_up(client)
         share_what_is_alive()
         return ZygoteHandle.fork(app, title)
-    arguments = {"app": options.app, "directory": os.getcwd(), "shares_ports": True}
+    arguments = {
+        "app": options.app,
+        "logging": log_config,
+        "directory": os.getcwd(),
+        "shares_ports": True,
+    }
     return ZygoteHandle.exec(PRELOAD_ENTRY, arguments, title)
 
 
@@ -281,9 +294,9 @@ def serve_supervisor(
                     consumer.pause(on)
                 case Scale(workers):
                     consumer.scale(workers)
-                case Follow(on):
-                    consumer.following = on
-                    _show(on)
+                case Follow(logs, reports):
+                    consumer.jobs.follow(logs, owner.send if reports else None)
+                    _show(logs)
         if owner.closed:
             owner.unwatch()
             if consumer.inflight.phase is Phase.RUNNING:

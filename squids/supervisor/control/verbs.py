@@ -206,7 +206,7 @@ _REMOTE = (
         changes=True,
         codes=(TIMED_OUT,),
     ),
-    Verb("follow", "look", "The lines of one SQS queue, with its jobs: for `send --wait`", shown=False),
+    Verb("follow", "look", "Jobs, states and lines of an SQS queue: for `send --wait`", shown=False),
     Verb(
         "hold",
         "steer",
