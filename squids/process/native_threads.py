@@ -23,8 +23,8 @@ from squids.process.thread_origin import Memory, package_of
 SAFE_NAMES = frozenset({"jemalloc_bg_thd"})
 """Names of threads that tolerate a fork, in whatever library they are.
 
-jemalloc takes its locks before a fork, and the child starts without them: see
-background_thread_postfork_child in its source.
+jemalloc takes its locks before a fork, and the child starts without such threads: see
+background_thread_postfork_child in its source. Tried with forked workers under load (5.3).
 """
 
 SURVIVORS = {
@@ -39,7 +39,8 @@ SURVIVORS = {
 }
 """Libraries whose threads may be there at a fork, by the start of their file's name, and why.
 
-Each was tried. GNU's OpenMP (libgomp) and polars were tried, too, and hang.
+Each was tried; libomp (LLVM 14) and libiomp5 (2026.2.0) with forked workers under load, in tasks that use all
+their threads. GNU's OpenMP (libgomp) and polars were tried, too, and hang.
 """
 
 TRIAL_SECONDS = 10.0

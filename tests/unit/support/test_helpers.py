@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 
@@ -166,9 +165,7 @@ def test_a_process_is_seen_with_all_that_it_started(strict_sqs, squids_process, 
     assert int(process.journal.words("child")[0]) in found
     assert len(process.named("zygote")) == 1
     assert not set(found) & set(other.processes())
-    process.signal(signal.SIGTERM)
-    process.wait_for("stopping")
-    process.signal(signal.SIGTERM)
+    process.insist()
     assert process.wait() == 0
     process.nothing_left()
     assert other.processes()
