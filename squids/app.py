@@ -21,14 +21,12 @@ from squids.hooks import (
     StatsHook,
     SuccessHook,
     TaskHook,
-    check_hook,
 )
 from squids.queue_names import QueueNames
 from squids.queues import QueueRef
 from squids.registry import Registry
 from squids.sqs import SEND_TIMEOUT, SQS
 from squids.task import Task, check_function, check_names, check_runs, warn_of_decorator
-from squids.unfinished import kind_of_function
 from squids.wire import JSON
 
 if TYPE_CHECKING:
@@ -37,7 +35,6 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T", bound="Task[..., Any]")
-H = TypeVar("H", bound=Callable[..., Any])
 PreSendT = TypeVar("PreSendT", bound=PreSend)
 PostSendT = TypeVar("PostSendT", bound=PostSend)
 TaskHookT = TypeVar("TaskHookT", bound=TaskHook)
@@ -76,6 +73,9 @@ class App:
 
     `json` encodes and decodes messages, in place of the standard library's and of the annotations of tasks.
     """
+
+    task_class: type[Task[Any, Any]] = Task
+    """What `task` makes of a function."""
 
     def __init__(
         self,
@@ -120,7 +120,7 @@ class App:
             checked = check_function(func, name)
             if name is None:
                 warn_of_decorator(checked, sys._getframe(1))
-            task: Task[P, R] = Task()
+            task: Task[P, R] = self.task_class()
             task.set_up(self, queue, checked, name, names)
             return self._register(task)
 
@@ -165,27 +165,33 @@ class App:
         self.registry.add(task)
         return task
 
+    def import_tasks(self) -> None:
+        """Import the tasks that the app's own module does not import; called after it is imported.
+
+        For subclasses. Consumers and commands call it; a process that only sends does not.
+        """
+
     def pre_send(self, hook: PreSendT) -> PreSendT:
         """Register `hook(queue_name, body)` to run before each send.
 
         `body` is a dict with task, args and kwargs, which may be changed. An exception stops the send.
         """
-        return _registered(hook, self.hooks.pre_send)
+        return self.hooks.add("pre_send", hook)
 
     def post_send(self, hook: PostSendT) -> PostSendT:
         """Register `hook(queue_name, body, response)` to run after each send.
 
         `response` is the dict that boto3 returned. Exceptions are logged.
         """
-        return _registered(hook, self.hooks.post_send)
+        return self.hooks.add("post_send", hook)
 
     def pre_task(self, hook: TaskHookT) -> TaskHookT:
         """Register `hook(task)` to run before each job, in its process. An exception fails the job."""
-        return _registered(hook, self.hooks.pre_task)
+        return self.hooks.add("pre_task", hook)
 
     def post_task(self, hook: TaskHookT) -> TaskHookT:
         """Register `hook(task)` to run after a task returned or raised. Exceptions are logged."""
-        return _registered(hook, self.hooks.post_task)
+        return self.hooks.add("post_task", hook)
 
     after_task = post_task
 
@@ -194,7 +200,7 @@ class App:
 
         The interval is at least the option `report_interval`, in seconds. Exceptions are logged.
         """
-        return _registered(hook, self.hooks.report_queue_stats)
+        return self.hooks.add("report_queue_stats", hook)
 
     def around_task(self, factory: AroundTaskT) -> AroundTaskT:
         """Register `factory(job)`, whose context manager is entered around each job, in its process.
@@ -205,14 +211,14 @@ class App:
 
         Raises TypeError if `factory` is async, or a generator without `contextlib.contextmanager`.
         """
-        return self._checked("around_task", factory)
+        return self.hooks.add("around_task", factory)
 
     def on_success(self, hook: SuccessHookT) -> SuccessHookT:
         """Register `hook(job)` to run after each job that is done, outside of the `around_task` contexts.
 
         Its message is not yet deleted. Exceptions are logged. Raises TypeError if `hook` is async.
         """
-        return self._checked("on_success", hook)
+        return self.hooks.add("on_success", hook)
 
     def on_failure(self, hook: FailureHookT) -> FailureHookT:
         """Register `hook(job, exception)` to run after each job that failed, in its process.
@@ -222,7 +228,7 @@ class App:
         called if the worker was killed or interrupted. Exceptions are logged. Raises TypeError if `hook` is
         async.
         """
-        return self._checked("on_failure", hook)
+        return self.hooks.add("on_failure", hook)
 
     def consumer_start(self, hook: LifeHookT) -> LifeHookT:
         """Register `hook()` to run once in a consumer's main process, before its first receive.
@@ -230,14 +236,14 @@ class App:
         If it raises, the consumer exits: with 78 for a ConfigurationError, which no restart can fix, else
         with 1. Raises TypeError if `hook` is async.
         """
-        return self._checked("consumer_start", hook)
+        return self.hooks.add("consumer_start", hook)
 
     def consumer_stop(self, hook: LifeHookT) -> LifeHookT:
         """Register `hook()` to run once in a consumer's main process, after everything is settled.
 
         The last registered one runs first. Exceptions are logged. Raises TypeError if `hook` is async.
         """
-        return self._checked("consumer_stop", hook)
+        return self.hooks.add("consumer_stop", hook)
 
     def worker_start(self, hook: LifeHookT) -> LifeHookT:
         """Register `hook()` to run once in each worker process, before its first job.
@@ -245,20 +251,14 @@ class App:
         If it raises, the worker exits and is replaced, after a delay that grows. Raises TypeError if `hook`
         is async.
         """
-        return self._checked("worker_start", hook)
+        return self.hooks.add("worker_start", hook)
 
     def worker_stop(self, hook: LifeHookT) -> LifeHookT:
         """Register `hook()` to run once in each worker process, after its last job; not if it is killed.
 
         The last registered one runs first. Exceptions are logged. Raises TypeError if `hook` is async.
         """
-        return self._checked("worker_stop", hook)
-
-    def _checked(self, kind: str, hook: H) -> H:
-        """Add a hook of this kind. Raises TypeError if calling it would run nothing of it."""
-        check_hook(kind, hook)
-        getattr(self.hooks, kind).append(hook)
-        return hook
+        return self.hooks.add("worker_stop", hook)
 
     def get_queue_by_name(self, queue_name: str) -> str:
         """Return the URL of a queue, given its name, URL or ARN.
@@ -286,17 +286,6 @@ class App:
 
     def __repr__(self) -> str:
         return f"<squids.App {self.name}: {len(self.tasks)} tasks>"
-
-
-def _registered(hook: H, hooks: list[Any]) -> H:
-    """Add a hook. Raises TypeError if calling it would run nothing of it."""
-    kind = kind_of_function(hook)
-    if kind is not None:
-        name = getattr(hook, "__qualname__", repr(hook))
-        ignored = "awaits it" if kind == "async" else "reads what it yields"
-        raise TypeError(f"{name} is {kind}: a hook is called, and nothing {ignored}; use a plain function")
-    hooks.append(hook)
-    return hook
 
 
 def _maker(app: App, frame: FrameType) -> FrameType:

@@ -8,11 +8,11 @@ the remaining hooks still run. `around_task` is entered and left by `execute`.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from squids.reports import log
+from squids.unfinished import kind_of_function
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -29,6 +29,7 @@ AroundTask = Callable[["Job"], "AbstractContextManager[Any]"]
 SuccessHook = Callable[["Job"], Any]
 FailureHook = Callable[["Job", BaseException], Any]
 LifeHook = Callable[[], Any]
+H = TypeVar("H", bound=Callable[..., Any])
 
 
 class Hooks:
@@ -47,6 +48,15 @@ class Hooks:
         self.consumer_stop: list[LifeHook] = []
         self.worker_start: list[LifeHook] = []
         self.worker_stop: list[LifeHook] = []
+
+    def add(self, kind: str, hook: H) -> H:
+        """Add a hook of a kind, which is the name of one of these lists, and return it.
+
+        Raises TypeError if calling the hook would run nothing of it: it is async, or a generator.
+        """
+        _check(kind, hook)
+        getattr(self, kind).append(hook)
+        return hook
 
     def run_pre_send(self, queue_name: str, body: dict[str, Any]) -> None:
         """Run the hooks before a send. An exception propagates to the sender, and nothing is sent."""
@@ -102,18 +112,16 @@ class Hooks:
             _run("worker_stop", hook)
 
 
-def check_hook(kind: str, hook: Callable[..., Any]) -> None:
-    """Raise TypeError if calling a hook would run nothing: it is async, or a generator."""
-    name = name_of(hook)
-    if inspect.iscoroutinefunction(hook) or inspect.isasyncgenfunction(hook):
-        raise TypeError(f"{name} is async, and nothing would await it: {kind} takes a plain function")
-    if inspect.isgeneratorfunction(hook):
-        mend = (
-            "write @contextlib.contextmanager between it and @app.around_task"
-            if kind == "around_task"
-            else f"{kind} takes a plain function"
-        )
-        raise TypeError(f"{name} is a generator, and calling it runs nothing: {mend}")
+def _check(kind: str, hook: Callable[..., Any]) -> None:
+    runs_nothing = kind_of_function(hook)
+    if runs_nothing is None:
+        return
+    mend = f"{kind} takes a plain function"
+    if runs_nothing == "async":
+        raise TypeError(f"{name_of(hook)} is async, and nothing would await it: {mend}")
+    if kind == "around_task":
+        mend = "write @contextlib.contextmanager between it and @app.around_task"
+    raise TypeError(f"{name_of(hook)} is {runs_nothing}, and calling it runs nothing: {mend}")
 
 
 def name_of(hook: Callable[..., Any]) -> str:

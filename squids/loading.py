@@ -15,7 +15,7 @@ from typing import Any
 
 from squids.app import App, living
 from squids.app_path import AppPath, Attribute, FactoryCall
-from squids.errors import AppImportFailed, AppNotFound
+from squids.errors import AppImportFailed, AppNotFound, ConfigurationError, SquidsError
 from squids.hints import did_you_mean, nearest
 from squids.task import signature_text
 from squids.tracebacks import traceback_of
@@ -23,12 +23,28 @@ from squids.unfinished import kind_of_function
 
 
 def load_app(path: str) -> App:
+    """Find the app at `path`, and have it import its tasks.
+
+    Raises what `find_app` raises, AppImportFailed also if `import_tasks` does.
+    """
+    app = find_app(path)
+    try:
+        app.import_tasks()
+    except (KeyboardInterrupt, SquidsError):
+        raise
+    except BaseException as error:
+        raise AppImportFailed(_traceback(error)) from error
+    return app
+
+
+def find_app(path: str) -> App:
     """Import the app at `path`, or call the factory that makes it: see `app_path`.
 
     An object whose `extensions["squids"]` is an App, such as Flask's, will do.
 
     Raises AppNotFound if the module or attribute does not exist, takes other arguments, or is not an App, and
-    AppImportFailed with the user's traceback if the module or the factory raises.
+    AppImportFailed with the user's traceback if the module or the factory raises. A ConfigurationError that
+    they raise needs no traceback, and is raised as it is.
     """
     try:
         where = AppPath.parse(path)
@@ -90,7 +106,7 @@ def _called(factory: Any, call: FactoryCall, shown: str, path: str) -> Any:
             ) from None
     try:
         return factory(*call.args, **call.kwargs)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, ConfigurationError):
         raise
     except BaseException as error:
         raise AppImportFailed(_traceback(error)) from error
@@ -103,7 +119,7 @@ def _import(name: str, path: str) -> ModuleType:
         if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
             raise AppNotFound(f"{path}: there is no module {error.name}{_module_hint(error.name)}") from None
         raise AppImportFailed(_traceback(error)) from error
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, ConfigurationError):
         raise
     except BaseException as error:  # sys.exit() in a module must not look like a success.
         raise AppImportFailed(_traceback(error)) from error
@@ -114,11 +130,11 @@ def _traceback(error: BaseException) -> str:
 
 
 def _users_frames(frames: TracebackType | None) -> TracebackType | None:
-    """Skip the leading frames of this module and of the import system."""
+    """Skip the leading frames of squids and of the import system."""
     while frames is not None:
-        name = frames.tb_frame.f_globals.get("__name__", "")
+        name = str(frames.tb_frame.f_globals.get("__name__"))
         file = frames.tb_frame.f_code.co_filename
-        if name in (__name__, "importlib") or file.startswith("<frozen importlib"):
+        if name == "importlib" or name.startswith("squids.") or file.startswith("<frozen importlib"):
             frames = frames.tb_next
         else:
             return frames

@@ -11,12 +11,17 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from squids.errors import AppImportFailed, SquidsError
+from squids.errors import AppImportFailed, ConfigurationError, SquidsError
 from squids.loading import load_app
 from squids.process import log_setup, ports
 from squids.process.figures import ImportFacts
 from squids.process.forkable import sockets_open, unforkable_since
-from squids.process.imported_files import files_imported, files_met, import_without_bytecode
+from squids.process.imported_files import (
+    files_imported,
+    files_met,
+    import_without_bytecode,
+    own_line_of,
+)
 from squids.reports import log
 
 if TYPE_CHECKING:
@@ -42,6 +47,11 @@ def load(args: dict[str, Any]) -> App:
             if in_use is None:
                 raise
             raise AppImportFailed(in_use) from error.__cause__
+        except ConfigurationError as error:
+            line = own_line_of(error)
+            if not line:
+                raise
+            raise ConfigurationError(f"{line}: {error}") from error
     ports.opened = binds.still_open()
     app.sqs.warm()
     for task in app.tasks.values():

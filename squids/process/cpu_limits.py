@@ -3,22 +3,21 @@
 A container, a pod or a unit with CPUQuota= may use all CPUs, but only for a part of the time. The limit is
 that of its control group or of one around it; those outside of the container cannot be seen.
 
-Sources: cgroups(7), proc_pid_mountinfo(5), https://docs.kernel.org/admin-guide/cgroup-v2.html (cpu.max), and
+Sources: cgroups(7), https://docs.kernel.org/admin-guide/cgroup-v2.html (cpu.max), and
 https://docs.kernel.org/scheduler/sched-bwc.html (version 1).
 """
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+
+from squids.process.mountinfo import Mounted
 
 V2: tuple[str, ...] = ("cpu.max",)
 V1: tuple[str, ...] = ("cpu.cfs_quota_us", "cpu.cfs_period_us")
 """The files with quota and period, in microseconds."""
-
-_ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +28,10 @@ class GroupFiles:
     names: tuple[str, ...]
 
 
-def limit_of(groups: str, mounts: str, read: Callable[[str], str | None]) -> float | None:
+def limit_of(groups: str, mounts: Iterable[Mounted], read: Callable[[str], str | None]) -> float | None:
     """Return how many CPUs the time of this process is worth; None if it is not limited.
 
-    `groups`, `mounts`: the texts of /proc/self/cgroup and /proc/self/mountinfo. `read` returns the text of a
-    file, None if it cannot be read.
+    `groups`: the text of /proc/self/cgroup. `read` returns the text of a file, None if it cannot be read.
     """
     limits = []
     for found in groups_of(groups, mounts):
@@ -58,17 +56,18 @@ def quota(text: str) -> float | None:
     return used / period if used > 0 and period > 0 else None
 
 
-def groups_of(groups: str, mounts: str) -> Iterator[GroupFiles]:
+def groups_of(groups: str, mounts: Iterable[Mounted]) -> Iterator[GroupFiles]:
     """Yield the control groups of this process, and those around them."""
     paths = dict(_paths(groups))
-    for root, place, kind, options in _mounts(mounts):
+    for mounted in mounts:
+        kind, options = mounted.kind, mounted.options
         if kind == "cgroup2" and "" in paths:
             made, path = V2, paths[""]
         elif kind == "cgroup" and "cpu" in options and "cpu" in paths:
             made, path = V1, paths["cpu"]
         else:
             continue
-        for directory in _upwards(place, _below(path, root)):
+        for directory in _upwards(mounted.place, _below(path, mounted.root)):
             yield GroupFiles(directory, made)
 
 
@@ -81,20 +80,6 @@ def _paths(groups: str) -> Iterator[tuple[str, str]]:
             yield "", path
         for name in filter(None, controllers.split(",")):
             yield name, path
-
-
-def _mounts(mounts: str) -> Iterator[tuple[str, str, str, Sequence[str]]]:
-    """Yield root, place, type and options of each mount."""
-    for line in mounts.splitlines():
-        before, _, after = line.partition(" - ")
-        fields, rest = before.split(" "), after.split(" ")
-        if len(fields) >= 5 and len(rest) >= 3:
-            yield unescaped(fields[3]), unescaped(fields[4]), rest[0], rest[2].split(",")
-
-
-def unescaped(field: str) -> str:
-    """Return a field of mountinfo, in which the kernel writes a space as \\040."""
-    return _ESCAPED.sub(lambda found: chr(int(found[1], 8)), field)
 
 
 def _below(path: str, root: str) -> str:

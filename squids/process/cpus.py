@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 
 from squids.process.cpu_limits import limit_of, workers_for
+from squids.process.mountinfo import read_mounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,8 @@ def _is_set() -> bool:
 def _limit() -> float | None:
     if sys.platform != "linux":
         return None
-    groups, mounts = _read("/proc/self/cgroup"), _read("/proc/self/mountinfo")
-    return limit_of(groups, mounts, _read) if groups and mounts else None
+    groups = _read("/proc/self/cgroup")
+    return limit_of(groups, read_mounts(), _read) if groups else None
 
 
 def _read(path: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Which files were imported, whether they have changed since, and which are the user's own."""
+"""Which files were imported, whether they have changed since, and what of them is the user's own."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sysconfig
 import traceback
 from collections.abc import Iterable, Mapping
 from importlib.machinery import SourceFileLoader
+from types import FrameType
 from typing import Any
 
 from squids.process.figures import ImportedFile
@@ -72,6 +73,25 @@ def own_files(paths: Iterable[str]) -> frozenset[str]:
 def is_users_own(path: str) -> bool:
     """Whether code is the user's own: neither installed, nor standard, nor of squids, nor built in."""
     return os.path.isabs(path) and not (_is_installed(path) or _is_standard(path) or path.startswith(SQUIDS))
+
+
+def own_line_of(error: BaseException) -> str:
+    """Return the innermost line of the user's own code in the exception's traceback, or ""."""
+    lines = [(frame.f_code.co_filename, number) for frame, number in traceback.walk_tb(error.__traceback__)]
+    return _innermost_own(reversed(lines))
+
+
+def own_caller_of(frame: FrameType | None) -> str:
+    """Return the innermost line of the user's own code that this frame was called from, or ""."""
+    return _innermost_own((one.f_code.co_filename, number) for one, number in traceback.walk_stack(frame))
+
+
+def _innermost_own(lines: Iterable[tuple[str, int]]) -> str:
+    for file, number in lines:
+        if is_users_own(file):
+            near = os.path.relpath(file)
+            return f"{file if near.startswith('..') else near}:{number}"
+    return ""
 
 
 def drop_bytecode(path: str) -> None:

@@ -11,17 +11,15 @@ starts, cannot be made to share; its failure is recognized by its text.
 from __future__ import annotations
 
 import errno
-import os
 import socket
 import sys
 import threading
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from squids.process.imported_files import is_users_own
+from squids.process.imported_files import own_caller_of, own_line_of
 
 INTERNET = (socket.AF_INET, socket.AF_INET6)
 
@@ -47,7 +45,7 @@ class Binds:
 
     def bind(self, sock: socket.socket, address: Any) -> None:
         """Bind, shared if this is to be."""
-        port = Port(_text(address), _line_of(sys._getframe(2)))
+        port = Port(_text(address), own_caller_of(sys._getframe(2)))
         if self.share:
             _permit_sharing(sock)
         try:
@@ -70,7 +68,7 @@ class Binds:
         """Return a sentence for an import that failed because a port was in use; None if that is not why."""
         while error is not None:
             if _means_in_use(error):
-                line = _line_of_traceback(error)
+                line = own_line_of(error)
                 port = self._refused[-1] if self._refused else Port("", line)
                 return in_use(port, error)
             error = error.__cause__ or error.__context__
@@ -154,20 +152,3 @@ def _means_in_use(error: BaseException) -> bool:
 def _text(address: Any) -> str:
     host, port = str(address[0]), address[1]
     return f"port {port} of {host or 'all addresses'}"
-
-
-def _line_of(frame: Any) -> str:
-    """Return the innermost line of the user's own code that this frame was called from."""
-    stack = ((one.f_code.co_filename, number) for one, number in traceback.walk_stack(frame))
-    return next((_shown(file, number) for file, number in stack if is_users_own(file)), "")
-
-
-def _line_of_traceback(error: BaseException) -> str:
-    lines = [(one.f_code.co_filename, number) for one, number in traceback.walk_tb(error.__traceback__)]
-    own = [_shown(file, number) for file, number in lines if is_users_own(file)]
-    return own[-1] if own else ""
-
-
-def _shown(file: str, number: int) -> str:
-    near = os.path.relpath(file)
-    return f"{file if near.startswith('..') else near}:{number}"

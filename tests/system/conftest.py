@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import APP
+from tests.support.processes import APP, MARKER, SquidsProcess
 from tests.support.servers import CREDENTIALS
 from tests.support.supervisors import SupervisorProcess
+from tests.support.terminals import Terminal
 from tests.support.zygotes import Method, OwnedZygote
 
 
@@ -53,3 +54,18 @@ def forking() -> Iterator[OwnedZygote]:
     """One for what does not depend on how children start."""
     with OwnedZygote(Method.FORK) as made:
         yield made
+
+
+@pytest.fixture
+def terminal() -> Iterator[Callable[..., Terminal]]:
+    """Run a command in a terminal of its own, with the directory and the environment of a process."""
+    opened: list[Terminal] = []
+
+    def start(process: SquidsProcess, *command: str) -> Terminal:
+        environment = {**process.environment, MARKER: process._marker}
+        opened.append(Terminal(command, process.directory, environment))
+        return opened[-1]
+
+    yield start
+    for one in opened:
+        one.kill()

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import sys
 
 import pytest
 
-from tests.support.processes import APP, MARKER, call
+from tests.support.processes import APP, call
 from tests.support.supervisors import COMMAND
-from tests.support.terminals import Terminal
 from tests.support.waiting import wait_until
 
 SQUIDS = [sys.executable, "-m", "squids", "--queue", "tests", "--app", "shop.app", "--polling-wait-time", "1"]
@@ -35,60 +33,12 @@ def traces(name):
 )
 
 
-class Sitting(Terminal):
-    """Someone who reads what is new on a terminal, and types."""
-
-    seen = 0
-
-    def until(self, pattern: str) -> None:
-        """Read on until this is there."""
-        found = wait_until(
-            lambda: re.search(pattern, self.text[self.seen :]), what=lambda: f"{pattern} in:\n{self.text}"
-        )
-        self.seen += found.end()
-
-    def types(self, text: str) -> None:
-        os.write(self._master, text.encode())
-
-    def status(self) -> int:
-        """The exit status, once it has ended."""
-        statuses: list[int] = []
-
-        def over() -> bool:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                statuses.append(os.waitstatus_to_exitcode(status))
-            return bool(pid)
-
-        wait_until(over, what=lambda: f"it has ended:\n{self.text}")
-        return statuses[0]
-
-
-@pytest.fixture
-def sit():
-    """Run a command of a process's environment in a terminal."""
-    opened = []
-
-    def start(process, *command):
-        opened.append(Sitting(command, process.directory, {**process.environment, MARKER: process._marker}))
-        return opened[-1]
-
-    yield start
-    for one in opened:
-        one.close()
-        try:
-            os.kill(one.pid, signal.SIGKILL)
-            os.waitpid(one.pid, 0)
-        except (ProcessLookupError, ChildProcessError):
-            pass  # The test has seen its end.
-
-
-def test_pdb_works_without_workers_and_its_message_is_kept_meanwhile(strict_sqs, squids_process, sit):
+def test_pdb_works_without_workers_and_its_message_is_kept_meanwhile(strict_sqs, squids_process, terminal):
     """Longer than its visibility: it is delivered to no one else, and deleted when its task is done."""
     queue = strict_sqs.create("tests", visibility=1)
     process = squids_process(strict_sqs.endpoint_url, app=BREAKS)
     message = strict_sqs.put("tests", call("stops", "ab"))
-    window = sit(process, *SQUIDS, "--workers", "0", "--visibility-timeout", "1")
+    window = terminal(process, *SQUIDS, "--workers", "0", "--visibility-timeout", "1")
     window.until(r"\(Pdb\) ")
     window.types("p answer\n")
     window.until("42")
@@ -105,11 +55,11 @@ def test_pdb_works_without_workers_and_its_message_is_kept_meanwhile(strict_sqs,
 
 
 @pytest.mark.parametrize("leave", ["quit\n", "\x03"], ids=["quit", "Ctrl-C"])
-def test_to_leave_the_debugger_gives_the_message_back_and_ends(strict_sqs, squids_process, sit, leave):
+def test_to_leave_the_debugger_gives_the_message_back_and_ends(strict_sqs, squids_process, terminal, leave):
     queue = strict_sqs.create("tests")
     process = squids_process(strict_sqs.endpoint_url, app=BREAKS)
     strict_sqs.put("tests", call("stops", "ab"))
-    window = sit(process, *SQUIDS, "--workers", "0")
+    window = terminal(process, *SQUIDS, "--workers", "0")
     window.until(r"\(Pdb\) ")
     window.types(leave)
     assert window.status() == 0, window.text
@@ -162,11 +112,11 @@ def test_in_a_worker_a_debugger_is_a_failure_that_says_where_it_works(
     assert process.stop() == 0
 
 
-def test_debug_pauses_the_queue_of_a_running_supervisor_and_resumes_it(strict_sqs, supervisor, sit):
+def test_debug_pauses_the_queue_of_a_running_supervisor_and_resumes_it(strict_sqs, supervisor, terminal):
     queue = strict_sqs.create("tests")
     process = supervisor(strict_sqs.endpoint_url, app=BREAKS)
     process.write({"tests": {"environment": {"COLOUR": "blue"}}}).up()
-    window = sit(process, *COMMAND, "-c", str(process.file), "debug", "tests")
+    window = terminal(process, *COMMAND, "-c", str(process.file), "debug", "tests")
     window.until("tests: paused")
     window.until("action=ready")
     strict_sqs.put("tests", call("stops", "ab"))
@@ -184,11 +134,11 @@ def test_debug_pauses_the_queue_of_a_running_supervisor_and_resumes_it(strict_sq
     assert process.stop() == 0
 
 
-def test_debug_ends_and_resumes_on_sigterm(strict_sqs, supervisor, sit):
+def test_debug_ends_and_resumes_on_sigterm(strict_sqs, supervisor, terminal):
     """Sent to the command alone, as by a process manager."""
     queue = strict_sqs.create("tests")
     process = supervisor(strict_sqs.endpoint_url, app=BREAKS).write({"tests": {}}).up()
-    window = sit(process, *COMMAND, "-c", str(process.file), "debug", "tests")
+    window = terminal(process, *COMMAND, "-c", str(process.file), "debug", "tests")
     window.until("action=ready")
     strict_sqs.put("tests", call("stops", "ab"))
     window.until(r"\(Pdb\) ")
@@ -201,10 +151,10 @@ def test_debug_ends_and_resumes_on_sigterm(strict_sqs, supervisor, sit):
     assert len(queue.messages) == 1
 
 
-def test_debug_needs_no_supervisor(strict_sqs, supervisor, sit):
+def test_debug_needs_no_supervisor(strict_sqs, supervisor, terminal):
     strict_sqs.create("tests")
     process = supervisor(strict_sqs.endpoint_url, app=BREAKS).write({"tests": {}})
-    window = sit(process, *COMMAND, "-c", str(process.file), "debug", "tests")
+    window = terminal(process, *COMMAND, "-c", str(process.file), "debug", "tests")
     window.until("no consumer is paused")
     window.until("action=ready")
     window.types("\x03")
@@ -212,13 +162,13 @@ def test_debug_needs_no_supervisor(strict_sqs, supervisor, sit):
 
 
 @pytest.mark.slow
-def test_debug_works_beside_dev(supervisor, sit):
+def test_debug_works_beside_dev(supervisor, terminal):
     """It finds the local SQS as `send` does."""
     process = supervisor("http://127.0.0.1:9", app=BREAKS)
     process.file.write_text("app: shop:app\nqueues: {tests: {}}\n")
     process.launch("--dev")
     wait_until(lambda: process.verb("wait", "--timeout", "30").returncode == 0, seconds=60)
-    window = sit(process, *COMMAND, "-c", str(process.file), "debug", "tests")
+    window = terminal(process, *COMMAND, "-c", str(process.file), "debug", "tests")
     window.until("tests: paused")
     window.until("action=ready")
     assert process.verb("send", "stops", '{"name": "ab"}').returncode == 0

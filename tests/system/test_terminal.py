@@ -4,55 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import signal
 import sys
 
 import pytest
 
-from tests.support.processes import APP, MARKER, call
+from tests.support.processes import APP, call
 from tests.support.supervisors import COMMAND
-from tests.support.terminals import Terminal
 from tests.support.waiting import wait_until
 
 SQUIDS = [sys.executable, "-m", "squids", "--queue", "tests", "--app", "shop.app", "--workers", "1"]
-
-
-@pytest.fixture
-def terminal():
-    """Open one, and a process in it."""
-    opened = []
-
-    def start(process, *command):
-        environment = {**process.environment, MARKER: process._marker}
-        opened.append(Terminal(command, process.directory, environment))
-        return opened[-1]
-
-    yield start
-    for one in opened:
-        one.close()
-        try:
-            os.kill(one.pid, signal.SIGKILL)
-            os.waitpid(one.pid, 0)
-        except (ProcessLookupError, ChildProcessError):
-            pass  # The test has seen its end.
-
-
-def until_said(window, pattern):
-    return wait_until(lambda: re.search(pattern, window.text), what=lambda: f"{pattern} in:\n{window.text}")
-
-
-def status_of(window):
-    """The exit status, once it has ended."""
-    ended = {}
-
-    def over():
-        pid, status = os.waitpid(window.pid, os.WNOHANG)
-        ended[pid] = status
-        return pid
-
-    wait_until(over, seconds=40, what="it has ended")
-    return os.waitstatus_to_exitcode(ended[window.pid])
 
 
 @pytest.mark.slow
@@ -64,7 +25,7 @@ def test_dev_ends_with_its_terminal_and_the_next_one_starts(supervisor, terminal
     assert process_is_up(process)
     assert len(process.processes()) >= 5, "supervisor, local SQS, fork server, consumer, worker"
     window.close()
-    assert status_of(window) == 0
+    assert window.status() == 0
     process.nothing_left()
     process.launch("--dev")
     assert process_is_up(process), "it was not told that another one runs"
@@ -85,7 +46,7 @@ def test_squids_drains_when_its_terminal_is_closed(strict_sqs, squids_process, t
     window.close()
     os.kill(window.pid, signal.SIGHUP)  # A shell says so, too, and it is no second signal.
     (tmp_path / "go").touch()
-    assert status_of(window) == 0
+    assert window.status() == 0
     assert process.journal.words("done") == ["a"]
     assert not queue.messages
     process.nothing_left()
@@ -94,9 +55,9 @@ def test_squids_drains_when_its_terminal_is_closed(strict_sqs, squids_process, t
 def test_local_ends_with_its_terminal(supervisor, terminal):
     process = supervisor("http://127.0.0.1:9").write({"tests": {}})
     window = terminal(process, *COMMAND, "-c", str(process.file), "local")
-    until_said(window, "queues: tests")
+    window.until("queues: tests")
     window.close()
-    assert status_of(window) == 0
+    assert window.status() == 0
     process.nothing_left()
 
 
@@ -109,7 +70,7 @@ def test_under_nohup_it_outlives_its_terminal(strict_sqs, supervisor, terminal):
     strict_sqs.put("tests", call("work", "a"))
     wait_until(lambda: not queue.messages, what="it goes on")
     os.kill(window.pid, signal.SIGTERM)
-    assert status_of(window) == 0
+    assert window.status() == 0
     process.nothing_left()
 
 
@@ -135,10 +96,10 @@ def test_a_profile_that_wants_an_mfa_code_is_named_and_the_terminal_left_alone(
         del process.environment[name]
     process.environment |= {"AWS_PROFILE": "dev", "AWS_CONFIG_FILE": str(tmp_path / "config")}
     window = terminal(process, *SQUIDS)
-    until_said(window, "cannot receive: the profile dev wants an MFA code")
+    window.until("cannot receive: the profile dev wants an MFA code")
     assert "Enter MFA code" not in window.text
     os.kill(window.pid, signal.SIGTERM)
-    assert status_of(window) == 0
+    assert window.status() == 0
 
 
 ASKING = (
@@ -174,7 +135,7 @@ def test_a_task_that_asks_on_the_terminal_gets_an_error(strict_sqs, squids_proce
     assert status != "0"
     assert read == "nothing"
     os.kill(window.pid, signal.SIGTERM)
-    assert status_of(window) == 0
+    assert window.status() == 0
 
 
 def test_under_a_supervisor_in_a_terminal_too(strict_sqs, supervisor, terminal):
@@ -185,4 +146,4 @@ def test_under_a_supervisor_in_a_terminal_too(strict_sqs, supervisor, terminal):
     wait_until(lambda: not queue.messages, what=lambda: f"it is done:\n{window.text}")
     assert process.journal.words("asked")[0] == str(errno.ENXIO)
     os.kill(window.pid, signal.SIGTERM)
-    assert status_of(window) == 0
+    assert window.status() == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 
 from tests.support.processes import APP, call
 from tests.support.waiting import wait_until
@@ -62,3 +63,28 @@ def test_what_did_not_run_to_its_end_has_failed_with_words_and_its_message_is_ke
         text = failed[f"shop.{name}"]
         assert f"in {name}\n" in text and text.rstrip().endswith(error)
         assert "execute.py" not in text and "worker_main.py" not in text
+
+
+ENCODED = TASKS.replace('squids.App("tests")', 'squids.App("tests", json=Encoded)').replace(
+    "import squids\n",
+    """import squids
+import base64, json
+
+class Encoded:
+    def dumps(body):
+        return base64.b64encode(json.dumps(body).encode())
+
+    def loads(body):
+        return json.loads(base64.b64decode(body))
+""",
+)
+
+
+def test_an_interrupted_task_is_named_whatever_its_messages_are_encoded_with(strict_sqs, squids_process):
+    """The app's own codec decodes them, `App(json=...)`."""
+    strict_sqs.create("tests", visibility=3600)
+    process = squids_process(strict_sqs.endpoint_url, app=ENCODED).start("--workers", "1").ready()
+    strict_sqs.put("tests", b64encode(call("interrupted", "a").encode()).decode())
+    process.wait_for("task_failed")
+    assert process.stop() == 0
+    assert [*blocks(process.text, "task_failed")] == ["shop.interrupted"]

@@ -3,14 +3,15 @@
 The kernel reports what is changed through it. On a folder that a host shares with its virtual machine or
 container, the editor is on the other side; on a network file system it may be on another machine.
 
-Source: inotify(7), and the names of file systems in /proc/self/mountinfo, proc_pid_mountinfo(5).
+Source: inotify(7).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from squids.process.cpu_limits import unescaped
+from squids.process.mountinfo import Mounted
 
 SHARES = frozenset(
     {
@@ -59,21 +60,15 @@ class Mount:
         return None
 
 
-def mount_of(path: str, mounts: str) -> Mount | None:
-    """Return what a path without symbolic links lies on. `mounts`: the text of /proc/self/mountinfo."""
-    found: Mount | None = None
-    for line in mounts.splitlines():
-        before, _, after = line.partition(" - ")
-        fields, rest = before.split(" "), after.split(" ")
-        if len(fields) < 5 or not rest[0]:
-            continue
-        place = unescaped(fields[4])
-        inside = path == place or path.startswith(f"{place.rstrip('/')}/")
-        if inside and (
-            found is None or len(place) >= len(found.place)
-        ):  # A later mount hides an earlier one.
-            found = Mount(place, rest[0])
-    return found
+def mount_of(path: str, mounts: Iterable[Mounted]) -> Mount | None:
+    """Return what a path without symbolic links lies on."""
+    found: Mounted | None = None
+    for one in mounts:
+        inside = path == one.place or path.startswith(f"{one.place.rstrip('/')}/")
+        # A later mount hides an earlier one.
+        if inside and (found is None or len(one.place) >= len(found.place)):
+            found = one
+    return None if found is None else Mount(found.place, found.kind)
 
 
 def force_polling(setting: bool | None, *, chosen: bool, mount: Mount | None) -> bool | None:

@@ -16,6 +16,7 @@ from watchfiles import Change, watch
 from watchfiles._rust_notify import WatchfilesRustInternalError
 
 from squids.process.imported_files import drop_bytecode
+from squids.process.mountinfo import read_mounts
 from squids.supervisor.reload.changes import FileFilter, may_hold_code
 from squids.supervisor.reload.mounts import Mount, force_polling, mount_of
 
@@ -122,7 +123,7 @@ class Watch:
     def _by_polling(self, paths: Iterable[str]) -> dict[bool | None, set[str]]:
         """Return the paths by how they are to be watched. Says, once, where that is not by events."""
         found: dict[bool | None, set[str]] = {}
-        chosen, mounts = bool(os.environ.get("WATCHFILES_FORCE_POLLING")), _mounts()
+        chosen, mounts = bool(os.environ.get("WATCHFILES_FORCE_POLLING")), read_mounts()
         for path in paths:
             mount = mount_of(os.path.realpath(path), mounts)
             found.setdefault(force_polling(self._polling, chosen=chosen, mount=mount), set()).add(path)
@@ -237,14 +238,6 @@ class Watch:
             self._loop.call_soon_threadsafe(call, what)
         except RuntimeError:
             pass  # The loop is closed.
-
-
-def _mounts() -> str:
-    try:
-        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
-            return file.read()
-    except OSError:
-        return ""  # Not on Linux.
 
 
 def _identity(path: str) -> tuple[int, int] | None:

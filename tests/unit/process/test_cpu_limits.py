@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from squids.process.cpu_limits import limit_of, quota, unescaped, workers_for
+from squids.process.cpu_limits import limit_of, quota, workers_for
+from squids.process.mountinfo import parse
 
 UNIFIED = "35 24 0:30 {root} /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n"
 CPU = "32 31 0:29 {root} /sys/fs/cgroup/cpu,cpuacct rw,relatime shared:9 - cgroup cgroup rw,cpu,cpuacct\n"
@@ -15,7 +16,7 @@ OTHER = (
 
 def found(groups: str, mounts: str, files: dict[str, str]) -> float | None:
     return limit_of(
-        groups, OTHER + mounts, {f"/sys/fs/cgroup{path}": text for path, text in files.items()}.get
+        groups, parse(OTHER + mounts), {f"/sys/fs/cgroup{path}": text for path, text in files.items()}.get
     )
 
 
@@ -64,7 +65,3 @@ def test_what_is_no_limit_is_none(text):
 @pytest.mark.parametrize(("limit", "workers"), [(0.05, 1), (1.0, 1), (1.5, 2), (2.0, 2), (2.01, 3)])
 def test_a_part_of_a_cpu_is_a_worker_too(limit, workers):
     assert workers_for(limit) == workers
-
-
-def test_names_with_spaces_are_read():
-    assert unescaped(r"/a\040b\134c") == r"/a b\c"

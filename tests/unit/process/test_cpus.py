@@ -11,6 +11,7 @@ import pytest
 
 from squids.process import cpus
 from squids.process.cpus import usable_cpus
+from squids.process.mountinfo import Mounted
 from tests.support.servers import ROOT
 
 V1 = Path("/sys/fs/cgroup/cpu")
@@ -43,10 +44,10 @@ def test_the_limit_of_a_container_counts_where_it_is_less(monkeypatch, limit, co
     """Rounded up, and named as the source."""
     texts = {
         "/proc/self/cgroup": "0::/\n",
-        "/proc/self/mountinfo": "1 0 0:1 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",
         "/sys/fs/cgroup/cpu.max": limit,
     }
     monkeypatch.setattr(cpus, "_read", texts.get)
+    monkeypatch.setattr(cpus, "read_mounts", lambda: [Mounted("/", "/sys/fs/cgroup", "cgroup2")])
     monkeypatch.setattr(os, "cpu_count", lambda: 4)
     monkeypatch.setattr(os, "process_cpu_count", lambda: 4, raising=False)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3}, raising=False)

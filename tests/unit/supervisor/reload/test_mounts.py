@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from squids.process.mountinfo import parse
 from squids.supervisor.reload.mounts import NETWORK, SHARES, Mount, force_polling, mount_of
 
 MOUNTS = r"""22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
@@ -28,12 +29,12 @@ not a mount
     ],
 )
 def test_a_path_lies_on_the_nearest_mount_above_it(path: str, place: str, kind: str) -> None:
-    assert mount_of(path, MOUNTS) == Mount(place, kind)
+    assert mount_of(path, parse(MOUNTS)) == Mount(place, kind)
 
 
 def test_without_mounts_nothing_is_known() -> None:
     """As on macOS."""
-    assert mount_of("/srv", "") is None
+    assert mount_of("/srv", ()) is None
 
 
 @pytest.mark.parametrize("kind", sorted(SHARES | NETWORK))

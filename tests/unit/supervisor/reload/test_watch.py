@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import watchfiles.main
 
+from squids.process.mountinfo import Mounted
 from squids.supervisor.reload import watch
 from squids.supervisor.reload.changes import FileFilter
 from squids.supervisor.reload.watch import Watch
@@ -241,8 +242,8 @@ def test_a_folder_that_a_host_shares_is_polled_and_said_once(
     root: Path, polls: dict[str, bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Beside one that is not, which is watched by events."""
-    text = f"1 0 0:1 / / rw - ext4 /dev/sda1 rw\n2 1 0:2 / {root}/app rw - 9p drvfs rw\n"
-    monkeypatch.setattr(watch, "_mounts", lambda: text)
+    mounts = Mounted("/", "/", "ext4"), Mounted("/", f"{root}/app", "9p")
+    monkeypatch.setattr(watch, "read_mounts", lambda: mounts)
 
     async def work(told: Told) -> None:
         told.use("app", "lib")
@@ -272,7 +273,7 @@ def test_the_file_decides_whether_to_poll_then_watchfiles_variable(
     polled: bool,
 ) -> None:
     """Nothing is said of what somebody decided."""
-    monkeypatch.setattr(watch, "_mounts", lambda: "1 0 0:1 / / rw - 9p drvfs rw\n")
+    monkeypatch.setattr(watch, "read_mounts", lambda: [Mounted("/", "/", "9p")])
     monkeypatch.setenv("WATCHFILES_FORCE_POLLING", variable)
 
     async def work(told: Told) -> None:

@@ -1,0 +1,5 @@
+"""The squids app of the project."""
+
+from squids.contrib.django import App
+
+app = App("shop")
