@@ -104,7 +104,7 @@ def _unknown() -> dict[str, str]:
     for thread in threads:
         try:
             with open(f"/proc/self/task/{thread}/comm", errors="replace") as file:
-                name = file.read().rstrip("\n")
+                name = file.read().strip()  # The first 15 characters, which may end with a space.
         except OSError:
             continue  # It has ended.
         if int(thread) not in known and name not in SAFE_NAMES:

@@ -34,7 +34,9 @@ def settings(made: sqs_send.Sender) -> tuple[Any, ...]:
 
 
 def test_the_time_outs_are_short_and_the_tries_are_ours() -> None:
-    assert settings(sender()) == (CONNECT_TIMEOUT, READ_TIMEOUT, 1, TRIES)
+    """Those that the page on AWS states."""
+    assert settings(sender()) == (3, 10, 1, 5)
+    assert squids.App("shop").sqs.send_timeout == 30
 
 
 def test_what_the_users_config_sets_is_kept() -> None:

@@ -34,6 +34,11 @@ def test_a_thread_of_compiled_code_is_found_by_its_name():
     assert seen_after(NATIVE_THREAD) == ["crunching"]
 
 
+def test_a_name_that_the_system_cuts_ends_without_a_space():
+    """Unnamed threads have the process's name, such as "squids: zygote shop"."""
+    assert seen_after(NATIVE_THREAD.replace("crunching", "squids: zygote ")) == ["squids: zygote"]
+
+
 def test_python_s_own_threads_are_not_among_them():
     code = "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()"
     assert seen_after(code) == []
