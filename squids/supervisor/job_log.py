@@ -9,7 +9,10 @@ from squids.process.protocol import Follow
 from squids.supervisor.consumer_handle import ConsumerHandle
 
 Follows = Callable[[str], bool]
-"""Whether a client follows the program of this name. A reload may change the answer."""
+"""Whether a client follows the consumers of this SQS queue.
+
+Not those of a program: a reload may give it another queue, while a consumer of the old one drains.
+"""
 
 Take = Callable[[str, list[list[str]]], object]
 """Gets a program's name and what happened to its jobs, as in `JobsChanged`."""
@@ -25,7 +28,7 @@ class JobLog:
 
     @contextmanager
     def following(self, follows: Follows, take: Take) -> Iterator[None]:
-        """Pass what happens to jobs of some programs to `take`, from now on. They are logged, too."""
+        """Pass what happens to jobs of some queues to `take`, from now on. They are logged, too."""
         follower = (follows, take)
         self._followers.append(follower)
         self._update(follows)
@@ -35,11 +38,11 @@ class JobLog:
             self._followers.remove(follower)
             self._update(follows)
 
-    def changed(self, program: str, changes: list[list[str]]) -> None:
-        """A consumer of this program reported jobs."""
+    def changed(self, consumer: ConsumerHandle, changes: list[list[str]]) -> None:
+        """A consumer reported jobs."""
         for follows, take in self._followers:
-            if follows(program):
-                take(program, changes)
+            if follows(consumer.settings.queue):
+                take(consumer.program, changes)
 
     def set_all(self, on: bool) -> None:
         """Log all jobs, or only those that are followed."""
@@ -53,7 +56,7 @@ class JobLog:
             consumer.send(order)
 
     def _update(self, follows: Follows) -> None:
-        self._tell(one for one in self._consumers.values() if follows(one.program))
+        self._tell(one for one in self._consumers.values() if follows(one.settings.queue))
 
     def _tell(self, consumers: Iterable[ConsumerHandle]) -> None:
         for consumer in list(consumers):
@@ -61,6 +64,6 @@ class JobLog:
 
     def _order(self, consumer: ConsumerHandle) -> Follow:
         """What it is told. Followers get its jobs at any log level."""
-        followed = any(follows(consumer.program) for follows, _ in self._followers)
+        followed = any(follows(consumer.settings.queue) for follows, _ in self._followers)
         by_file = self._log_all and consumer.settings.log_level in ("DEBUG", "INFO")
         return Follow(logs=by_file or followed, reports=followed)

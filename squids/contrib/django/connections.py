@@ -5,6 +5,9 @@ opens another one. So a database that restarts costs at most one failure per con
 
 Connections in a transaction when a job starts belong to who sent it: a test whose jobs run in place. They are
 left alone, as are all with SQUIDS_EAGER, and those of a job that runs within another one.
+
+A transaction that a job itself leaves open is rolled back, and the job fails: else what it wrote would be
+lost with its message, and Django would give the closed connection to every later job of the worker.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import django
 from django.conf import settings
 from django.core.cache import close_caches
 from django.db import connections
+from django.db.transaction import TransactionManagementError
 
 from squids.app import App
 from squids.job import Job
@@ -48,12 +52,18 @@ def around_connections(job: Job) -> Iterator[None]:
             connection.queries_log.clear()
     _renew(borrowed)
     token = _in_job.set(True)
+    left_open: list[str] = []
     try:
         yield
     finally:
         _in_job.reset(token)
+        left_open = _roll_back(borrowed)
         _renew(borrowed)
         close_caches()
+    if left_open:
+        raise TransactionManagementError(
+            f"the task left a transaction open, which is rolled back: {', '.join(left_open)}"
+        )
 
 
 def close_connections() -> None:
@@ -69,6 +79,18 @@ def close_connections() -> None:
             if close_pool is not None:
                 close_pool()
     close_caches()
+
+
+def _roll_back(borrowed: set[str]) -> list[str]:
+    """Replace the connections in a transaction by new ones; return their aliases.
+
+    Django keeps such a connection even if it is closed, until the end of its `atomic` block.
+    """
+    open_ones = [one for one in _opened() if one.in_atomic_block and one.alias not in borrowed]
+    for connection in open_ones:
+        connection.close()
+        del connections[connection.alias]
+    return [connection.alias for connection in open_ones]
 
 
 def _renew(borrowed: set[str]) -> None:

@@ -49,7 +49,7 @@ class Following:
     def __enter__(self) -> Self:
         supervisor = self._supervisor
         self._take(self._told)
-        self._stack.enter_context(supervisor.consumers.job_log.following(self._follows, self._take_jobs))
+        self._stack.enter_context(supervisor.consumers.job_log.following(self._is_one, self._take_jobs))
         supervisor.output.followers.add(self._take_line)
         self._stack.callback(supervisor.output.followers.discard, self._take_line)
         watch = supervisor.background.start("the states that a client follows", self._watch_states())
@@ -89,7 +89,10 @@ class Following:
 
     def _follows(self, name: str | None) -> bool:
         program = self._supervisor.programs.get(name or "")
-        return program is not None and QueueRef.parse(program.settings.queue).name in self._queues
+        return program is not None and self._is_one(program.settings.queue)
+
+    def _is_one(self, queue: str) -> bool:
+        return QueueRef.parse(queue).name in self._queues
 
     def _states(self) -> Answer:
         """The state of each program, and what it is to be."""

@@ -340,7 +340,8 @@ def test_jobs_are_logged_while_anybody_wants_it() -> None:
     async def work(owner: Owner) -> None:
         server = owner.fork_server()
         await owner.start(server)
-        await owner.start(server, named("quiet", log_level="WARNING"), child=2)
+        other = named("quiet", log_level="WARNING", options=(("queue", "quiet"),))
+        await owner.start(server, other, child=2)
         mine, quiet = server.ends
         jobs = owner.consumers.job_log
         with jobs.following("emails".__eq__, ignore), jobs.following("emails".__eq__, ignore):

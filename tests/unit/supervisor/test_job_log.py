@@ -18,9 +18,9 @@ BOTH = Follow(logs=True, reports=True)
 class StubConsumer:
     """Records what it is sent."""
 
-    def __init__(self, program: str, log_level: str = "INFO", connected: bool = True) -> None:
-        self.program = program
-        self.settings = SimpleNamespace(log_level=log_level)
+    def __init__(self, queue: str, log_level: str = "INFO", connected: bool = True) -> None:
+        self.program = f"program of {queue}"
+        self.settings = SimpleNamespace(queue=queue, log_level=log_level)
         self.channel = object() if connected else None
         self.told: list[Follow] = []
 
@@ -34,15 +34,15 @@ def consumers() -> dict[int, StubConsumer]:
     return {1: StubConsumer("emails"), 2: StubConsumer("orders"), 3: StubConsumer("quiet", "WARNING")}
 
 
-def only(*programs: str) -> Callable[[str], bool]:
-    return programs.__contains__
+def only(*queues: str) -> Callable[[str], bool]:
+    return queues.__contains__
 
 
 def ignore(program: str, changes: list[list[str]]) -> None:
     """A follower that looks away."""
 
 
-def test_a_followed_program_reports_its_jobs_until_the_last_follower_is_gone(consumers):
+def test_a_followed_queue_reports_its_jobs_until_the_last_follower_is_gone(consumers):
     jobs = JobLog(consumers, log_all=False)
     with jobs.following(only("emails"), ignore), jobs.following(only("emails"), ignore):
         assert consumers[1].told == [BOTH, BOTH]
@@ -72,19 +72,20 @@ def test_a_consumer_without_a_socket_is_told_when_it_has_one(consumers):
         assert consumers[4].told == [BOTH]
 
 
-def test_each_follower_gets_the_jobs_of_its_programs(consumers):
+def test_each_follower_gets_the_jobs_of_its_queues(consumers):
     jobs = JobLog(consumers, log_all=False)
     one, both = [], []
     done, failed = [["m1", "done"]], [["m2", "failed"]]
     with jobs.following(only("emails", "orders"), lambda *what: both.append(what)):
         with jobs.following(only("orders"), lambda *what: one.append(what)):
-            jobs.changed("emails", done)
-            jobs.changed("orders", failed)
-            jobs.changed("quiet", done)
-        jobs.changed("orders", done)
-    jobs.changed("orders", failed)
-    assert both == [("emails", done), ("orders", failed), ("orders", done)]
-    assert one == [("orders", failed)]
+            jobs.changed(consumers[1], done)
+            jobs.changed(consumers[2], failed)
+            jobs.changed(consumers[3], done)
+        jobs.changed(consumers[2], done)
+    jobs.changed(consumers[2], failed)
+    emails, orders = consumers[1].program, consumers[2].program
+    assert both == [(emails, done), (orders, failed), (orders, done)]
+    assert one == [(orders, failed)]
 
 
 def test_a_follower_that_failed_is_gone(consumers):

@@ -32,6 +32,19 @@ def closed(monkeypatch, tmp_path):
     return names
 
 
+@pytest.fixture
+def files(monkeypatch, tmp_path):
+    """A table in a database on disk, as Django does not close those in memory; then the database is as before."""
+    monkeypatch.setitem(connections.settings["default"], "NAME", str(tmp_path / "db"))
+    before = connections["default"]
+    del connections["default"]
+    with connections["default"].cursor() as cursor:
+        cursor.execute("CREATE TABLE numbers (number int)")
+    yield
+    connections["default"].close()
+    connections["default"] = before
+
+
 def test_a_connection_past_its_age_is_closed_before_and_after_a_job(app, closed, monkeypatch):
     """As before and after a request: with the default, CONN_MAX_AGE = 0, after each."""
     seen = []
@@ -61,6 +74,31 @@ def test_a_connection_that_broke_is_closed_after_the_job_that_met_it(app, closed
         work.send()
     assert closed == ["default"]
     connection.errors_occurred = False
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["returns", "raises"])
+def test_a_transaction_that_a_job_leaves_open_is_rolled_back_and_the_next_job_works(app, files, fails):
+    """Django gives a connection that was closed in an `atomic` block to all that ask, and each query fails."""
+    rows = []
+
+    @app.task("orders")
+    def leave():
+        transaction.atomic().__enter__()
+        connection.cursor().execute("INSERT INTO numbers VALUES (1)")
+        if fails:
+            raise LookupError("its own")
+
+    @app.task("orders")
+    def count():
+        with connection.cursor() as cursor:
+            rows.append(cursor.execute("SELECT count(*) FROM numbers").fetchone()[0])
+
+    with squids.testing.eager(app):
+        expected = LookupError if fails else transaction.TransactionManagementError
+        with pytest.raises(expected, match="its own" if fails else "left a transaction open.*: default"):
+            leave.send()
+        count.send()
+    assert rows == [0]
 
 
 def test_a_transaction_of_a_test_is_left_alone(app, orders, closed, monkeypatch):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -45,6 +45,11 @@ class StubSupervisor:
         self.deaths: list[tuple[str, BaseException]] = []
         self.background = BackgroundTasks(lambda *death: self.deaths.append(death))
 
+    def reports(self, program: str, changes: list[list[str]], queue: str | None = None) -> None:
+        """A consumer of a program reports jobs. `queue`: its own, if a reload has given the program another."""
+        settings = SimpleNamespace(queue=queue or self.programs[program].settings.queue)
+        self.consumers.job_log.changed(SimpleNamespace(program=program, settings=settings), changes)
+
     def prints(self, program: str, text: str) -> None:
         line = Line(time.time(), Source.of_child(program, 1), "", text)
         for follower in list(self.output.followers):
@@ -79,10 +84,9 @@ UP = states(n1=("running", "up"), n2=("running", "up"))
 
 def test_the_first_answer_has_the_states_and_then_comes_what_happens_in_its_order() -> None:
     async def scenario(supervisor: StubSupervisor, followed: Following) -> None:
-        job_log = supervisor.consumers.job_log
         supervisor.prints("emails:1", "first")
-        job_log.changed("emails:2", [["m1", "started"], ["m1", "done"]])
-        job_log.changed("orders", [["m2", "done"]])
+        supervisor.reports("emails:2", [["m1", "started"], ["m1", "done"]])
+        supervisor.reports("orders", [["m2", "done"]])
         supervisor.prints("orders", "not mine")
         supervisor.prints("emails:2", "last")
         assert await followed.next() == UP
@@ -120,13 +124,36 @@ def test_what_a_reload_adds_is_followed_and_what_it_removes_is_not() -> None:
         del supervisor.programs["emails:2"]
         supervisor.programs["emails:3"] = StubProgram("emails")
         for program in supervisor.programs:
-            supervisor.consumers.job_log.changed(program, [["m1", program]])
+            supervisor.reports(program, [["m1", program]])
         supervisor.waiters.look()
         came = [await followed.next() for _ in range(3)]
         assert [answer.get("queue") for answer in came] == ["emails:1", "emails:3", None]
         assert came[-1] == states(n1=("running", "up"), n3=("running", "up"))
 
     play(scenario)
+
+
+def test_jobs_of_a_consumer_that_drains_are_followed_whatever_queue_its_program_has_by_now() -> None:
+    """A reload gave the program another queue: the wait for a job that was running had no end."""
+
+    async def scenario(supervisor: StubSupervisor, followed: Following) -> None:
+        assert await followed.next() == UP
+        supervisor.programs["emails:1"].settings.queue = "newsletters"
+        supervisor.reports("emails:1", [["m1", "done"]], queue="emails")
+        supervisor.reports("emails:1", [["m2", "done"]])
+        supervisor.reports("emails:2", [["m3", "done"]])
+        came = [answer async for answer in _jobs(followed, 2)]
+        assert came == [[["m1", "done"]], [["m3", "done"]]]
+
+    play(scenario)
+
+
+async def _jobs(followed: Following, number: int) -> AsyncIterator[list[list[str]]]:
+    while number:
+        answer = await followed.next()
+        if answer["type"] == "jobs":
+            number -= 1
+            yield answer["changes"]
 
 
 def test_a_flood_of_lines_keeps_no_job_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +163,7 @@ def test_a_flood_of_lines_keeps_no_job_back(monkeypatch: pytest.MonkeyPatch) -> 
     async def scenario(supervisor: StubSupervisor, followed: Following) -> None:
         for number in range(50):
             supervisor.prints("emails:1", str(number))
-        supervisor.consumers.job_log.changed("emails:1", [["m1", "done"]])
+        supervisor.reports("emails:1", [["m1", "done"]])
         types = [(await followed.next())["type"] for _ in range(11)]
         assert types == ["states", *["line"] * 9, "jobs"]
         supervisor.prints("emails:1", "after it")
@@ -150,7 +177,7 @@ def test_a_client_that_reads_nothing_gets_the_end_and_costs_no_more(monkeypatch:
 
     async def scenario(supervisor: StubSupervisor, followed: Following) -> None:
         for _ in range(50):
-            supervisor.consumers.job_log.changed("emails:1", [["m1", "done"]])
+            supervisor.reports("emails:1", [["m1", "done"]])
         came = [await followed.next() for _ in range(4)]
         assert [answer["type"] for answer in came] == ["states", "jobs", "jobs", "end"]
         assert came[-1]["code"] == 1
@@ -164,7 +191,7 @@ def test_the_verb_follows_all_programs_of_a_queue_until_its_client_is_gone() -> 
         supervisor = StubSupervisor()
         answered = queries.follow(Context(supervisor, None, None), Request("follow", ["emails"], {}))
         assert await anext(answered) == UP
-        supervisor.consumers.job_log.changed("emails:2", [["m1", "done"]])
+        supervisor.reports("emails:2", [["m1", "done"]])
         assert (await anext(answered))["type"] == "jobs"
         await answered.aclose()
         await until(supervisor.is_free)
@@ -180,7 +207,7 @@ def test_the_verb_ends_with_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
         answered = queries.follow(Context(supervisor, None, None), Request("follow", ["emails"], {}))
         types = [(await anext(answered))["type"]]
         for _ in range(5):
-            supervisor.consumers.job_log.changed("emails:2", [["m1", "done"]])
+            supervisor.reports("emails:2", [["m1", "done"]])
         return types + [answer["type"] async for answer in answered]
 
     assert run(whole()) == ["states", "jobs", "end"]
