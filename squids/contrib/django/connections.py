@@ -20,6 +20,7 @@ from django.core.cache import close_caches
 from django.db import connections
 
 from squids.app import App
+from squids.contrib.django.project_settings import is_eager
 from squids.job import Job
 
 _in_job: ContextVar[bool] = ContextVar("squids_django_job", default=False)
@@ -39,7 +40,7 @@ def install(app: App) -> None:
 @contextmanager
 def around_connections(job: Job) -> Iterator[None]:
     """Do what Django's handlers of `request_started` and `request_finished` do."""
-    if _in_job.get() or getattr(settings, "SQUIDS_EAGER", False):
+    if _in_job.get() or is_eager():
         yield
         return
     borrowed = {connection.alias for connection in _opened() if connection.in_atomic_block}
