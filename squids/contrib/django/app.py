@@ -19,7 +19,7 @@ from django.db import close_old_connections
 from django.utils.module_loading import autodiscover_modules
 
 import squids
-from squids.contrib.django.connections import around_connections, close_connections
+from squids.contrib.django import connections
 from squids.contrib.django.eager import follow_setting
 from squids.contrib.django.language import around_language
 from squids.contrib.django.sending import send_job_on_commit
@@ -82,9 +82,8 @@ class App(squids.App):
         **options: Any,
     ) -> None:
         super().__init__(name, config, **options)
-        self.around_task(around_connections)
+        connections.renew(self)
         self.around_task(around_language)
-        self.worker_stop(close_connections)
         self.task_modules = None if task_modules is None else tuple(task_modules)
         if settings is not None:
             os.environ.setdefault(SETTINGS, settings)
@@ -135,4 +134,4 @@ class App(squids.App):
             from squids.contrib.django.task_backend import adopt
 
             adopt(self)
-        close_connections()
+        connections.close_connections()

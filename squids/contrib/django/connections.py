@@ -29,12 +29,20 @@ _in_job: ContextVar[bool] = ContextVar("squids_django_job", default=False)
 def install(app: App) -> None:
     """Renew connections also around the jobs of an app that is not made by this package, but uses Django.
 
-    The app's own hooks run inside. Called in consumers, after their import.
+    Called in consumers, after their import.
     """
     if settings.configured and django.VERSION >= (4, 2) and around_connections not in app.hooks.around_task:
-        app.hooks.around_task.insert(0, around_connections)
-        app.worker_stop(close_connections)
+        renew(app)
         close_connections()
+
+
+def renew(app: App) -> None:
+    """Renew connections around the app's jobs, and close them when a worker ends.
+
+    Hooks of `around_task` that are registered already run inside: they may use the database.
+    """
+    app.hooks.around_task.insert(0, around_connections)
+    app.worker_stop(close_connections)
 
 
 @contextmanager
