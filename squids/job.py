@@ -53,5 +53,8 @@ CURRENT: ContextVar[Job | None] = ContextVar("squids_job", default=None)
 
 
 def current_job() -> Job | None:
-    """Return the running job in a task and its `pre_task` and `post_task` hooks, None elsewhere."""
+    """Return the running job in a task and the hooks that surround it, None elsewhere.
+
+    Those are `around_task`, `pre_task`, `post_task`, `on_success` and `on_failure`.
+    """
     return CURRENT.get()

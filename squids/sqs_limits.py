@@ -22,6 +22,11 @@ MAX_MESSAGE_BYTES = 1_048_576
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 """
 
+MAX_DELAY = 900
+"""DelaySeconds of a message.
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+"""
+
 SEND_OPTIONS = (
     "DelaySeconds",
     "MessageAttributes",

@@ -12,6 +12,7 @@ from typing import Any
 from squids.exit_codes import FAILED, OK
 from squids.job import JobAction
 from squids.process.protocol import JobChange
+from squids.supervisor.program.events import ProgramState, Wanted
 
 Answer = Mapping[str, Any]
 
@@ -24,11 +25,11 @@ EXIT_CODES: dict[str, int] = {
 """The exit code for each end of a job. A message that was given back runs later."""
 
 HALTED_UNTIL = {
-    "paused": "resumed",
-    "stopping": "started",
-    "stopped": "started",
-    "exited": "started",
-    "fatal": "reset",
+    Wanted.PAUSED.value: "resumed",
+    ProgramState.STOPPING.value: "started",
+    ProgramState.STOPPED.value: "started",
+    ProgramState.EXITED.value: "started",
+    ProgramState.FATAL.value: "reset",
 }
 """States in which a queue receives nothing until an operator acts, and what it then has to be.
 
@@ -83,11 +84,17 @@ def halted(answer: Answer, timeout: float | None) -> str | None:
     """
     states, wanted = answer.get("states"), answer.get("wanted")
     known = {name: str(state) for name, state in states.items()} if isinstance(states, dict) else {}
-    down = {name for name, what in wanted.items() if what == "down"} if isinstance(wanted, dict) else set()
-    halts = [state in HALTED_UNTIL and (state != "stopping" or name in down) for name, state in known.items()]
+    is_wanted: Mapping[str, Any] = wanted if isinstance(wanted, dict) else {}
+    halts = [_halts(state, is_wanted.get(name)) for name, state in known.items()]
     if not known or not all(halts):
         return None
     queues = ", ".join(f"queue {name} is {state}" for name, state in sorted(known.items()))
     verbs = " or ".join(dict.fromkeys(HALTED_UNTIL[state] for _, state in sorted(known.items())))
     limit = "" if timeout is None else f", for at most {timeout:g} s"
     return f"{queues}: waiting until {'it is' if len(known) == 1 else 'one is'} {verbs}{limit}"
+
+
+def _halts(state: str, wanted: object) -> bool:
+    if state == ProgramState.STOPPING.value:
+        return wanted == Wanted.DOWN.value
+    return state in HALTED_UNTIL

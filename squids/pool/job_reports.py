@@ -64,7 +64,7 @@ class JobReports:
 
     def returning(self, batch: Batch) -> None:
         """SQS is about to get this batch. Not later: another consumer could report the message first."""
-        if batch.operation is Operation.RETURN:
+        if self._send is not None and batch.operation is Operation.RETURN:
             self._report(JobChange.GIVEN_BACK, [entry.message_id for entry in batch.entries])
 
     def _report(self, change: JobChange, message_ids: list[str]) -> None:

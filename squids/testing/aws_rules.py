@@ -12,10 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from squids.queues import QueueRef
-from squids.sqs_limits import MAX_MESSAGE_BYTES
-
-MAX_DELAY = 900
-"""The maximum of DelaySeconds, from the page above."""
+from squids.sqs_limits import MAX_DELAY, MAX_MESSAGE_BYTES
 
 TOKEN = re.compile(r"[!-~]{1,128}")
 """MessageGroupId and MessageDeduplicationId: letters, digits and ASCII punctuation, from the page above."""
@@ -37,7 +34,7 @@ def check_send(ref: QueueRef, body: str, options: Mapping[str, Any]) -> None:
         raise ParamValidationError(report=report.generate_report())
     delay = options.get("DelaySeconds")
     if delay is not None and not 0 <= delay <= MAX_DELAY:
-        raise _invalid("DelaySeconds", delay, "DelaySeconds must be >= 0 and <= 900.")
+        raise _invalid("DelaySeconds", delay, f"DelaySeconds must be >= 0 and <= {MAX_DELAY}.")
     if ref.is_fifo and "MessageGroupId" not in options:
         raise _refusal("MissingParameter", "The request must contain the parameter MessageGroupId.")
     for name in ("MessageGroupId", "MessageDeduplicationId"):

@@ -6,20 +6,19 @@ it must be complete by then. In a web process, Django is set up already, and not
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, Unpack, cast
 
 import django
 from django.apps import apps
 from django.conf import settings as django_settings
-from django.db import close_old_connections
 from django.utils.module_loading import autodiscover_modules
 
 import squids
-from squids.contrib.django.connections import around_connections, close_connections
+from squids.app import AppOptions
+from squids.contrib.django import connections
 from squids.contrib.django.eager import follow_setting
 from squids.contrib.django.language import around_language
 from squids.contrib.django.sending import send_job_on_commit
@@ -79,12 +78,11 @@ class App(squids.App):
         *,
         settings: str | None = None,
         task_modules: Iterable[str] | None = None,
-        **options: Any,
+        **options: Unpack[AppOptions],
     ) -> None:
         super().__init__(name, config, **options)
-        self.around_task(around_connections)
+        connections.renew(self)
         self.around_task(around_language)
-        self.worker_stop(close_connections)
         self.task_modules = None if task_modules is None else tuple(task_modules)
         if settings is not None:
             os.environ.setdefault(SETTINGS, settings)
@@ -102,16 +100,7 @@ class App(squids.App):
     def report_queue_stats(self, hook: StatsHookT) -> StatsHookT:
         """Register a hook, as `squids.App.report_queue_stats` does; its thread renews its connections."""
         check_hook("report_queue_stats", hook)
-
-        @functools.wraps(hook)
-        def renewed(stats: squids.QueueStats) -> None:
-            close_old_connections()
-            try:
-                hook(stats)
-            finally:
-                close_old_connections()
-
-        super().report_queue_stats(renewed)
+        super().report_queue_stats(connections.renewed(hook))
         return hook
 
     def import_tasks(self) -> None:
@@ -136,4 +125,4 @@ class App(squids.App):
             from squids.contrib.django.task_backend import adopt
 
             adopt(self)
-        close_connections()
+        connections.close_connections()

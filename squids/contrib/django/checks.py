@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, register
 
 from squids.contrib.django.app import App
-from squids.contrib.django.eager import SETTING
 from squids.contrib.django.project import get_app
+from squids.contrib.django.project_settings import SQUIDS_EAGER, app_path, is_eager
 from squids.errors import SquidsError
 
 
 @register("squids")
 def check_app(**_: Any) -> list[CheckMessage]:
     """Check that the setting SQUIDS_APP, if there is one, names an app of this package."""
-    path = getattr(settings, "SQUIDS_APP", None)
+    path = app_path()
     if path is None:
         return []
     if not isinstance(path, str):
@@ -44,10 +43,11 @@ def check_app(**_: Any) -> list[CheckMessage]:
 @register("squids", deploy=True)
 def check_eager(**_: Any) -> list[CheckMessage]:
     """Check that tasks are sent in production."""
-    if not getattr(settings, SETTING, False):
+    if not is_eager():
         return []
     return [
         checks.Warning(
-            f"{SETTING} is on: tasks run where they are sent, and no consumer gets them", id="squids.W002"
+            f"{SQUIDS_EAGER} is on: tasks run where they are sent, and no consumer gets them",
+            id="squids.W002",
         )
     ]

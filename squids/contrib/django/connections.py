@@ -12,6 +12,7 @@ lost with its message, and Django would give the closed connection to every late
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -20,11 +21,14 @@ from typing import Any
 import django
 from django.conf import settings
 from django.core.cache import close_caches
-from django.db import connections
+from django.db import close_old_connections, connections
 from django.db.transaction import TransactionManagementError
 
 from squids.app import App
+from squids.contrib.django.project_settings import is_eager
+from squids.hooks import StatsHook
 from squids.job import Job
+from squids.sqs import QueueStats
 
 _in_job: ContextVar[bool] = ContextVar("squids_django_job", default=False)
 
@@ -32,18 +36,40 @@ _in_job: ContextVar[bool] = ContextVar("squids_django_job", default=False)
 def install(app: App) -> None:
     """Renew connections also around the jobs of an app that is not made by this package, but uses Django.
 
-    The app's own hooks run inside. Called in consumers, after their import.
+    Called in consumers, after their import.
     """
     if settings.configured and django.VERSION >= (4, 2) and around_connections not in app.hooks.around_task:
-        app.hooks.around_task.insert(0, around_connections)
-        app.worker_stop(close_connections)
+        renew(app)
         close_connections()
+
+
+def renew(app: App) -> None:
+    """Renew connections around the app's jobs, and close them when a worker ends.
+
+    Hooks of `around_task` that are registered already run inside: they may use the database.
+    """
+    app.hooks.around_task.insert(0, around_connections)
+    app.worker_stop(close_connections)
+
+
+def renewed(hook: StatsHook) -> StatsHook:
+    """Return a hook whose thread renews its connections before and after it: no job is around it."""
+
+    @functools.wraps(hook)
+    def renewed_hook(stats: QueueStats) -> None:
+        close_old_connections()
+        try:
+            hook(stats)
+        finally:
+            close_old_connections()
+
+    return renewed_hook
 
 
 @contextmanager
 def around_connections(job: Job) -> Iterator[None]:
     """Do what Django's handlers of `request_started` and `request_finished` do."""
-    if _in_job.get() or getattr(settings, "SQUIDS_EAGER", False):
+    if _in_job.get() or is_eager():
         yield
         return
     borrowed = {connection.alias for connection in _opened() if connection.in_atomic_block}

@@ -9,10 +9,9 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Any
 
-from django.conf import settings
 from django.core.signals import setting_changed
 
-SETTING = "SQUIDS_EAGER"
+from squids.contrib.django.project_settings import SQUIDS_EAGER, is_eager
 
 _entered: ExitStack | None = None
 
@@ -24,13 +23,13 @@ def follow_setting() -> None:
 
 
 def _on_change(*, setting: str, **_: Any) -> None:
-    if setting == SETTING:
+    if setting == SQUIDS_EAGER:
         _apply()
 
 
 def _apply() -> None:
     global _entered  # noqa: PLW0603 (the setting is the process's, too)
-    wanted = bool(getattr(settings, SETTING, False))
+    wanted = is_eager()
     if wanted and _entered is None:
         from squids.testing import eager
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from functools import cache
 
-from django.conf import settings
-
 from squids.app import App as AnyApp
 from squids.app import living
 from squids.contrib.django.app import App
+from squids.contrib.django.project_settings import app_path
 from squids.errors import ConfigurationError
 from squids.loading import find_app
 
@@ -19,7 +18,7 @@ def get_app() -> AnyApp:
     Raises ConfigurationError if it names none, or if there is no setting and not exactly one
     `squids.contrib.django.App`, and AppImportFailed if its module raises.
     """
-    path = getattr(settings, "SQUIDS_APP", None)
+    path = app_path()
     if path is not None:
         return _at(path)
     made = [app for app in living if isinstance(app, App)]

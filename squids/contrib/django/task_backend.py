@@ -24,7 +24,7 @@ from squids.contrib.django.app import App
 from squids.contrib.django.project import get_app
 from squids.contrib.django.task_options import MESSAGE_GROUP_ID, TaskOptions, delay
 from squids.contrib.django.task_registry import DEFINED, add, find
-from squids.contrib.django.task_runs import SQSTaskResult, say_each_thing_once
+from squids.contrib.django.task_runs import SQSTaskResult, keep_signals_out_of_log
 from squids.errors import SquidsError, UnknownTask
 from squids.queues import QueueRef
 from squids.task import Task as SquidsTask
@@ -179,7 +179,7 @@ def adopt(app: AnyApp) -> None:
             except ValueError as error:
                 raise UnknownTask(f"{name} cannot be a task of the app: {error}") from None
 
-    say_each_thing_once()
+    keep_signals_out_of_log()
     for task in list(DEFINED.values()):
         add_named(task)
     app.registry.find_by(finder)

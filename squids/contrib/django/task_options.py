@@ -14,16 +14,12 @@ from typing import Any, Self
 
 from squids.hints import did_you_mean
 from squids.queues import QueueRef
+from squids.sqs_limits import MAX_DELAY
 
 SQS_QUEUES = "SQS_QUEUES"
 PRIORITY_QUEUES = "PRIORITY_QUEUES"
 MESSAGE_GROUP_ID = "MESSAGE_GROUP_ID"
 KNOWN = (SQS_QUEUES, PRIORITY_QUEUES, MESSAGE_GROUP_ID)
-
-MAX_DELAY = 900
-"""Seconds that SQS delays a message at most.
-https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
-"""
 
 PRIORITIES = range(-100, 101)
 """Django's. https://docs.djangoproject.com/en/6.0/ref/tasks/"""

@@ -28,7 +28,7 @@ from squids.job import current_job
 from squids.tracebacks import users_frames
 from squids.unfinished import check_returned
 
-_TELLING: ContextVar[bool] = ContextVar("squids_django_telling", default=False)
+_SENDING_SIGNAL: ContextVar[bool] = ContextVar("squids_django_sending_signal", default=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +61,12 @@ class Runner:
         _attempt(self.task, self.backend, list(args), kwargs)
 
 
-def say_each_thing_once() -> None:
-    """Keep Django's log from repeating what squids logs of a job: that it starts, ends, or fails."""
-    logging.getLogger("django.tasks").addFilter(_is_not_repeated)
+def keep_signals_out_of_log() -> None:
+    """Keep Django's receivers of its own signals from logging a job: squids logs its start, end and failure.
+
+    May be called again: a filter is added once.
+    """
+    logging.getLogger("django.tasks").addFilter(_is_not_of_a_signal)
 
 
 def _attempt(task: Task, backend: BaseTaskBackend, args: list[Any], kwargs: dict[str, Any]) -> None:
@@ -85,7 +88,7 @@ def _attempt(task: Task, backend: BaseTaskBackend, args: list[Any], kwargs: dict
         worker_ids=[f"{socket.gethostname()}:{os.getpid()}"],
         receive_count=job.receive_count,
     )
-    _tell(task_started, backend, result)
+    _send_signal(task_started, backend, result)
     context = [TaskContext(task_result=result)] if task.takes_context else []
     try:
         returned = task.call(*context, *args, **kwargs)
@@ -103,20 +106,20 @@ def _attempt(task: Task, backend: BaseTaskBackend, args: list[Any], kwargs: dict
 def _finish(backend: BaseTaskBackend, result: SQSTaskResult, status: TaskResultStatus) -> None:
     object.__setattr__(result, "finished_at", timezone.now())
     object.__setattr__(result, "status", status)
-    _tell(task_finished, backend, result)
+    _send_signal(task_finished, backend, result)
 
 
-def _tell(signal: Any, backend: BaseTaskBackend, result: SQSTaskResult) -> None:
+def _send_signal(signal: Any, backend: BaseTaskBackend, result: SQSTaskResult) -> None:
     """Send a signal. What receivers raise is logged by Django, and decides nothing about the message."""
-    token = _TELLING.set(True)
+    token = _SENDING_SIGNAL.set(True)
     try:
         signal.send_robust(type(backend), task_result=result)
     finally:
-        _TELLING.reset(token)
+        _SENDING_SIGNAL.reset(token)
 
 
-def _is_not_repeated(record: logging.LogRecord) -> bool:
-    return not _TELLING.get()
+def _is_not_of_a_signal(record: logging.LogRecord) -> bool:
+    return not _SENDING_SIGNAL.get()
 
 
 def _described(error: BaseException) -> TaskError:

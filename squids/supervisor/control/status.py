@@ -114,7 +114,7 @@ def _state(program: Program, consumer: ConsumerHandle | None, figures: ConsumerF
     if program.state is ProgramState.RUNNING and (
         program.wanted is Wanted.PAUSED or (figures is not None and figures.paused)
     ):
-        return "paused"
+        return Wanted.PAUSED.value
     if consumer is not None and consumer.degraded and program.state is ProgramState.RUNNING:
         return "degraded"
     return program.state.value

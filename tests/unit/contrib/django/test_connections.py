@@ -200,7 +200,7 @@ def test_what_an_import_opened_is_closed_with_its_pool(closed, monkeypatch):
     assert closed == ["default", "archive", "its pool"]
 
 
-def test_a_worker_that_ends_takes_leave_of_its_servers(app, closed):
+def test_a_worker_closes_its_connections_at_its_end(app, closed):
     app.hooks.run_worker_stop()
     assert closed == ["default", "archive"]
 

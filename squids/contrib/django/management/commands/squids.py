@@ -14,12 +14,12 @@ import sysconfig
 from collections.abc import Mapping
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 
 from squids.cli import check
 from squids.cli.consume import add_options, arguments_of
+from squids.contrib.django.project_settings import app_path
 from squids.exit_codes import ExitCode
 from squids.supervisor.settings import AppSpec
 
@@ -43,7 +43,7 @@ class Command(BaseCommand):
         """Take the options of `squids`; the setting SQUIDS_APP is the default of `--app`."""
         parser.add_argument("action", nargs="?", choices=["run", "check"], default="run", help="Default: run")
         add_options(parser, optional=("app", "queue"))
-        parser.set_defaults(app=getattr(settings, "SQUIDS_APP", None))
+        parser.set_defaults(app=app_path())
         parser.add_argument("--aws", action="store_true", help="With check: ask SQS about the queues, too")
 
     def handle(self, *args: Any, **options: Any) -> None:
