@@ -15,6 +15,7 @@ END = "<!-- end of options -->\n"
 OTHERS = (
     ("`--log-level`", "INFO", "The lowest level that is logged: DEBUG, INFO, WARNING, ERROR or CRITICAL"),
     ("`--log-format`", "text", "How log lines look: text or json"),
+    ("`--logging`", "", "A configuration of logging, in YAML or JSON: see [](logging.md)"),
     ("`--reload`", "", "Run changed code as soon as it is saved: see [](developing.md)"),
     ("`--local`", "", "Use a local SQS with this queue, and no other: see [](developing.md)"),
     ("`--local-port`", "a free one", "The port of the local SQS"),

@@ -7,7 +7,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from types import FrameType
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypedDict, TypeVar, cast
 from weakref import WeakSet
 
 from squids import class_tasks
@@ -43,6 +43,15 @@ AroundTaskT = TypeVar("AroundTaskT", bound=AroundTask)
 SuccessHookT = TypeVar("SuccessHookT", bound=SuccessHook)
 FailureHookT = TypeVar("FailureHookT", bound=FailureHook)
 LifeHookT = TypeVar("LifeHookT", bound=LifeHook)
+
+
+class AppOptions(TypedDict, total=False):
+    """The keyword arguments of `App`, for classes that pass them on."""
+
+    queue_prefix: str | None
+    queue_names: Mapping[str, str] | None
+    json: JSON | None
+    send_timeout: float
 
 
 living: WeakSet[App] = WeakSet()

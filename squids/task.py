@@ -48,12 +48,14 @@ class Task(Generic[P, R]):
     have a `name` and `aliases`. Calling a task runs it here and now, like the function that it is.
 
     `name`: the name in messages, by default the module and the qualified name. `aliases`: more names by which
-    consumers find it.
+    consumers find it. `other_queues`: where its calls may be sent besides `queue`, so that consumers of those
+    queues do not warn that no task is theirs.
     """
 
     queue: str
     name: str
     aliases: Sequence[str] = ()
+    other_queues: Sequence[str] = ()
 
     _sending: ClassVar[tuple[str, ...]] = ("send", "send_job", "send_async", "send_job_async")
     """The methods that send."""
@@ -181,6 +183,11 @@ class Task(Generic[P, R]):
         """The id of the running message, if this task is running; otherwise None."""
         job = current_job()
         return job.id if job is not None and job.task == self.name else None
+
+    @property
+    def queues(self) -> tuple[str, ...]:
+        """All queues of its calls, its own one first."""
+        return (self.queue, *self.other_queues)
 
     @functools.cached_property
     def converter(self) -> Converter | None:

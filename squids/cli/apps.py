@@ -84,7 +84,7 @@ def ask_app(
     `environment`: the variables for a local SQS; the app spec's own AWS variables are dropped then.
     """
     mark = secrets.token_hex(8)
-    spec = {"app": app_spec.app, "mark": mark, **question}
+    spec = {"app": app_spec.app, "logging": app_spec.logging, "mark": mark, **question}
     try:
         with interpreter_of("squids.cli.app_child", spec, app_spec.python) as (command, inherited):
             code, output, errors = _run(

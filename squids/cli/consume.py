@@ -7,7 +7,7 @@ import faulthandler
 import os
 import sys
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from squids.cli.entry import print_error, run_command, show_version
@@ -69,6 +69,11 @@ def add_options(parser: argparse.ArgumentParser, optional: Collection[str] = ())
         metavar="FORMAT",
         help="text or json; default: text",
     )
+    parser.add_argument(
+        "--logging",
+        metavar="FILE",
+        help="A configuration of logging, in YAML or JSON, applied before the app is imported",
+    )
     development = parser.add_argument_group("development")
     development.add_argument("--reload", action="store_true", help="Run changed code as soon as it is saved")
     development.add_argument(
@@ -90,6 +95,27 @@ def arguments_of(values: Mapping[str, Any]) -> list[str]:
     return line
 
 
+@dataclass(slots=True)
+class _Log:
+    """How to log: as the command line says."""
+
+    level: str
+    format: str
+    file: str | None = None
+    config: str | None = None
+    """What the file contains, once it was read."""
+
+    def read(self) -> bool:
+        """Read the file; print what is wrong with it, and return whether nothing is."""
+        from squids.supervisor.config.log_config import read_log_config
+
+        found = read_log_config(os.path.abspath(str(self.file)), lambda _: None)
+        for problem in found.problems:
+            print_error(f"squids: --logging: {problem}")
+        self.config = found.config
+        return not found.problems
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of the console script."""
     if sys.platform == "win32":
@@ -107,7 +133,7 @@ def _main(argv: Sequence[str] | None) -> int:
     run_as_init_if_pid1()
     parser = build_parser()
     arguments = vars(parser.parse_args(argv))
-    log_level, log_format = arguments.pop("log_level"), arguments.pop("log_format")
+    log = _Log(*(arguments.pop(name) for name in ("log_level", "log_format", "logging")))
     reload, local, port = (arguments.pop(name) for name in ("reload", "local", "local_port"))
     given = {name: value for name, value in arguments.items() if value != parser.get_default(name)}
     options = ConsumerOptions(**arguments)
@@ -115,11 +141,13 @@ def _main(argv: Sequence[str] | None) -> int:
     queue = _in_sqs(options.queue, problems)
     if problems:
         parser.error("; ".join(problems))
+    if log.file is not None and not log.read():
+        return ExitCode.CONFIG
     port = (port or 0) if local or port is not None else None
     server = None
     try:
         if reload:
-            return _reload(given, queue, log_level, log_format, port)
+            return _reload(given, queue, log, port)
         if port is not None:
             from squids.cli import local_sqs
 
@@ -127,7 +155,7 @@ def _main(argv: Sequence[str] | None) -> int:
                 return ExitCode.FAILURE
             server.create([queue])
             local_sqs.print_endpoint(server)
-        return _consume(options, log_level, log_format)
+        return _consume(options, log)
     except AppImportFailed as error:
         return _fail(f"importing the app failed:\n{error}", ExitCode.FAILURE)
     except ConfigurationError as error:
@@ -163,7 +191,7 @@ def _in_sqs(queue: str, problems: list[str]) -> str:
     return names.of_sqs(queue)
 
 
-def _reload(given: dict[str, Any], queue: str, log_level: str, log_format: str, port: int | None) -> int:
+def _reload(given: dict[str, Any], queue: str, log: _Log, port: int | None) -> int:
     """Run the queue under a supervisor."""
     from squids.process.signals import ignore_requests
 
@@ -172,17 +200,17 @@ def _reload(given: dict[str, Any], queue: str, log_level: str, log_format: str, 
     from squids.supervisor.settings import AppSpec, ProgramSettings, Settings, SupervisorSettings
 
     preload = given.pop("preload", True)
-    app_spec = AppSpec(app=given.pop("app"), directory=os.getcwd(), preload=preload)
+    app_spec = AppSpec(app=given.pop("app"), directory=os.getcwd(), preload=preload, logging=log.config)
     name = QueueRef.parse(given["queue"]).name
     program = ProgramSettings(
-        name, name, app_spec, tuple(sorted(given.items())), sqs_queue=queue, log_level=log_level
+        name, name, app_spec, tuple(sorted(given.items())), sqs_queue=queue, log_level=log.level
     )
-    settings = Settings(SupervisorSettings(log_format=log_format, log_level=log_level), (program,))
+    settings = Settings(SupervisorSettings(log_format=log.format, log_level=log.level), (program,))
     source = ConfigSource(lambda: settings, f"{name} --reload", program="squids")
     return run(source, Mode(reload=True, local=port), hangup)
 
 
-def _consume(options: ConsumerOptions, log_level: str, log_format: str) -> int:
+def _consume(options: ConsumerOptions, log: _Log) -> int:
     from squids.pool import consumer_main, preload
     from squids.pool.local_queue import create_if_renamed
     from squids.process import log_setup
@@ -191,14 +219,13 @@ def _consume(options: ConsumerOptions, log_level: str, log_format: str) -> int:
     from squids.process.sd_notify import Notifier
 
     notifier = Notifier.take(os.environ)  # Before there are children.
-    log_setup.configure(log_level, log_format)
+    log_setup.configure(log.level, log.format)
     sockets = sockets_open()
-    app = preload.load({"app": options.app, "directory": os.getcwd()})
+    app = preload.load({"app": options.app, "logging": log.config, "directory": os.getcwd()})
     unforkable = unforkable_since(sockets)
     queue = app.queue_ref(options.queue)
-    log_setup.adopt_application(log_level)
-    preload.tell_ports()
-    settings = replace(consumer_main.settings_of(options, queue), log_level=log_level, log_style=log_format)
+    log_setup.adopt_application(log.level)
+    settings = replace(consumer_main.settings_of(options, queue), log_level=log.level, log_style=log.format)
     client = consumer_main.client_of(app, settings)
     if options.workers == 0:
         from squids.pool import foreground
@@ -207,7 +234,8 @@ def _consume(options: ConsumerOptions, log_level: str, log_format: str) -> int:
 
         set_title(f"squids: {queue.name} main")
         return foreground.run(app, options, settings, client, notifier=notifier)
-    zygote = consumer_main.start_zygote(app, options, settings, client, unforkable)
+    preload.tell_ports()
+    zygote = consumer_main.start_zygote(app, options, settings, client, unforkable, log.config)
     create_if_renamed(app, options.queue)
     set_title(f"squids: {queue.name} main")
     return consumer_main.run(app, options, settings, client, zygote, notifier=notifier)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from squids.errors import AppImportFailed, ConfigurationError, SquidsError
 from squids.loading import load_app
-from squids.process import log_setup, ports
+from squids.process import log_config, log_setup, ports
 from squids.process.figures import ImportFacts
 from squids.process.forkable import sockets_open, unforkable_since
 from squids.process.imported_files import (
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 def load(args: dict[str, Any]) -> App:
     """Import the app from `directory`, and prepare what its processes share.
 
+    `logging`: a configuration to apply before, or None.
     `write_bytecode` False: neither write nor read bytecode, which is validated by seconds and sizes only. For
     code that changes often. `shares_ports`: other processes of the app open the same ports at import.
     """
@@ -39,6 +40,7 @@ def load(args: dict[str, Any]) -> App:
     directory = str(args.get("directory") or os.getcwd())
     if directory not in sys.path:
         sys.path.insert(0, directory)
+    log_config.apply(args.get("logging"))
     with ports.watched(share=bool(args.get("shares_ports"))) as binds:
         try:
             app = load_app(str(args["app"]))

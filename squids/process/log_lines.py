@@ -18,6 +18,7 @@ from typing import Any
 
 from squids.bounds import MESSAGE, NAME, TRACEBACK, cut
 from squids.printable import printable
+from squids.process.json_objects import merged
 from squids.process.log_values import bounded, json_line, shown
 
 MAX_LINE = 256 * 1024
@@ -53,8 +54,9 @@ class LineReader:
         """Add a piece; return the lines that are now complete."""
         *lines, rest = (self._rest + data).split(b"\n")
         while len(rest) > self._most:
-            lines.append(rest[: self._most])
-            rest = rest[self._most :]
+            most = _whole_characters(rest, self._most)
+            lines.append(rest[:most])
+            rest = rest[most:]
         self._rest = rest
         return [_text(line) for line in lines]
 
@@ -62,6 +64,14 @@ class LineReader:
         """Return the rest at the end of the input."""
         rest, self._rest = self._rest, b""
         return [_text(rest)] if rest else []
+
+
+def _whole_characters(data: bytes, most: int) -> int:
+    """Return where to split: at `most`, or up to three bytes before, where a character of UTF-8 begins."""
+    for end in range(most, max(most - 4, 0), -1):
+        if data[end] & 0xC0 != 0x80:
+            return end
+    return most
 
 
 def _text(line: bytes) -> str:
@@ -248,7 +258,24 @@ def as_journal(line: Line) -> str:
 
 
 def as_json(line: Line) -> str:
-    """Format for programs: one object, with stable names and ISO times."""
+    """Format for programs: one object, with stable names and ISO times.
+
+    A text that is a JSON object is merged into it, unless it is ours.
+    """
+    event = _event(line)
+    if line.text.startswith("{") and line.logger != "squids":
+        found = merged(line.text, {key: value for key, value in event.items() if key != "message"})
+        if found is not None:
+            return json_line(found)
+    return json_line(event)
+
+
+def as_record(line: Line) -> str:
+    """Format for a supervisor, which reads it with `parse_record`."""
+    return json_line(_event(line))
+
+
+def _event(line: Line) -> dict[str, Any]:
     event: dict[str, Any] = {"time": iso(line.at), "level": line.level or "INFO"}
     if line.source is None:
         event |= {"logger": line.logger, "message": line.text}
@@ -260,7 +287,7 @@ def as_json(line: Line) -> str:
     event |= {key: value for key, value in line.details.items() if key not in event}
     if line.traceback:
         event["traceback"] = line.traceback
-    return json_line(event)
+    return event
 
 
 def iso(at: float) -> str:

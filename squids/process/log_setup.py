@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, TextIO
 
 from squids.bounds import TRACEBACK, cut
-from squids.process.log_lines import Line, Source, as_journal, as_json, as_text, bounded_line
+from squids.process.log_lines import Line, Source, as_journal, as_json, as_record, as_text, bounded_line
 from squids.process.outlet import RecordStream, record_stream
 from squids.reports import is_not_a_report, log
 from squids.tracebacks import traceback_of
@@ -60,7 +60,8 @@ def adopt_application(level: str) -> None:
         return
     levels = logging.getLevelNamesMapping()
     # Setting a level clears the caches of all loggers, and a forked process would get its own copy of each.
-    if root.level != levels[level] and (root.level == logging.WARNING or isinstance(root.level, _OurLevel)):
+    untouched = root.level == logging.WARNING and not isinstance(root.level, StatedLevel)
+    if root.level != levels[level] and (untouched or isinstance(root.level, _OurLevel)):
         root.setLevel(_OurLevel(levels[level]))
     for name in CHATTY:
         if logging.getLogger(name).level == logging.NOTSET:
@@ -73,6 +74,10 @@ CHATTY = ("boto3", "botocore", "urllib3", "s3transfer")
 
 class _OurLevel(int):
     """A level that was set here, and not by the application."""
+
+
+class StatedLevel(int):
+    """A level that is meant, even if it is the one that Python begins with."""
 
 
 class LineHandler(logging.StreamHandler[Any]):
@@ -133,7 +138,7 @@ def _traceback(record: logging.LogRecord, given: Any) -> str:
     return "\n".join(parts)
 
 
-STYLES: dict[str, Render] = {"text": as_text, "journal": as_journal, "json": as_json, "record": as_json}
+STYLES: dict[str, Render] = {"text": as_text, "journal": as_journal, "json": as_json, "record": as_record}
 
 
 def is_journal() -> bool:

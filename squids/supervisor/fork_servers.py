@@ -159,6 +159,7 @@ class ForkServers:
         arguments = {
             "app": app_spec.app,
             "directory": directory,
+            "logging": app_spec.logging,
             "log_level": self._log_level(),
             "consumers": self._consumers_of(generation),
             "write_bytecode": self.write_bytecode,

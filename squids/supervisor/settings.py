@@ -33,7 +33,7 @@ class AppSpec:
 
     `directory` is absolute. `python` None: the supervisor's interpreter. `environment` overrides the
     supervisor's; None unsets a variable. `user` None: the supervisor's. `group` None: the user's. `umask`
-    None: inherited.
+    None: inherited. `logging`: a configuration as JSON.
     """
 
     app: str
@@ -44,6 +44,7 @@ class AppSpec:
     group: str | None = None
     umask: int | None = None
     preload: bool = True
+    logging: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

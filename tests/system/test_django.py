@@ -11,7 +11,7 @@ import pytest
 from tests.support.django_project import APP, SETTINGS, TASKS, write_project
 from tests.support.postgres import postgres
 from tests.support.processes import SquidsProcess, call, run_python
-from tests.support.sentry_server import sentry_server as sentry_server
+from tests.support.sentry import sentry_server as sentry_server
 from tests.support.waiting import wait_until
 
 SQUIDS = [sys.executable, "-m", "squids", "--app"]

@@ -132,4 +132,8 @@ class App(squids.App):
         else:
             for module in self.task_modules:
                 import_module(module)
+        if django.VERSION >= (6,):
+            from squids.contrib.django.task_backend import adopt
+
+            adopt(self)
         close_connections()

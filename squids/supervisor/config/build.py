@@ -6,15 +6,12 @@ keys and against the system, and each problem gets its location.
 
 from __future__ import annotations
 
-import copy
 import os
 import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-
-from pydantic import ValidationError
 
 from squids.app_path import AppPath
 from squids.hints import count
@@ -23,6 +20,7 @@ from squids.queues import QueueRef
 from squids.supervisor.capacity import descriptors_in_consumer
 from squids.supervisor.config.document import Document, Path, Problem
 from squids.supervisor.config.environment import Environments, Variables
+from squids.supervisor.config.log_config import LogConfigs
 from squids.supervisor.config.paths import (
     wrong_directory,
     wrong_interpreter,
@@ -39,7 +37,6 @@ from squids.supervisor.config.permissions import (
     secret_problems,
     secret_warnings,
 )
-from squids.supervisor.config.problems import problem_of
 from squids.supervisor.config.rules import (
     CONSUMER_OPTIONS,
     FileRules,
@@ -51,6 +48,7 @@ from squids.supervisor.config.rules import (
 )
 from squids.supervisor.config.scalars import shown
 from squids.supervisor.config.text import read_text, shown_path
+from squids.supervisor.config.valid_parts import valid_rules
 from squids.supervisor.control.protocol import MAX_PATH, default_socket
 from squids.supervisor.settings import (
     AppSpec,
@@ -75,7 +73,7 @@ def read(path: str, environ: Mapping[str, str], *, trusting: bool = False) -> Se
     problems = list(text.problems)
     rules = None
     if text.files and text.locations:
-        rules = _validate(text, problems)
+        rules = valid_rules(text, problems)
     settings = None
     if rules is not None:
         mistakes = frozenset(problem.path for problem in problems)
@@ -87,40 +85,6 @@ def read(path: str, environ: Mapping[str, str], *, trusting: bool = False) -> Se
         )
         return list(dict.fromkeys(problems))
     return settings
-
-
-def _validate(text: Document, problems: list[Problem]) -> FileRules | None:
-    """Return the rules of the valid parts; report and drop invalid parts."""
-    known = {problem.path for problem in problems}
-    data = copy.deepcopy(text.data)
-    for _ in range(2):  # The first pass drops what is invalid; the second validates the rest.
-        try:
-            return FileRules.model_validate(data)
-        except ValidationError as error:
-            for detail in error.errors(include_url=False):
-                problem = problem_of(text, detail)
-                if problem.path not in known:
-                    problems.append(problem)
-                    known.add(problem.path)
-                _leave_out(data, tuple(detail["loc"]))
-    return None
-
-
-def _leave_out(data: Any, path: Path) -> None:
-    """Remove the value at the path, or at its longest existing prefix."""
-    around: Any = None
-    last: Any = None
-    for part in path:
-        is_key = isinstance(data, dict) and part in data
-        is_index = isinstance(data, list) and isinstance(part, int) and part < len(data)
-        if is_key or is_index:
-            around, last, data = data, part, data[part]
-        else:
-            break
-    if isinstance(around, dict):
-        around.pop(last, None)
-    elif isinstance(around, list) and isinstance(last, int):
-        around[last] = ""
 
 
 @dataclass(slots=True)
@@ -135,15 +99,19 @@ class _Builder:
     environ: Mapping[str, str]
     around: set[Path] = field(init=False)
     """These, and each that has one of them below it."""
+    log_configs: LogConfigs = field(init=False)
 
     def __post_init__(self) -> None:
         self.around = {path[:depth] for path in self.mistakes for depth in range(len(path) + 1)}
+        distrusted = no_distrust if self.trusting else distrusted_file
+        self.log_configs = LogConfigs(self.text, distrusted, self._full, self.problems)
 
     def settings(self, rules: FileRules) -> Settings:
         self.problems.extend(secret_problems(self.text))
         programs: list[ProgramSettings] = []
-        distrusted = no_distrust if self.trusting else distrusted_file
-        environments = Environments(self.text, rules, self.environ, distrusted, self._full, self.problems)
+        environments = Environments(
+            self.text, rules, self.environ, self.log_configs.distrusted, self._full, self.problems
+        )
         # A mistake of no key is of a file that was not read, or not to its end: the queues may be there.
         if not rules.queues and () not in self.mistakes and ("include",) not in self.around:
             self._wrong(("queues",), "no queues defined")
@@ -163,7 +131,7 @@ class _Builder:
         return Settings(
             supervisor,
             tuple(programs),
-            (*self.text.files, *environments.files),
+            (*self.text.files, *environments.files, *self.log_configs.files),
             self._warnings(programs),
             self._reload(rules.reload),
             tuple(dict.fromkeys(self.text.directories)),
@@ -267,6 +235,7 @@ class _Builder:
             group=every["group"],
             umask=every["umask"],
             preload=every["preload"],
+            logging=self.log_configs.of(every["logging"], paths.get("logging", path)),
         )
 
     # Checks against the system.

@@ -74,7 +74,7 @@ def _differences(old: ProgramSettings, new: ProgramSettings) -> list[str]:
     found += [
         text
         for field in fields(AppSpec)
-        if field.name != "environment"
+        if field.name not in ("environment", "logging")
         for text in _of(field.name, getattr(old.app_spec, field.name), getattr(new.app_spec, field.name))
     ]
     environments = dict(old.app_spec.environment), dict(new.app_spec.environment)
@@ -83,6 +83,8 @@ def _differences(old: ProgramSettings, new: ProgramSettings) -> list[str]:
         for name in sorted(environments[0].keys() | environments[1].keys())
         if environments[0].get(name, ...) != environments[1].get(name, ...)
     ]
+    if old.app_spec.logging != new.app_spec.logging:
+        found.append("logging")  # Without its contents, which are long, and may be secrets.
     for field in fields(ProgramSettings):
         if field.name not in ("options", "app_spec", "name", "key", "sqs_queue"):
             found += _of(field.name, getattr(old, field.name), getattr(new, field.name))

@@ -6,17 +6,13 @@ https://saurabh-kumar.com/python-dotenv/#file-format
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from squids.printable import printable
-from squids.supervisor.plain_files import NotPlain, read_plain, steps_to
-from squids.supervisor.trust import PathStep
+from squids.supervisor.config.trusted_text import Distrusted, Unreadable, read_trusted
 
 MAX_BYTES = 1024 * 1024
-
-Distrusted = Callable[[Sequence[PathStep]], "str | None"]
-"""Returns why a file with these steps must not be read, or None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +34,9 @@ class EnvFile:
 def read_env_file(path: str, environ: Mapping[str, str | None], distrusted: Distrusted) -> EnvFile:
     """Read a file. `${NAME}` in it are variables of the file itself, or else of `environ`. Never raises."""
     try:
-        *way, _ = steps_to(path)
-        why = distrusted(way)
-        if why is None:
-            data, opened = read_plain(path, MAX_BYTES)
-            why = distrusted([*way, opened])
-        if why is not None:
-            return EnvFile(mistakes=[Mistake(0, why)])
-        text = data.decode("utf-8-sig")
-    except NotPlain as error:
-        return EnvFile(mistakes=[Mistake(0, f"{path}: {error.strerror}")])
-    except OSError as error:
-        return EnvFile(mistakes=[Mistake(0, f"cannot read {path}: {error.strerror}")])
-    except UnicodeDecodeError as error:
-        return EnvFile(mistakes=[Mistake(0, f"{path} is not UTF-8: byte {error.start}")])
-    return parse_env_file(text, environ)
+        return parse_env_file(read_trusted(path, MAX_BYTES, distrusted), environ)
+    except Unreadable as error:
+        return EnvFile(mistakes=[Mistake(0, str(error))])
 
 
 def parse_env_file(text: str, environ: Mapping[str, str | None]) -> EnvFile:

@@ -14,9 +14,10 @@ from squids.printable import printable
 from squids.queue_names import PREFIX, TABLE, QueueNames
 from squids.queues import QueueRef
 from squids.supervisor.config.document import Document, Location, Path, Problem
-from squids.supervisor.config.env_file import Distrusted, EnvFile, read_env_file
+from squids.supervisor.config.env_file import EnvFile, read_env_file
 from squids.supervisor.config.rules import FileRules, GroundRules, QueueRules
 from squids.supervisor.config.text import shown_path
+from squids.supervisor.config.trusted_text import Distrusted
 
 Variables = dict[str, str | None]
 """Variables by name; None unsets one."""

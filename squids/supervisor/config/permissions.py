@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 from squids.supervisor.config.document import Document, Location, Path, Problem
 from squids.supervisor.config.text import shown_path
+from squids.supervisor.config.yaml_values import is_in_logging
 from squids.supervisor.plain_files import steps_to
 from squids.supervisor.settings import AppSpec
 from squids.supervisor.trust import ROOT, Distrust, PathStep, Reason, distrusted, open_folders
@@ -132,11 +133,15 @@ def _secrets(text: Document) -> list[Path]:
     return [
         path
         for path, location in text.locations.items()
-        if len(path) > 1
-        and path[-2] == "environment"
-        and SECRET.search(str(path[-1]))
-        and _stands_in_clear(text, path, location)
+        if _is_secret(path) and _stands_in_clear(text, path, location)
     ]
+
+
+def _is_secret(path: Path) -> bool:
+    if is_in_logging(path):
+        key = str(path[-2] if isinstance(path[-1], int) else path[-1])  # `credentials: [user, password]`
+        return key in ("credentials", "dsn") or SECRET.search(key) is not None
+    return len(path) > 1 and path[-2] == "environment" and SECRET.search(str(path[-1])) is not None
 
 
 def _stands_in_clear(text: Document, path: Path, location: Location) -> bool:

@@ -25,6 +25,7 @@ from squids.supervisor.config.scalars import (
     Duration,
     Environment,
     Limit,
+    LoggingConfig,
     Octal,
     Seconds,
     Size,
@@ -143,6 +144,13 @@ class GroundRules(Rules):
     user: Annotated[Text | None, Field(description="The user to run as. Needs root.")] = None
     group: Annotated[Text | None, Field(description="The group to run as. Needs root.")] = None
     umask: Annotated[Octal | None, Field(le=0o777, description="The umask, in octal digits.")] = None
+    logging: Annotated[
+        LoggingConfig,
+        Field(
+            description="A configuration of logging that is applied before the app is imported, as of "
+            "`logging.config.dictConfig`: a mapping, or a file of YAML or JSON."
+        ),
+    ] = None
 
 
 class ProgramRules(GroundRules):

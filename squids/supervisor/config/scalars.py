@@ -68,6 +68,15 @@ def limit(value: Any) -> Any:
     return number
 
 
+def file_or_mapping(value: Any) -> Any:
+    """Check the value of `logging`. Raises ValueError."""
+    if value is not None and not isinstance(value, str | dict):
+        raise ValueError(f"expected a file or a mapping, not {shown(value)}")
+    if value == "":
+        raise ValueError("is empty")
+    return value
+
+
 def octal(value: Any) -> Any:
     """Parse permission bits, which are always octal. Raises ValueError."""
     if not isinstance(value, str) or not re.fullmatch(OCTAL, value):
@@ -127,6 +136,11 @@ Seconds = Annotated[int, BeforeValidator(whole_seconds), _schema("integer", patt
 Size = Annotated[int, BeforeValidator(size), _schema("integer")]
 Limit = Annotated[int | None, BeforeValidator(limit), _schema("integer")]
 Octal = Annotated[int, BeforeValidator(octal), WithJsonSchema(_OCTAL_SCHEMA)]
+LoggingConfig = Annotated[
+    Any,
+    BeforeValidator(file_or_mapping),
+    WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1}, {"type": "object"}, {"type": "null"}]}),
+]
 Text = Annotated[str, Strict(False), _schema("number")]
 """A string. A plain number is accepted too: a queue may be called 2025."""
 Environment = dict[str, Annotated[Text | None, _schema("number", "boolean", "null")]]

@@ -8,23 +8,20 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from squids.supervisor.config.document import Document, Location, Problem
+from squids.supervisor.config.trusted_text import Distrusted
 from squids.supervisor.config.yaml_values import YamlReader
 from squids.supervisor.plain_files import NotPlain, read_plain, steps_to
-from squids.supervisor.trust import PathStep
 
 MAX_BYTES = 4 * 1024 * 1024
 """The limit of a file with all its includes."""
 
 IN_INCLUDES = ("queues", "include")
 """Keys that an included file may have."""
-
-Distrusted = Callable[[Sequence[PathStep]], "str | None"]
-"""Returns why a file with these steps must not be read, or None."""
 
 
 def read_text(path: str, environ: Mapping[str, str], distrusted: Distrusted = lambda steps: None) -> Document:

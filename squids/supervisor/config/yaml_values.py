@@ -27,9 +27,9 @@ MAX_NODES = 100_000
 
 
 class YamlReader:
-    """Reads one file's YAML."""
+    """Reads one file's YAML. `environ` None: a file of others, without variables and keys of ours."""
 
-    def __init__(self, file: str, environ: Mapping[str, str]) -> None:
+    def __init__(self, file: str, environ: Mapping[str, str] | None) -> None:
         self._file = file
         self._environ = environ
         self._nodes = 0
@@ -96,7 +96,7 @@ class YamlReader:
             if key_node.tag == "tag:yaml.org,2002:merge":
                 self._merged(value_node, path, around, merged)
                 continue
-            if key.startswith(EXTENSION) and _has_fixed_keys(path):
+            if key.startswith(EXTENSION) and self._environ is not None and _has_fixed_keys(path):
                 continue
             if key in found:
                 self._problem(location, (*path, key), f"is defined twice; first at {self.keys[(*path, key)]}")
@@ -162,6 +162,10 @@ class YamlReader:
                 return text
 
     def _expand(self, text: str, path: Path, location: Location) -> str:
+        environ = self._environ
+        if environ is None:
+            return text
+
         def value(match: re.Match[str]) -> str:
             if match.group() == "$$":
                 return "$"
@@ -170,7 +174,7 @@ class YamlReader:
                 shown = "${...}" if _is_variable(path) else match.group()  # It may be part of a secret.
                 self._problem(location, path, f"{shown} is not a variable; write $$ for a $")
                 return ""
-            found = self._environ.get(name)
+            found = environ.get(name)
             if found:
                 return found
             if default is not None:
@@ -185,8 +189,16 @@ class YamlReader:
 
 
 def _has_fixed_keys(path: Path) -> bool:
-    """Whether the keys of this mapping are ours, and not names of queues, variables or limits."""
+    """Whether the keys of this mapping are ours, and not names of queues, variables, limits or loggers."""
+    if is_in_logging(path):
+        return False
     return path == () or path[-1] not in ("queues", "environment", "limits") or path[-2:-1] == ("queues",)
+
+
+def is_in_logging(path: Path) -> bool:
+    """Whether this is the value of `logging`, or below it."""
+    depth = {"defaults": 1, "queues": 2}.get(str(path[0]), 0) if path else 0
+    return path[depth : depth + 1] == ("logging",)
 
 
 def _is_variable(path: Path) -> bool:

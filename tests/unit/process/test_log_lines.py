@@ -85,6 +85,18 @@ def test_a_line_without_end_is_cut_and_never_kept_whole():
     assert max(map(len, pieces)) <= MAX_LINE
 
 
+def test_a_line_that_is_split_is_not_split_within_a_character():
+    """Of any width; what is no text is split all the same."""
+    for character in ("x", "\u00e9", "\u20ac", "\U0001f600"):
+        for shift in range(4):
+            text = "x" * shift + character * (MAX_LINE // 2)
+            reader = LineReader()
+            assert "".join([*reader.feed(text.encode()), *reader.end()]) == text
+    reader = LineReader()
+    pieces = [*reader.feed(b"\x80" * (2 * MAX_LINE)), *reader.end()]
+    assert list(map(len, pieces)) == [MAX_LINE, MAX_LINE]
+
+
 def test_bytes_that_are_no_text_are_shown_all_the_same():
     """Not UTF-8, NUL, carriage returns."""
     assert LineReader().feed(b"\xff\x00caf\xc3\xa9\r\n") == ["\ufffd\ufffdcaf\u00e9"]

@@ -6,6 +6,7 @@ import gzip
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -45,10 +46,19 @@ class _TakesEnvelopes(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-@pytest.fixture
-def sentry_server() -> Iterator[SentryServer]:
+@contextmanager
+def running_sentry() -> Iterator[SentryServer]:
+    """A server on loopback, for one test."""
     server = SentryServer()
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def sentry_server() -> Iterator[SentryServer]:
+    with running_sentry() as server:
+        yield server
