@@ -27,6 +27,7 @@ import boto3  # noqa: E402
 
 from benchmarks.figures import Row, cpu_of, family, print_table, pss  # noqa: E402
 from tests.support import servers  # noqa: E402
+from tests.support.journal import whole_lines  # noqa: E402
 from tests.support.waiting import wait_until  # noqa: E402
 
 CREDENTIALS = {
@@ -171,7 +172,7 @@ def once(bench: Bench) -> list[Row]:
         name, url = bench.queue("arrive", count)
         bench.environment["BENCH_OUT"] = str(out)
         bench.cpu(*bench.squids(name, "--workers", "8", "--exit-when-empty", "--polling-wait-time", "1"))
-        ran = len(out.read_text().splitlines())
+        ran = len(whole_lines(out))
         return [Row("tasks run more than once", "0", str(ran - count), ran == count and not bench.left(url))]
 
 
@@ -184,7 +185,7 @@ def busy(bench: Bench) -> list[Row]:
         arguments = ["--workers", "8", "--exit-when-empty", "--polling-wait-time", "1"]
         with slow.running(slow.squids(name, *arguments), BENCH_OUT=str(out)) as process:
             process.wait(120)
-        spans = [tuple(map(float, line.split()[:2])) for line in out.read_text().splitlines()]
+        spans = [tuple(map(float, line.split()[:2])) for line in whole_lines(out)]
         # Between the first tenth and the last: starting and running dry are not what is asked for.
         starts = sorted(start for start, _ in spans)
         begin, end = starts[len(starts) // 10], starts[-len(starts) // 10]
@@ -234,9 +235,9 @@ def latency(bench: Bench) -> list[Row]:
             wait_until(lambda: len(family(process.pid)) == 4)
             for number in range(40):
                 bench.client.send_message(QueueUrl=url, MessageBody=body("arrive", time.monotonic()))
-                wait_until(lambda n=number: len(out.read_text().splitlines()) > n)
+                wait_until(lambda n=number: len(whole_lines(out)) > n)
                 time.sleep(0.05)
-        times = [float(line) * 1000 for line in out.read_text().splitlines()]
+        times = [float(line) * 1000 for line in whole_lines(out)]
     median = statistics.median(times)
     return [Row("send to start of the task, low rate", "<= 15 ms", f"{median:.1f} ms", median <= 15)]
 

@@ -6,7 +6,8 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+from types import FrameType
+from typing import TYPE_CHECKING, Any, ParamSpec, TypedDict, TypeVar, cast
 from weakref import WeakSet
 
 from squids import class_tasks
@@ -42,6 +43,15 @@ AroundTaskT = TypeVar("AroundTaskT", bound=AroundTask)
 SuccessHookT = TypeVar("SuccessHookT", bound=SuccessHook)
 FailureHookT = TypeVar("FailureHookT", bound=FailureHook)
 LifeHookT = TypeVar("LifeHookT", bound=LifeHook)
+
+
+class AppOptions(TypedDict, total=False):
+    """The keyword arguments of `App`, for classes that pass them on."""
+
+    queue_prefix: str | None
+    queue_names: Mapping[str, str] | None
+    json: JSON | None
+    send_timeout: float
 
 
 living: WeakSet[App] = WeakSet()
@@ -82,13 +92,13 @@ class App:
         self.queue_names = QueueNames.of(queue_prefix, queue_names, os.environ)
         self.sqs = SQS(config or {}, send_timeout)
         self.hooks = Hooks()
-        frame = sys._getframe(1)
+        frame, depth = _maker(self)
         place = frame.f_code.co_filename, frame.f_lineno
         self.registry = Registry(name, str(frame.f_globals.get("__name__", "")), place)
         self.tasks: Mapping[str, Task[..., Any]] = self.registry.by_name
         living.add(self)
         if (problem := self.registry.made_twice()) is not None:
-            warnings.warn(problem, stacklevel=2)
+            warnings.warn(problem, stacklevel=depth)
 
     def task(
         self, queue: str, *, name: str | None = None, aliases: Iterable[str] = ()
@@ -276,3 +286,11 @@ class App:
 
     def __repr__(self) -> str:
         return f"<squids.App {self.name}: {len(self.tasks)} tasks>"
+
+
+def _maker(app: App) -> tuple[FrameType, int]:
+    """Return the frame that makes an app, outside of the `__init__` of subclasses, and its stack level."""
+    frame, depth = sys._getframe(2), 2
+    while frame.f_code.co_name == "__init__" and frame.f_locals.get("self") is app and frame.f_back:
+        frame, depth = frame.f_back, depth + 1
+    return frame, depth

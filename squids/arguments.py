@@ -10,6 +10,7 @@ See `docs/decisions/0028-annotations-decode-arguments.md`.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 import types
@@ -67,6 +68,8 @@ class Converter:
                 match self._signature.parameters[name].kind:
                     case inspect.Parameter.VAR_POSITIONAL:
                         bound.arguments[name] = tuple(change(item, of_type) for item in value)
+                    case inspect.Parameter.VAR_KEYWORD if (whole := _unpacked(of_type)) is not None:
+                        bound.arguments[name] = {**value, **change(value, whole)}
                     case inspect.Parameter.VAR_KEYWORD:
                         bound.arguments[name] = {key: change(item, of_type) for key, item in value.items()}
                     case _:
@@ -86,11 +89,16 @@ def converter_of(function: Callable[..., Any], signature: inspect.Signature) -> 
         return None
     found = {}
     for name, annotation in _resolved(function, annotations).items():
-        if is_plain(annotation) or not _is_known(annotation):
+        if is_plain(annotation) or not _is_known(_unpacked(annotation) or annotation):
             continue
         is_optional = signature.parameters[name].default is None
         found[name] = typing.Optional[annotation] if is_optional else annotation  # noqa: UP045 # it may be any form
     return Converter(signature, found) if found else None
+
+
+def _unpacked(annotation: Any) -> Any:
+    """Return the TypedDict that says what keyword arguments a function takes, or None."""
+    return typing.get_args(annotation)[0] if typing.get_origin(annotation) is typing.Unpack else None
 
 
 def is_plain(annotation: Any) -> bool:
@@ -135,9 +143,14 @@ def simplify(bound: inspect.BoundArguments) -> bool:
 def hint(bound: inspect.BoundArguments) -> str:
     """Return how to send an argument that JSON has refused, or ""."""
     for name, parameter in bound.signature.parameters.items():
-        value = bound.arguments.get(name)
-        if parameter.annotation is not inspect.Parameter.empty or _is_json(value):
+        value, annotation = bound.arguments.get(name), parameter.annotation
+        if _is_json(value):
             continue
+        if annotation is not inspect.Parameter.empty and _is_simple(annotation):
+            return ""
+        if annotation is not inspect.Parameter.empty:
+            written = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+            return f"; its annotation, {written}, does not say what it becomes where it arrives"
         try:
             to_builtins(value)
         except _MISFITS:
@@ -176,7 +189,7 @@ def _encoded(value: Any) -> Any:
     if isinstance(value, PurePath):
         return str(value)
     if _is_model(type(value)):
-        return value.model_dump(mode="json")
+        return _dumped(value)
     if _is_numpy_scalar(type(value)):
         return value.item()
     raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
@@ -186,7 +199,7 @@ def _decoded(of_type: Any, value: Any) -> Any:
     """Decode what msgspec does not know."""
     if _is_model(of_type):
         try:
-            return of_type.model_validate_json(_json(value))
+            return of_type.model_validate_json(_json(value), **_either_name(of_type))
         except ValueError as error:
             raise ValueError(_in_one_line(error)) from None
     if issubclass(of_type, PurePath) and not isinstance(value, str):
@@ -203,6 +216,31 @@ def _json(value: Any) -> bytes:
 def _is_model(of_type: Any) -> bool:
     """Whether this is a pydantic model. pydantic need not be imported here."""
     return isinstance(of_type, type) and hasattr(of_type, "model_validate_json")
+
+
+def _dumped(model: Any) -> Any:
+    """Return a pydantic model as what its class can read again. Raises TypeError if it hides a part."""
+    either = _either_name(model.__class__)
+    # Without computed fields, which a model may refuse, and with the text of Json fields.
+    dumped = model.model_dump(mode="json", round_trip=True, by_alias=not either)
+    if _MASK in str(dumped) and type(model).model_validate(dumped, **either) != model:
+        raise TypeError(f"pydantic masks the secrets of {type(model).__name__}: send them by other means")
+    return dumped
+
+
+_MASK = "*" * 10
+"""What pydantic writes for a SecretStr."""
+
+
+@functools.cache
+def _either_name(of_type: Any) -> dict[str, bool]:
+    """Return the options by which a model reads its fields by their names and by their aliases.
+
+    Empty before pydantic 2.11, which has only aliases, unless the model says more. Two aliases, one to read
+    and one to write, cannot be read again there.
+    """
+    options = inspect.signature(of_type.model_validate_json).parameters
+    return {"by_alias": True, "by_name": True} if "by_name" in options else {}
 
 
 def _is_numpy_scalar(of_type: Any) -> bool:
@@ -222,13 +260,15 @@ def _is_known(annotation: Any) -> bool:
 
 def _has_known_types(info: Any, seen: set[int]) -> bool:
     """Whether none of the types in a type is an unknown class. `seen`: types may contain themselves."""
-    from msgspec.inspect import CustomType, Field, Type
+    from msgspec.inspect import CustomType, DictType, Field, Type
 
     if id(info) in seen:
         return True
     seen.add(id(info))
     if isinstance(info, CustomType):
         return _is_model(info.cls) or _is_numpy_scalar(info.cls) or _is_path(info.cls)
+    if isinstance(info, DictType) and isinstance(info.key_type, CustomType):
+        return False  # msgspec leaves such a key a string.
     parts = [getattr(info, name) for name in getattr(info, "__struct_fields__", ())]
     inner = [one for part in parts for one in (part if isinstance(part, tuple) else (part,))]
     return all(_has_known_types(one, seen) for one in inner if isinstance(one, Type | Field))

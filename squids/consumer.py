@@ -16,6 +16,7 @@ from squids.execute import execute
 from squids.hooks import Hooks
 from squids.job import JobAction, JobEnd
 from squids.queues import QueueRef
+from squids.registry import no_task_for
 from squids.reports import log
 from squids.sqs import RECEIVE_ATTRIBUTES_FIFO, SQS, classify
 from squids.sqs_answers import read_messages
@@ -59,6 +60,7 @@ class Consumer:
         self._json = json
         self.queue = queue
         self._started = ExitStack()
+        self._checked_tasks = False
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -82,6 +84,9 @@ class Consumer:
 
         Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
         """
+        if not self._checked_tasks:
+            self._checked_tasks = True
+            self._warn_if_no_task()
         messages = self._receive(dict(options or {}))
         counts = {"done": 0, "failed": 0, "returned": 0}
         failed_groups: set[str] = set()
@@ -96,6 +101,11 @@ class Consumer:
                 if self.queue.is_fifo and message.group is not None:
                     failed_groups.add(message.group)
         return ConsumeResult(received=len(messages), **counts)
+
+    def _warn_if_no_task(self) -> None:
+        warning = no_task_for(self.queue.name, self._tasks)
+        if warning is not None:
+            log.warning(warning, extra={"action": "no_task", "queue": self.queue.name})
 
     def _receive(self, options: dict[str, Any]) -> list[Delivery]:
         names = [*options.pop("MessageSystemAttributeNames", ()), *RECEIVE_ATTRIBUTES_FIFO]

@@ -55,24 +55,12 @@ def execute(
     """Run one message of a queue. `json`: the app's own codec. Raises only KeyboardInterrupt."""
     bad = None
     try:
-        call = decode(delivery.body, json)
-        task = find(call, tasks)
-        if task.converter is not None:
-            call = _converted(call, task, task.converter)
-        name = task.name
+        task, call = _found(delivery.body, tasks, json)
+        job = _job(delivery, queue, task.name, call)
     except BadMessage as error:
         bad = error
         call = _call_in(delivery.body, json)
-        name = call.task
-    job = Job(
-        delivery.message_id,
-        queue,
-        name,
-        delivery.receive_count,
-        _time(delivery.sent_at),
-        tuple(call.args),
-        call.kwargs,
-    )
+        job = _job(delivery, queue, call.task, call)
     token = CURRENT.set(job)
     try:
         if bad is not None:
@@ -93,16 +81,46 @@ def execute(
 
 def interrupted(
     delivery: Delivery,
+    queue: str,
     tasks: Mapping[str, Task[Any, Any]],
+    hooks: Hooks,
+    json: JSON | None,
     error: KeyboardInterrupt,
-    json: JSON | None = None,
 ) -> Outcome:
-    """Return the outcome of a job that `execute` left with this exception. `json`: as for `execute`."""
+    """Return the outcome of a job that `execute` left with this exception. It counts as a failure here.
+
+    Runs `on_failure`, unless the exception came before the task was known.
+    """
     try:
-        name = find(decode(delivery.body, json), tasks).name
+        task, call = _found(delivery.body, tasks, json)
     except BadMessage:
-        name = None
-    return _failure(name, error)
+        return _failure(None, error)
+    job = _job(delivery, queue, task.name, call)
+    token = CURRENT.set(job)
+    try:
+        hooks.run_on_failure(job, error)
+    finally:
+        CURRENT.reset(token)
+    return _failure(task.name, error)
+
+
+def _found(body: str, tasks: Mapping[str, Task[Any, Any]], json: JSON | None) -> tuple[Task[Any, Any], Call]:
+    """Return the task of a body, and the call with its arguments as annotated. Raises BadMessage."""
+    call = decode(body, json)
+    task = find(call, tasks)
+    return task, call if task.converter is None else _converted(call, task, task.converter)
+
+
+def _job(delivery: Delivery, queue: str, task: str, call: Call) -> Job:
+    return Job(
+        delivery.message_id,
+        queue,
+        task,
+        delivery.receive_count,
+        _time(delivery.sent_at),
+        tuple(call.args),
+        call.kwargs,
+    )
 
 
 def _call_in(body: str, json: JSON | None) -> Call:
@@ -123,11 +141,12 @@ def _time(seconds: float | None) -> datetime | None:
 
 def find(call: Call, tasks: Mapping[str, Task[Any, Any]]) -> Task[Any, Any]:
     """Return the task that a call names. Raises UnknownTask if the app has none."""
-    task = tasks.get(call.task)
-    if task is None:
-        hint = hint_for(call.task, tasks)
-        raise UnknownTask(f"the app has no task {cut(as_word(call.task), NAME)}{f'; {hint}' if hint else ''}")
-    return task
+    try:
+        return tasks[call.task]
+    except KeyError:
+        pass
+    hint = hint_for(call.task, tasks)
+    raise UnknownTask(f"the app has no task {cut(as_word(call.task), NAME)}{f'; {hint}' if hint else ''}")
 
 
 def _converted(call: Call, task: Task[Any, Any], converter: Converter) -> Call:

@@ -40,7 +40,7 @@ class JobEnd(Enum):
 
 
 class JobAction(StrEnum):
-    """The log's `action` when a job starts or ends: consumers log it, and `send --wait` reads it."""
+    """The log's `action` when a job starts or ends. Programs read the frames instead: `JobsChanged`."""
 
     STARTED = "job_started"
     DONE = "job_done"

@@ -15,7 +15,7 @@ from typing import Any
 
 from squids.app import App, living
 from squids.app_path import AppPath, Attribute, FactoryCall
-from squids.errors import AppImportFailed, AppNotFound, ConfigurationError, SquidsError
+from squids.errors import AppImportFailed, AppNotFound, ConfigurationError
 from squids.hints import did_you_mean, nearest
 from squids.task import signature_text
 from squids.tracebacks import traceback_of
@@ -25,12 +25,12 @@ from squids.unfinished import kind_of_function
 def load_app(path: str) -> App:
     """Find the app at `path`, and have it import its tasks.
 
-    Raises what `find_app` raises, AppImportFailed also if `import_tasks` does.
+    Raises what `find_app` does. What `import_tasks` raises counts as raised by the module.
     """
     app = find_app(path)
     try:
         app.import_tasks()
-    except (KeyboardInterrupt, SquidsError):
+    except (KeyboardInterrupt, ConfigurationError):
         raise
     except BaseException as error:
         raise AppImportFailed(_traceback(error)) from error

@@ -62,8 +62,10 @@ class QueueNames:
         """Return the names by an app's arguments and the environment.
 
         An argument and a variable that contradict each other are a mistake, for one of them would send to the
-        wrong queue: raises ConfigurationError then, and if one of them is malformed.
+        wrong queue: raises ConfigurationError then, and if one of them is malformed. Raises TypeError for an
+        argument of another type, such as what `os.environ.get` returns for a variable that is not set.
         """
+        _check(prefix, table)
         theirs, names = environ.get(PREFIX), _table(environ.get(TABLE))
         if prefix is not None and theirs is not None and prefix != theirs:
             raise ConfigurationError(f'queue_prefix is "{prefix}", but {PREFIX} is "{theirs}": remove one')
@@ -79,6 +81,16 @@ class QueueNames:
         except ValueError as error:
             where = "queue_names" if table else TABLE if names else "queue_prefix" if prefix else PREFIX
             raise ConfigurationError(f"{where}: {error}") from None
+
+
+def _check(prefix: object, table: object) -> None:
+    if prefix is not None and not isinstance(prefix, str):
+        raise TypeError(f"queue_prefix is a string, not {prefix!r}")
+    if table is not None and not isinstance(table, Mapping):
+        raise TypeError(f"queue_names has a name, URL or ARN by name, as a dictionary: {table!r} is none")
+    for name, queue in (table or {}).items():
+        if not isinstance(name, str) or not isinstance(queue, str):
+            raise TypeError(f"queue_names has a name, URL or ARN by name, not {queue!r} for {name!r}")
 
 
 def _is_same(queue: str, other: str) -> bool:

@@ -1,7 +1,8 @@
 """The tasks of an app, by name and by alias: what clashes, and what an unknown name may mean.
 
 `by_name` has each task once. `by_any_name` also has the aliases, by which a consumer finds a task that was
-renamed or moved; sends always use the name.
+renamed or moved; sends always use the name. A finder may add a task when its name is looked up, as where a
+module that defines tasks is imported only then.
 """
 
 from __future__ import annotations
@@ -34,10 +35,17 @@ class Registry:
         self.module = module
         self.place = place
         self._by_name: dict[str, Task[..., Any]] = {}
-        self._by_any_name: dict[str, Task[..., Any]] = {}
+        self._by_any_name = _Names()
         self.by_name: Mapping[str, Task[..., Any]] = MappingProxyType(self._by_name)
         self.by_any_name: Mapping[str, Task[..., Any]] = MappingProxyType(self._by_any_name)
         _living.add(self)
+
+    def find_by(self, finder: Callable[[str], None]) -> None:
+        """Have `finder(name)` add the task of a name that is looked up in `by_any_name`, and not there.
+
+        If it adds none, or raises UnknownTask with a reason, the name stays unknown.
+        """
+        self._by_any_name.finder = finder
 
     def add(self, task: Task[..., Any]) -> None:
         """Add a task. Raises DuplicateTask if its name or an alias is taken."""
@@ -79,12 +87,25 @@ class Registry:
         return text
 
 
+class _Names(dict[str, "Task[..., Any]"]):
+    """Tasks by name. `names[name]` asks the finder, too; `in`, `get` and loops show what is there."""
+
+    finder: Callable[[str], None] | None = None
+
+    def __missing__(self, name: str) -> Task[..., Any]:
+        if self.finder is not None:
+            self.finder(name)
+            if name in self:
+                return self[name]
+        raise KeyError(name)
+
+
 def no_task_for(queue: str, tasks: Mapping[str, Task[..., Any]]) -> str | None:
     """Return a warning if no task is sent to this queue, given by its name, or None.
 
     Messages may come here nevertheless: with `send_job(queue=...)`, or as in a dead-letter queue.
     """
-    queues = {task.app.queue_ref(task.queue).name for task in tasks.values()}
+    queues = {task.app.queue_ref(name).name for task in tasks.values() for name in task.queues}
     if queue in queues:
         return None
     if not queues:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,6 +24,8 @@ SET_CREDENTIALS = (
 SET_REGION = (
     "set AWS_REGION or AWS_DEFAULT_REGION, region_name in the App's config, or give the queue by URL or ARN"
 )
+
+CORRECT_IT = "correct it in the environment or the AWS config file"
 
 _REGION_IN_HOST = re.compile(r"^(?:sqs|sts)\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?$")
 
@@ -74,6 +76,17 @@ def of_address(error: BaseException) -> str | None:
     return None
 
 
+def of_setting(error: BaseException) -> str | None:
+    """Return a sentence for a setting that must be a number, and is none; None if this is another error."""
+    if isinstance(error, ValueError | TypeError):
+        for frame in _frames(error.__traceback__):
+            if _place(frame) == ("botocore.configprovider", "get_config_variable"):
+                name = frame.f_locals.get("logical_name")
+                said = _sentence(error)
+                return f"the AWS setting {name} is wrong: {said}: {CORRECT_IT}"
+    return None
+
+
 def while_fetching_credentials(error: BaseException) -> bool:
     """Whether botocore was getting credentials, and had not called SQS yet."""
     return any(module in CREDENTIALS_MODULES for module, _ in _places(error.__traceback__))
@@ -83,11 +96,18 @@ def _is_botocores(kind: type[BaseException]) -> bool:
     return kind.__module__.partition(".")[0] in ("botocore", "boto3")
 
 
-def _places(frames: TracebackType | None) -> Iterator[tuple[str, str]]:
-    while frames is not None:
-        frame = frames.tb_frame
-        yield str(frame.f_globals.get("__name__", "")), frame.f_code.co_name
-        frames = frames.tb_next
+def _frames(traceback: TracebackType | None) -> Iterator[FrameType]:
+    while traceback is not None:
+        yield traceback.tb_frame
+        traceback = traceback.tb_next
+
+
+def _place(frame: FrameType) -> tuple[str, str]:
+    return str(frame.f_globals.get("__name__", "")), frame.f_code.co_name
+
+
+def _places(traceback: TracebackType | None) -> Iterator[tuple[str, str]]:
+    return map(_place, _frames(traceback))
 
 
 def _of_process(error: BaseException, whose: str) -> str:
@@ -149,7 +169,7 @@ def _bad_config(error: BaseException, _: str) -> str:
 
 def _bad_setting(error: BaseException, _: str) -> str:
     text = _sentence(error)
-    return f"a setting of AWS is wrong: {text}: correct it in the environment or the AWS config file"
+    return f"a setting of AWS is wrong: {text}: {CORRECT_IT}"
 
 
 def _bad_retries(error: BaseException, _: str) -> str:
@@ -208,11 +228,23 @@ def _not_in_time(error: BaseException, _: str) -> str:
 
 
 def _no_proxy(error: BaseException, _: str) -> str:
-    url = _fields(error).get("proxy_url")
+    url = str(_fields(error).get("proxy_url"))
+    if "socks" in url.partition("@")[0]:
+        return (
+            f"botocore cannot use a SOCKS proxy, {url.removeprefix('http://')}: name an HTTP proxy in "
+            "HTTPS_PROXY, or the endpoint's host in NO_PROXY"
+        )
     return (
         f"cannot connect through the proxy {url}: {_reason(error)}: check HTTPS_PROXY and HTTP_PROXY, or "
         "name the endpoint's host in NO_PROXY"
     )
+
+
+def _not_sent(error: BaseException, _: str) -> str:
+    inner = _fields(error).get("error")
+    if type(inner).__name__ == "LocationParseError":
+        return f"{_sentence(inner)}: correct HTTPS_PROXY and HTTP_PROXY: a proxy is http://HOST:PORT"
+    return _sentence(error)
 
 
 def _untrusted(error: BaseException, _: str) -> str:
@@ -281,5 +313,6 @@ _WORDS: dict[str, Words] = {
     "ProxyConnectionError": _no_proxy,
     "ConnectTimeoutError": _not_in_time,
     "EndpointConnectionError": _not_connected,
+    "HTTPClientError": _not_sent,
 }
 """The exceptions of botocore that have words here. The nearest base class counts."""

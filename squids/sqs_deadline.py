@@ -2,15 +2,20 @@
 
 botocore's read time-out counts from byte to byte, so that a server which sends a byte each second is waited
 for without end. Here, a call has a deadline (`within`), and what connects, writes and reads for it waits no
-longer than until then. Not bounded are the look-up of a name and that of credentials, which are not ours.
+longer than until then. So does the look-up of a host's name, for which each new connection to one has a
+thread, and a `credential_process`.
 """
 
 from __future__ import annotations
 
 import io
+import ipaddress
+import subprocess
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, InvalidStateError, wait
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from http.client import HTTPResponse
 from typing import Any
@@ -21,6 +26,9 @@ from botocore.awsrequest import (
     AWSHTTPSConnection,
     AWSHTTPSConnectionPool,
 )
+from botocore.credentials import ProcessProvider
+from botocore.exceptions import CredentialRetrievalError
+from urllib3.exceptions import ConnectTimeoutError
 
 from squids.errors import SquidsError
 
@@ -63,6 +71,36 @@ def bound_time(client: Any) -> None:
     session._pool_classes_by_scheme = _POOLS  # For proxies, whose managers are made later.
     session._manager.pool_classes_by_scheme = _POOLS
     client.meta.events.register("before-send.sqs", _check)
+
+
+def bound_credentials(session: Any) -> None:
+    """Make the `credential_process` of botocore's session keep deadlines, also that of a role's source."""
+    for provider in session.get_component("credential_provider").providers:
+        if isinstance(provider, ProcessProvider):
+            _bound(provider)
+        builder = getattr(provider, "_profile_provider_builder", None)
+        make = getattr(builder, "_create_process_provider", None)
+        if builder is not None and make is not None:
+            builder._create_process_provider = lambda name, make=make: _bound(make(name))
+
+
+def _bound(provider: Any) -> Any:
+    provider._popen = _TimedProcess
+    return provider
+
+
+class _TimedProcess(subprocess.Popen[bytes]):
+    """A `credential_process`. It is killed if it takes too long."""
+
+    def communicate(self, *_: object, **__: object) -> tuple[bytes, bytes]:
+        left = seconds_left()
+        try:
+            return super().communicate(timeout=None if left is None else max(left, LEAST))
+        except subprocess.TimeoutExpired:
+            self.kill()
+            with self:  # Not `communicate`: what it has started may hold the pipes.
+                text = "it did not end in time"
+                raise CredentialRetrievalError(provider=ProcessProvider.METHOD, error_msg=text) from None
 
 
 def _check(**_: object) -> None:
@@ -122,6 +160,21 @@ class _Timed:
             here.timeout = _shorter(here.timeout, left)
         super().connect()  # type: ignore[misc]
 
+    def _new_conn(self) -> Any:
+        here: Any = self
+        connect = super()._new_conn  # type: ignore[misc]
+        left = seconds_left()
+        if left is None or _is_address(here.host):
+            return connect()
+        try:
+            made = _in_thread(connect)
+        except RuntimeError:  # The interpreter is exiting.
+            return connect()
+        wait([made], max(left, LEAST))
+        if made.cancel():
+            raise ConnectTimeoutError(here, f"{here.host}: no connection in time")
+        return made.result()
+
     def send(self, data: Any) -> Any:
         here: Any = self
         if here.sock is None:
@@ -153,6 +206,35 @@ class _TimedTLSPool(AWSHTTPSConnectionPool):
 
 
 _POOLS = {"http": _TimedPool, "https": _TimedTLSPool}
+
+
+def _is_address(host: str) -> bool:
+    """Whether it needs no look-up."""
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+def _in_thread(connect: Callable[[], Any]) -> Future[Any]:
+    """Connect in a thread. If the answer is cancelled meanwhile, the connection is closed."""
+    made: Future[Any] = Future()
+
+    def run() -> None:
+        try:
+            sock = connect()
+        except BaseException as error:
+            with suppress(InvalidStateError):
+                made.set_exception(error)
+            return
+        try:
+            made.set_result(sock)
+        except InvalidStateError:
+            sock.close()
+
+    threading.Thread(target=run, name="squids-connect", daemon=True).start()
+    return made
 
 
 def _shorter(seconds: Any, left: float) -> float:

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any
 
 from squids.bounds import cut
-from squids.sqs_advice import advice, of_address, of_credentials, while_fetching_credentials
+from squids.sqs_advice import advice, of_address, of_credentials, of_setting, while_fetching_credentials
 
 
 class TroubleKind(Enum):
@@ -116,8 +116,8 @@ def classify(error: BaseException, profile: str = "") -> Trouble:
         ) and while_fetching_credentials(error):
             text = f"no AWS credentials: {text}"
         return Trouble(kind, _one_line(text))
-    if (address := of_address(error)) is not None:
-        return Trouble(TroubleKind.CONFIG, _one_line(address))
+    if (mistake := of_address(error) or of_setting(error)) is not None:
+        return Trouble(TroubleKind.CONFIG, _one_line(mistake))
     if (credentials := of_credentials(error, profile)) is not None:
         return Trouble(TroubleKind.CREDENTIALS, _one_line(credentials))
     return Trouble(TroubleKind.OTHER, _one_line(f"{type(error).__name__}: {error}"))

@@ -17,7 +17,7 @@ from botocore.config import Config
 from botocore.exceptions import ReadTimeoutError
 
 from squids.send_retries import CONNECT_TIMEOUT, READ_TIMEOUT, RETRIED, TRIES, delay_before
-from squids.sqs_deadline import TimeIsUp, bound_time, seconds_left
+from squids.sqs_deadline import TimeIsUp, bound_credentials, bound_time, seconds_left
 from squids.sqs_errors import classify
 
 T = TypeVar("T")
@@ -32,6 +32,7 @@ def settings_of(session: Any, users: Config | None) -> tuple[Config, int]:
     given = getattr(users, "_user_provided_options", {})
     timeouts = {"connect_timeout": CONNECT_TIMEOUT, "read_timeout": READ_TIMEOUT}
     session.set_default_client_config(Config(**timeouts))  # type: ignore[arg-type]
+    bound_credentials(session)
     ours: dict[str, Any] = {name: value for name, value in timeouts.items() if name not in given}
     if "retries" in given or _chose_retries(session):
         return Config(**ours), 1

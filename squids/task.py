@@ -9,13 +9,15 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, TypeVar
 
 from squids.arguments import Converter, converter_of, hint, simplify
 from squids.bounds import NAME, cut
 from squids.hints import did_you_mean
 from squids.job import current_job
+from squids.queues import QueueRef
 from squids.sqs_limits import SEND_OPTIONS
 from squids.unfinished import kind_of_function
 from squids.wire import encode, encode_with, to_json
@@ -23,11 +25,20 @@ from squids.wire import encode, encode_with, to_json
 if TYPE_CHECKING:
     from squids.app import App
 
-SENDING = ("send", "send_job", "send_async", "send_job_async")
-"""The methods that send."""
-
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedCall:
+    """A call that can be sent: the queue as the code names it and in SQS, arguments, body and options."""
+
+    queue_name: str
+    target: QueueRef
+    args: list[Any]
+    kwargs: dict[str, Any]
+    text: str
+    options: dict[str, Any]
 
 
 class Task(Generic[P, R]):
@@ -37,12 +48,17 @@ class Task(Generic[P, R]):
     have a `name` and `aliases`. Calling a task runs it here and now, like the function that it is.
 
     `name`: the name in messages, by default the module and the qualified name. `aliases`: more names by which
-    consumers find it.
+    consumers find it. `other_queues`: where its calls may be sent besides `queue`, so that consumers of those
+    queues do not warn that no task is theirs.
     """
 
     queue: str
     name: str
     aliases: Sequence[str] = ()
+    other_queues: Sequence[str] = ()
+
+    _sending: ClassVar[tuple[str, ...]] = ("send", "send_job", "send_async", "send_job_async")
+    """The methods that send."""
 
     def __init__(
         self, app: App | None = None, queue: str | None = None, func: Callable[P, R] | None = None
@@ -73,7 +89,7 @@ class Task(Generic[P, R]):
         if func is not None:
             self.__signature__ = self.signature
             # In the instance's own dict, so that functools.wraps around a task copies them.
-            self.__dict__.update({name: getattr(self, name) for name in SENDING})
+            self.__dict__.update({name: getattr(self, name) for name in self._sending})
 
     def run(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the task here and now. Class-based tasks override this."""
@@ -110,6 +126,16 @@ class Task(Generic[P, R]):
 
         Source: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
         """
+        return self.send_call(self.checked_call(args, kwargs, options, queue))
+
+    def checked_call(
+        self,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        options: Mapping[str, Any] | None = None,
+        queue: str | None = None,
+    ) -> CheckedCall:
+        """Return a call that `send_call` can send. Raises what `send_job` raises before hooks run."""
         bound = self._bind(args or (), kwargs or {})
         send_options = _checked_options(options or {})
         text = self._encoded(bound)
@@ -120,13 +146,17 @@ class Task(Generic[P, R]):
             )
         queue_name = queue or self.queue
         target = self.app.queue_ref(queue_name)
-        hooks, transport = self.app.hooks, self.app.sqs
-        body: dict[str, Any] = {"task": self.name, "args": list(bound.args), "kwargs": bound.kwargs}
+        return CheckedCall(queue_name, target, list(bound.args), bound.kwargs, text, send_options)
+
+    def send_call(self, call: CheckedCall) -> dict[str, Any]:
+        """Run the hooks, and send a call of this task; return the response. Raises what they raise."""
+        hooks, text = self.app.hooks, call.text
+        body: dict[str, Any] = {"task": self.name, "args": call.args, "kwargs": call.kwargs}
         if hooks.pre_send:
-            hooks.run_pre_send(queue_name, body)
+            hooks.run_pre_send(call.queue_name, body)
             text = self._encoded_again(body)
-        response = transport.send(target, text, send_options)
-        hooks.run_post_send(queue_name, body, response)
+        response = self.app.sqs.send(call.target, text, call.options)
+        hooks.run_post_send(call.queue_name, body, response)
         return response
 
     async def send_async(self, *args: P.args, **kwargs: P.kwargs) -> dict[str, Any]:
@@ -153,6 +183,11 @@ class Task(Generic[P, R]):
         """The id of the running message, if this task is running; otherwise None."""
         job = current_job()
         return job.id if job is not None and job.task == self.name else None
+
+    @property
+    def queues(self) -> tuple[str, ...]:
+        """All queues of its calls, its own one first."""
+        return (self.queue, *self.other_queues)
 
     @functools.cached_property
     def converter(self) -> Converter | None:

@@ -11,10 +11,12 @@ import contextlib
 import functools
 import inspect
 import itertools
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Generator
+from types import CoroutineType
 from typing import Any
 
 from squids.errors import NeverRan
+from squids.hints import count
 
 LATER = (
     Awaitable,  # Coroutines, also Cython's; asyncio's futures and tasks.
@@ -28,6 +30,9 @@ LATER = (
     contextlib.ContextDecorator,
     contextlib.AsyncContextDecorator,
 )
+
+COLLECTIONS = (list, tuple, set)
+"""A task may return several coroutines at once, as for asyncio.gather."""
 
 
 def kind_of_function(func: Callable[..., Any]) -> str | None:
@@ -49,12 +54,28 @@ def _without_partial(func: Any) -> Any:
 def check_returned(returned: Any, task: str) -> None:
     """Raise NeverRan if a task returned what has not done its work. A coroutine is closed."""
     # Its type, for a proxy may answer for another object, or evaluate it.
+    if type(returned) in COLLECTIONS:
+        _check_items(returned, task)
     if not issubclass(type(returned), LATER) or _has_ended(returned):
         return
     kind, advice = _words(returned)
     error = NeverRan(f"{task} returned {kind}{_place_of(returned)}, which nothing {advice}")
     _close(returned)
     raise error
+
+
+def _check_items(returned: Collection[Any], task: str) -> None:
+    """Raise NeverRan if these are coroutines that have not begun. All of them are closed."""
+    waiting = [one for one in returned if type(one) is CoroutineType and one.cr_frame is not None]
+    if waiting:
+        kind = f"a {type(returned).__name__} with {count(len(waiting), 'coroutine')}"
+        error = NeverRan(
+            f"{task} returned {kind}{_place_of(waiting[0])}, which nothing awaits, so its work was not done: "
+            "await them in an async function, and return asyncio.run(...) of that"
+        )
+        for one in waiting:
+            _close(one)
+        raise error
 
 
 def _words(returned: Any) -> tuple[str, str]:

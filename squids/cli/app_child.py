@@ -56,7 +56,8 @@ def check(app: Any, spec: dict[str, Any]) -> dict[str, Any]:
     """Return the tasks of each queue and, with `aws`, the problems of each queue."""
     tasks: dict[str, list[str]] = {}
     for name, task in app.tasks.items():
-        tasks.setdefault(app.queue_ref(task.queue).name, []).append(name)
+        for queue in dict.fromkeys(app.queue_ref(queue).name for queue in task.queues):
+            tasks.setdefault(queue, []).append(name)
     names = {queue: [app.queue_ref(queue).name] for queue in spec["queues"]}
     answer: dict[str, Any] = {"tasks": tasks, "names": names}
     problems_of = queue_problems if spec["aws"] else configuration_problems

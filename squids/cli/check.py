@@ -14,7 +14,7 @@ from squids.hints import count
 from squids.printable import printable
 from squids.process.cpus import find_cpus
 from squids.supervisor.config.build import read
-from squids.supervisor.settings import AppSpec, Settings
+from squids.supervisor.settings import AppSpec, ProgramSettings, Settings, SupervisorSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,22 @@ def _print_document(config: str, code: ExitCode, error: str | None, **found: obj
     ok = code is ExitCode.OK
     print(json.dumps({"type": "check", "file": config, "ok": ok, **found, "code": int(code), "error": error}))
     return code
+
+
+def check_app(app_spec: AppSpec, queue: str | None, *, aws: bool, timeout: float) -> tuple[str, bool]:
+    """Check an app that no file names, for one queue or all those of its tasks.
+
+    Returns the table, or why there is none, and whether all is well.
+    """
+    answer = ask_app(app_spec, {"do": "tasks"}, timeout)
+    if "error" in answer:
+        return error_text(app_spec, answer["error"]), False
+    queues = [queue] if queue is not None else sorted({task["queue_in_code"] for task in answer["tasks"]})
+    if not queues:
+        return f"{app_spec.app} has no tasks: the modules that define them may not be imported", False
+    programs = tuple(ProgramSettings(name, name, app_spec, (("queue", name),)) for name in queues)
+    rows = check_app_spec(Settings(SupervisorSettings(), programs), app_spec, aws=aws)
+    return printable(_table(rows), keep="\n\t"), all(row.ok for row in rows)
 
 
 def check_app_spec(settings: Settings, app_spec: AppSpec, *, aws: bool) -> list[Row]:

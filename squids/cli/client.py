@@ -130,8 +130,10 @@ def _checked(answer: Any) -> dict[str, Any]:
 
 _FIELDS: dict[str, dict[str, tuple[type, ...]]] = {
     "end": {"code": (int,), "error": (str, type(None))},
+    "jobs": {"changes": (list,)},
     "line": {"text": (str,), "details": (dict,)},
     "local": {"endpoint": (str, type(None))},
+    "states": {"states": (dict,), "wanted": (dict,)},
     "text": {"text": (str,)},
 }
 

@@ -6,7 +6,7 @@ import argparse
 import faulthandler
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,7 +28,7 @@ class _WholeWords(argparse.HelpFormatter):
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Build the parser. The options of a consumer come from `squids.options`."""
+    """Build the parser."""
     parser = argparse.ArgumentParser(
         prog="squids",
         description="Run the tasks of one SQS queue in a pool of worker processes.",
@@ -36,8 +36,24 @@ def build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
         epilog="Exit codes: 0 drained, 1 failure, 2 usage, 78 a configuration that a restart cannot fix.",
     )
+    add_options(parser)
+    parser.add_argument(
+        "--version",
+        action=_ShowVersion,
+        nargs=0,
+        default=argparse.SUPPRESS,
+        help="Show the version and exit",
+    )
+    return parser
+
+
+def add_options(parser: argparse.ArgumentParser, optional: Collection[str] = ()) -> None:
+    """Add all options but `--version`. Those of a consumer come from `squids.options`.
+
+    `optional`: names of options that are required in `squids`, but not here.
+    """
     for option in OPTIONS:
-        _add(parser, option)
+        _add(parser, option, option.required and option.name not in optional)
     parser.add_argument(
         "--log-level",
         default="INFO",
@@ -66,14 +82,17 @@ def build_parser() -> argparse.ArgumentParser:
     development.add_argument(
         "--local-port", type=int, metavar="N", help="The port of the local SQS; default: a free one"
     )
-    parser.add_argument(
-        "--version",
-        action=_ShowVersion,
-        nargs=0,
-        default=argparse.SUPPRESS,
-        help="Show the version and exit",
-    )
-    return parser
+
+
+def arguments_of(values: Mapping[str, Any]) -> list[str]:
+    """Return the command line of these values by name. Other names are ignored."""
+    line = []
+    for action in build_parser()._actions:
+        value = values.get(action.dest, action.default)
+        if value != action.default:
+            flag = action.option_strings[-1]
+            line.append(flag if action.nargs == 0 else f"{flag}={value}")
+    return line
 
 
 @dataclass(slots=True)
@@ -206,7 +225,6 @@ def _consume(options: ConsumerOptions, log: _Log) -> int:
     unforkable = unforkable_since(sockets)
     queue = app.queue_ref(options.queue)
     log_setup.adopt_application(log.level)
-    preload.tell_ports()
     settings = replace(consumer_main.settings_of(options, queue), log_level=log.level, log_style=log.format)
     client = consumer_main.client_of(app, settings)
     if options.workers == 0:
@@ -216,6 +234,7 @@ def _consume(options: ConsumerOptions, log: _Log) -> int:
 
         set_title(f"squids: {queue.name} main")
         return foreground.run(app, options, settings, client, notifier=notifier)
+    preload.tell_ports()
     zygote = consumer_main.start_zygote(app, options, settings, client, unforkable, log.config)
     create_if_renamed(app, options.queue)
     set_title(f"squids: {queue.name} main")
@@ -234,7 +253,7 @@ class _ShowVersion(argparse.Action):
         parser.exit(show_version("squids"))
 
 
-def _add(parser: argparse.ArgumentParser, option: Option) -> None:
+def _add(parser: argparse.ArgumentParser, option: Option, required: bool) -> None:
     flag = "--" + option.name.replace("_", "-")
     if option.kind is bool and option.default:
         flag = "--no-" + option.name.replace("_", "-")
@@ -247,7 +266,7 @@ def _add(parser: argparse.ArgumentParser, option: Option) -> None:
             flag,
             type=option.kind,
             default=option.default,
-            required=option.required,
+            required=required,
             metavar=option.metavar,
             help=f"{option.help}{option.in_command}{default}",
         )

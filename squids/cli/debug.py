@@ -10,8 +10,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 from squids.cli import client
@@ -60,32 +60,43 @@ def find_program(settings: Settings, queue: str) -> ProgramSettings | None:
 
 @contextmanager
 def _paused(config: str, queue: str) -> Iterator[None]:
-    """Have a running supervisor receive nothing of this queue meanwhile, unless it does not anyway."""
-    try:
-        (status, *_) = client.ask(config, "status", [queue])
-    except client.Unreachable as error:
-        _print(f"{error}; no consumer is paused")
-        yield
-        return
-    names = [str(one["name"]) for one in status.get("programs", ()) if one.get("wanted") == "up"]
-    _ask_for(config, "pause", names)
-    try:
-        yield
-    finally:
-        _ask_for(config, "resume", names)
+    """Have a running supervisor receive nothing of this queue meanwhile, unless it does not anyway.
+
+    It does so for as long as the connection lasts, so that a debugger which is killed leaves no pause behind.
+    """
+    with closing(client.ask(config, "hold", [queue], timeout=PAUSE_SECONDS)) as answers:
+        try:
+            names = _shown(answers)
+        except client.Unreachable as error:
+            _print(f"{error}; no consumer is paused")
+            names = []
+        try:
+            yield
+        finally:
+            if names:
+                _resume(config, names)
 
 
-def _ask_for(config: str, verb: str, names: list[str]) -> None:
-    if not names:
-        return
+def _resume(config: str, names: list[str]) -> None:
+    """Resume before the connection ends, to show the effect."""
     try:
-        for answer in client.ask(config, verb, names, timeout=PAUSE_SECONDS):
-            if answer["type"] == "result":
-                _print(f"{answer.get('queue')}: {answer.get('text')}")
-            elif answer.get("error"):
-                _print(f"{verb}: {answer['error']}")
+        _shown(client.ask(config, "resume", names, timeout=PAUSE_SECONDS))
     except client.Unreachable as error:
-        _print(f"cannot {verb} {', '.join(names)}: {error}")
+        _print(f"cannot resume {', '.join(names)}: {error}")
+
+
+def _shown(answers: Iterable[dict[str, Any]]) -> list[str]:
+    """Show the result for each queue, to the last one. Returns their names."""
+    names = []
+    for answer in answers:
+        if answer["type"] == "result":
+            names.append(str(answer.get("queue")))
+            _print(f"{answer.get('queue')}: {answer.get('text')}")
+        elif answer.get("error"):
+            _print(str(answer["error"]))
+        elif answer["type"] == "text":
+            break  # All are held.
+    return names
 
 
 @contextmanager
@@ -116,6 +127,7 @@ def _run(
 ) -> int:
     app_spec = program.app_spec
     spec = {
+        "owner": os.getpid(),
         "app": app_spec.app,
         "logging": app_spec.logging,
         "name": program.name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import faulthandler
 import os
+import signal
 import sys
 from typing import Any
 
@@ -17,12 +18,14 @@ from squids.pool.consumer_main import client_of, settings_of
 from squids.process import log_setup
 from squids.process.child import apply_limits, set_title
 from squids.process.interpreter import spec_of
+from squids.process.owner_death import end_with
 from squids.queues import QueueRef
 
 
 def main(argv: list[str]) -> None:
     """Run the queue of the specification until it is stopped, and exit."""
     spec = spec_of(argv)
+    end_with(spec["owner"], signal.SIGTERM)  # Nobody passes on the signals of the terminal any more.
     sys.exit(guarded(lambda: run_command("squids-supervisor", lambda: _run(spec))))
 
 

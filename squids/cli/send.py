@@ -16,45 +16,22 @@ from typing import Any
 
 from squids.cli import client
 from squids.cli.apps import ask_app, error_text, local_environment, read_or_report
+from squids.cli.awaited import Awaited
 from squids.exit_codes import FAILED, OK, TIMED_OUT, UNREACHABLE, USAGE, ExitCode
 from squids.hints import as_word, did_you_mean
-from squids.job import JobAction
 from squids.printable import printable
 from squids.supervisor.control.place import Untrusted
 from squids.supervisor.settings import AppSpec, ProgramSettings, Settings
 
-MAX_PENDING = 1000
-"""The limit of answers that were read and not shown yet."""
+MAX_LINES = 1000
+"""Answers that may wait to be shown before lines are left out."""
+
+MAX_PENDING = 100_000
+"""Answers that may wait before no more are read: the rest waits in the supervisor, within its limits."""
 
 DRAIN_SECONDS = 0.5
 QUIET_SECONDS = 0.2
 """How long lines are shown after the task has ended: in total, and without a new one."""
-
-EXIT_CODES: dict[str, int] = {
-    JobAction.DONE: OK,
-    JobAction.FAILED: FAILED,
-    JobAction.BAD_MESSAGE: FAILED,
-    JobAction.WORKER_LOST: FAILED,
-}
-"""The log actions that end a job, and the exit code that each means."""
-
-HALTED_UNTIL = {
-    "paused": "resumed",
-    "stopping": "started",
-    "stopped": "started",
-    "exited": "started",
-    "fatal": "reset",
-}
-"""States in which a queue receives nothing until an operator acts, and what it then has to be.
-
-One that is stopping may also start again by itself: what is wanted decides.
-"""
-
-STATES = ("starting", "running", "backoff", "stopped", "exited", "fatal")
-"""The log actions of the supervisor that name a queue's new state.
-
-"stopping" is not one of them: the log does not say whether it will start again.
-"""
 
 ASK_SECONDS = 60.0
 """How long an app, or the first answer of the supervisor, may take."""
@@ -185,7 +162,7 @@ def _send_and_wait(
     deadline = None if timeout is None else time.monotonic() + timeout
     answers = _Answers(client.ask(config, "follow", list(queues)))
     first = answers.next(ASK_SECONDS)
-    if first is None or first["type"] != "text":
+    if first is None or first["type"] != "states":
         code = first.get("code") if first is not None else None
         raise CannotSend(
             f"nothing was sent: {_failure_text(first)}",
@@ -193,9 +170,9 @@ def _send_and_wait(
         )
     sent = _checked_sent(ask_app(app_spec, question, ASK_SECONDS, environment))
     print(_sent_text(sent), flush=True)
-    outlook = Outlook(first, timeout)
-    _print_halt(outlook.text)
-    while True:
+    awaited = Awaited(sent["message_id"], first, timeout)
+    _print_halt(awaited.halt)
+    while awaited.exit_code is None:
         left = None if deadline is None else deadline - time.monotonic()
         answer = answers.next(left) if left is None or left > 0 else None
         if answer is None:
@@ -203,58 +180,26 @@ def _send_and_wait(
                 f"the task did not finish within {timeout:g} s; its message stays in the queue until it does",
                 TIMED_OUT,
             )
-        if answer["type"] != "line":
-            raise CannotSend(_failure_text(answer), UNREACHABLE)
-        details = answer["details"]
-        action, is_own = str(details.get("action")), details.get("message_id") == sent["message_id"]
-        if is_own or action not in (JobAction.STARTED, JobAction.DONE):
-            print(printable(str(answer["text"]), keep="\n\t"), flush=True)
-        _print_halt(outlook.halts_with(answer))
-        if is_own and action in EXIT_CODES:
-            answers.drain()
-            return EXIT_CODES[action]
+        match answer["type"]:
+            case "line":
+                _print_line(awaited, answer)
+            case "jobs" | "states":
+                _print_halt(awaited.hear(answer))
+            case _:
+                raise CannotSend(f"{_failure_text(answer)}; the message was sent", UNREACHABLE)
+    for line in answers.last_lines():
+        _print_line(awaited, line)
+    return awaited.exit_code
+
+
+def _print_line(awaited: Awaited, line: dict[str, Any]) -> None:
+    if awaited.shows(line):
+        print(printable(str(line["text"]), keep="\n\t"), flush=True)
 
 
 def _print_halt(text: str | None) -> None:
     if text is not None:
         print(f"squids-supervisor: {printable(text)}", file=sys.stderr, flush=True)
-
-
-def halted(states: Any, timeout: float | None, wanted: Any = None) -> str | None:
-    """Return why the message may have to wait long, from the states of its queues.
-
-    None if one of them receives, or will without help. `wanted`: what each is to be.
-    """
-    known = {name: str(state) for name, state in states.items()} if isinstance(states, dict) else {}
-    down = {name for name, what in wanted.items() if what == "down"} if isinstance(wanted, dict) else set()
-    halts = [state in HALTED_UNTIL and (state != "stopping" or name in down) for name, state in known.items()]
-    if not known or not all(halts):
-        return None
-    queues = ", ".join(f"queue {name} is {state}" for name, state in sorted(known.items()))
-    verbs = " or ".join(dict.fromkeys(HALTED_UNTIL[state] for _, state in sorted(known.items())))
-    limit = "" if timeout is None else f", for at most {timeout:g} s"
-    return f"{queues}: waiting until {'it is' if len(known) == 1 else 'one is'} {verbs}{limit}"
-
-
-class Outlook:
-    """Whether the queues of a message receive: as the supervisor said at first, and as its log continues."""
-
-    def __init__(self, first: dict[str, Any], timeout: float | None) -> None:
-        states = first.get("states")
-        self._states = dict(states) if isinstance(states, dict) else {}
-        self._wanted = first.get("wanted")
-        self.text = halted(self._states, timeout, self._wanted)
-        """Why the message may have to wait long, or None."""
-
-    def halts_with(self, line: dict[str, Any]) -> str | None:
-        """Return why the message may have to wait long from now on, if this line of the log says so."""
-        name, _, origin = str(line.get("source")).rpartition(" ")
-        action = line["details"].get("action")
-        if origin != "supervisor" or name not in self._states or action not in STATES:
-            return None
-        self._states[name] = action
-        before, self.text = self.text, halted(self._states, None, self._wanted)
-        return self.text if before is None else None
 
 
 def _failure_text(answer: dict[str, Any] | None) -> str:
@@ -265,7 +210,7 @@ def _failure_text(answer: dict[str, Any] | None) -> str:
 
 
 class _Answers:
-    """Answers from the socket, read in a thread so that waits can time out."""
+    """Answers from the socket, read in a thread: so waits can time out, and no answer waits in the socket."""
 
     def __init__(self, answers: Iterator[dict[str, Any]]) -> None:
         self._queue: queue.Queue[dict[str, Any]] = queue.Queue(MAX_PENDING)
@@ -274,7 +219,8 @@ class _Answers:
     def _read(self, answers: Iterator[dict[str, Any]]) -> None:
         try:
             for answer in answers:
-                self._queue.put(answer)
+                if answer["type"] != "line" or self._queue.qsize() < MAX_LINES:
+                    self._queue.put(answer)
         except (client.Unreachable, Untrusted) as error:
             self._queue.put({"type": "end", "error": str(error)})
 
@@ -285,11 +231,12 @@ class _Answers:
         except queue.Empty:
             return None
 
-    def drain(self) -> None:
-        """Print the worker's output, which may come shortly after the consumer's, until it is quiet."""
+    def last_lines(self) -> Iterator[dict[str, Any]]:
+        """Yield the lines that come shortly after the end of the job, until it is quiet."""
         until = time.monotonic() + DRAIN_SECONDS
         while (left := until - time.monotonic()) > 0:
             answer = self.next(min(left, QUIET_SECONDS))
-            if answer is None or answer["type"] != "line":
+            if answer is None or answer["type"] == "end":
                 return
-            print(printable(str(answer["text"]), keep="\n\t"), flush=True)
+            if answer["type"] == "line":
+                yield answer

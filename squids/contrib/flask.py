@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Unpack
 
 from flask import Flask
 
 import squids
+from squids.app import AppOptions
 from squids.job import Job
 from squids.sqs import SQS
 
@@ -24,11 +25,13 @@ class App(squids.App):
     """A squids app whose jobs run in a Flask app context.
 
     Made at import, so that tasks can be registered; `init_app` adds the Flask app, which a factory may make
-    later. `name` and `config` are those of `squids.App`.
+    later. The arguments are those of `squids.App`.
     """
 
-    def __init__(self, name: str, config: Mapping[str, Any] | None = None) -> None:
-        super().__init__(name, config)
+    def __init__(
+        self, name: str, config: Mapping[str, Any] | None = None, **options: Unpack[AppOptions]
+    ) -> None:
+        super().__init__(name, config, **options)
         self.flask_app: Flask | None = None
         self.consumer_start(self._check)
         self.worker_start(self._check)
@@ -42,7 +45,7 @@ class App(squids.App):
         """
         config = flask_app.config.get("SQUIDS")
         if config is not None:
-            self.sqs = SQS(config)
+            self.sqs = SQS(config, self.sqs.send_timeout)
         self.flask_app = flask_app
         flask_app.extensions[EXTENSION] = self
 

@@ -6,6 +6,7 @@ contexts around the job were left, in the scope that the job had, so that its ta
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -55,6 +56,13 @@ def install(app: App, *, flush_seconds: float = 2.0) -> None:
     def flush() -> None:
         sentry_sdk.flush(timeout=flush_seconds)
 
+    def flush_at_exit() -> None:
+        # A process whose start hook raises runs no stop hook. The SDK's own exit handler is the importer's.
+        atexit.unregister(flush)
+        atexit.register(flush)
+
+    app.worker_start(flush_at_exit)
+    app.consumer_start(flush_at_exit)
     app.around_task(_scope_of)
     app.on_failure(_capture)
     app.worker_stop(flush)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from squids.errors import ConfigurationError
 from squids.exit_codes import ExitCode
 from squids.options import ConsumerOptions
-from squids.pool import credential_log
+from squids.pool import credential_log, log_events
 from squids.pool.inflight import Phase
 from squids.pool.local_queue import create_if_renamed
 from squids.pool.pooled_consumer import PooledConsumer
@@ -31,7 +31,7 @@ from squids.pool.report_thread import ReportThread
 from squids.pool.settings import Limits, PoolSettings
 from squids.pool.start_hooks import run_start_hooks
 from squids.pool.workers import EXIT_SECONDS, Workers
-from squids.process import log_setup
+from squids.process import log_setup, ports
 from squids.process.child import exit_now
 from squids.process.cpus import find_cpus
 from squids.process.figures import ImportFacts
@@ -83,10 +83,13 @@ def settings_of(options: ConsumerOptions, queue: QueueRef) -> PoolSettings:
     )
 
 
-def with_warnings(app: App, settings: PoolSettings) -> PoolSettings:
-    """Return the settings with what may be wrong with the app."""
-    warning = no_task_for(settings.queue.name, app.tasks)
-    return settings if warning is None else replace(settings, warnings=(*settings.warnings, warning))
+def with_warnings(app: App, settings: PoolSettings, *others: str) -> PoolSettings:
+    """Return the settings with what may be wrong with the app, and `others`, which the log has already."""
+    no_task = no_task_for(settings.queue.name, app.tasks)
+    if no_task is None:
+        return replace(settings, warnings=others)
+    log_events.no_task(no_task)
+    return replace(settings, warnings=(*others, no_task))
 
 
 def client_of(app: App, settings: PoolSettings) -> QueueClient:
@@ -160,7 +163,7 @@ def run(
     `owner`: the socket to a supervisor, which sends commands and gets reports, with `facts` of this process's
     own import. `notifier`: systemd, which gets reports.
     """
-    settings = with_warnings(app, settings)
+    settings = with_warnings(app, settings, *map(ports.shared, ports.opened))
     # Messages form no reference cycles, so frequent collections would cost more CPU than they free memory.
     gc.set_threshold(20_000, 20, 20)
     credential_log.shorten()
@@ -296,9 +299,9 @@ def serve_supervisor(
                     consumer.pause(on)
                 case Scale(workers):
                     consumer.scale(workers)
-                case Follow(on):
-                    consumer.following = on
-                    _show(on)
+                case Follow(logs, reports):
+                    consumer.jobs.follow(logs, owner.send if reports else None)
+                    _show(logs)
         if owner.closed:
             owner.unwatch()
             if consumer.inflight.phase is Phase.RUNNING:

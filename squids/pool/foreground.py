@@ -59,6 +59,7 @@ class ForegroundWorker:
     """The one worker, which is the main thread. `serve` runs there; the consumer is in another thread."""
 
     child = slot = wanted = 1
+    failure = ""
 
     def __init__(self, app: App, queue_name: str) -> None:
         self._app = app

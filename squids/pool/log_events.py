@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from squids.exit_codes import ExitCode
 from squids.hints import count
-from squids.job import JobAction, JobEnd
+from squids.job import JobAction
 from squids.pool.actions import Action, Notice, Report
 from squids.pool.inflight import InFlight, Phase
 from squids.pool.message import HeldMessage
@@ -150,7 +150,7 @@ def cannot_start(handle: WorkerHandle, reason: str) -> None:
     _say(
         logging.ERROR,
         "worker_cannot_start",
-        f"worker {handle.slot} cannot start: {reason}",
+        f"worker {handle.slot} cannot start: {reason}; trying again, less and less often",
         pid=handle.pid,
     )
 
@@ -215,11 +215,10 @@ def handed(messages: Iterable[HeldMessage], slot: int) -> None:
         _say(logging.INFO, JobAction.STARTED.value, text, task=task, message_id=ident)
 
 
-def ended(result: JobResult, message: HeldMessage | None) -> None:
+def done(result: JobResult, message: HeldMessage) -> None:
     """For followers of jobs. Failures are logged separately."""
-    if message is not None and result.end is JobEnd.DONE:
-        text = f"{message.task} is done after {result.seconds:.2f} s"
-        _say(logging.INFO, JobAction.DONE.value, text, task=message.task, message_id=message.message_id)
+    text = f"{message.task} is done after {result.seconds:.2f} s"
+    _say(logging.INFO, JobAction.DONE.value, text, task=message.task, message_id=message.message_id)
 
 
 def how_it_ended(status: int) -> str:

@@ -12,6 +12,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from squids.delivery import Delivery
 from squids.exit_codes import ExitCode
@@ -30,6 +31,7 @@ from squids.pool.actions import (
 from squids.pool.batches import Batch
 from squids.pool.call_threads import Answer
 from squids.pool.inflight import InFlight, Phase
+from squids.pool.job_reports import JobReports
 from squids.pool.polls import Poll
 from squids.pool.reporting import Reporter, figures
 from squids.pool.roster import JobResult
@@ -79,8 +81,7 @@ class PooledConsumer:
         self._start_trouble = False
         self._reported_trouble: str | None = None
         self._poll_started: dict[int, float] = {}
-        self.following = False
-        """Whether each job is logged."""
+        self.jobs = JobReports()
         self.on_ready: Callable[[], None] = lambda: None
         self.report_to(NoListener())
 
@@ -93,8 +94,6 @@ class PooledConsumer:
         """Start the workers, and consume until told to stop."""
         self.workers.start()
         log_events.started(self._settings)
-        for text in self._settings.warnings:
-            log_events.no_task(text)
         self.liveness.booted()
         self._reporter.start()
         await self._done.wait()
@@ -225,14 +224,14 @@ class PooledConsumer:
     def _act(self, action: Action) -> None:
         match action:
             case Hand():
-                if self.following:
-                    log_events.handed(action.messages, self.workers[action.worker].slot)
+                self.jobs.handed(action.messages, self.workers[action.worker].slot)
                 self.workers.assign(action.worker, action.messages)
                 self._reporter.nudge()
             case Receive() | Recover():
                 self._poll_started[action.poll.number] = time.monotonic()
                 self._calls.receive(action.poll, self._on_received)
             case ApplyBatch():
+                self.jobs.returning(action.batch)
                 self._calls.settle(action.batch, self._on_settled)
             case RecallUnstarted(worker):
                 self.workers.recall(worker)
@@ -242,6 +241,7 @@ class PooledConsumer:
                 self.workers.dismiss(worker)
             case Report():
                 log_events.report(action, self._settings.queue, self._start_trouble)
+                self.jobs.reported(action)
 
     # Results of SQS.
 
@@ -315,9 +315,7 @@ class PooledConsumer:
 
     def jobs_ended(self, handle: WorkerView, results: Sequence[JobResult]) -> None:
         """A worker reported jobs."""
-        if self.following:
-            for result in results:
-                log_events.ended(result, self.inflight.roster.message_of_job(handle.child, result.number))
+        self.jobs.ended(results, partial(self.inflight.roster.message_of_job, handle.child))
         self._reporter.times.extend(result.seconds for result in results if result.seconds)
         self.inflight.results(handle.child, results, time.monotonic(), random.random())
 
@@ -325,7 +323,7 @@ class PooledConsumer:
         """A worker died: settle its jobs."""
         handle = end.handle
         busy = bool(self.inflight.roster.jobs_of(handle.child))
-        if busy or not end.retired:
+        if busy or not (end.retired or handle.failure):
             log_events.worker_ended(handle, end.how, end.status, busy, self.inflight.phase)
         self.inflight.worker_gone(handle.child, end.started, end.how, time.monotonic(), random.random())
 

@@ -55,6 +55,10 @@ def load(args: dict[str, Any]) -> App:
                 raise
             raise ConfigurationError(f"{line}: {error}") from error
     ports.opened = binds.still_open()
+    if "django.db" in sys.modules:
+        from squids.contrib.django import connections
+
+        connections.install(app)
     app.sqs.warm()
     for task in app.tasks.values():
         _ = task.converter  # Made here, to be shared by forked processes.

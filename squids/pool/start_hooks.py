@@ -11,7 +11,7 @@ from collections.abc import Callable
 from squids.errors import ConfigurationError
 from squids.exit_codes import ExitCode
 from squids.reports import log
-from squids.tracebacks import error_line, traceback_of, users_frames
+from squids.tracebacks import error_line, users_frames
 
 
 def run_start_hooks(kind: str, process: str, run: Callable[[], None]) -> ExitCode:
@@ -24,16 +24,17 @@ def run_start_hooks(kind: str, process: str, run: Callable[[], None]) -> ExitCod
         _report(kind, process, error_line(error), None)
         return ExitCode.CONFIG
     except BaseException as error:  # sys.exit() in a hook must not look like a drained process.
-        _report(kind, process, error_line(error), traceback_of(error, users_frames(error.__traceback__)))
+        _report(kind, process, error_line(error), error.with_traceback(users_frames(error.__traceback__)))
         return ExitCode.FAILURE
     return ExitCode.OK
 
 
-def _report(kind: str, process: str, error: str, traceback: str | None) -> None:
+def _report(kind: str, process: str, error: str, exception: BaseException | None) -> None:
     log.error(
         "a %s hook raised, so the %s cannot start: %s",
         kind,
         process,
         error,
-        extra={"action": "start_hook_failed", "traceback": traceback},
+        exc_info=exception,
+        extra={"action": "start_hook_failed"},
     )

@@ -49,6 +49,8 @@ class WorkerHandle:
         self.slot = slot
         self.asked_at = since_boot()
         self.process: Held | None = None
+        self.failure = ""
+        """Why it could not start, as it said itself."""
         ours, self._theirs = socket.socketpair()
         self.channel = LoopChannel(ours)
         self._page_descriptor = _shared_page()

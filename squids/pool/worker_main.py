@@ -92,7 +92,8 @@ class _Worker:
             try:
                 self._run_one(job)
             except KeyboardInterrupt as error:
-                outcome = interrupted(_delivery(job), self._tasks, error, self._app.json)
+                hooks, json = self._app.hooks, self._app.json
+                outcome = interrupted(_delivery(job), self._queue, self._tasks, hooks, json, error)
                 self._results.append(_result(job[0], outcome, 0.0))
                 self._give_back(jobs[position + 1 :])
                 self._report()

@@ -25,6 +25,10 @@ class WorkerView(Protocol):
     def pid(self) -> int | None:
         """Its process, if known."""
 
+    @property
+    def failure(self) -> str:
+        """Why it could not start, as it said itself; the log has it once."""
+
     def started_job(self) -> tuple[int, float] | None:
         """Return the number and monotonic start of the job that runs."""
 

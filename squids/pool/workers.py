@@ -224,7 +224,7 @@ class Workers:
         if said.failure:
             if said.failure not in self.failures.values():
                 log_events.cannot_start(handle, said.failure)
-            self.failures[handle.slot] = said.failure
+            self.failures[handle.slot] = handle.failure = said.failure
         if said.ready:
             self.failures.pop(handle.slot, None)
             self.ready.add(handle.child)
@@ -254,7 +254,7 @@ class Workers:
         self._remove(handle)
         self._owner.worker_gone(WorkerEnd(handle, started[0] if started else None, how, status, retired))
         if self._owner.hires and self._can_fork and self._is_missing(handle.slot):
-            self._replace(handle.slot, time.monotonic())
+            self._replace(handle, time.monotonic())
 
     def _remove(self, handle: WorkerHandle) -> None:
         del self._handles[handle.child]
@@ -262,14 +262,15 @@ class Workers:
         self._retired.discard(handle.child)
         handle.close()
 
-    def _replace(self, slot: int, now: float) -> None:
+    def _replace(self, handle: WorkerHandle, now: float) -> None:
         answer = self._restarts.died(now, random.random())
         if isinstance(answer, GiveUp):
             log_events.gave_up(answer.deaths)
             self._owner.workers_keep_dying()
         else:
-            log_events.replacing(slot, answer.at - now)
-            self._loop.call_later(max(0.0, answer.at - now), self._spawn, slot)
+            if not handle.failure:
+                log_events.replacing(handle.slot, answer.at - now)
+            self._loop.call_later(max(0.0, answer.at - now), self._spawn, handle.slot)
 
     def _reap_the_dead(self) -> None:
         """Handle dead workers whose end will not be reported."""

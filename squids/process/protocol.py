@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, ClassVar, get_args
 
 from squids.process.checks import (
@@ -247,10 +248,41 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class Follow:
-    """Log the start and end of each job, or stop doing so."""
+    """`logs`: log the start and end of each job. `reports`: report them, too, in `JobsChanged`."""
 
     tag: ClassVar[str] = "follow"
-    on: bool
+    logs: bool
+    reports: bool
+
+    def __post_init__(self) -> None:
+        check_bools(self.logs, self.reports)
+
+
+class JobChange(StrEnum):
+    """What happened to a message's job."""
+
+    STARTED = "started"
+    DONE = "done"
+    FAILED = "failed"
+    """It is tried again, if the queue's redrive policy allows."""
+    BAD_MESSAGE = "bad_message"
+    WORKER_LOST = "worker_lost"
+    GIVEN_BACK = "given_back"
+    """SQS has the message again: it did not start here, was stopped, or is to be tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobsChanged:
+    """What happened to jobs, in order: pairs of a message id and a `JobChange`."""
+
+    tag: ClassVar[str] = "jobs_changed"
+    changes: list[list[str]]
+
+    def __post_init__(self) -> None:
+        for pair in check_list(self.changes):
+            message_id, change = check_list(pair)
+            check_text(message_id)
+            JobChange(change)
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +315,7 @@ class Recall:
     tag: ClassVar[str] = "recall"
 
 
-Life = Booted | Ready | Degraded | Figures | Alive | ForkServerHangs | Stopping
+Life = Booted | Ready | Degraded | Figures | Alive | ForkServerHangs | Stopping | JobsChanged
 """What a consumer reports to its supervisor."""
 
 Command = Drain | Pause | Scale | Follow
@@ -295,7 +327,7 @@ Frame = Spawn | Kill | FromZygote | Life | Command | WorkerReady | Assign | Resu
 
 _FRAMES: dict[str, type[Frame]] = {frame.tag: frame for frame in get_args(Frame)}
 
-PROTOCOL = 3
+PROTOCOL = 4
 """The protocol's version, which must match if the ends are different versions of squids."""
 
 

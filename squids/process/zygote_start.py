@@ -6,10 +6,7 @@ fresh interpreter, it serves at once.
 
 from __future__ import annotations
 
-import ctypes
 import faulthandler
-import os
-import signal
 import socket
 import sys
 from typing import Any, NoReturn
@@ -22,13 +19,11 @@ from squids.process.exit_handlers import set_aside
 from squids.process.interpreter import spec_of
 from squids.process.no_terminal import refuse_breakpoints
 from squids.process.outlet import records_to
+from squids.process.owner_death import end_with, outlive_owner
 from squids.process.protocol import PROTOCOL, Preloaded, PreloadFailed
 from squids.process.sharing import share_what_is_alive
 from squids.process.signals import restore_defaults
 from squids.process.zygote_main import Fresh, Zygote
-
-PR_SET_PDEATHSIG = 1
-"""From prctl(2)."""
 
 
 def main(argv: list[str]) -> NoReturn:
@@ -50,10 +45,10 @@ def main(argv: list[str]) -> NoReturn:
         _report_version(sock, spec)
         Zygote(sock, None, fresh).serve()
         exit_now(0)
-    _die_with_owner(spec["owner"])
+    end_with(spec["owner"])
     preloaded = _preload(sock, spec)
     if preloaded is not None:
-        _die_with_owner(None)
+        outlive_owner()
         set_aside(owner=True)
         share_what_is_alive()
         Zygote(sock, preloaded, None).serve()
@@ -94,13 +89,3 @@ def _report(sock: socket.socket, frame: Preloaded | PreloadFailed) -> None:
     sock.setblocking(True)
     channel.send(frame)
     channel.flush()
-
-
-def _die_with_owner(owner: int | None) -> None:
-    """Die with the owner during the import, when the owner's socket is not read. Linux only."""
-    if sys.platform != "linux":
-        return
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(PR_SET_PDEATHSIG, 0 if owner is None else int(signal.SIGKILL), 0, 0, 0)
-    if owner is not None and os.getppid() != owner:
-        os._exit(1)  # It died before this call.

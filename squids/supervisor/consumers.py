@@ -243,6 +243,8 @@ class ConsumerProcesses:
             case protocol.ForkServerHangs(reason):
                 if consumer.fork_server is not None:
                     self._give_up(consumer.generation, consumer.fork_server, reason)
+            case protocol.JobsChanged(changes):
+                self.job_log.changed(consumer.program, changes)
             case protocol.Degraded(reason):
                 self._note(events.degraded(consumer.program, reason))
                 self._on_event(consumer, ev.ProcessBeat(child))

@@ -45,6 +45,7 @@ class EventKind(Enum):
     DIED = "died"
     HANDED_OVER = "hand_over"
     HAND_OVER_FAILED = "hand_over_failed"
+    DEBUGGER_GONE = "debugger_gone"
     DEGRADED = "degraded"
     HEALED = "healed"
     GARBAGE = "garbage"
@@ -169,6 +170,11 @@ def handed_over(program: str, failure: str | None) -> Event:
     if failure is None:
         return Event(EventKind.HANDED_OVER, "INFO", "handed over to a new process", program)
     return Event(EventKind.HAND_OVER_FAILED, "WARNING", failure, program)
+
+
+def debugger_gone(program: str) -> Event:
+    text = "its debugger was killed: receiving again"
+    return Event(EventKind.DEBUGGER_GONE, "WARNING", text, program)
 
 
 def degraded(program: str, reason: str | None) -> Event:

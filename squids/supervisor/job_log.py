@@ -1,42 +1,66 @@
-"""Which consumers log each of their jobs: all, or those that a client follows."""
+"""Which consumers log and report each of their jobs: those that a client follows. `log_jobs` logs all."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 from squids.process.protocol import Follow
 from squids.supervisor.consumer_handle import ConsumerHandle
 
+Follows = Callable[[str], bool]
+"""Whether a client follows the program of this name. A reload may change the answer."""
+
+Take = Callable[[str, list[list[str]]], object]
+"""Gets a program's name and what happened to its jobs, as in `JobsChanged`."""
+
 
 class JobLog:
-    """Tells consumers whether to log their jobs. `consumers`: a view of all there are, by number."""
+    """Tells consumers whether to log and report their jobs. `consumers`: a view of all, by number."""
 
     def __init__(self, consumers: Mapping[int, ConsumerHandle], *, log_all: bool) -> None:
         self._consumers = consumers
         self._log_all = log_all
-        self._followers: Counter[str] = Counter()
+        self._followers: list[tuple[Follows, Take]] = []
 
-    def follow(self, program: str, on: bool) -> None:
-        """Count a client that follows the jobs of a program; they are logged while there is one."""
-        self._followers[program] += 1 if on else -1
-        self._update(one for one in self._consumers.values() if one.program == program)
+    @contextmanager
+    def following(self, follows: Follows, take: Take) -> Iterator[None]:
+        """Pass what happens to jobs of some programs to `take`, from now on. They are logged, too."""
+        follower = (follows, take)
+        self._followers.append(follower)
+        self._update(follows)
+        try:
+            yield
+        finally:
+            self._followers.remove(follower)
+            self._update(follows)
+
+    def changed(self, program: str, changes: list[list[str]]) -> None:
+        """A consumer of this program reported jobs."""
+        for follows, take in self._followers:
+            if follows(program):
+                take(program, changes)
 
     def set_all(self, on: bool) -> None:
         """Log all jobs, or only those that are followed."""
         self._log_all = on
-        self._update(self._consumers.values())
+        self._tell(self._consumers.values())
 
     def on_start(self, consumer: ConsumerHandle) -> None:
         """Tell a consumer that was just requested: it hears this before it receives its first message."""
-        if self._includes(consumer):
-            consumer.send(Follow(True))
+        order = self._order(consumer)
+        if order.logs:
+            consumer.send(order)
 
-    def _update(self, consumers: Iterable[ConsumerHandle]) -> None:
+    def _update(self, follows: Follows) -> None:
+        self._tell(one for one in self._consumers.values() if follows(one.program))
+
+    def _tell(self, consumers: Iterable[ConsumerHandle]) -> None:
         for consumer in list(consumers):
-            consumer.send(Follow(self._includes(consumer)))
+            consumer.send(self._order(consumer))
 
-    def _includes(self, consumer: ConsumerHandle) -> bool:
-        """Whether its jobs are logged. Followers get them at any log level."""
+    def _order(self, consumer: ConsumerHandle) -> Follow:
+        """What it is told. Followers get its jobs at any log level."""
+        followed = any(follows(consumer.program) for follows, _ in self._followers)
         by_file = self._log_all and consumer.settings.log_level in ("DEBUG", "INFO")
-        return by_file or bool(self._followers[consumer.program])
+        return Follow(logs=by_file or followed, reports=followed)

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import os
-import signal
 import sys
 import threading
 
 from squids.process.interpreter import spec_of
-
-PR_SET_PDEATHSIG = 1
-"""From prctl(2)."""
+from squids.process.owner_death import end_with
 
 
 def main(argv: list[str]) -> None:
     """Print the port, and serve until standard input closes."""
     spec = spec_of(argv)
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
-        if os.getppid() != spec["owner"]:
-            os._exit(1)
+    end_with(spec["owner"])
     from moto.server import ThreadedMotoServer
 
     logging.disable()

@@ -106,7 +106,7 @@ def test_a_supervisor_that_answers_anything_is_told_in_one_line(gone, listen, an
 @pytest.mark.parametrize("details", [None, {"action": ["job_done"]}, {"action": {}, "message_id": 1}])
 def test_a_send_that_waits_for_a_false_supervisor_ends_without_a_traceback(gone, listen, details):
     line = {"type": "line", "text": "\x1b[2J", "details": details}
-    listen(gone.socket, lines_of({"type": "text", "text": ""}, line, NOTHING))
+    listen(gone.socket, lines_of({"type": "states", "states": {"a": []}, "wanted": {}}, line, NOTHING))
     done = gone.verb("send", "work", '{"name": "a"}', "--wait", "--timeout", "20")
     assert done.returncode == 4, done
     assert is_clean(done.stdout + done.stderr), done

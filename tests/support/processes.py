@@ -85,6 +85,8 @@ class SquidsProcess:
             **environment,
         }
         (directory / "shop.py").write_text(app)
+        self.command = [sys.executable, "-m", "squids", "--app", "shop.app"]
+        """What starts it, but for the queue and the test's own arguments."""
         self.output: list[str] = []
         self._marker = uuid.uuid4().hex
         self.process: subprocess.Popen[str] | None = None
@@ -95,9 +97,8 @@ class SquidsProcess:
         """Start it. Polls are short unless the test says how long: a stop waits for the one under way."""
         if "--polling-wait-time" not in arguments:
             arguments = ("--polling-wait-time", "1", *arguments)
-        command = [sys.executable, "-m", "squids", "--queue", queue, "--app", "shop.app", *arguments]
         self.process = subprocess.Popen(
-            command,
+            [*self.command, "--queue", queue, *arguments],
             cwd=self.directory,
             env={**self.environment, MARKER: self._marker},
             stdin=subprocess.DEVNULL,

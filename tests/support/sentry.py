@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import pytest
+
 
 class SentryServer(ThreadingHTTPServer):
     """Takes envelopes."""
@@ -49,6 +51,14 @@ def running_sentry() -> Iterator[SentryServer]:
     """A server on loopback, for one test."""
     server = SentryServer()
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def sentry_server() -> Iterator[SentryServer]:
+    with running_sentry() as server:
+        yield server

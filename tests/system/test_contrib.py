@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.support import journal
 from tests.support.processes import call
-from tests.support.sentry import SentryServer, running_sentry
+from tests.support.sentry import sentry_server as sentry_server
 from tests.support.waiting import wait_until
 
 REPORTED = (
@@ -65,12 +63,6 @@ def queue(strict_sqs):
     return strict_sqs.create("tests")
 
 
-@pytest.fixture
-def sentry_server() -> Iterator[SentryServer]:
-    with running_sentry() as server:
-        yield server
-
-
 def test_each_failure_arrives_at_sentry_once_and_at_the_latest_when_the_worker_exits(
     strict_sqs, queue, squids_process, sentry_server
 ):
@@ -97,6 +89,38 @@ def test_each_failure_arrives_at_sentry_once_and_at_the_latest_when_the_worker_e
     others = [event["logentry"]["formatted"] for event in sentry_server.events if event not in failed]
     assert [line for line in others if "task failed" in line or "cannot be run" in line] == []
     assert len([line for line in others if line.startswith("task lost, its worker was killed")]) == 1
+
+
+START = (
+    REPORTED
+    + """
+@app.{kind}
+def connect():
+    if not os.path.exists("tried"):
+        open("tried", "w").close()
+        raise LookupError("no database")
+"""
+)
+
+
+@pytest.mark.parametrize("kind", ["worker_start", "consumer_start"])
+def test_a_start_hook_that_raises_arrives_at_sentry_once(
+    strict_sqs, queue, squids_process, sentry_server, kind
+):
+    """Before the process that could not start is gone. The next worker can."""
+    app = START.replace("{kind}", kind)
+    process = squids_process(strict_sqs.endpoint_url, app=app, DSN=sentry_server.dsn).start("--workers", "1")
+    process.wait_for("start_hook_failed")
+    if kind == "worker_start":
+        process.workers(1)
+        assert process.stop() == 0
+    else:
+        assert process.wait() == 1
+    (event,) = sentry_server.events
+    (error,) = event["exception"]["values"]
+    assert (error["type"], error["value"]) == ("LookupError", "no database")
+    assert [frame["function"] for frame in error["stacktrace"]["frames"]] == ["connect"]
+    assert f"a {kind} hook raised" in event["logentry"]["formatted"]
 
 
 def test_jobs_run_in_the_app_contexts_of_a_flask_app_that_the_command_is_given(

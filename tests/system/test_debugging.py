@@ -151,6 +151,37 @@ def test_debug_ends_and_resumes_on_sigterm(strict_sqs, supervisor, terminal):
     assert len(queue.messages) == 1
 
 
+def test_a_debugger_that_is_killed_leaves_no_pause_and_no_process_behind(strict_sqs, supervisor, terminal):
+    """Its connection to the supervisor ends with it. The task that it was in is tried again by a worker."""
+    queue = strict_sqs.create("tests")
+    process = supervisor(strict_sqs.endpoint_url, app=BREAKS).write({"tests": {}}).up()
+    window = terminal(process, *COMMAND, "-c", str(process.file), "debug", "tests")
+    window.until("action=ready")
+    strict_sqs.put("tests", call("stops", "ab"))
+    window.until(r"\(Pdb\) ")
+    os.kill(window.pid, signal.SIGKILL)
+    (line,) = process.wait_for("debugger_gone")
+    assert "tests" in line
+    wait_until(lambda: process.status()["tests"]["state"] == "running", what=lambda: process.text)
+    (line,) = process.wait_for("task_failed")
+    assert "breakpoint()" in line, "it is back with the workers"
+    wait_until(lambda: not any("debug" in title for title in process.processes().values()))
+    assert process.stop() == 0
+    assert len(queue.messages) == 1
+
+
+def test_what_an_operator_resumes_meanwhile_is_left_alone(strict_sqs, supervisor, terminal):
+    strict_sqs.create("tests")
+    process = supervisor(strict_sqs.endpoint_url, app=BREAKS).write({"tests": {}}).up()
+    window = terminal(process, *COMMAND, "-c", str(process.file), "debug", "tests")
+    window.until("action=ready")
+    assert process.verb("resume", "tests").returncode == 0
+    os.kill(window.pid, signal.SIGKILL)
+    wait_until(lambda: not any("debug" in title for title in process.processes().values()))
+    assert process.stop() == 0
+    assert not process.actions("debugger_gone")
+
+
 def test_debug_needs_no_supervisor(strict_sqs, supervisor, terminal):
     strict_sqs.create("tests")
     process = supervisor(strict_sqs.endpoint_url, app=BREAKS).write({"tests": {}})

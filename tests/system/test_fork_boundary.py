@@ -91,7 +91,8 @@ threading.Thread(target=server.serve_forever, daemon=True).start()
 """
 )
 COMPILED = (
-    APP + "\nimport _socket\nserver = _socket.socket()\nserver.bind(('127.0.0.1', {port}))\nserver.listen()\n"
+    APP
+    + "\nnote('import', 'tried')\nimport _socket\nserver = _socket.socket()\nserver.bind(('127.0.0.1', {port}))\nserver.listen()\n"
 )
 """Opens a port past Python's own class of sockets, as compiled code does."""
 
@@ -109,6 +110,11 @@ def line_of(app, text):
     return f"shop.py:{1 + next(number for number, line in enumerate(app.splitlines()) if text in line)}"
 
 
+def shown(process, *verb):
+    """What a verb prints, without the breaks of its lines."""
+    return " ".join(process.verb(*verb).stdout.split())
+
+
 @pytest.mark.slow
 def test_processes_share_the_port_that_their_import_opens(sqs, supervisor, port):
     """It is told once, with its line and what to do; consumer and workers all start, also of a new generation."""
@@ -122,6 +128,10 @@ def test_processes_share_the_port_that_their_import_opens(sqs, supervisor, port)
     assert "consumer_start" in line
     wait_until(lambda: process.status()["tests"]["ready"] == 2)
     assert f"port {port}" in process.status()["tests"]["code"]["unforkable"]
+    shared = f"opens port {port} of 127.0.0.1 at import, which its processes share"
+    wait_until(lambda: shared in shown(process, "status"), what=lambda: shown(process, "status"))
+    assert shared in shown(process, "why", "tests")
+    assert len(process.actions("port_shared")) == 1
     socket.create_connection(("127.0.0.1", port)).close()
     first = process.pid_of("tests")
     assert process.verb("restart", "--rolling").returncode == 0
@@ -146,12 +156,24 @@ def test_workers_share_the_port_that_the_main_process_opened(sqs, squids_process
 
 def test_a_port_that_cannot_be_shared_is_named_once(sqs, squids_process, port):
     """Whichever worker wants it, and however often: not with a traceback each time."""
-    process = squids_process(sqs.endpoint_url, COMPILED.replace("{port}", str(port))).start("--workers", "1")
-    wait_until(lambda: len(process.actions("worker_exited")) >= 2)
-    (line,) = process.actions("worker_cannot_start")
+    app = COMPILED.replace("{port}", str(port))
+    process = squids_process(sqs.endpoint_url, app).start("--workers", "1")
+    wait_until(lambda: len(process.journal.words("import")) >= 4)
+    (line,) = process.wait_for("worker_cannot_start")
     assert f"{line_of(COMPILED, 'server.bind')} opens a port" in line
     assert "consumer_start" in line
     assert "Traceback" not in process.text
+    assert not process.actions("worker_exited") + process.actions("worker_restarted")
+    assert process.stop() == 0
+
+
+def test_status_and_why_name_the_port_that_workers_cannot_share(sqs, supervisor, port):
+    """In the table for people, too."""
+    process = supervisor(sqs.endpoint_url, app=COMPILED.replace("{port}", str(port))).write({"tests": {}})
+    process.start()
+    says = f"worker 1 cannot start: {line_of(COMPILED, 'server.bind')} opens a port"
+    for verb in (("status",), ("why", "tests")):
+        wait_until(lambda verb=verb: says in shown(process, *verb), what=lambda: process.text)
     assert process.stop() == 0
 
 

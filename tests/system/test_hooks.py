@@ -8,6 +8,7 @@ import signal
 import pytest
 
 from tests.support.processes import APP, call
+from tests.support.saving import save
 from tests.support.waiting import wait_until
 
 HOOKED = (
@@ -231,4 +232,39 @@ def test_under_a_supervisor_workers_stop_when_they_are_too_many_and_a_consumer_t
     process.until_state("tests", "running")
     assert process.stop() == 0
     assert life(process)[-1] == "consumer_stop"
+    process.nothing_left()
+
+
+@pytest.mark.parametrize("how", ["a rolling restart", "a reload of the file", "a save"])
+def test_a_process_that_is_replaced_runs_its_stop_hooks_once_and_the_new_one_its_own(
+    strict_sqs, queue, supervisor, how
+):
+    """With a task that is still running then: its worker's hooks run after it."""
+    process = supervisor(strict_sqs.endpoint_url, app=HOOKED)
+    for name in ("go-start", "go-stop"):
+        (process.directory / name).touch()
+    process.write({"tests": {}}, reload=how == "a save").up()
+    strict_sqs.put("tests", call("wait_for", "a", str(process.directory / "go")))
+    wait_until(lambda: process.journal.words("start") == ["a"], what=lambda: process.text)
+    main = process.pid_of("tests")
+    (worker,) = set(process.journal.pids("start"))
+    match how:
+        case "a rolling restart":
+            process.verb("restart", "--rolling", "--no-wait")
+        case "a reload of the file":
+            process.write({"tests": {"environment": {"COLOUR": "blue"}}})
+            process.verb("reload", "--no-wait")
+        case "a save":
+            save(process.directory / "shop.py", HOOKED + "\n# new\n")
+    wait_until(lambda: life(process).count("worker_start") == 2, what=lambda: process.text)
+    (process.directory / "go").touch()
+    wait_until(lambda: "consumer_stop" in life(process), what=lambda: process.text)
+    assert process.stop() == 0
+    begins = ["consumer_start", "worker_start"]
+    ends = ["worker_stop_registered_later", "worker_stop", "consumer_stop"]
+    for pids in ({main, worker}, set(process.journal.pids("life")) - {main, worker}):
+        words = [line[1] for line in process.journal.lines() if line[0] == "life" and int(line[-1]) in pids]
+        assert [word for word in words if word in begins] == begins
+        assert [word for word in words if word in ends] == ends
+    assert process.journal.words("done") == ["a"]
     process.nothing_left()

@@ -12,6 +12,7 @@ import subprocess
 
 import pytest
 
+from tests.support.journal import whole_lines
 from tests.support.processes import APP, call, cpu_seconds
 from tests.support.supervisors import COMMAND
 from tests.support.waiting import wait_until
@@ -178,7 +179,7 @@ def test_in_the_journal_lines_have_priorities_and_no_time(sqs, supervisor, tmp_p
     wait_until(lambda: b"ValueError: b fails" in journal.read_bytes())
     child.terminate()
     assert child.wait(40) == 0
-    lines = journal.read_text().splitlines()
+    lines = whole_lines(journal)
     assert not [line for line in lines if not line.startswith(("<6>", "<3>", "<4>"))]
     assert "<3>tests: ValueError: b fails" in lines
 

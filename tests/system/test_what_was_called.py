@@ -26,6 +26,10 @@ def interrupted(name):
 @app.task("tests")
 def exits(name):
     sys.exit()
+
+@app.on_failure
+def tell(job, error):
+    note("told", type(error).__name__)
 """
 )
 
@@ -51,6 +55,7 @@ def test_what_did_not_run_to_its_end_has_failed_with_words_and_its_message_is_ke
     wait_until(lambda: len(queue.messages) == 3)
     assert process.stop() == 0
     assert process.journal.words("sent") == []
+    assert sorted(process.journal.words("told")) == ["KeyboardInterrupt", "NeverRan", "SystemExit"]
     assert "RuntimeWarning" not in process.text
     failed = blocks(process.text, "task_failed")
     assert "shop.forgotten returned a coroutine of send (" in failed["shop.forgotten"]

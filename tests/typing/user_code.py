@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, assert_type
 
 import squids
+import squids.contrib.django
 import squids.testing
 
 app = squids.App(
@@ -167,3 +168,20 @@ email_customer.send(1)  # type: ignore[arg-type]
 email_customer.send("a", urgency=True)  # type: ignore[call-arg]
 greeter.send(5)  # type: ignore[arg-type]
 squids.testing.eager("app")  # type: ignore[arg-type]
+
+
+django_app = squids.contrib.django.App("typed", settings="shop.settings", queue_prefix="staging-")
+
+
+@django_app.task("emails")
+def mail_receipt(order: int) -> int:
+    """Send it."""
+    return order
+
+
+assert_type(mail_receipt(7), int)
+mail_receipt.send_on_commit(7)
+mail_receipt.send_on_commit("7")  # type: ignore[arg-type]
+mail_receipt.send_job_on_commit([7], using="archive", robust=True)
+squids.contrib.django.send_on_commit(email_customer, "a", urgent=True)
+squids.contrib.django.send_on_commit(email_customer, 7)  # type: ignore[arg-type]

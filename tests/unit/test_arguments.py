@@ -14,7 +14,7 @@ import sys
 import uuid
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypedDict, Unpack
 
 import pydantic
 import pytest
@@ -55,6 +55,32 @@ class Line:
 class Customer(pydantic.BaseModel):
     id: uuid.UUID
     since: dt.date
+
+
+class Paid(pydantic.BaseModel):
+    """Another program knows its fields by other names, and reads more than it sends."""
+
+    model_config = pydantic.ConfigDict(extra="forbid")
+    order_id: int = pydantic.Field(alias="orderId")
+    paid_by: str = pydantic.Field(validation_alias="payer", serialization_alias="paidBy")
+    lines: pydantic.Json[list[int]]
+
+    @pydantic.computed_field
+    @property
+    def count(self) -> int:
+        return len(self.lines)
+
+
+PAID = Paid.model_validate({"orderId": 7, "payer": "ada", "lines": "[1]"})
+
+
+class Login(pydantic.BaseModel):
+    password: pydantic.SecretStr
+
+
+class Mixed(enum.Enum):
+    WORD = "word"
+    NUMBER = 1
 
 
 class Row(TypedDict):
@@ -137,6 +163,7 @@ def annotated(annotation: Any) -> Callable[..., Any]:
           "parts": [{"sku": str(ID), "price": "2", "parts": [], "photo": ""}]}),
         (Customer, Customer(id=ID, since=NOW.date()), {"id": str(ID), "since": "2026-11-28"}),
         (list[Customer], [Customer(id=ID, since=NOW.date())], [{"id": str(ID), "since": "2026-11-28"}]),
+        (Paid, PAID, {"order_id": 7, "paid_by": "ada", "lines": "[1]"}),
         (Point, Point(1, decimal.Decimal(2)), [1, "2"]),
         (Row, {"at": NOW}, {"at": "2026-11-28T06:00:00Z"}),
         (Annotated[uuid.UUID, "the order's"], ID, str(ID)),
@@ -181,6 +208,23 @@ def test_each_kind_of_parameter_is_converted_and_the_others_are_left_alone():
     assert arrived.kwargs == {"on": None, "a": decimal.Decimal(1)}
 
 
+def test_keyword_arguments_may_be_those_of_a_typed_dict():
+    def function(**row: Unpack[Row]): ...
+
+    wire, arrived = through_json(function, at=NOW, more=1)
+    assert wire == [[], {"at": "2026-11-28T06:00:00Z", "more": 1}]
+    assert arrived.kwargs == {"at": NOW, "more": 1}
+
+
+def test_a_model_is_read_by_its_aliases_too():
+    """As the programs write it that the aliases are for."""
+    function = annotated(Paid)
+    converter = converter_of(function, inspect.signature(function))
+    assert converter is not None
+    arrived = converter.from_json([{"orderId": 7, "payer": "ada", "lines": "[1]"}], {})
+    assert arrived.args == (PAID,)
+
+
 @pytest.mark.parametrize(
     "annotation",
     [
@@ -202,6 +246,8 @@ def test_what_json_has_is_plain(annotation):
         "not python",
         "1 / 0",
         str | uuid.UUID,
+        dict[Path, int],
+        Mixed,
         Callable[[], int],
         "Unknown | None",
     ],
@@ -222,6 +268,7 @@ def test_what_nobody_can_convert_gets_what_json_gives(annotation):
         (Path, 7, 'argument "value": Expected a path, got 7'),
         (Customer, {"id": "7"}, 'argument "value": id: Input should be a valid UUID'),
         (Customer, {"id": str(ID)}, "since: Field required"),
+        (Login, Login(password="x"), "pydantic masks the secrets of Login"),
         (uuid.UUID, Unknown(), "Object of type Unknown is not JSON serializable"),
         (dt.date, NOW, 'argument "value": Invalid RFC3339 encoded date'),
         (set[int], {"a"}, 'argument "value": Expected `int`, got `str` - at `value[0]`'),
@@ -235,7 +282,7 @@ def test_a_wrong_value_is_named_where_it_is_sent_and_where_it_arrives(annotation
         converter.to_json(inspect.signature(function).bind(value))
     assert says in str(error.value)
     assert "\n" not in str(error.value)
-    if not isinstance(value, Unknown | Line | set | dt.datetime):
+    if not isinstance(value, Unknown | Line | Login | set | dt.datetime):
         with pytest.raises(ArgumentMismatch) as late:
             converter.from_json([value], {})
         assert says in str(late.value)
@@ -292,6 +339,25 @@ def test_without_an_annotation_it_is_a_mistake_that_says_what_to_do(app):
             TypeError, match=r'"order" cannot be sent as JSON.*Unknown is not JSON serializable$'
         ):
             ship.send(Unknown(), 1)
+    assert not box.sent
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value", "written"),
+    [
+        (str | uuid.UUID, ID, r"str \| uuid.UUID"),
+        ("Missing", ID, "Missing"),
+        (Mixed, Mixed.WORD, r"[\w.]*Mixed"),
+        (dict[Path, int], {Path("/tmp"): 1}, r"dict\[pathlib.Path, int\]"),
+    ],
+)
+def test_an_annotation_that_nobody_can_convert_is_named(app, annotation, value, written):
+    task = app.task("orders", name="ship")(annotated(annotation))
+    with (
+        squids.testing.outbox(app) as box,
+        pytest.raises(TypeError, match=rf'"value" cannot .*; its annotation, {written}, does not say what'),
+    ):
+        task.send(value)
     assert not box.sent
 
 

@@ -135,8 +135,9 @@ def test_a_delete_that_fails_is_told_and_stops_nothing(app, sqs, ran, caplog):
     result = consumer(app, sqs, "orders.fifo").consume()
     assert result == ConsumeResult(received=3, done=0, failed=2, returned=1)
     assert ran == ["a1", "b1"]
-    assert [record.action for record in caplog.records] == ["settle_failed"] * 3
-    levels = {record.message_id: record.levelno for record in caplog.records}
+    failed = [record for record in caplog.records if record.action == "settle_failed"]
+    levels = {record.message_id: record.levelno for record in failed}
+    assert len(failed) == 3
     assert levels == {"m1": logging.ERROR, "m2": logging.ERROR, "m3": logging.WARNING}
 
 
@@ -162,6 +163,22 @@ def test_a_receive_that_fails_is_its_callers(app, sqs):
     sqs.receive_message = receive_message
     with pytest.raises(EndpointConnectionError):
         consumer(app, sqs).consume()
+
+
+def test_that_the_app_has_no_task_for_its_queue_is_told_once(app, sqs, caplog):
+    """As by the command: messages may name other tasks, so it is a warning."""
+    other = consumer(app, sqs, "others")
+    assert caplog.records == [], "tasks may still be registered"
+    for _ in range(2):
+        other.consume()
+    (record,) = caplog.records
+    assert (record.levelno, record.action) == (logging.WARNING, "no_task")
+    assert record.getMessage().startswith(
+        "the app has no task for the queue others; it has tasks for: emails."
+    )
+    caplog.clear()
+    consumer(app, sqs).consume()
+    assert caplog.records == []
 
 
 LIFE = ["consumer_start", "worker_start", "worker_stop", "consumer_stop"]

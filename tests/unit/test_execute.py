@@ -14,7 +14,7 @@ import pytest
 import squids
 from squids.bounds import ERROR
 from squids.delivery import Delivery
-from squids.execute import Outcome, execute
+from squids.execute import Outcome, execute, interrupted
 from squids.job import JobEnd
 
 Run = Callable[..., Outcome]
@@ -81,6 +81,39 @@ def test_ctrl_c_is_no_failure_of_a_task(app, run):
     with pytest.raises(KeyboardInterrupt):
         run()
     assert squids.current_job() is None
+
+
+class Reversed:
+    """A codec of an application's own."""
+
+    def dumps(self, body):
+        return json.dumps(body)[::-1]
+
+    def loads(self, body):
+        return json.loads(body[::-1])
+
+
+def test_a_job_that_an_interrupt_ended_is_told_to_the_hooks_by_its_name():
+    """As a worker does, which nobody can interrupt but its task."""
+    app = squids.App("shop", json=Reversed())
+    seen = []
+
+    @app.task("emails")
+    def mail(to): ...
+
+    @app.on_failure
+    def tell(job, error):
+        seen.append((job.task, job.args, job.queue, error, squids.current_job() is job))
+
+    error = KeyboardInterrupt()
+    delivery = Delivery("m1", "receipt", app.json.dumps({"task": mail.name, "args": ["ada"]}))
+    outcome = interrupted(delivery, "emails", app.tasks, app.hooks, app.json, error)
+    assert (outcome.end, outcome.task, outcome.error) == (JobEnd.FAILED, mail.name, "KeyboardInterrupt")
+    assert seen == [(mail.name, ("ada",), "emails", error, True)]
+    assert squids.current_job() is None
+    unknown = Delivery("m1", "receipt", app.json.dumps({"task": "shop.unknown"}))
+    assert interrupted(unknown, "emails", app.tasks, app.hooks, app.json, error).task is None
+    assert len(seen) == 1
 
 
 def test_a_traceback_begins_with_the_users_code(app, run):

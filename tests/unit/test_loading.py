@@ -230,3 +230,32 @@ def test_an_app_of_another_module_is_named(write):
     write("package_of_apps.web", "import shopkeeper\napp = 5\n")
     with pytest.raises(AppNotFound, match=r"is an int, not a squids\.App; did you mean shopkeeper:app\?"):
         load_app("package_of_apps.web:app")
+
+
+TASKS = """
+    import squids
+    class App(squids.App):
+        def import_tasks(self):
+            import shopkeeper_tasks
+    app = App("shop")
+"""
+
+
+def test_an_app_imports_its_tasks_once_its_module_is_complete(write):
+    write("shopkeeper", TASKS.replace("shopkeeper_tasks", "package_of_apps.tasks"))
+    write("package_of_apps.tasks", "from shopkeeper import app\n@app.task('emails')\ndef mail(): pass")
+    assert list(load_app("shopkeeper:app").tasks) == ["package_of_apps.tasks.mail"]
+
+
+def test_tasks_whose_import_fails_are_as_a_module_whose_import_fails(write):
+    write("shopkeeper", TASKS.replace("shopkeeper_tasks", "package_of_apps.tasks"))
+    write("package_of_apps.tasks", "import no_such_module")
+    with pytest.raises(AppImportFailed, match=r"package_of_apps/tasks\.py.*\n.*no_such_module") as caught:
+        load_app("shopkeeper:app")
+    assert "squids" not in str(caught.value)
+
+
+def test_a_configuration_that_tasks_find_wrong_is_raised_as_it_is(write):
+    write("shopkeeper", TASKS.replace("import shopkeeper_tasks", "raise squids.ConfigurationError('no')"))
+    with pytest.raises(ConfigurationError, match=r"^no$"):
+        load_app("shopkeeper:app")

@@ -59,6 +59,20 @@ def test_what_cannot_be_is_refused(prefix, table, says):
         squids.App("shop", queue_prefix=prefix, queue_names=table)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"queue_names": {"emails": None}}, "not None for 'emails'"),
+        ({"queue_names": ["emails"]}, "as a dictionary"),
+        ({"queue_prefix": 7}, "queue_prefix is a string, not 7"),
+    ],
+)
+def test_an_argument_of_another_type_is_named(arguments, says):
+    """As from `os.environ.get` for a variable that is not set."""
+    with pytest.raises(TypeError, match=says):
+        squids.App("shop", **arguments)
+
+
 def test_the_environment_has_the_prefix_and_the_table_of_an_app_that_has_none(monkeypatch):
     monkeypatch.setenv(PREFIX, "staging-")
     monkeypatch.setenv(TABLE, '{"films": "movies"}')

@@ -15,7 +15,7 @@ import pytest
 
 import squids
 from squids.delivery import Delivery
-from squids.errors import DuplicateTask
+from squids.errors import DuplicateTask, UnknownTask
 from squids.execute import execute
 from squids.job import JobEnd
 from squids.registry import innermost, no_task_for, place_of
@@ -211,3 +211,35 @@ def test_a_queue_that_no_task_is_sent_to_is_named_with_those_of_tasks(app, queue
         app.task(queue, name=f"shop.{number}", aliases=[f"old.{number}"])(mail)
     warning = no_task_for("emails", app.tasks)
     assert (warning is None) if says is None else (says in warning)
+
+
+def test_a_queue_that_calls_may_be_sent_to_besides_is_no_mistake(app):
+    app.task("letters")(mail).other_queues = ["emails"]
+    assert no_task_for("emails", app.tasks) is None
+    assert no_task_for("parcels", app.tasks) is not None
+
+
+def test_a_task_that_is_found_only_when_it_is_named_runs_then(app):
+    """As one of a module that is imported only then. What is merely asked for is not looked for."""
+    asked = []
+
+    def find(name: str) -> None:
+        asked.append(name)
+        if name == "shop.late":
+            app.task("emails", name=name)(mail)
+
+    app.registry.find_by(find)
+    assert "shop.late" not in app.registry.by_any_name
+    assert app.registry.by_any_name.get("shop.late") is None
+    assert [executed(app, "shop.late").end for _ in range(2)] == [JobEnd.DONE] * 2
+    assert executed(app, "shop.never").end is JobEnd.BAD_MESSAGE
+    assert asked == ["shop.late", "shop.never"]
+
+
+def test_why_a_task_was_not_found_is_said_by_who_looked(app):
+    def find(name: str) -> None:
+        raise UnknownTask(f"{name} does not import")
+
+    app.registry.find_by(find)
+    outcome = executed(app, "shop.late")
+    assert (outcome.end, outcome.error) == (JobEnd.BAD_MESSAGE, "shop.late does not import")

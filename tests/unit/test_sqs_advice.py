@@ -122,6 +122,24 @@ UNREACHABLE, TLS = TroubleKind.UNREACHABLE, TroubleKind.TLS
             UNREACHABLE,
             ["no AWS credentials: cannot connect to http://127.0.0.1:9"],
         ),
+        (
+            "",
+            KEYS | REGION | {"HTTPS_PROXY": "127.0.0.1:x"},
+            UNREACHABLE,
+            ["127.0.0.1:x", "correct HTTPS_PROXY"],
+        ),
+        (
+            "",
+            KEYS | REGION | {"HTTPS_PROXY": "socks5://127.0.0.1:9"},
+            UNREACHABLE,
+            ["SOCKS proxy, socks5://127"],
+        ),
+        (
+            "[default]\nmetadata_service_timeout = soon",
+            REGION,
+            CONFIG,
+            ["the AWS setting metadata_service_timeout is wrong", "'soon'", "config file"],
+        ),
         ("", KEYS | REGION | {"AWS_DEFAULTS_MODE": "fast"}, CONFIG, ["setting of AWS is wrong", "fast"]),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import ssl
 import threading
@@ -13,11 +14,17 @@ from typing import Any
 
 import pytest
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ReadTimeoutError
+from botocore.exceptions import (
+    BotoCoreError,
+    CredentialRetrievalError,
+    EndpointConnectionError,
+    ReadTimeoutError,
+)
 
 import squids
 from squids.sqs_deadline import TimeIsUp, seconds_left, within
 from tests.support.certificates import self_signed
+from tests.support.journal import whole_lines
 
 SHORT = 0.6
 """The send_timeout of the tests."""
@@ -126,6 +133,80 @@ def test_a_queues_url_is_asked_for_in_that_time_too(serve):
     app = app_of(serve(silent))
     with pytest.raises(ReadTimeoutError):
         app.get_queue_by_name("emails")
+
+
+HOST = "sqs.example"
+
+
+@pytest.fixture
+def slow_names(monkeypatch):
+    """Names are looked up, as the address of a listener, once the test allows it."""
+    asked, allowed = threading.Event(), threading.Event()
+    look_up = socket.getaddrinfo
+
+    def slowly(host: Any, *args: Any, **kwargs: Any) -> Any:
+        if host == HOST:
+            asked.set()
+            allowed.wait()
+            host = "127.0.0.1"
+        return look_up(host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slowly)
+    yield asked, allowed
+    allowed.set()
+
+
+def test_a_name_that_is_not_found_in_time_ends_the_send(slow_names):
+    """What connects after that is closed. On a busy machine, the time may be up before a name is looked up."""
+    asked, allowed = slow_names
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        while not asked.is_set():
+            assert send(f"http://{HOST}:{listener.getsockname()[1]}") >= SHORT - 0.1
+        allowed.set()
+        connection, _ = listener.accept()
+        with connection:
+            assert connection.recv(1) == b""
+
+
+def test_a_host_by_name_is_connected_to(serve, slow_names):
+    """As by an address, and what goes wrong is told."""
+    _, allowed = slow_names
+    allowed.set()
+    url = serve(silent)
+    send(url.replace("127.0.0.1", HOST))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    app = app_of(f"http://{HOST}:{port}", config=Config(retries={"total_max_attempts": 1}))
+    app.sqs.send_timeout = 60.0
+    with pytest.raises(EndpointConnectionError, match=HOST):
+        app.get_queue_by_name("emails")
+
+
+PROFILES = """
+[profile hangs]
+region = eu-west-1
+credential_process = {command}
+[profile role]
+region = eu-west-1
+role_arn = arn:aws:iam::111122223333:role/shop
+source_profile = hangs
+"""
+
+
+@pytest.mark.parametrize("profile", ["hangs", "role"])
+def test_a_credential_process_that_hangs_is_killed(serve, tmp_path, monkeypatch, no_aws_environment, profile):
+    """It would hold the send, and all others that wait for these credentials."""
+    command = f"sh -c 'echo $$ >>{tmp_path}/pids; exec sleep 600'"
+    (tmp_path / "config").write_text(PROFILES.replace("{command}", command))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_PROFILE", profile)
+    app = squids.App("shop", {"endpoint_url": serve(silent)}, send_timeout=SHORT)
+    while not whole_lines(tmp_path / "pids"):  # On a busy machine, it may be killed before it has begun.
+        with pytest.raises(CredentialRetrievalError, match="did not end in time"):
+            app.get_queue_by_name("emails")
+    for pid in whole_lines(tmp_path / "pids"):
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(pid), 0)
 
 
 def test_the_deadline_around_a_block_counts():

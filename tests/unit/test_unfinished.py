@@ -91,6 +91,8 @@ RETURN_UNFINISHED: list[Callable[[], Any]] = [
     lambda: map(ran.append, [1, 2]),
     lambda: filter(ran.append, [1, 2]),
     lambda: itertools.starmap(ran.append, [(1,)]),
+    lambda: [coroutine() for _ in range(3)],
+    lambda: ("first", coroutine()),
 ]
 
 

@@ -6,26 +6,60 @@ it must be complete by then. In a web process, Django is set up already, and not
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import Any, ParamSpec, TypeVar, cast
 
 import django
 from django.apps import apps
+from django.conf import settings as django_settings
+from django.db import close_old_connections
 from django.utils.module_loading import autodiscover_modules
 
 import squids
+from squids.contrib.django.connections import around_connections, close_connections
+from squids.contrib.django.eager import follow_setting
+from squids.contrib.django.language import around_language
+from squids.contrib.django.sending import send_job_on_commit
+from squids.hooks import StatsHook
 from squids.task import Task
 
 P = ParamSpec("P")
 R = TypeVar("R")
+StatsHookT = TypeVar("StatsHookT", bound=StatsHook)
 
 SETTINGS = "DJANGO_SETTINGS_MODULE"
 
 
 class DjangoTask(Task[P, R]):
     """A task of a Django project, and the base class of class-based ones."""
+
+    _sending = (*Task._sending, "send_on_commit", "send_job_on_commit")
+
+    def send_on_commit(self, *args: P.args, **kwargs: P.kwargs) -> None:
+        """Send the call once the transaction of the default database is committed.
+
+        See `squids.contrib.django.send_on_commit`.
+        """
+        send_job_on_commit(self, args, kwargs)
+
+    def send_job_on_commit(
+        self,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        options: Mapping[str, Any] | None = None,
+        queue: str | None = None,
+        *,
+        using: str | None = None,
+        robust: bool = False,
+    ) -> None:
+        """Send the call with options once the transaction of a database is committed.
+
+        See `squids.contrib.django.send_job_on_commit`.
+        """
+        send_job_on_commit(self, args, kwargs, options, queue, using=using, robust=robust)
 
 
 class App(squids.App):
@@ -48,9 +82,14 @@ class App(squids.App):
         **options: Any,
     ) -> None:
         super().__init__(name, config, **options)
+        self.around_task(around_connections)
+        self.around_task(around_language)
+        self.worker_stop(close_connections)
         self.task_modules = None if task_modules is None else tuple(task_modules)
         if settings is not None:
             os.environ.setdefault(SETTINGS, settings)
+        if django_settings.configured:
+            follow_setting()
 
     def task(
         self, queue: str, *, name: str | None = None, aliases: Iterable[str] = ()
@@ -60,8 +99,31 @@ class App(squids.App):
             Callable[[Callable[P, R]], DjangoTask[P, R]], super().task(queue, name=name, aliases=aliases)
         )
 
+    def report_queue_stats(self, hook: StatsHookT) -> StatsHookT:
+        """Register a hook, as `squids.App.report_queue_stats` does; its thread renews its connections."""
+
+        @functools.wraps(hook)
+        def renewed(stats: squids.QueueStats) -> None:
+            close_old_connections()
+            try:
+                hook(stats)
+            finally:
+                close_old_connections()
+
+        super().report_queue_stats(renewed)
+        return hook
+
     def import_tasks(self) -> None:
-        """Set Django up, unless it is, and import the tasks of the project."""
+        """Set Django up, unless it is, and import the tasks of the project.
+
+        Raises ConfigurationError if no settings are named, and what the imports raise. Connections that they
+        opened are closed.
+        """
+        if not django_settings.configured and SETTINGS not in os.environ:
+            raise squids.ConfigurationError(
+                f"the app {self.name} has no settings of Django: set {SETTINGS}, "
+                'or name them as manage.py does, as in App("shop", settings="shop.settings")'
+            )
         if not apps.ready:
             django.setup()
         if self.task_modules is None:
@@ -69,3 +131,8 @@ class App(squids.App):
         else:
             for module in self.task_modules:
                 import_module(module)
+        if django.VERSION >= (6,):
+            from squids.contrib.django.task_backend import adopt
+
+            adopt(self)
+        close_connections()

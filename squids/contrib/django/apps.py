@@ -1,8 +1,12 @@
-"""What INSTALLED_APPS names: the management command and the system checks."""
+"""What INSTALLED_APPS names: system checks, the setting SQUIDS_EAGER, and the management command."""
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from django.apps import AppConfig
+
+from squids.contrib.django import eager
 
 
 class SquidsConfig(AppConfig):
@@ -11,3 +15,8 @@ class SquidsConfig(AppConfig):
     name = "squids.contrib.django"
     label = "squids"
     verbose_name = "squids"
+
+    def ready(self) -> None:
+        """Register the system checks, and follow the setting."""
+        import_module("squids.contrib.django.checks")
+        eager.follow_setting()

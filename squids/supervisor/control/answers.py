@@ -42,6 +42,16 @@ def line(line: Line) -> Answer:
     }
 
 
+def states(states: dict[str, str], wanted: dict[str, str]) -> Answer:
+    """The state of each queue that a client follows, and what it is to be."""
+    return {"type": "states", "states": states, "wanted": wanted}
+
+
+def jobs(queue: str, changes: list[list[str]]) -> Answer:
+    """What happened to jobs of a queue: pairs of a message id and a `JobChange`."""
+    return {"type": "jobs", "queue": queue, "changes": changes}
+
+
 def event(event: NotedEvent) -> Answer:
     """A change of state, or another event."""
     return {"type": "event", **event.as_dict(), "at": iso(event.at)}

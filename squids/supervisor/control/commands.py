@@ -14,9 +14,10 @@ from squids.supervisor.control import answers
 from squids.supervisor.control.answers import Answers
 from squids.supervisor.control.context import Context
 from squids.supervisor.control.selection import Request, RequestRefused, selected
+from squids.supervisor.events import debugger_gone
 from squids.supervisor.outcome import ProgramOutcome, timed_out_after
 from squids.supervisor.program import events as ev
-from squids.supervisor.program.events import ProgramState
+from squids.supervisor.program.events import ProgramState, Wanted
 from squids.supervisor.program.machine import Program
 from squids.supervisor.rollout import Told
 from squids.supervisor.threads import NoThread, in_thread
@@ -106,18 +107,51 @@ async def resume(context: Context, request: Request) -> Answers:
 
 async def _set_paused(context: Context, request: Request, on: bool) -> Answers:
     names = context.selected(request)
+    _feed_pause(context, names, on)
+    async for answer in context.effect(names, _came_to(context, paused=on), request):
+        yield answer
+
+
+def _feed_pause(context: Context, names: list[str], on: bool) -> None:
     supervisor = context.supervisor
     for name in names:
         supervisor.feed(supervisor.programs[name], ev.PauseProgram() if on else ev.ResumeProgram())
 
-    def decide(program: Program) -> ProgramOutcome | None:
-        consumer = supervisor.consumers.of(program.current)
-        figures = consumer.figures if consumer is not None else None
-        paused = (figures is not None and figures.paused) if consumer is not None else None
-        return outcome.of_pause(program, on, paused)
 
-    async for answer in context.effect(names, decide, request):
-        yield answer
+def _came_to(context: Context, *, paused: bool) -> outcome.Decide:
+    def decide(program: Program) -> ProgramOutcome | None:
+        consumer = context.supervisor.consumers.of(program.current)
+        figures = consumer.figures if consumer is not None else None
+        is_paused = (figures is not None and figures.paused) if consumer is not None else None
+        return outcome.of_pause(program, paused, is_paused)
+
+    return decide
+
+
+async def hold(context: Context, request: Request) -> Answers:
+    """Pause what receives. When the client is gone, resume what is still paused.
+
+    The first answer of type "text" says that all that can be paused is.
+    """
+    supervisor = context.supervisor
+    held = {
+        name: supervisor.programs[name]
+        for name in context.selected(request)
+        if supervisor.programs[name].wanted is Wanted.UP
+    }
+    _feed_pause(context, [*held], True)
+    try:
+        async for answer in context.each([*held], _came_to(context, paused=True), request):
+            if answer["type"] != "end":
+                yield answer
+        yield answers.text("holding")
+        await asyncio.get_running_loop().create_future()
+    finally:
+        for name, program in held.items():
+            same = supervisor.programs.get(name) is program
+            if same and program.wanted is Wanted.PAUSED and not supervisor.stopping:
+                supervisor.say(debugger_gone(name))
+                supervisor.feed(program, ev.ResumeProgram())
 
 
 async def scale(context: Context, request: Request) -> Answers:

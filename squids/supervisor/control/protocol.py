@@ -1,8 +1,8 @@
 """The protocol of the control socket: one request, then answers, each a line of JSON.
 
 A request: `{"verb": "stop", "queues": ["email*"], "options": {"timeout": 10}}`. Answers have a `type`:
-`result` (one per queue), `status`, `line`, `event`, `why`, `text`, `local`; the last is `end`, with an exit
-code. A client that closes its end before that cancels its request.
+`result` (one per queue), `status`, `line`, `event`, `why`, `text`, `local`, `states`, `jobs`; the last is
+`end`, with an exit code. A client that closes its end before that cancels its request.
 
 Imports little, so that the client starts fast.
 """

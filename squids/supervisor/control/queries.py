@@ -13,13 +13,13 @@ from squids.exit_codes import FAILED, NO_SUCH_NAME, NOT_ALL, OK, USAGE
 from squids.hints import as_word
 from squids.process.imported_files import changed_files
 from squids.process.log_lines import Line, Source, iso
-from squids.queues import QueueRef
 from squids.supervisor import outcome
 from squids.supervisor.control import answers
 from squids.supervisor.control.answers import Answers
 from squids.supervisor.control.context import Context
+from squids.supervisor.control.following import Following
 from squids.supervisor.control.selection import Request, RequestRefused
-from squids.supervisor.control.status import pids_of, state_of, status_of, zygotes_of
+from squids.supervisor.control.status import pids_of, status_of, zygotes_of
 from squids.supervisor.history import NotedEvent
 from squids.supervisor.outcome import ProgramOutcome
 from squids.supervisor.threads import NoThread, in_thread
@@ -153,32 +153,17 @@ def _is_of(context: Context, request: Request) -> Callable[[Line | NotedEvent], 
 
 
 async def follow(context: Context, request: Request) -> Answers:
-    """Follow the lines and jobs of the programs of an SQS queue.
-
-    The first answer confirms that, and has the state of each program, and what it is to be.
-    """
-    supervisor = context.supervisor
-    programs = {
-        name: program
-        for name, program in supervisor.programs.items()
-        if QueueRef.parse(program.settings.queue).name in request.queues
-    }
-    if not programs:
+    """Follow the jobs of the programs of an SQS queue: see `following`."""
+    following = Following(context.supervisor, request.queues)
+    if not following.found:
         raise RequestRefused(
             f"the supervisor's file has no queue {', '.join(map(as_word, request.queues))}", NO_SUCH_NAME
         )
-    states = {name: state_of(supervisor, program) for name, program in programs.items()}
-    wanted = {name: program.wanted.value for name, program in programs.items()}
-    for name in programs:
-        supervisor.consumers.job_log.follow(name, True)
-    try:
-        with _following(supervisor.output.followers, lambda line: line.program in programs) as coming:
-            yield answers.text("", queues=sorted(programs), states=states, wanted=wanted)
-            while True:
-                yield answers.line(await coming.get())
-    finally:
-        for name in programs:
-            supervisor.consumers.job_log.follow(name, False)
+    with following:
+        answer: answers.Answer = {}
+        while answer.get("type") != "end":
+            answer = await following.next()
+            yield answer
 
 
 @contextlib.contextmanager

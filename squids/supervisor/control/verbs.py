@@ -206,7 +206,14 @@ _REMOTE = (
         changes=True,
         codes=(TIMED_OUT,),
     ),
-    Verb("follow", "look", "The lines of one SQS queue, with its jobs: for `send --wait`", shown=False),
+    Verb("follow", "look", "Jobs, states and lines of an SQS queue: for `send --wait`", shown=False),
+    Verb(
+        "hold",
+        "steer",
+        "Pause what receives, until the client closes its connection: for `debug`",
+        changes=True,
+        shown=False,
+    ),
     Verb("local", "look", "Where the local SQS listens: for `tasks` and `send`", prompt=True, shown=False),
 )
 

@@ -83,6 +83,11 @@ class Machine:
         done = self.run("systemctl", "is-system-running", "--wait", check=False, seconds=90)
         return done.stdout.strip() in ("running", "degraded")
 
+    def _check_alive(self) -> None:
+        assert self._nspawn is not None
+        code = self._nspawn.poll()
+        assert code is None, f"the machine has ended: exit {code}\n{self._last_words()}"
+
     def _last_words(self) -> str:
         return self.log.read_text(errors="replace")[-3000:]
 
@@ -113,6 +118,7 @@ class Machine:
         variables: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """A command, as root, or as a user who logged in."""
+        self._check_alive()
         enter = [
             "nsenter",
             f"--target={self.leader}",
@@ -226,6 +232,7 @@ class Machine:
     @contextmanager
     def network(self) -> Iterator[None]:
         """This thread is in the machine's network: what it connects to is there."""
+        self._check_alive()
         libc = ctypes.CDLL(None, use_errno=True)
         with open("/proc/thread-self/ns/net") as here, open(f"/proc/{self.leader}/ns/net") as there:
             _set_network(libc, there.fileno())

@@ -12,6 +12,7 @@ from squids.cli import check as module
 from squids.cli.check import check
 from squids.exit_codes import ExitCode
 from squids.process.cpus import Cpus
+from squids.supervisor.settings import AppSpec
 
 FILE = """
 app: shop:app
@@ -184,3 +185,30 @@ def test_a_file_that_is_wrong_is_not_asked_about(
     found = json.loads(capsys.readouterr().out)
     assert len(found["mistakes"]) == 2
     assert apps.asked == []
+
+
+SPEC = AppSpec(app="shop:app", directory="/srv/shop")
+
+
+def test_an_app_that_no_file_names_is_checked_for_the_queues_of_its_tasks(apps, monkeypatch):
+    asked = []
+
+    def ask(app_spec, what, timeout):
+        asked.append(what["do"])
+        if what["do"] == "tasks":
+            return {"tasks": [{"queue_in_code": "reports"}, {"queue_in_code": "emails"}]}
+        return apps.ask(app_spec, what, timeout)
+
+    monkeypatch.setattr(module, "ask_app", ask)
+    text, ok = module.check_app(SPEC, None, aws=False, timeout=5.0)
+    assert ok and text == "emails   ok      2 tasks\nreports  ok      1 task"
+    text, ok = module.check_app(SPEC, "other", aws=False, timeout=5.0)
+    assert not ok and "has no task for the queue other" in text
+    assert asked == ["tasks", "check"] * 2
+
+
+def test_an_app_that_no_file_names_may_have_no_tasks_or_no_import(monkeypatch):
+    for answer, problem in (({"tasks": []}, "has no tasks"), ({"error": "no module"}, "shop:app: no module")):
+        monkeypatch.setattr(module, "ask_app", lambda *_, answer=answer: answer)
+        text, ok = module.check_app(SPEC, None, aws=False, timeout=5.0)
+        assert not ok and problem in text

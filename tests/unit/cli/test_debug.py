@@ -17,20 +17,25 @@ PAIR = (replace(program("reports:1"), key="reports"), replace(program("reports:2
 
 @pytest.fixture
 def asked(monkeypatch):
-    """What the supervisor is asked; it says what each queue is to be."""
+    """What the supervisor is asked, and when a connection is closed; which queues it holds."""
     noted: list[tuple[str, list[str]]] = []
-    wanted: dict[str, str] = {}
+    held: list[str] = []
 
     def ask(config, verb, queues, **options):
         noted.append((verb, queues))
-        if verb == "status":
-            yield {"type": "status", "programs": [{"name": n, "wanted": w} for n, w in wanted.items()]}
-        yield {"type": "end", "code": 0, "error": None}
+        try:
+            for name in held if verb == "hold" else queues:
+                yield {"type": "result", "queue": name, "ok": True, "text": verb}
+            if verb == "hold":
+                yield {"type": "text", "text": "holding"}
+            yield {"type": "end", "code": 0, "error": None}
+        finally:
+            noted.append((f"end of {verb}", queues))
 
     monkeypatch.setattr(client, "ask", ask)
     monkeypatch.setattr(debug, "local_environment", lambda config: None)
     monkeypatch.setattr(debug, "read_or_report", lambda config, trusting: settings_of(EMAILS, *PAIR))
-    return noted, wanted
+    return noted, held
 
 
 def test_a_queue_is_found_by_its_name_or_its_key():
@@ -41,23 +46,24 @@ def test_a_queue_is_found_by_its_name_or_its_key():
     assert debug.find_program(settings, "email") is None
 
 
-def test_only_what_receives_is_paused_and_resumed(asked, monkeypatch):
-    """What an operator has paused or stopped stays so."""
-    noted, wanted = asked
-    wanted |= {"reports:1": "up", "reports:2": "paused"}
+def test_what_is_held_is_resumed_before_the_connection_ends(asked, monkeypatch):
+    """What an operator has paused or stopped is not held, and stays so."""
+    noted, held = asked
+    held.append("reports:1")
     monkeypatch.setattr(debug, "_run", lambda *_: noted.append(("runs", [])) or 7)
     assert debug.debug("squids.yaml", "reports") == 7
     assert noted == [
-        ("status", ["reports"]),
-        ("pause", ["reports:1"]),
+        ("hold", ["reports"]),
         ("runs", []),
         ("resume", ["reports:1"]),
+        ("end of resume", ["reports:1"]),
+        ("end of hold", ["reports"]),
     ]
 
 
 def test_it_is_resumed_whatever_happens(asked, monkeypatch):
-    noted, wanted = asked
-    wanted["emails"] = "up"
+    noted, held = asked
+    held.append("emails")
 
     def fail(*_):
         raise KeyboardInterrupt
@@ -65,7 +71,8 @@ def test_it_is_resumed_whatever_happens(asked, monkeypatch):
     monkeypatch.setattr(debug, "_run", fail)
     with pytest.raises(KeyboardInterrupt):
         debug.debug("squids.yaml", "emails")
-    assert noted[-1] == ("resume", ["emails"])
+    assert ("resume", ["emails"]) in noted
+    assert noted[-1] == ("end of hold", ["emails"])
 
 
 def test_an_unknown_queue_gets_a_hint(asked, capsys):

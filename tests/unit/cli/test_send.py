@@ -1,14 +1,18 @@
-"""What `send --wait` says of a queue that receives nothing."""
+"""Which task is sent, to whom, and how its answers are read. `test_awaited` has what they mean."""
 
 from __future__ import annotations
 
+import re
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from squids.cli import send as module
 from squids.cli.client import VERSIONS_MAY_DIFFER
-from squids.cli.send import Outlook, _failure_text, halted, programs_of
+from squids.cli.send import MAX_LINES, CannotSend, _Answers, _failure_text, programs_of
+from squids.exit_codes import UNREACHABLE
 from squids.supervisor.settings import AppSpec, ProgramSettings, Settings, SupervisorSettings
 
 SPEC = AppSpec(app="shop:app", directory="/srv/shop")
@@ -28,82 +32,54 @@ def test_a_task_is_found_by_any_of_its_names(monkeypatch: pytest.MonkeyPatch, na
     assert module._find_task(settings, name, None) == (SPEC, "shop.mail", ("emails", "mails"))
 
 
-@pytest.mark.parametrize(
-    ("states", "text"),
-    [
-        ({"emails": "paused"}, "queue emails is paused: waiting until it is resumed, for at most 5 s"),
-        ({"emails": "fatal"}, "queue emails is fatal: waiting until it is reset, for at most 5 s"),
-        (
-            {"a": "stopped", "b": "paused"},
-            "queue a is stopped, queue b is paused: waiting until one is started or resumed, for at most 5 s",
-        ),
-        (
-            {"a": "stopped", "b": "exited"},
-            "queue a is stopped, queue b is exited: waiting until one is started, for at most 5 s",
-        ),
-    ],
-)
-def test_a_queue_that_nobody_will_start_is_named(states: dict[str, str], text: str) -> None:
-    assert halted(states, 5.0) == text
+def answers_of(*answers: dict[str, Any]) -> _Answers:
+    """All of them are read by now."""
+    read = threading.Event()
+
+    def given() -> Iterator[dict[str, Any]]:
+        yield from answers
+        read.set()
+
+    made = _Answers(given())
+    assert read.wait(60)
+    return made
 
 
-@pytest.mark.parametrize(
-    "states",
-    [{"a": "running"}, {"a": "stopped", "b": "degraded"}, {"a": "backoff"}, {"a": "starting"}, {}],
-)
-def test_nothing_is_said_where_a_queue_receives_or_will(states: dict[str, str]) -> None:
-    assert halted(states, None) is None
+def test_a_typed_answer_is_kept_whatever_the_number_of_lines_before_it() -> None:
+    """While the app is imported, nobody takes them: a busy queue prints more than anyone would read."""
+    line = {"type": "line", "text": "x"}
+    jobs = {"type": "jobs", "changes": []}
+    answers = answers_of(*[line] * (MAX_LINES + 7), jobs, line)
+    came = []
+    while (answer := answers.next(0)) is not None:
+        came.append(answer)
+    assert came == [*[line] * MAX_LINES, jobs]
 
 
-@pytest.mark.parametrize(
-    ("wanted", "text"),
-    [
-        ({"emails": "down"}, "queue emails is stopping: waiting until it is started"),
-        ({"emails": "up"}, None),
-        ({"other": "down"}, None),
-        (None, None),
-        ("down", None),
-        ({"emails": ["down"]}, None),
-    ],
-)
-def test_a_queue_that_drains_is_named_unless_it_starts_again(wanted: Any, text: str | None) -> None:
-    """One that a reload removed, or that was stopped just before, was waited for silently."""
-    assert halted({"emails": "stopping"}, None, wanted) == text
+def test_no_typed_answer_is_left_out_however_many_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not read yet waits in the socket."""
+    monkeypatch.setattr(module, "MAX_PENDING", 3)
+    jobs = [{"type": "jobs", "changes": [[str(number), "done"]]} for number in range(20)]
+    answers = _Answers(iter(jobs))
+    assert [answers.next(60) for _ in jobs] == jobs
 
 
-def line(source: str, action: str | None) -> dict[str, Any]:
-    return {"type": "line", "source": source, "details": {"action": action}}
+def test_a_supervisor_that_does_not_report_jobs_is_asked_nothing_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One of an earlier version: nothing is sent."""
+    monkeypatch.setattr(module.client, "ask", lambda *asked: iter([{"type": "text", "text": ""}]))
+    monkeypatch.setattr(module, "ask_app", pytest.fail)
+    text = f"nothing was sent: the supervisor gave an answer of the unexpected type 'text'; {VERSIONS_MAY_DIFFER}"
+    with pytest.raises(CannotSend, match=re.escape(text)) as raised:
+        module._send_and_wait("squids.yaml", SPEC, {}, None, ["emails"], None)
+    assert raised.value.code == UNREACHABLE
 
 
-def test_what_stops_while_one_waits_is_named_once_and_again_after_a_start() -> None:
-    outlook = Outlook(
-        {"states": {"emails": "running", "again": "stopping"}, "wanted": {"again": "down"}}, 5.0
-    )
-    assert outlook.text is None
-    assert outlook.halts_with(line("again supervisor", "stopped")) is None
-    text = outlook.halts_with(line("emails supervisor", "stopped"))
-    assert text == "queue again is stopped, queue emails is stopped: waiting until one is started"
-    assert outlook.halts_with(line("emails supervisor", "stopped")) is None, "it was said"
-    assert outlook.halts_with(line("emails supervisor", "starting")) is None
-    assert outlook.halts_with(line("emails supervisor", "fatal")) is not None
-
-
-def test_the_end_of_a_drain_that_was_named_is_not_named_again() -> None:
-    outlook = Outlook({"states": dict.fromkeys("ab", "stopping"), "wanted": dict.fromkeys("ab", "down")}, 5.0)
-    assert outlook.text is not None
-    assert outlook.halts_with(line("a supervisor", "stopped")) is None
-    assert outlook.halts_with(line("b supervisor", "stopped")) is None
-
-
-@pytest.mark.parametrize("source", ["emails", "emails/1", "other supervisor", "supervisor", "None"])
-def test_only_the_supervisors_own_lines_say_that_a_queue_stops(source: str) -> None:
-    """A task may log any action."""
-    assert Outlook({"states": {"emails": "running"}}, None).halts_with(line(source, "stopped")) is None
-
-
-@pytest.mark.parametrize("states", [None, "paused", ["paused"], {"a": ["paused"]}, {"a": None}, 7])
-def test_an_answer_of_another_shape_says_nothing(states: Any) -> None:
-    assert halted(states, None) is None
+def test_the_last_lines_are_those_until_the_end() -> None:
+    line = {"type": "line", "text": "x"}
+    answers = answers_of(line, {"type": "jobs", "changes": []}, line, {"type": "end"}, line)
+    assert list(answers.last_lines()) == [line, line]
 
 
 @pytest.mark.parametrize(
@@ -117,7 +93,7 @@ def test_an_answer_of_another_shape_says_nothing(states: Any) -> None:
         ),
     ],
 )
-def test_what_comes_instead_of_the_log_says_why(answer: dict[str, Any] | None, text: str) -> None:
+def test_what_comes_instead_of_the_expected_answer_says_why(answer: dict[str, Any] | None, text: str) -> None:
     assert _failure_text(answer) == text
 
 

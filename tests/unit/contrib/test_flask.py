@@ -126,6 +126,18 @@ def test_the_settings_of_sqs_may_be_those_of_flask(app):
         app.init_app(flask_app)
 
 
+def test_it_takes_what_every_app_takes():
+    """And keeps it when the factory knows better where SQS is."""
+    app = App("shop", queue_prefix="staging-", queue_names={"films": "movies"}, send_timeout=5)
+    flask_app = Flask("shop")
+    flask_app.config["SQUIDS"] = {"region_name": "eu-west-1"}
+    app.init_app(flask_app)
+    assert [app.queue_ref(name).name for name in ("emails", "films")] == ["staging-emails", "movies"]
+    assert app.sqs.send_timeout == 5
+    assert app.registry.module == __name__
+    assert app.registry.place is not None and app.registry.place[0] == __file__
+
+
 def test_a_command_may_be_given_the_flask_app(app, flask_app, monkeypatch):
     import tests.support.sample_tasks as module
 

@@ -80,7 +80,8 @@ class Consumer:
     def __init__(self) -> None:
         self.orders: list[tuple[Any, ...]] = []
         self.inflight = SimpleNamespace(phase=Phase.RUNNING)
-        self.following = False
+        self.jobs = SimpleNamespace(follow=lambda logs, send: self.follows.append((logs, send is not None)))
+        self.follows: list[tuple[bool, bool]] = []
         self.liveness: Any = None
 
     def report_to(self, liveness: Any) -> None:
@@ -149,14 +150,17 @@ def test_jobs_that_are_followed_are_logged_whatever_the_level(level, own):
     """And a log that shows more continues to do so."""
     with configured_logging():
         log_setup.configure(level, "text")
-        assert obeys(Follow(True)).following
+        assert obeys(Follow(True, reports=True)).follows == [(True, True)]
         assert log.level == logging.getLevelNamesMapping()[own]
 
 
 def test_jobs_that_are_followed_no_longer_are_logged_no_longer():
     with configured_logging():
         log_setup.configure("ERROR", "text")
-        assert not obeys(Follow(True), Follow(False)).following
+        consumer = obeys(
+            Follow(True, reports=True), Follow(True, reports=False), Follow(False, reports=False)
+        )
+        assert consumer.follows == [(True, True), (True, False), (False, False)]
         assert log.level == logging.ERROR
 
 

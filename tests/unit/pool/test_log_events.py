@@ -192,11 +192,9 @@ def test_a_state_line_has_what_runs_and_what_is_held(said):
 
 
 def test_who_follows_jobs_sees_starts_and_good_ends(said):
-    """A failure has a line of its own, and a job that nobody knows any more has none."""
+    """A failure has a line of its own."""
     log_events.handed([message()], 2)
-    log_events.ended(JobResult(1, JobEnd.DONE, 1.5), message())
-    log_events.ended(JobResult(1, JobEnd.FAILED, 1.5), message())
-    log_events.ended(JobResult(1, JobEnd.DONE, 1.5), None)
+    log_events.done(JobResult(1, JobEnd.DONE, 1.5), message())
     started, done = said()
     assert (started.action, started.getMessage()) == ("job_started", "shop.mail starts in worker 2")
     assert (done.action, done.getMessage()) == ("job_done", "shop.mail is done after 1.50 s")

@@ -19,7 +19,7 @@ from squids.pool.inflight import Phase
 from squids.pool.pooled_consumer import ADVANCE_MARGIN
 from squids.pool.worker_main import MARK
 from squids.process import stops
-from squids.process.protocol import Recall
+from squids.process.protocol import JobsChanged, Recall
 from squids.process.stops import StopBy
 from squids.sqs import classify
 from squids.sqs_answers import BatchFailure
@@ -397,13 +397,14 @@ def test_a_fork_server_that_hangs_is_its_owners_to_kill():
 
 
 def test_who_follows_jobs_is_told_of_each_and_others_are_not(said):
-    """Nothing is logged for each message, but for them."""
+    """Nothing is logged or reported for each message, but for them."""
+    told: list[JobsChanged] = []
 
     async def scenario(scene: Scene) -> None:
         worker = await scene.bring("m1")
         worker.ends("m1")
         await until(lambda: scene.client.deleted == ["m1"])
-        scene.consumer.following = True
+        scene.consumer.jobs.follow(True, told.append)
         scene.client.coming.put([delivery("m2")])
         await until(lambda: "m2" in worker.jobs)
         worker.ends("m2")
@@ -411,6 +412,40 @@ def test_who_follows_jobs_is_told_of_each_and_others_are_not(said):
 
     play(scenario)
     assert [record.message_id for record in said("job_started") + said("job_done")] == ["m2", "m2"]
+    assert told == [JobsChanged([["m2", "started"]]), JobsChanged([["m2", "done"]])]
+
+
+@pytest.mark.parametrize(
+    ("end", "change"), [("failed", "failed"), ("bad", "bad_message"), ("dies", "worker_lost")]
+)
+def test_a_failure_is_reported_however_it_came_and_before_it_is_given_back(end, change):
+    """Whether anything is logged or not."""
+    told: list[list[str]] = []
+
+    async def scenario(scene: Scene) -> None:
+        scene.consumer.jobs.follow(False, lambda frame: told.extend(frame.changes))
+        worker = await scene.bring("m1")
+        MARK.pack_into(worker.page, 0, worker.jobs["m1"], time.monotonic())
+        worker.exit(-9) if end == "dies" else worker.ends("m1", end, "shop.mail", "ValueError: x")
+        await until(lambda: [name for name, _ in scene.client.returned] == ["m1"])
+
+    play(scenario)
+    assert told == [["m1", "started"], ["m1", change], ["m1", "given_back"]]
+
+
+def test_what_a_stop_gives_back_is_reported_and_what_finishes_meanwhile_too():
+    told: list[list[str]] = []
+
+    async def scenario(scene: Scene) -> None:
+        scene.consumer.jobs.follow(False, lambda frame: told.extend(frame.changes))
+        worker = await scene.bring("m1", "m2")
+        scene.consumer.stop("the test")
+        await until(lambda: scene.client.returned == [("m2", 0)])
+        worker.ends("m1")
+        assert await scene.ended() is ExitCode.OK
+
+    play(scenario)
+    assert told == [["m1", "started"], ["m2", "given_back"], ["m1", "done"]]
 
 
 def test_a_fifo_queue_has_attempts_of_its_own_for_each_receive():

@@ -22,6 +22,8 @@ from squids.process.protocol import (
     Figures,
     Follow,
     ForkServerHangs,
+    JobChange,
+    JobsChanged,
     Kill,
     Output,
     Pause,
@@ -81,7 +83,8 @@ frames = st.one_of(
     st.builds(Booted, facts),
     st.sampled_from([Ready(), Alive()]),
     st.builds(Drain, st.none() | st.floats(0, 1e6)),
-    st.builds(Follow, st.booleans()),
+    st.builds(Follow, st.booleans(), st.booleans()),
+    st.builds(JobsChanged, st.lists(st.tuples(st.text(), st.sampled_from(JobChange)).map(list))),
     st.builds(Degraded, st.none() | st.text()),
     st.builds(Figures, figures),
     st.builds(ForkServerHangs, st.text()),
@@ -101,7 +104,8 @@ def test_the_frames_above_are_all_there_are():
     """A new frame is added to the test above too."""
     names = (
         "Spawn Spawned SpawnFailed Kill Exited WorkerReady Assign Results Recall Preloaded PreloadFailed Output "
-        "Booted Ready Degraded Figures Alive ForkServerHangs Stopping Drain Pause Scale Follow"
+        "Booted Ready Degraded Figures Alive ForkServerHangs Stopping Drain Pause Scale Follow "
+        "JobsChanged"
     )
     assert {frame.__name__ for frame in protocol._FRAMES.values()} == set(names.split())
 
@@ -109,6 +113,15 @@ def test_the_frames_above_are_all_there_are():
 def test_figures_of_another_version_are_read():
     """A fresh interpreter imports the squids that is on disk by now. It may tell more, or less."""
     assert from_wire(["figures", {"done": 3, "of a later version": "x"}]) == Figures(ConsumerFigures(done=3))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [None, {}, "m1", [None], ["m1"], [["m1"]], [["m1", "done", 1]], [["m1", "gone"]], [[1, "done"]], [["m1", []]]],
+)  # fmt: skip
+def test_changes_of_jobs_are_pairs_of_an_id_and_a_change_that_there_is(changes):
+    with pytest.raises(ValueError, match="not a frame of ours"):
+        from_wire(["jobs_changed", changes])
 
 
 def test_tags_are_unique():

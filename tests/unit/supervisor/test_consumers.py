@@ -23,6 +23,7 @@ from squids.process.protocol import (
     Follow,
     ForkServerHangs,
     Frame,
+    JobsChanged,
     Kill,
     Ready,
     Spawn,
@@ -341,26 +342,50 @@ def test_jobs_are_logged_while_anybody_wants_it() -> None:
         await owner.start(server)
         await owner.start(server, named("quiet", log_level="WARNING"), child=2)
         mine, quiet = server.ends
-        owner.consumers.job_log.follow("emails", True)
-        owner.consumers.job_log.follow("emails", True)
-        owner.consumers.job_log.follow("emails", False)
-        owner.consumers.job_log.follow("emails", False)
-        owner.consumers.job_log.set_all(True)
-        assert await frames_of(mine, 5) == [Follow(on) for on in (True, True, True, False, True)]
-        owner.consumers.job_log.follow("quiet", True)
-        assert await frames_of(quiet, 2) == [Follow(False), Follow(True)]
+        jobs = owner.consumers.job_log
+        with jobs.following("emails".__eq__, ignore), jobs.following("emails".__eq__, ignore):
+            pass
+        jobs.set_all(True)
+        both, neither = Follow(logs=True, reports=True), Follow(logs=False, reports=False)
+        assert await frames_of(mine, 5) == [both, both, both, neither, Follow(logs=True, reports=False)]
+        with jobs.following("quiet".__eq__, ignore):
+            assert await frames_of(quiet, 2) == [neither, both]
 
     carry_out(work)
 
 
-def test_one_that_starts_while_its_program_is_followed_logs_its_jobs_from_the_first_one() -> None:
+def ignore(program: str, changes: list[list[str]]) -> None:
+    """A follower that looks away."""
+
+
+def test_one_that_starts_while_its_program_is_followed_reports_its_jobs_from_the_first_one() -> None:
     """It is told before it is ready: it may have run a short job before it could be told after that."""
 
     async def work(owner: Owner) -> None:
-        owner.consumers.job_log.follow("emails", True)
+        with owner.consumers.job_log.following("emails".__eq__, ignore):
+            server = owner.fork_server()
+            await owner.start(server)
+            assert await frames_of(server.ends[0], 1) == [Follow(logs=True, reports=True)]
+
+    carry_out(work)
+
+
+def test_what_a_consumer_reports_of_its_jobs_reaches_who_follows_it() -> None:
+    """Also what it reported just before it died."""
+    told: list[Any] = []
+
+    async def work(owner: Owner) -> None:
         server = owner.fork_server()
-        await owner.start(server)
-        assert await frames_of(server.ends[0], 1) == [Follow(True)]
+        pid = await owner.start(server)
+        with owner.consumers.job_log.following("emails".__eq__, lambda *what: told.append(what)):
+            server.ends[0].send(JobsChanged([["m1", "started"]]))
+            await until(lambda: bool(told))
+            server.ends[0].send(JobsChanged([["m1", "done"]]))
+            os.kill(pid, signal.SIGKILL)
+            await until(lambda: not alive(pid))
+            server.say(Exited(1, pid, -signal.SIGKILL))
+            await until(lambda: 1 not in owner.consumers.all)
+        assert told == [("emails", [["m1", "started"]]), ("emails", [["m1", "done"]])]
 
     carry_out(work)
 

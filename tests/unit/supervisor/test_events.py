@@ -24,6 +24,7 @@ MAKERS = {
     "output_trouble": events.output_trouble("disk full"),
     "died": events.died("emails", "exit 1", 2.0, 3),
     "handed_over": events.handed_over("emails", "did not start"),
+    "debugger_gone": events.debugger_gone("emails"),
     "degraded": events.degraded("emails", "no such queue"),
     "garbage": events.garbage("emails", ValueError("not JSON")),
     "imported": events.imported("shop:app"),

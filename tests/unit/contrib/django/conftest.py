@@ -8,6 +8,8 @@ import django
 import pytest
 from django.conf import settings
 
+from tests.support.django_tasks import tasks_of as tasks_of
+
 if not settings.configured:
     settings.configure(
         SECRET_KEY="of a test",

@@ -13,7 +13,9 @@ from squids.exit_codes import FAILED, OK, TIMED_OUT
 from squids.supervisor.control.answers import Answer
 from squids.supervisor.control.context import Context
 from squids.supervisor.control.dispatch import Dispatch
+from squids.supervisor.events import EventKind
 from squids.supervisor.file_reload import FileReload
+from squids.supervisor.program.events import Wanted
 from squids.supervisor.rollout import Rollout
 from squids.supervisor.settings import Settings
 from tests.support.fleets import Fleet, program, settings_of, steer
@@ -115,3 +117,31 @@ def test_one_that_times_out_ends_with_the_reason(monkeypatch: pytest.MonkeyPatch
         assert end == {"type": "end", "code": TIMED_OUT, "error": "timed out after 0.2 s"}
 
     steer(monkeypatch, settings_of(EMAILS), work)
+
+
+def test_what_is_held_is_resumed_when_the_client_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What does not receive anyway is not held; what somebody resumes or stops meanwhile is left as it is."""
+
+    async def work(fleet: Fleet) -> None:
+        await fleet.running("emails", "reports")
+        operator = Operator(fleet)
+        await operator.ask("pause", "reports", wait=False)
+        for meanwhile, after, kinds in (
+            ("", Wanted.UP, [EventKind.DEBUGGER_GONE]),
+            ("resume", Wanted.UP, []),
+            ("stop", Wanted.DOWN, []),
+        ):
+            fleet.noted.clear()
+            answers: list[Answer] = []
+            asking = asyncio.create_task(operator.ask("hold", answers=answers, timeout=0.01))
+            await until(lambda answers=answers: texts_of(answers) == ["holding"])
+            assert fleet["emails"].wanted is Wanted.PAUSED
+            assert {answer.get("queue") for answer in answers} == {"emails", None}
+            if meanwhile:
+                await operator.ask(meanwhile, "emails", wait=False)
+            asking.cancel()
+            await asyncio.wait([asking])
+            assert (fleet["emails"].wanted, fleet["reports"].wanted) == (after, Wanted.PAUSED)
+            assert [one.kind for one in fleet.of_kind(EventKind.DEBUGGER_GONE)] == kinds
+
+    steer(monkeypatch, settings_of(EMAILS, REPORTS), work)

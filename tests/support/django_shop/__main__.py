@@ -1,0 +1,3 @@
+"""A program, which no message may run."""
+
+raise AssertionError("it ran")
