@@ -26,7 +26,7 @@ def run_command(name: str, command: Callable[[], int]) -> int:
         try:
             return command()
         finally:  # Also after argparse has printed, and exits.
-            if sys.stdout is not None:
+            if sys.stdout is not None and not sys.stdout.closed:  # An application may have closed it.
                 sys.stdout.flush()
             _flush_errors()
     except KeyboardInterrupt:
@@ -62,14 +62,14 @@ def print_error(text: str) -> None:
 
     try:
         print(printable(text, keep="\n\t"), file=sys.stderr)
-    except OSError:
+    except (OSError, ValueError):  # Or it is closed.
         pass
     _flush_errors()
 
 
 def _flush_errors() -> None:
     try:
-        if sys.stderr is not None:
+        if sys.stderr is not None and not sys.stderr.closed:
             sys.stderr.flush()
     except OSError:
         _redirect_to_devnull(2)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -81,3 +83,14 @@ def test_a_full_disk_may_have_room_after_a_restart_and_a_wrong_mode_does_not_men
 def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
     assert show_version("squids") == ExitCode.OK
     assert capsys.readouterr().out.startswith("squids ")
+
+
+def test_a_command_whose_application_closed_its_output_keeps_its_code(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    closed = io.StringIO()
+    closed.close()
+    monkeypatch.setattr(sys, "stdout", closed)
+    monkeypatch.setattr(sys, "stderr", closed)
+    assert run_command("squids", lambda: 3) == 3
+    print_error("squids: nobody reads this")
