@@ -6,7 +6,7 @@ opens another one. So a database that restarts costs at most one failure per con
 Connections in a transaction when a job starts belong to who sent it: a test whose jobs run in place. They are
 left alone, as are all with SQUIDS_EAGER, and those of a job that runs within another one.
 
-A transaction that a job itself leaves open is rolled back, and the job fails: else what it wrote would be
+A transaction that a job itself did not end is rolled back, and the job fails: else what it wrote would be
 lost with its message, and Django would give the closed connection to every later job of the worker.
 """
 
