@@ -171,6 +171,7 @@ squids.testing.eager("app")  # type: ignore[arg-type]
 
 
 django_app = squids.contrib.django.App("typed", settings="shop.settings", queue_prefix="staging-")
+squids.contrib.django.App("typed", queue_prefx="staging-")  # type: ignore[call-arg]
 
 
 @django_app.task("emails")

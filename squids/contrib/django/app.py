@@ -10,7 +10,7 @@ import functools
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, Unpack, cast
 
 import django
 from django.apps import apps
@@ -19,6 +19,7 @@ from django.db import close_old_connections
 from django.utils.module_loading import autodiscover_modules
 
 import squids
+from squids.app import AppOptions
 from squids.contrib.django import connections
 from squids.contrib.django.eager import follow_setting
 from squids.contrib.django.language import around_language
@@ -79,7 +80,7 @@ class App(squids.App):
         *,
         settings: str | None = None,
         task_modules: Iterable[str] | None = None,
-        **options: Any,
+        **options: Unpack[AppOptions],
     ) -> None:
         super().__init__(name, config, **options)
         connections.renew(self)
