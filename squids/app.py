@@ -225,8 +225,8 @@ class App:
 
         `exception` is what was raised, with its traceback and cause. It runs outside of the `around_task`
         contexts. A message that cannot be run fails with BadMessage; `job.task` is "" if it names none. Not
-        called if the worker was killed or interrupted. Exceptions are logged. Raises TypeError if `hook` is
-        async.
+        called if the worker was killed, or if Ctrl-C ended the job in an in-process consumer or under
+        `debug`. Exceptions are logged. Raises TypeError if `hook` is async.
         """
         return self.hooks.add("on_failure", hook)
 
