@@ -6,7 +6,6 @@ it must be complete by then. In a web process, Django is set up already, and not
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
@@ -15,7 +14,6 @@ from typing import Any, ParamSpec, TypeVar, Unpack, cast
 import django
 from django.apps import apps
 from django.conf import settings as django_settings
-from django.db import close_old_connections
 from django.utils.module_loading import autodiscover_modules
 
 import squids
@@ -101,16 +99,7 @@ class App(squids.App):
 
     def report_queue_stats(self, hook: StatsHookT) -> StatsHookT:
         """Register a hook, as `squids.App.report_queue_stats` does; its thread renews its connections."""
-
-        @functools.wraps(hook)
-        def renewed(stats: squids.QueueStats) -> None:
-            close_old_connections()
-            try:
-                hook(stats)
-            finally:
-                close_old_connections()
-
-        super().report_queue_stats(renewed)
+        super().report_queue_stats(connections.renewed(hook))
         return hook
 
     def import_tasks(self) -> None:

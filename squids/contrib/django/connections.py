@@ -9,6 +9,7 @@ left alone, as are all with SQUIDS_EAGER, and those of a job that runs within an
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -17,11 +18,13 @@ from typing import Any
 import django
 from django.conf import settings
 from django.core.cache import close_caches
-from django.db import connections
+from django.db import close_old_connections, connections
 
 from squids.app import App
 from squids.contrib.django.project_settings import is_eager
+from squids.hooks import StatsHook
 from squids.job import Job
+from squids.sqs import QueueStats
 
 _in_job: ContextVar[bool] = ContextVar("squids_django_job", default=False)
 
@@ -43,6 +46,20 @@ def renew(app: App) -> None:
     """
     app.hooks.around_task.insert(0, around_connections)
     app.worker_stop(close_connections)
+
+
+def renewed(hook: StatsHook) -> StatsHook:
+    """Return a hook whose thread renews its connections before and after it: no job is around it."""
+
+    @functools.wraps(hook)
+    def renewed_hook(stats: QueueStats) -> None:
+        close_old_connections()
+        try:
+            hook(stats)
+        finally:
+            close_old_connections()
+
+    return renewed_hook
 
 
 @contextmanager

@@ -44,7 +44,9 @@ def test_an_app_is_known_by_the_place_that_makes_it():
 def test_a_hook_that_reports_on_a_queue_gets_connections_that_work(monkeypatch):
     """Its thread lives as long as the consumer does."""
     events = []
-    monkeypatch.setattr("squids.contrib.django.app.close_old_connections", lambda: events.append("renewed"))
+    monkeypatch.setattr(
+        "squids.contrib.django.connections.close_old_connections", lambda: events.append("renewed")
+    )
     reporting = App("shop")
 
     @reporting.report_queue_stats
