@@ -32,7 +32,7 @@ nitpick_ignore_regex = [
     ("py:.*", r"(collections|typing|datetime|inspect|enum|botocore|boto3|types)\..*"),
     ("py:.*", r"(Any|Callable|Mapping|Iterator|Sequence|ParamSpec|P|R|T|datetime|optional)"),
     # Our own, where the annotation names the module that a public name lives in, or a type variable.
-    ("py:class", r"squids\.\w+\.(\w*T|P|R|Task|App|Job|Consumer|ConsumeResult|QueueStats|JSON)"),
+    ("py:class", r"squids\.\w+\.(\w*T|P|R|Task|App|Job|Consumer|ConsumeResult|QueueStats|JSON|AppOptions)"),
     ("py:exc", r"squids\.\w+\.\w+"),
     ("py:class", r"\w*T"),
 ]

@@ -63,7 +63,7 @@ class JobLog:
             consumer.send(self._order(consumer))
 
     def _order(self, consumer: ConsumerHandle) -> Follow:
-        """What it is told. Followers get its jobs at any log level."""
+        """Return what a consumer is to log and to report. Followers get its jobs at any log level."""
         followed = any(follows(consumer.settings.queue) for follows, _ in self._followers)
         by_file = self._log_all and consumer.settings.log_level in ("DEBUG", "INFO")
         return Follow(logs=by_file or followed, reports=followed)

@@ -150,7 +150,7 @@ def test_a_context_that_fails_and_a_message_that_cannot_be_run_are_events_too(st
 
 
 def test_our_lines_about_failed_jobs_are_no_second_event_and_all_others_are_events(start, app):
-    """A worker that was killed is told by no hook."""
+    """No hook runs for a worker that was killed."""
     kept = start()
     log = logging.getLogger("squids")
     for action in ("task_failed", "bad_message", "worker_died"):

@@ -1,4 +1,4 @@
-"""Who follows a consumer's jobs is told what happens to them. `test_pooled_consumer` has when."""
+"""What followers of a consumer's jobs get. `test_pooled_consumer` tests when they get it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ ALL = [
 ]
 
 
-def test_several_messages_are_one_frame_and_a_job_that_nobody_knows_is_none():
+def test_several_messages_are_one_frame_and_an_unknown_job_is_left_out():
     sent: list[JobsChanged] = []
     jobs = JobReports()
     jobs.follow(False, sent.append)
@@ -51,7 +51,7 @@ def test_several_messages_are_one_frame_and_a_job_that_nobody_knows_is_none():
 
 
 @pytest.mark.parametrize("before", [False, True])
-def test_nobody_is_told_anything_if_nobody_asks(caplog, before):
+def test_nothing_is_reported_if_no_one_follows(caplog, before):
     """Not even the message of a job is looked up."""
     caplog.set_level(logging.DEBUG, "squids")
     sent: list[JobsChanged] = []
@@ -72,7 +72,7 @@ def test_the_log_alone_gets_starts_and_good_ends(caplog):
 
 
 @pytest.mark.parametrize("notice", [notice for notice in Notice if notice not in FAILURES])
-def test_a_report_that_ends_no_job_is_none_of_its_followers(notice):
+def test_a_report_that_ends_no_job_is_not_sent(notice):
     sent: list[JobsChanged] = []
     jobs = JobReports()
     jobs.follow(False, sent.append)
