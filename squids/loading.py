@@ -80,7 +80,7 @@ def _attribute(found: Any, name: str, shown: str, path: str) -> Any:
         return getattr(found, name)
     except AttributeError:
         what = f"module {shown}" if isinstance(found, ModuleType) else shown
-        raise AppNotFound(f"{path}: {what} has no {name}{_hint(name, found)}") from None
+        raise AppNotFound(f"{path}: {what} has no {name}{_hint(name, found, shown)}") from None
 
 
 def _called(factory: Any, call: FactoryCall, shown: str, path: str) -> Any:
@@ -116,13 +116,21 @@ def _import(name: str, path: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
-        if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
-            raise AppNotFound(f"{path}: there is no module {error.name}{_module_hint(error.name)}") from None
+        missing = no_module(name, error)
+        if missing is not None:
+            raise AppNotFound(f"{path}: {missing}") from None
         raise AppImportFailed(_traceback(error)) from error
     except (KeyboardInterrupt, ConfigurationError):
         raise
     except BaseException as error:  # sys.exit() in a module must not look like a success.
         raise AppImportFailed(_traceback(error)) from error
+
+
+def no_module(name: str, error: ModuleNotFoundError) -> str | None:
+    """Say that the module `name` is not there, if that is what failed, and not an import inside of it."""
+    if error.name is None or not (name == error.name or name.startswith(error.name + ".")):
+        return None
+    return f"there is no module {error.name}{_module_hint(error.name)}"
 
 
 def _traceback(error: BaseException) -> str:
@@ -151,9 +159,15 @@ def _module_hint(name: str) -> str:
     return f" in {sys.path[0] or 'the current directory'} or on the rest of sys.path"
 
 
-def _hint(name: str, where: Any) -> str:
+def _hint(name: str, where: Any, shown: str) -> str:
+    if isinstance(where, ModuleType) and _is_module(f"{shown}.{name}", where):
+        return f"; {shown}.{name} is a module: write {shown}.{name}:NAME, with the name of its app"
     hint = did_you_mean(name, [known for known in dir(where) if not known.startswith("_")])
     return f"; {hint}" if hint else ""
+
+
+def _is_module(name: str, package: ModuleType) -> bool:
+    return hasattr(package, "__path__") and importlib.util.find_spec(name) is not None
 
 
 def _where_is_one(found: Any, shown: str, module: ModuleType, name: str, made: set[App]) -> str:
@@ -169,11 +183,12 @@ def _where_is_one(found: Any, shown: str, module: ModuleType, name: str, made: s
         for inner, app in value.items() if isinstance(value, dict) else ():
             if isinstance(app, App):
                 return f"; its {key}[{inner!r}] is one: give that a name in {name}, and write {name}:NAME"
+    call = f"{shown}()" if callable(found) and _needs_nothing(found) else None
     for key, value in vars(module).items():
         if isinstance(value, App):
-            return f"; did you mean {name}:{key}?"
-    if callable(found) and _needs_nothing(found):
-        return f"; if it makes the app, write {shown}()"
+            return f"; did you mean {name}:{key}?{f' If it makes the app, write {call}' if call else ''}"
+    if call is not None:
+        return f"; if it makes the app, write {call}"
     for app in made:
         made_in = sys.modules.get(app.registry.module)
         for key, value in vars(made_in).items() if made_in is not None else ():

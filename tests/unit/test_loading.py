@@ -74,7 +74,14 @@ def test_what_says_no_place_is_told_how_to_say_one(path):
         ("package_of_apps.mial:app", "did you mean package_of_apps.mail?"),
         ("qzxv_qzxv:app", "there is no module qzxv_qzxv in {directory}"),
         ("shopkeeper:apq", "module shopkeeper has no apq; did you mean app?"),
-        ("shopkeeper:make", "is a function, not a squids.App; did you mean shopkeeper:app?"),
+        (
+            "shopkeeper:make",
+            "did you mean shopkeeper:app? If it makes the app, write shopkeeper:make()",
+        ),
+        (
+            "package_of_apps.mail",
+            "package_of_apps.mail is a module: write package_of_apps.mail:NAME, with the name of its app",
+        ),
         ("shopkeeper:holder", "is the class holder, not a squids.App"),
         ("shopkeeper:number", "is an int, not a squids.App"),
         ("package_of_apps.mail.squids", "is a module, not a squids.App"),
