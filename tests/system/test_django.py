@@ -136,6 +136,33 @@ def test_without_settings_it_says_how_to_name_them(project):
     assert 'App("shop", settings="shop.settings")' in process.text
 
 
+def test_settings_that_are_not_there_are_one_line(project):
+    process = project({"webshop.squids_app": APP.replace("webshop.settings", "webshop.setings")})
+    process.command = [*SQUIDS, "webshop.squids_app:app"]
+    assert process.start().wait() == 78
+    assert process.text.strip() == (
+        "squids: correct DJANGO_SETTINGS_MODULE, or settings= of the app webshop: "
+        "there is no module webshop.setings; did you mean webshop.settings?"
+    )
+
+
+def test_an_import_that_fails_in_the_settings_is_said_with_its_place(project):
+    process = project({"webshop.settings": "import shopping\n"})
+    process.command = [*SQUIDS, "webshop.squids_app:app"]
+    assert process.start().wait() == 1
+    assert 'webshop/settings.py", line 1' in process.text
+
+
+def test_what_the_command_line_lacks_has_the_exit_code_of_squids(project):
+    process = project({"webshop.settings": SETTINGS.replace("SQUIDS_APP", "NO_APP")})
+    missing = run(process, "manage.py", "squids", "--queue", "tests")
+    assert (missing.returncode, missing.stdout.count("\n")) == (78, 1)
+    assert "SQUIDS_APP =" in missing.stdout
+    missing = run(process, "manage.py", "squids", "--app", "webshop.squids_app:app")
+    assert (missing.returncode, missing.stdout.count("\n")) == (2, 1)
+    assert "--queue" in missing.stdout
+
+
 def test_an_app_that_is_not_there_is_found_by_the_checks_of_django(project):
     process = project({"webshop.settings": SETTINGS.replace("squids_app:app", "squid_app:app")}).start()
     assert process.wait() == 1

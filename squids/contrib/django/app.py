@@ -23,6 +23,7 @@ from squids.contrib.django.eager import follow_setting
 from squids.contrib.django.language import around_language
 from squids.contrib.django.sending import send_job_on_commit
 from squids.hooks import StatsHook, check_hook
+from squids.loading import no_module
 from squids.task import Task
 
 P = ParamSpec("P")
@@ -106,8 +107,8 @@ class App(squids.App):
     def import_tasks(self) -> None:
         """Set Django up, unless it is, and import the tasks of the project.
 
-        Raises ConfigurationError if no settings are named, and what the imports raise. Connections that they
-        opened are closed.
+        Raises ConfigurationError if no settings are named or their module does not exist, and what the
+        imports raise. Connections that they opened are closed.
         """
         if not django_settings.configured and SETTINGS not in os.environ:
             raise squids.ConfigurationError(
@@ -115,7 +116,7 @@ class App(squids.App):
                 'or name them as manage.py does, as in App("shop", settings="shop.settings")'
             )
         if not apps.ready:
-            django.setup()
+            self._set_up()
         if self.task_modules is None:
             autodiscover_modules("tasks")
         else:
@@ -126,3 +127,14 @@ class App(squids.App):
 
             adopt(self)
         connections.close_connections()
+
+    def _set_up(self) -> None:
+        try:
+            django.setup()
+        except ModuleNotFoundError as error:
+            missing = no_module(os.environ.get(SETTINGS, ""), error)
+            if missing is None:
+                raise
+            raise squids.ConfigurationError(
+                f"correct {SETTINGS}, or settings= of the app {self.name}: {missing}"
+            ) from None

@@ -30,6 +30,8 @@ IMPORT_SECONDS = 60.0
 
 NO_APP = 'name the app in the settings, as in SQUIDS_APP = "shop.squids_app:app", or with --app'
 
+NO_QUEUE = "name the queue with --queue; manage.py squids check lists those of the tasks"
+
 
 class Command(BaseCommand):
     """Runs one queue, or checks all."""
@@ -49,14 +51,14 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Become `squids`, or check."""
         if options["app"] is None:
-            raise CommandError(NO_APP)
+            raise CommandError(NO_APP, returncode=ExitCode.CONFIG)
         environment = {**os.environ, **search_path(os.environ)}
         if options["action"] == "check":
             os.environ.update(environment)
             self._check(options["app"], options["queue"], options["aws"])
             return
         if options["queue"] is None:
-            raise CommandError("name the queue with --queue; manage.py squids check lists those of the tasks")
+            raise CommandError(NO_QUEUE, returncode=ExitCode.USAGE)
         connections.close_all()
         self.stdout.flush()
         self.stderr.flush()
