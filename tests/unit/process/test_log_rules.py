@@ -7,6 +7,7 @@ import logging.config
 import pytest
 
 from squids.process.log_rules import mistakes
+from tests.support.logs import configured_logging
 
 GOOD = {
     "version": 1,
@@ -39,13 +40,12 @@ def test_what_python_takes_is_no_mistake(no_logging_left):
 
 @pytest.fixture
 def no_logging_left():
-    handlers, level = logging.getLogger().handlers[:], logging.getLogger().level
-    yield
-    logging.getLogger("shop").handlers.clear()
-    logging.getLogger("shop").propagate = True
-    logging.getLogger("shop").setLevel(logging.NOTSET)
-    logging.getLogger().handlers[:] = handlers
-    logging.getLogger().setLevel(level)
+    shop = logging.getLogger("shop")
+    before = shop.handlers[:], shop.level, shop.propagate
+    with configured_logging():
+        yield
+    shop.handlers[:], level, shop.propagate = before
+    shop.setLevel(level)
 
 
 @pytest.mark.parametrize(
