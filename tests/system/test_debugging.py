@@ -134,14 +134,20 @@ def test_debug_pauses_the_queue_of_a_running_supervisor_and_resumes_it(strict_sq
     assert process.stop() == 0
 
 
-def test_debug_ends_and_resumes_on_sigterm(strict_sqs, supervisor, terminal):
-    """Sent to the command alone, as by a process manager."""
+def at_a_breakpoint(strict_sqs, supervisor, terminal):
+    """The queue, its supervisor, and a `debug` of it whose task is at its breakpoint."""
     queue = strict_sqs.create("tests")
     process = supervisor(strict_sqs.endpoint_url, app=BREAKS).write({"tests": {}}).up()
     window = terminal(process, *COMMAND, "-c", str(process.file), "debug", "tests")
     window.until("action=ready")
     strict_sqs.put("tests", call("stops", "ab"))
     window.until(r"\(Pdb\) ")
+    return queue, process, window
+
+
+def test_debug_ends_and_resumes_on_sigterm(strict_sqs, supervisor, terminal):
+    """Sent to the command alone, as by a process manager."""
+    queue, process, window = at_a_breakpoint(strict_sqs, supervisor, terminal)
     os.kill(window.pid, signal.SIGTERM)
     window.until("tests: receiving")
     assert window.status() == 0
@@ -153,12 +159,7 @@ def test_debug_ends_and_resumes_on_sigterm(strict_sqs, supervisor, terminal):
 
 def test_a_debugger_that_is_killed_leaves_no_pause_and_no_process_behind(strict_sqs, supervisor, terminal):
     """Its connection to the supervisor ends with it. The task that it was in is tried again by a worker."""
-    queue = strict_sqs.create("tests")
-    process = supervisor(strict_sqs.endpoint_url, app=BREAKS).write({"tests": {}}).up()
-    window = terminal(process, *COMMAND, "-c", str(process.file), "debug", "tests")
-    window.until("action=ready")
-    strict_sqs.put("tests", call("stops", "ab"))
-    window.until(r"\(Pdb\) ")
+    queue, process, window = at_a_breakpoint(strict_sqs, supervisor, terminal)
     os.kill(window.pid, signal.SIGKILL)
     (line,) = process.wait_for("debugger_gone")
     assert "tests" in line
